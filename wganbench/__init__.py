@@ -1,0 +1,1 @@
+"""A reproduction benchmark suite for the Wasserstein GAN papers: every claim a command, every number a record."""

@@ -1,0 +1,1 @@
+"""Data sets: objects that draw real samples, with no randomness of their own."""

@@ -1,0 +1,68 @@
+"""What a reader of a published density plot counts: its blobs."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.ndimage import label, maximum_filter
+from torch import Tensor
+
+_WITH_DIAGONALS = np.ones((3, 3))
+
+
+def kde_peaks(fake: Tensor, *, window: float = 4.0, grid: int = 128, level: float = 1 / 30) -> float:
+    """Number of blobs in a Gaussian kernel density plot of the samples, as musyoku's figures show them.
+
+    The kernel has Scott's width (that of ``scipy.stats.gaussian_kde`` and seaborn), but at least two mesh cells along
+    every direction: a cluster narrower than a cell is not missed, a point or a line has a density, and the ridge of a
+    thin oblique line does not break into peaks where it passes between mesh points. A blob is a local maximum that rises
+    by ``level`` of the highest one above the saddle to any higher one: a plot with 30 levels hardly draws a lesser rise.
+    One on the border of the window, which cuts it off, is not counted.
+
+    Read it with care: 2,500 samples of an even ring, without modes, show three to six blobs by chance; and one sample far
+    outside the window widens Scott's kernel until the blobs melt together.
+
+    Args:
+        fake: Shape ``(n, 2)``.
+        window: The plot shows ``[-window, window]²``.
+        grid: Mesh points along each axis.
+        level: Least rise, as a part of the highest density in the window; 0 to 1.
+
+    Returns:
+        0 (no sample in the window) upwards, better the closer to the number of modes; NaN if a sample is not finite.
+    """
+    if not fake.isfinite().all():
+        return math.nan
+    fake = fake.double().cpu()
+    if not (fake.abs() <= window).all(dim=1).any():
+        return 0.0
+    axis = torch.linspace(-window, window, grid, dtype=torch.float64)
+    density = _density(fake, torch.cartesian_prod(axis, axis), min_width=2 * (2 * window / (grid - 1)))
+    return float(_count_peaks(density.view(grid, grid).numpy(), rise=level * density.max().item()))
+
+
+def _density(fake: Tensor, points: Tensor, min_width: float) -> Tensor:
+    """Kernel density estimate of ``fake``, ``(n, 2)``, at ``points``, ``(m, 2)``, up to a factor; shape ``(m,)``."""
+    n = len(fake)
+    centred = fake - fake.mean(dim=0)
+    variances, axes = torch.linalg.eigh(centred.T @ centred / max(n - 1, 1))
+    widths = (variances.clamp(min=0).sqrt() * n ** (-1 / 6)).clamp(min=min_width)
+    samples, points = centred @ axes / widths, (points - fake.mean(dim=0)) @ axes / widths
+    # −|p − s|²/2 as one product, (p, 1, −|p|²/2)·(s, −|s|²/2, 1); in slices that stay in the cache.
+    left = torch.cat([points, torch.ones(len(points), 1), -points.square().sum(dim=1, keepdim=True) / 2], dim=1)
+    right = torch.cat([samples, -samples.square().sum(dim=1, keepdim=True) / 2, torch.ones(n, 1)], dim=1).T.contiguous()
+    return torch.cat([(some @ right).exp_().sum(dim=1) for some in left.chunk(128)])
+
+
+def _count_peaks(density: np.ndarray[Any, np.dtype[np.float64]], rise: float) -> int:
+    """Local maxima off the border that no path to a higher one leaves by less than ``rise``; a plateau is one."""
+    maxima = np.argwhere((density == maximum_filter(density, size=3)) & (density > rise))
+    maxima = maxima[np.argsort(-density[tuple(maxima.T)], kind="stable")]
+    count = 0
+    for rank, peak in enumerate(maxima):
+        # Where one may walk from the peak without going down by the rise; a plateau's first point claims the others.
+        regions, _ = label(density > density[tuple(peak)] - rise, structure=_WITH_DIAGONALS)
+        alone = regions[tuple(peak)] not in regions[tuple(maxima[:rank].T)]
+        count += alone and 0 < peak.min() and peak.max() < len(density) - 1
+    return count

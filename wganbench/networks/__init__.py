@@ -1,0 +1,1 @@
+"""Networks: plain ``nn.Module`` classes for one seed; the runner stacks them."""

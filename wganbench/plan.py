@@ -1,0 +1,152 @@
+"""From a spec to the runs it asks for: fully resolved, with ids, in cohorts, with a cost estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from wganbench.errors import SpecError
+from wganbench.spec import Experiment, Setting, claim_digest, digest
+
+CPU_CORE_FLOPS = 20e9
+"""What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant with one seed, fully resolved.
+
+    Attributes:
+        experiment, profile: Who asked for it. Neither is part of the id: the same content is the same run.
+        overrides: The ``--set`` texts that made the setting, for the reader.
+        claims: Digest of each claim of the spec as it stood when the run was planned.
+    """
+
+    experiment: str
+    profile: str
+    variant: str
+    seed: int
+    setting: Setting
+    overrides: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def family(self) -> str:
+        """What the runs that differ in seed alone have in common: the variant's name and a hash of the setting."""
+        return family(self.variant, self.setting)
+
+    @property
+    def id(self) -> str:
+        return f"{self.family}-s{self.seed}"
+
+
+def family(variant: str, setting: Setting) -> str:
+    """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
+
+    Values of None are left out, so that an option added later, with None for what was done before, leaves old ids
+    alone; so are the moments at which samples are kept for a figure.
+    """
+    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds'})))}"
+
+
+def _without_none(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that differ in seed alone and train in lockstep."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.runs[0].family}-s{self.runs[0].seed}-{self.runs[-1].seed}"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs)
+
+
+def expand(
+    experiment: Experiment, profile: str, seeds: Sequence[int], variants: Sequence[str] = ()
+) -> list[Run]:
+    """The runs of ``variants`` (all, where none is named) under ``profile``, by variant, then seed.
+
+    Raises:
+        SpecError: If a variant or the profile is unknown, or there is no seed.
+    """
+    if not seeds:
+        raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
+    claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
+    overrides = tuple(f"{path}={value!r}" for path, value in experiment.overrides)
+    chosen = list(dict.fromkeys(variants)) or list(experiment.variants)
+    return [
+        Run(experiment.name, profile, variant, seed, setting, overrides, claims)
+        for variant in chosen
+        for setting in [experiment.setting(variant, profile)]
+        for seed in sorted(set(seeds))
+    ]
+
+
+def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
+    """Blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), whatever is already recorded."""
+    blocks: dict[tuple[str, int], list[Run]] = {}
+    for run in runs:
+        blocks.setdefault((run.family, run.seed // stack), []).append(run)
+    return [Cohort(tuple(block)) for block in blocks.values()]
+
+
+def parse_seeds(text: str) -> list[int]:
+    """``"5"`` is five seeds, 0 to 4; ``"0,3,7-9"`` is these.
+
+    Raises:
+        SpecError: If it is neither, names no seed, or more than 10,000.
+    """
+    wrong = SpecError(f"--seeds {text}: must be a count of at least 1 or a list such as 0,3,7-9")
+    try:
+        if text.isascii() and text.isdigit():
+            chosen = set(range(min(int(text[:9]), 10_001)))
+        else:
+            chosen = set()
+            for part in text.split(","):
+                first, _, last = part.partition("-")
+                low, high = int(first), int(last or first)
+                if not 0 <= low <= high < 2**31 or high - low > 10_000:
+                    raise wrong
+                chosen |= set(range(low, high + 1))
+    except ValueError:
+        raise wrong from None
+    if not chosen:
+        raise wrong
+    if len(chosen) > 10_000:
+        raise SpecError(f"--seeds {text}: more than 10,000 seeds")
+    return sorted(chosen)
+
+
+def step_flops(setting: Setting) -> float | None:
+    """Floating-point operations of one generator step of one seed; None where a network is a stranger's.
+
+    Counts two for each weight and sample forward, twice that backward, and for a penalty one more pass forward with
+    its gradient and their derivative.
+    """
+    generator = _mlp_weights(setting.generator.name, setting.generator.options, setting.latent_dim, 2)
+    critic = _mlp_weights(setting.critic.name, setting.critic.options, 2, 1)
+    if generator is None or critic is None:
+        return None
+    steps = setting.unroll.steps if setting.unroll else setting.n_critic
+    penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
+    second = 2 if setting.unroll and setting.unroll.order == "second" else 1
+    critic_step = 2 * generator + (12 + (12 if penalised else 0)) * critic
+    return setting.batch_size * (second * steps * critic_step + 6 * generator + 4 * critic)
+
+
+def _mlp_weights(name: str, options: dict, n_in: int, n_out: int) -> int | None:
+    if name != "mlp":
+        return None
+    widths = [n_in, *options["hidden"], n_out]
+    return sum(math.prod(pair) for pair in zip(widths, widths[1:], strict=False))

@@ -1,0 +1,109 @@
+"""From names to objects: the only place where a dotted path is imported."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wganbench import names
+from wganbench.errors import ExtensionError
+from wganbench.spec import Component, Setting
+
+MEASURE_INPUTS = ("fake", "real", "data", "critic", "rng")
+PENALTY_INPUTS = ("critic", "real", "fake", "rng")
+PROJECTION_INPUTS = ("parameters",)
+
+
+def import_object(kind: str, name: str) -> Any:
+    """The object behind a built-in or dotted name.
+
+    Raises:
+        ExtensionError: If it does not import, with the reason.
+    """
+    path = names.find(kind, name).path
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a stranger's module may raise anything while it is imported
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ExtensionError(
+            f"{kind} {path!r}: does not import ({reason}); it must be package.module:object, "
+            f"with the module beside the spec, in this folder or installed"
+        ) from None
+
+
+def add_import_folders(spec_path: str) -> None:
+    """Makes modules beside the spec and in the working folder importable, after all that is installed."""
+    for folder in (str(Path(spec_path).resolve().parent), str(Path.cwd())):
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def import_all(setting: Setting) -> None:
+    """Imports every name of a setting and checks that it takes what it will be given.
+
+    Raises:
+        ExtensionError: For the first that does not.
+    """
+    for use in setting.measures.values():
+        measure(use.measure)
+    factory("data set", setting.data)
+    factory("network", setting.generator)
+    factory("network", setting.critic)
+    factory("objective", setting.objective)()
+    constraint(setting.constraint)
+    for optimizer in (setting.generator_optimizer, setting.critic_optimizer):
+        factory("optimizer", optimizer)
+
+
+def factory(kind: str, component: Component) -> Callable[..., Any]:
+    """The class or function behind ``component`` with its options bound; called with what the kind is given."""
+    target = import_object(kind, component.name)
+    if not callable(target):
+        raise ExtensionError(f"{kind} {component.name!r}: must be a class or function, got {type(target).__name__}")
+    return partial(target, **component.options)
+
+
+def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+    """(penalty, projection), of which at most one is not None: what takes ``parameters`` is a projection."""
+    if component is None:
+        return None, None
+    bound = factory("constraint", component)
+    parameters = _positional(bound.func)  # type: ignore[attr-defined]
+    if parameters == list(PROJECTION_INPUTS):
+        return None, bound
+    taken = _inputs("constraint", component, bound.func, PENALTY_INPUTS)  # type: ignore[attr-defined]
+
+    def penalty(critic: Any, real: Any, fake: Any, rng: Any) -> Any:
+        given = {"critic": critic, "real": real, "fake": fake, "rng": rng}
+        return bound(*(given[name] for name in taken))
+
+    return penalty, None
+
+
+def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
+    """A function from the inputs by name to the number."""
+    bound = factory("measure", component)
+    taken = _inputs("measure", component, bound.func, MEASURE_INPUTS)  # type: ignore[attr-defined]
+    return lambda given: float(bound(*(given[name] for name in taken)))
+
+
+def _inputs(kind: str, component: Component, function: Callable[..., Any], known: Collection[str]) -> list[str]:
+    taken = _positional(function)
+    strange = [name for name in taken if name not in known]
+    if strange or not taken:
+        raise ExtensionError(
+            f"{kind} {component.name!r}: takes {', '.join(taken) or 'nothing'}; its positional parameters must be "
+            f"among {', '.join(known)}, its options keyword-only"
+        )
+    return taken
+
+
+def _positional(function: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]

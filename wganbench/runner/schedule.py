@@ -1,0 +1,23 @@
+"""When a measure is taken."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def schedule(steps: int, points: int) -> list[int]:
+    """At most ``points`` generator steps from 0 to ``steps``: half of them regular, half logarithmic.
+
+    Collapse and recovery happen early, convergence late, so both spacings are needed. A single point is the last step.
+    """
+    if points == 1:
+        return [steps]
+    regular = max(2, points - points // 2)
+    logarithmic = np.geomspace(1, steps, points - regular + 1)[:-1]
+    chosen = {*np.linspace(0, steps, regular).round().astype(int), *logarithmic.round().astype(int)}
+    return sorted(int(step) for step in chosen)
+
+
+def moments(steps: int, fractions: list[float]) -> list[int]:
+    """The steps at these fractions of a run, without repetition."""
+    return sorted({round(fraction * steps) for fraction in fractions})

@@ -1,0 +1,57 @@
+"""A network for a stack of seeds: parameters ``[S, …]``, activations ``[S, B, …]``, made from plain one-seed modules."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from wganbench.streams import generator
+
+Parameters = Mapping[str, Tensor]
+
+
+class Stack:
+    """Modules of one architecture, one a seed, called as one.
+
+    Args:
+        modules: One a seed, equal but for the values of their parameters.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]):
+        self.size = len(modules)
+        self.module = copy.deepcopy(modules[0]).to("meta")  # the architecture alone; values are passed at each call
+        parameters, buffers = stack_module_state(list(modules))
+        self.parameters = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
+        self.buffers = dict(buffers)
+
+    def __call__(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
+        """``(S, B, *input_shape)`` → ``(S, B, *output_shape)``, with the stack's own parameters or those given."""
+        state = {**(self.parameters if parameters is None else parameters), **self.buffers}
+        if self.size == 1:
+            own = {name: tensor[0] for name, tensor in state.items()}
+            return functional_call(self.module, own, (x[0],)).unsqueeze(0)
+        return vmap(lambda own, rows: functional_call(self.module, own, (rows,)))(state, x)
+
+    def of_seed(self, index: int) -> Callable[[Tensor], Tensor]:
+        """The network of one seed, ``(B, *input_shape)`` → ``(B, *output_shape)``, as it stands now."""
+        state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
+        return lambda x: functional_call(self.module, state, (x,))
+
+
+def build(
+    make: Callable[[], nn.Module], seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu"
+) -> list[nn.Module]:
+    """One module a seed, made with torch's global stream seeded for that seed and purpose, and that stream put back.
+
+    Parameters are drawn on the CPU, so that a seed starts from the same values on every device.
+    """
+    modules = []
+    for seed in seeds:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator(seed, purpose).initial_seed())
+            modules.append(make().to(device))
+    return modules
