@@ -92,9 +92,7 @@ class SwissRoll:
         return self
 
 
-def gaussian_ring(
-    *, modes: int = 8, radius: float = 2.0, std: float = 0.04, start_degrees: float = -90.0
-) -> Mixture:
+def gaussian_ring(*, modes: int = 8, radius: float = 2.0, std: float = 0.04, start_degrees: float = -90.0) -> Mixture:
     """Gaussians evenly spaced on a circle about the origin.
 
     The defaults are musyoku's sampler, whose ``std=0.2`` is squared before use; its critic sees ``radius=1, std=0.02``.
@@ -110,9 +108,7 @@ def gaussian_ring(
     return Mixture(_circle(modes, radius, start_degrees), std)
 
 
-def double_circle(
-    *, modes: int = 8, radius: float = 2.0, std: float = 0.04, start_degrees: float = -90.0
-) -> Mixture:
+def double_circle(*, modes: int = 8, radius: float = 2.0, std: float = 0.04, start_degrees: float = -90.0) -> Mixture:
     """A ring of Gaussians with every other centre, the first included, at half the radius (musyoku's second toy set).
 
     Args:

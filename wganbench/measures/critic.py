@@ -16,8 +16,8 @@ def wasserstein_estimate(critic: Callable[[Tensor], Tensor], real: Tensor, fake:
         real, fake: Shape ``(n, 2)`` each; the two n may differ.
 
     Returns:
-        Any sign, in the units of the samples times the critic's unknown Lipschitz constant, so comparable only under one
-        constraint; lower is better: the critic tells the two apart less. NaN if a fake sample is not finite.
+        Any sign, in the units of the samples times the critic's unknown Lipschitz constant, so comparable only under
+        one constraint; lower is better: the critic tells the two apart less. NaN if a fake sample is not finite.
     """
     if not fake.isfinite().all():  # a ReLU would hide it
         return math.nan

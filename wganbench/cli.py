@@ -1,0 +1,296 @@
+"""The command line: parse, delegate, print. Nothing here imports torch; ``run`` alone leads to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from wganbench.errors import SpecError, WganbenchError
+from wganbench.plan import CPU_CORE_FLOPS, Run, cohorts, expand, parse_seeds, step_flops
+from wganbench.record import Record, Store, merge_stores
+from wganbench.spec import Experiment, available, load
+
+if TYPE_CHECKING:
+    from wganbench.analysis.verdict import Verdict
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Prints an error that the user can mend in one line each and exits with 2; Ctrl-C exits with 130."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except WganbenchError as error:
+            click.echo(f"wganbench: {error}".replace("\n", "\nwganbench: "), err=True)
+            sys.exit(2)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("wganbench: interrupted; what was recorded stays, the same command goes on from there", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="wganbench")
+def cli() -> None:
+    """Reproduce the claims of the Wasserstein GAN papers: train, record, judge, report.
+
+    EXP is an experiment's name ('wganbench list') or the path of a TOML file.
+    """
+
+
+def _results(default: str = "results") -> Callable[[F], F]:
+    return click.option(
+        "--results",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default,
+        show_default=True,
+        help="Folder of the records.",
+    )
+
+
+def _chosen(function: F) -> F:
+    """The options that choose runs: profile, seeds, variants, overrides, stack."""
+    for option in (
+        click.option("--stack", type=click.IntRange(min=1), help="Seeds trained in lockstep [default: the spec's]."),
+        click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a field; repeatable."),
+        click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable."),
+        click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
+        click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
+    ):
+        function = option(function)
+    return function
+
+
+def _runs(experiment: Experiment, seeds: str | None, profile: str, variants: Sequence[str]) -> list[Run]:
+    chosen = parse_seeds(seeds) if seeds is not None else list(range(experiment.seeds))
+    return expand(experiment, profile, chosen, variants)
+
+
+@cli.command(name="list")
+def list_() -> None:
+    """List the experiments that ship with wganbench."""
+    table = Table("experiment", "title", "variants", "profiles", "claims", box=None)
+    for name in available():
+        experiment = load(name)
+        table.add_row(
+            name,
+            experiment.title,
+            str(len(experiment.variants)),
+            ", ".join(experiment.profiles),
+            str(len(experiment.claims)),
+        )
+    _console().print(table)
+
+
+@cli.command()
+@click.argument("experiment")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a field; repeatable.")
+@click.option("--profile", default="paper", show_default=True)
+@click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable.")
+def show(experiment: str, overrides: tuple[str, ...], profile: str, variants: tuple[str, ...]) -> None:
+    """Show EXPERIMENT as it is resolved: every variant with all defaults filled in, as JSON."""
+    spec = load(experiment, overrides)
+    shown = {
+        "title": spec.title,
+        "source": spec.source,
+        "profile": f"{profile}: {spec.says(profile)}",
+        "deviations": spec.deviations,
+        "claims": [claim.model_dump(mode="json", exclude_none=True) for claim in spec.claims],
+        "variants": {run.variant: run.setting.model_dump(mode="json") for run in expand(spec, profile, [0], variants)},
+    }
+    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+@cli.command()
+@click.argument("experiment")
+@_chosen
+@_results()
+def plan(
+    experiment: str,
+    seeds: str | None,
+    profile: str,
+    variants: tuple[str, ...],
+    overrides: tuple[str, ...],
+    stack: int | None,
+    results: Path,
+) -> None:
+    """Print what 'run' would do: runs, cohorts, what is done, the cost, and which claims it can settle."""
+    from wganbench.analysis.verdict import reachable
+
+    spec = load(experiment, overrides)
+    runs = _runs(spec, seeds, profile, variants)
+    recorded = Store(results).load()
+    table = Table("cohort", "seeds", "steps", "recorded", "GFLOP a step and seed", "core-hours", box=None)
+    total = 0.0
+    for cohort in cohorts(runs, stack or spec.stack):
+        setting, flops = cohort.runs[0].setting, step_flops(cohort.runs[0].setting)
+        done = sum(run.id in recorded for run in cohort.runs)
+        hours = None if flops is None else flops * setting.steps * len(cohort.runs) / CPU_CORE_FLOPS / 3600
+        total += (hours or 0.0) if done < len(cohort.runs) else 0.0
+        table.add_row(
+            cohort.id,
+            str(len(cohort.runs)),
+            f"{setting.steps:,}",
+            f"{done}/{len(cohort.runs)}",
+            "unknown" if flops is None else f"{flops / 1e9:.3g}",
+            "unknown" if hours is None else f"{hours:.2g}",
+        )
+    console = _console()
+    console.print(table)
+    click.echo(
+        f"{len(runs)} runs of profile {profile} ({spec.says(profile)}); about {total:.2g} core-hours left, by counting "
+        f"operations at {CPU_CORE_FLOPS / 1e9:g} GFLOP/s"
+    )
+    planned = len({run.seed for run in runs})
+    for claim, can, needed in reachable(spec, planned):
+        where = f"judged at profile {claim.profile}"
+        word = f"can reach a verdict with {planned} seeds" if can else f"needs {needed} seeds, {planned} planned"
+        click.echo(f"claim {claim.id} ({where}): {word}")
+
+
+@cli.command()
+@click.argument("experiment")
+@_chosen
+@_results()
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of one cohort each.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads, with one job.")
+@click.option("--again", is_flag=True, help="Train and record anew what is recorded.")
+@click.option("--keep-failed", is_flag=True, help="Leave failed runs as they are.")
+def run(
+    experiment: str,
+    seeds: str | None,
+    profile: str,
+    variants: tuple[str, ...],
+    overrides: tuple[str, ...],
+    stack: int | None,
+    results: Path,
+    device: Literal["auto", "cpu", "cuda"],
+    jobs: int,
+    threads: int,
+    again: bool,
+    keep_failed: bool,
+) -> None:
+    """Run every variant of EXPERIMENT once per seed, and record each outcome.
+
+    Finished and diverged runs are skipped, failed ones run again. Exits with 1 if a run failed.
+    """
+    spec = load(experiment, overrides)
+    runs = _runs(spec, seeds, profile, variants)
+    if profile != "paper":
+        click.echo(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+    from wganbench.runner import Execution, run_all  # imports torch, which all else does without
+
+    execution = Execution(device=device, stack=stack or spec.stack, jobs=jobs, threads=threads)
+    new: list[Record] = []
+    with _progress(runs) as report:
+        for record in run_all(
+            runs, Store(results), spec.path, execution, again=again, keep_failed=keep_failed, report=report
+        ):
+            new.append(record)
+            click.echo(f"{record.id}  {record.status}  {record.wall_seconds:.1f} s{_note(record)}")
+    if not new:
+        click.echo(
+            f"all {len(runs)} runs are recorded in {results}; nothing trained. "
+            f"--results DIR records elsewhere, --again trains anew"
+        )
+    failed = [record for record in new if record.status == "failed"]
+    if failed:
+        click.echo(f"wganbench: {len(failed)} of {len(new)} runs failed; the tracebacks are in their records", err=True)
+        sys.exit(1)
+
+
+def _note(record: Record) -> str:
+    return f"  {record.note.strip().splitlines()[-1]}" if record.note else ""
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f} steps/s" if task.speed else "")
+
+
+@contextmanager
+def _progress(runs: Sequence[Run]) -> Iterator[Callable[[str, int], None]]:
+    """A bar a cohort under way, on a terminal only."""
+    steps = {run.family: run.setting.steps for run in runs}
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), _Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(cohort: str, step: int) -> None:
+            if cohort not in tasks:
+                tasks[cohort] = bars.add_task(cohort, total=steps[cohort.rsplit("-s", 1)[0]])
+            bars.update(tasks[cohort], completed=step)
+            if step >= steps[cohort.rsplit("-s", 1)[0]]:
+                bars.remove_task(tasks.pop(cohort))
+
+        yield report
+
+
+def _experiments(names: Sequence[str]) -> list[Experiment]:
+    return [load(name) for name in (names or available())]
+
+
+@cli.command()
+@click.argument("experiments", nargs=-1, metavar="[EXP]...")
+@_results()
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Another results folder: print 'this machine' beside this 'reference'.",
+)
+@click.option("--format", "format_", type=click.Choice(["markdown", "csv", "json"]), default=None, help="Print as.")
+def report(experiments: tuple[str, ...], results: Path, against: Path | None, format_: str | None) -> None:
+    """Print the tables, and write REPORT.md and figures/ into the results folder."""
+    raise NotImplementedError
+
+
+@cli.command()
+@click.argument("directories", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_results()
+@click.option("--prefer", type=click.Choice(["ours", "theirs"]), help="Which record to keep where two differ.")
+def merge(directories: tuple[Path, ...], results: Path, prefer: Literal["ours", "theirs"] | None) -> None:
+    """Take in the records of other results folders.
+
+    Records with equal measures and curves are skipped; others are refused unless --prefer says which to keep. The rest
+    is merged all the same. Exits with 1 if anything was refused.
+    """
+    refused = False
+    for directory in directories:
+        taken, skipped, refusals = merge_stores(Store(results), Store(directory), prefer)
+        click.echo(f"{directory}: {taken} records taken in, {skipped} were here, {len(refusals)} refused")
+        for refusal in refusals:
+            click.echo(f"wganbench: {refusal}", err=True)
+        refused = refused or bool(refusals)
+    if refused:
+        sys.exit(1)
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON schema of a spec, for editors that complete and check TOML."""
+    from wganbench.schema import spec_schema
+
+    click.echo(json.dumps(spec_schema(), indent=2))
+
+
+def _console() -> Console:
+    width = None if sys.stdout.isatty() else 160
+    return Console(width=width, soft_wrap=False)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli()
