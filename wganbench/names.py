@@ -88,6 +88,7 @@ class WithinOptions(Options):
 class SectorMassOptions(Options):
     sectors: PositiveInt = 8
     start_degrees: float = -90.0
+    min_radius: NonNegativeFloat = 0.0
 
 
 class SectorOptions(SectorMassOptions):

@@ -56,7 +56,7 @@ def _density(fake: Tensor, points: Tensor, min_width: float) -> Tensor:
 
 
 def _count_peaks(density: NDArray[np.float64], rise: float) -> int:
-    """Local maxima off the border that no path to a higher one leaves by less than ``rise``; a plateau is one."""
+    """Local maxima off the border from which every path to a higher one goes down by ``rise``; a plateau is one."""
     maxima = np.argwhere((density == maximum_filter(density, size=3)) & (density > rise))
     maxima = maxima[np.argsort(-density[tuple(maxima.T)], kind="stable")]
     count = 0

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+from torch.nn.functional import leaky_relu
+
+from wganbench.networks.mlp import Mlp, SummedLinear
+
+
+@pytest.mark.parametrize(
+    ("shapes", "hidden", "expected"),
+    [
+        (((2,), (2,)), [512, 512, 512], 527_874),  # the official toy generator
+        (((2,), ()), [512, 512, 512], 527_361),  # and its critic
+        (((256,), (2,)), [128, 128], 256 * 128 + 128 + 128 * 128 + 128 + 128 * 2 + 2),
+    ],
+)
+def test_parameter_counts(shapes, hidden, expected):
+    assert sum(p.numel() for p in Mlp(*shapes, hidden=hidden).parameters()) == expected
+
+
+def test_summed_units_equal_the_sum_over_unit_outputs_in_value_and_gradient():
+    torch.manual_seed(0)
+    layer = SummedLinear(6, 2, units=4).double()
+    torch.nn.init.normal_(layer.weight)
+    torch.nn.init.normal_(layer.bias)
+    x = torch.randn(5, 6, dtype=torch.float64)
+    slow = torch.nn.functional.linear(x, layer.weight, layer.bias).view(5, 2, 4).sum(2)
+    torch.testing.assert_close(layer(x), slow)
+    fast_gradients = torch.autograd.grad(layer(x).square().sum(), [layer.weight, layer.bias])
+    slow_gradients = torch.autograd.grad(slow.square().sum(), [layer.weight, layer.bias])
+    torch.testing.assert_close(fast_gradients, slow_gradients)
+
+
+def test_a_critic_scales_its_input_leaks_and_gives_one_score_a_row():
+    torch.manual_seed(0)
+    critic = Mlp((2,), (), hidden=[3], activation="leaky_relu", input_scale=0.5)
+    first, _, last = critic.layers
+    x = torch.randn(7, 2)
+    expected = last(leaky_relu(first(x / 2), 0.2)).squeeze(1)
+    assert critic(x).shape == (7,)
+    torch.testing.assert_close(critic(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("init", "scale", "std"),
+    [
+        ("normal", 0.02, 0.02),
+        ("he_normal", 0.8, 0.8 * math.sqrt(2 / 400)),
+        ("he_uniform", 1.0, math.sqrt(2 / 400)),
+        ("glorot_uniform", 1.0, math.sqrt(2 / 1000)),
+        ("orthogonal", 0.8, 0.8 / math.sqrt(600)),
+    ],
+)
+def test_initialisations_have_the_stated_spread(init, scale, std):
+    torch.manual_seed(0)
+    weight = Mlp((400,), (1,), hidden=[600], init=init, init_scale=scale).layers[0].weight.detach()
+    assert weight.std().item() == pytest.approx(std, rel=0.02)
+    if init.endswith("uniform"):
+        assert weight.abs().max().item() <= math.sqrt(3) * std
+        assert weight.abs().max().item() >= 0.99 * math.sqrt(3) * std
+
+
+def test_the_last_layer_may_be_drawn_otherwise():
+    torch.manual_seed(0)
+    last = Mlp((2,), (300,), hidden=[500], init="he_uniform", last_init="glorot_uniform").layers[-1]
+    assert last.weight.std().item() == pytest.approx(math.sqrt(2 / 800), rel=0.02)
+    assert not last.bias.any()
