@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -236,6 +237,7 @@ class Store:
                 (folder / "artefacts").mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"x" * MAX_BYTES)
+                _sweep(folder)
             except OSError as error:
                 raise RecordError(
                     f"{folder}: cannot be written ({error.strerror}); choose another folder with --results"
@@ -263,7 +265,7 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False) -> bo
     Raises:
         RecordError: If the disk refuses.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
+    temporary = path.parent / f".{path.name}.{platform.node()}.{os.getpid()}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -282,6 +284,24 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False) -> bo
         raise RecordError(f"{path}: cannot be written ({error.strerror}); free the disk or use --results") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what writers of this machine that were killed in ``write_atomically`` have left half written."""
+    for temporary in folder.rglob(f".*.{platform.node()}.*"):
+        process = temporary.name.rpartition(".")[2]
+        if process.isdigit() and not _is_alive(int(process)):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 Preference = Literal["ours", "theirs"] | None

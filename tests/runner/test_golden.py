@@ -1,0 +1,51 @@
+"""One step of every shipped variant, against values kept in golden.json.
+
+Where numbers move, the change was either not meant, or the ``protocol`` of what was changed must go up in names.py;
+that gives the runs new ids, and ``python tests/runner/test_golden.py`` then writes their values.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from wganbench.plan import Cohort, Run, expand
+from wganbench.runner.cohort import train_cohort
+from wganbench.spec import available, load
+
+FILE = Path(__file__).with_name("golden.json")
+
+
+def planned() -> dict[str, Run]:
+    return {
+        f"{name}/{run.variant}": run
+        for name in available()
+        for run in expand(load(name, ["steps=1"]), "smoke", [0])
+    }
+
+
+def one_step(run: Run) -> dict[str, float | None]:
+    (outcome,) = train_cohort(Cohort((run,)), torch.device("cpu"))
+    record = outcome.record
+    assert record.status == "finished", record.note
+    losses = {label: record.curves[label].values[0] for label in ("critic_loss", "generator_loss")}
+    return {**losses, **record.measures}
+
+
+RUNS = planned()
+
+
+@pytest.mark.parametrize("variant", RUNS)
+def test_one_step_gives_the_recorded_values(variant):
+    golden = json.loads(FILE.read_text())
+    run = RUNS[variant]
+    assert run.family in golden, f"{run.family} has no golden values: see this file's first lines"
+    assert one_step(run) == pytest.approx(golden[run.family], rel=1e-3, abs=1e-5)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    FILE.write_text(json.dumps({run.family: one_step(run) for run in RUNS.values()}, indent=1) + "\n")

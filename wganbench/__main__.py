@@ -1,0 +1,5 @@
+"""``python -m wganbench``."""
+
+from wganbench.cli import main
+
+main()
