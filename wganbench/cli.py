@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,9 +15,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from wganbench.errors import SpecError, WganbenchError
-from wganbench.plan import CPU_CORE_FLOPS, Run, cohorts, expand, parse_seeds, step_flops
-from wganbench.record import Record, Store, merge_stores
+from wganbench.errors import RecordError, SpecError, WganbenchError
+from wganbench.names import suggest
+from wganbench.plan import CPU_CORE_FLOPS, Run, cohorts, expand, family, parse_seeds, step_flops
+from wganbench.record import Record, Store, merge_stores, write_atomically
 from wganbench.spec import Experiment, available, load
 
 if TYPE_CHECKING:
@@ -239,8 +240,11 @@ def _progress(runs: Sequence[Run]) -> Iterator[Callable[[str, int], None]]:
         yield report
 
 
-def _experiments(names: Sequence[str]) -> list[Experiment]:
-    return [load(name) for name in (names or available())]
+def _covered(names: Sequence[str], results: Path) -> list[Experiment]:
+    """What a report on ``results`` is about: the experiments named and those that have a folder there, else all."""
+    recorded = {path.name for path in results.glob("*/") if path.is_dir()}
+    shipped = [name for name in available() if not names or name in names or name in recorded]
+    return [load(name) for name in dict.fromkeys([*shipped, *names])]
 
 
 @cli.command()
@@ -249,12 +253,118 @@ def _experiments(names: Sequence[str]) -> list[Experiment]:
 @click.option(
     "--against",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Another results folder: print 'this machine' beside this 'reference'.",
+    help="Another results folder: print 'this machine' (--results) beside this 'reference'.",
 )
-@click.option("--format", "format_", type=click.Choice(["markdown", "csv", "json"]), default=None, help="Print as.")
-def report(experiments: tuple[str, ...], results: Path, against: Path | None, format_: str | None) -> None:
-    """Print the tables, and write REPORT.md and figures/ into the results folder."""
-    raise NotImplementedError
+@click.option("--format", "form", type=click.Choice(["markdown", "csv", "json"]), help="Print in this format.")
+def report(
+    experiments: tuple[str, ...], results: Path, against: Path | None, form: Literal["markdown", "csv", "json"] | None
+) -> None:
+    """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
+
+    Without EXP it is about every experiment that ships; with EXP about these, and any other recorded in the folder.
+    """
+    from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
+    from wganbench.analysis import table
+
+    store = Store(results)
+    covered = _covered(experiments, results)
+    records = store.load()
+    if not records:
+        raise RecordError(f"{results}: no records; 'wganbench run' makes them, --results names another folder")
+    shown = [spec for spec in covered if not experiments or {spec.name, spec.path} & set(experiments)]
+    made = reporting.write_report(covered, store, results)
+    tables = []
+    if against is None:
+        tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
+    reference = Store(against).load() if against is not None else {}
+    for spec in shown:
+        for profile in _recorded_profiles(spec, records):
+            if against is None:
+                tables.append(table.results(spec, records, profile, measures=table.headline(spec)))
+            else:
+                tables.append(table.compare(spec, records, reference, profile))
+    console = _console()
+    for each in tables:
+        if form is None:
+            console.print(table.terminal(each))
+        else:
+            click.echo(table.render(each, form), nl=form != "markdown")
+    if form is None:
+        click.echo(f"{results / 'REPORT.md'}: {reporting.tally(made.verdicts)}")
+
+
+def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[str]:
+    """The profiles under which a variant of the spec is recorded, in the spec's order."""
+    families = {record.family for record in records.values()}
+    return [
+        profile
+        for profile in spec.profiles
+        if any(family(variant, spec.setting(variant, profile)) in families for variant in spec.variants)
+    ]
+
+
+@cli.command()
+@click.argument("experiments", nargs=-1, metavar="[EXP]...")
+@_results()
+@click.option("--strict", is_flag=True, help="Fail on inconclusive claims, and on ones not run, too.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JUnit XML.")
+def check(experiments: tuple[str, ...], results: Path, strict: bool, junit: Path | None) -> None:
+    """Compare records, claims and the committed report with each other; exit with 1 and a line for each finding."""
+    from wganbench.analysis import check as checking
+
+    covered = _covered(experiments, results)
+    findings = checking.check(covered, Store(results), strict=strict)
+    if junit is not None:
+        write_atomically(junit, checking.junit(findings, checking.cases(covered)).encode(), replace=True)
+    for finding in findings:
+        click.echo(f"wganbench: {finding}", err=True)
+    claims = sum(len(spec.claims) for spec in covered)
+    click.echo(f"checked {claims} claims of {len(covered)} experiments: {len(findings)} findings")
+    if findings:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("claim")
+@_results()
+def explain(claim: str, results: Path) -> None:
+    """Explain the verdict on CLAIM: values, test, p-values, runs. CLAIM is an id, or EXP:ID, EXP as for 'run'."""
+    from wganbench.analysis.verdict import judge
+
+    where, colon, wanted = claim.rpartition(":")
+    specs = [load(where)] if colon else [load(name) for name in available()]
+    found = [(spec, one) for spec in specs for one in spec.claims if one.id == wanted]
+    if not found:
+        known = [one.id for spec in specs for one in spec.claims]
+        raise SpecError(f"unknown claim {wanted!r}{suggest(wanted, known)}")
+    records = Store(results).load()
+    for spec, one in found:
+        (verdict,) = (each for each in judge(spec, records) if each.claim.id == one.id)
+        click.echo("\n".join(_explanation(spec, verdict)))
+
+
+def _explanation(spec: Experiment, verdict: Verdict) -> Iterator[str]:
+    claim = verdict.claim
+    yield f"{spec.name}:{claim.id}"
+    yield f"  claim        {claim.says}"
+    yield f"  source       {spec.source}"
+    yield f"  judged at    profile {claim.profile}: {spec.says(claim.profile)}"
+    details = claim.model_dump(mode="json", exclude={"id", "says", "profile", "known_contradiction"}, exclude_none=True)
+    yield f"  test         {', '.join(f'{key} = {value}' for key, value in details.items())}"
+    for variant, units in verdict.units.items():
+        yield f"  {variant}: n = {len(units)}"
+        for unit in units:
+            yield f"    seed {unit.seed:<4} {unit.value:<10.6g} {unit.status:<9} {unit.run_id}"
+    if verdict.estimate is not None:
+        interval = verdict.interval
+        shown = f"  {interval.method}, unadjusted: [{interval.low:.4g}, {interval.high:.4g}]" if interval else ""
+        yield f"  {verdict.estimate_of}: {verdict.estimate:.4g}{shown}"
+    yield f"  p for        {verdict.p_for:.3g}, Holm-adjusted {verdict.adjusted_for:.3g}"
+    yield f"  p against    {verdict.p_against:.3g}, Holm-adjusted {verdict.adjusted_against:.3g}"
+    yield f"  diverged     {verdict.n_diverged}"
+    yield f"  verdict      {verdict.outcome}{' (post hoc)' if verdict.post_hoc else ''}{': ' if verdict.why else ''}{verdict.why}"
+    if claim.known_contradiction:
+        yield f"  known        {claim.known_contradiction}"
 
 
 @cli.command()

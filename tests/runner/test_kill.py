@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from wganbench.record import Store
 
 MOMENTS = (None, 1, 2, 6, 10)
@@ -30,6 +32,7 @@ def kill_at(process: subprocess.Popen[bytes], results: Path, moment: int | None)
     process.wait()
 
 
+@pytest.mark.timeout(400)
 def test_killed_five_times_and_started_again_every_run_is_recorded_once(tiny, tmp_path):
     spec = tiny()
     spec.write_text(spec.read_text().replace("steps = 4\n", "steps = 150\n"))

@@ -1,0 +1,194 @@
+"""The command line as a user meets it: outputs, exit codes, and one line for each thing that is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wganbench.cli import cli
+from wganbench.record import Store
+
+TINY = """
+version = 1
+title = "tiny"
+source = "a test"
+steps = 3
+batch_size = 8
+latent_dim = 3
+measured_samples = 60
+data = "gaussian_ring"
+objective = "wasserstein"
+generator = { name = "mlp", hidden = [4] }
+critic = { name = "mlp", hidden = [4] }
+generator_optimizer = { name = "adam", lr = 1e-3 }
+critic_optimizer = { name = "adam", lr = 1e-3 }
+measures = { modes_covered = { points = 2 } }
+[profiles.smoke]
+says = "3 steps"
+[profiles.quick]
+says = "5 steps"
+steps = 5
+[variants.clip]
+constraint = { name = "clip", clip_value = 0.1 }
+[variants.gp]
+constraint = "gradient_penalty"
+[[claims]]
+id = "gp-covers-more"
+says = "the penalty covers more modes than clipping"
+profile = "smoke"
+test = "permutation"
+measure = "modes_covered"
+better = "gp"
+worse = "clip"
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(TINY)
+    return tmp_path
+
+
+def wganbench(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def ok(*arguments: str) -> str:
+    result = wganbench(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def wrong(*arguments: str) -> str:
+    """What is printed where the input is wrong: exit 2, no traceback."""
+    result = wganbench(*arguments)
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result.output
+
+
+def test_run_records_reports_and_explains(here):
+    printed = ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "5")
+    assert printed.startswith("profile smoke: 3 steps; this is not the paper's protocol")
+    assert printed.count("finished") == 10
+    assert len(Store("results").load()) == 10
+    assert "REPORT.md" in ok("report", "tiny.toml")
+    assert "gp-covers-more" in ok("explain", "tiny.toml:gp-covers-more")
+    assert "0 findings" in ok("check", "tiny.toml")
+    rows = json.loads(ok("report", "tiny.toml", "--format", "json").split("\n}\n")[0] + "}")
+    assert rows["title"] == "Scoreboard"
+
+
+def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
+    ok("run", "tiny.toml", "--seeds", "1")
+    printed = ok("run", "tiny.toml", "--seeds", "1").splitlines()[-1]
+    assert printed == (
+        "all 2 runs are recorded in results; nothing trained. --results DIR records elsewhere, --again trains anew"
+    )
+    before = {path: path.stat().st_mtime_ns for path in Store("results").paths()}
+    assert ok("run", "tiny.toml", "--seeds", "1", "--again").count("finished") == 2
+    assert all(path.stat().st_mtime_ns > stamp for path, stamp in before.items())
+
+
+def test_the_default_seeds_are_the_specs(here):
+    assert ok("run", "tiny.toml", "--variant", "clip").count("finished") == 5
+
+
+def test_a_failed_run_exits_with_1_after_the_rest_is_done(here, monkeypatch):
+    monkeypatch.syspath_prepend(str(here))
+    Path("bad_penalty.py").write_text("def penalty(critic):\n    raise ArithmeticError('no such thing')\n")
+    Path("tiny.toml").write_text(TINY + '[variants.aa]\nconstraint = "bad_penalty:penalty"\n')
+    result = wganbench("run", "tiny.toml", "--seeds", "1")
+    assert result.exit_code == 1
+    assert "1 of 3 runs failed" in result.output
+    assert result.output.count("finished") == 2
+    assert "ArithmeticError: no such thing" in result.output
+
+
+def test_this_machine_stands_beside_the_reference(here):
+    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2", "--results", "reference")
+    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "3", "--results", "mine")
+    printed = ok("report", "tiny.toml", "--results", "mine", "--against", "reference", "--format", "markdown")
+    assert "this machine" in printed
+    assert "reference" in printed
+    assert "3 of 5" in printed
+    assert "2 of 5" in printed
+
+
+def test_plan_prints_cohorts_cost_and_what_can_be_settled(here):
+    printed = ok("plan", "tiny.toml", "--profile", "smoke", "--seeds", "3", "--stack", "2")
+    assert printed.count("0/2") == 2
+    assert "core-hours" in printed
+    assert "claim gp-covers-more (judged at profile smoke): needs 5 seeds, 3 planned" in printed
+    assert "can reach a verdict" in ok("plan", "tiny.toml", "--profile", "smoke", "--seeds", "5")
+
+
+def test_an_override_is_part_of_the_id_and_shows_in_the_report(here):
+    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "1", "--set", "variants.gp.latent_dim=7")
+    printed = ok("report", "tiny.toml", "--format", "markdown")
+    assert "variants.gp.latent_dim=7" in Path("results/REPORT.md").read_text()
+    assert "0 of 5 runs" in Path("results/REPORT.md").read_text() or "not run" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "gausians8"], "unknown experiment 'gausians8'; did you mean 'gaussians8'?"),
+        (["run", "absent.toml"], "absent.toml: no such file"),
+        (["run", "tiny.toml", "--variant", "clap"], "no variant 'clap'; did you mean 'clip'?"),
+        (["run", "tiny.toml", "--profile", "smok"], "no profile 'smok'; did you mean 'smoke'?"),
+        (["run", "tiny.toml", "--seeds", "0"], "--seeds 0: must be a count of at least 1"),
+        (["run", "tiny.toml", "--seeds", "3-1"], "--seeds 3-1: must be a count of at least 1"),
+        (["run", "tiny.toml", "--set", "stepz=4"], "unknown field 'stepz'; did you mean 'steps'?"),
+        (["run", "tiny.toml", "--set", "objective=wasserstien"], "did you mean 'wasserstein'?"),
+        (["run", "tiny.toml", "--device", "cuda"], "no CUDA device"),
+        (["run", "tiny.toml", "--results", "tiny.toml/x"], "cannot be written"),
+        (["run", "tiny.toml", "--set", "objective=nowhere.at.all:Thing"], "does not import"),
+        (["explain", "gp-covers-mor"], "unknown claim"),
+        (["explain", "tiny.toml:gp-covers-mor"], "did you mean 'gp-covers-more'?"),
+        (["report", "--results", "empty"], "no records"),
+        (["merge", "absent"], "absent"),
+    ],
+)
+def test_bad_input_is_one_line_with_the_place_and_the_remedy(here, arguments, says):
+    if arguments[-1] == "cuda":
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("there is a CUDA device here")
+    assert says in wrong(*arguments)
+    assert not list(here.glob("**/*.json"))
+
+
+@pytest.mark.parametrize("command", ["run", "report", "check", "plan"])
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "newer"])
+def test_a_bad_record_stops_every_command_and_costs_nothing(here, command, damage):
+    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2")
+    path = Store("results").paths()[0]
+    whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
+    text = path.read_text()
+    path.write_text({"truncated": text[:500], "foreign": '{"a": 1}', "newer": text.replace('r": 1,', 'r": 99,', 1)}[damage])
+    damaged = path.read_bytes()
+    printed = wrong(command, "tiny.toml")
+    assert str(path) in printed
+    assert len(printed.splitlines()) <= 2
+    assert path.read_bytes() == damaged
+    assert {other: other.read_bytes() for other in whole} == whole
+
+
+def test_merge_takes_in_skips_and_refuses(here):
+    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2", "--results", "a")
+    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "1", "--results", "b")
+    assert "2 records taken in, 2 were here, 0 refused" in ok("merge", "a", "--results", "b")
+    assert "0 records taken in, 4 were here, 0 refused" in ok("merge", "a", "--results", "b")
+
+
+def test_list_show_and_schema_print(here):
+    assert "gaussians8" in ok("list")
+    shown = json.loads(ok("show", "gaussians8", "--variant", "wgan-clip"))
+    assert shown["variants"]["wgan-clip"]["constraint"]["options"] == {"clip_value": 0.01}
+    assert json.loads(ok("schema"))["$schema"]
