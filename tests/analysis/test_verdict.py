@@ -1,0 +1,418 @@
+"""What becomes of a claim: outcome, reason, numbers, and what enters."""
+
+import math
+
+import pytest
+
+from wganbench.analysis.verdict import judge, reachable
+from wganbench.plan import family
+from wganbench.spec import claim_digest
+
+COMPARISON = {"test": "permutation", "measure": "modes_covered", "better": "a", "worse": "b"}
+LEVEL = {"test": "sign-flip", "measure": "modes_covered", "variant": "a", "at_least": 6.0}
+SUCCESS = {"test": "binomial", "variant": "a", "criteria": [{"measure": "modes_covered", "at_least": 8.0}]}
+EQUALITY = {"test": "tost", "measure": "exact_wasserstein", "variant": "a", "equals": 1.0, "within": 0.1}
+HIGH, LOW = [8.0] * 8, [1.0] * 8
+
+
+def toml(**fields):
+    lines = []
+    for key, value in {"id": "claim", "says": "it holds", **fields}.items():
+        if isinstance(value, list):
+            tables = (
+                "{" + ", ".join(f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in table.items()) + "}"
+                for table in value
+            )
+            lines.append(f"{key} = [{', '.join(tables)}]")
+        else:
+            lines.append(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}")
+    return "\n".join(["[[claims]]", *lines])
+
+
+@pytest.fixture
+def make_records(make_record):
+    """Records of one measure by variant, a seed each; ``inf`` stands for a diverged run, ``None`` for no number."""
+
+    def make(experiment, measure="modes_covered", **values):
+        made = [
+            make_record(
+                experiment,
+                variant,
+                seed,
+                {measure: value if value != math.inf else None},
+                status="diverged" if value == math.inf else "finished",
+            )
+            for variant, numbers in values.items()
+            for seed, value in enumerate(numbers)
+        ]
+        return {record.id: record for record in made}
+
+    return make
+
+
+def by_id(*records):
+    return {record.id: record for record in records}
+
+
+# ---- outcomes -------------------------------------------------------------------------------------------------------
+
+
+def test_a_separated_comparison_is_reproduced(make_experiment, make_records):
+    experiment = make_experiment(toml(**COMPARISON))
+    (verdict,) = judge(experiment, make_records(experiment, a=HIGH, b=LOW))
+    assert (verdict.outcome, verdict.why) == ("reproduced", "")
+    assert (verdict.p_for, verdict.p_against) == (1 / 12870, 1.0)
+    assert (verdict.adjusted_for, verdict.adjusted_against) == (1 / 12870, 1.0)
+    assert (verdict.estimate, verdict.estimate_of) == (7.0, "mean modes_covered of a minus b")
+    assert (verdict.interval.low, verdict.interval.high) == (7.0, 7.0)
+    assert [unit.seed for unit in verdict.units["b"]] == list(range(8))
+    assert (verdict.n_diverged, verdict.post_hoc) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("margin", "outcome"), [(0.0, "reproduced"), (6.9, "reproduced"), (7.0, "inconclusive"), (7.1, "contradicted")]
+)
+def test_margin_decides(make_experiment, make_records, margin, outcome):
+    experiment = make_experiment(toml(**COMPARISON, margin=margin))
+    (verdict,) = judge(experiment, make_records(experiment, a=HIGH, b=LOW))
+    assert verdict.outcome == outcome
+    assert verdict.estimate == 7.0
+
+
+@pytest.mark.parametrize("test", ["permutation", "paired", "welch"])
+def test_lower_is_better_turns_the_difference(make_experiment, make_records, test):
+    claim = {**COMPARISON, "test": test, "measure": "exact_wasserstein", "margin": 0.4}
+    experiment = make_experiment(toml(**claim))
+    near, far = [0.1, 0.12, 0.08, 0.11, 0.1, 0.09], [0.9, 1.1, 1.0, 0.95, 1.05, 1.2]
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=near, b=far))
+    assert verdict.outcome == "reproduced"
+    assert verdict.estimate == pytest.approx(sum(far) / 6 - sum(near) / 6)
+    assert verdict.estimate_of == "mean exact_wasserstein of b minus a"
+    assert 0.4 < verdict.interval.low < verdict.estimate < verdict.interval.high
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=far, b=near))
+    assert verdict.outcome == "contradicted"
+    assert verdict.estimate < 0
+
+
+@pytest.mark.parametrize(
+    ("bound", "values", "outcome"),
+    [
+        ({"at_least": 6.0}, [7, 8, 8, 7, 8, 7], "reproduced"),
+        ({"at_least": 6.0}, [1, 2, 1, 1, 3, 1], "contradicted"),
+        ({"at_least": 6.0}, [8, 8, 8, 8, 8, 1], "inconclusive"),
+        ({"at_most": 2.0}, [1, 1, 1, 1, 1, 1], "reproduced"),
+        ({"at_most": 2.0}, [3, 8, 3, 3, 8, 5], "contradicted"),
+    ],
+)
+def test_levels(make_experiment, make_records, bound, values, outcome):
+    claim = {key: value for key, value in LEVEL.items() if key != "at_least"}
+    experiment = make_experiment(toml(**claim, **bound))
+    (verdict,) = judge(experiment, make_records(experiment, a=values))
+    assert verdict.outcome == outcome
+    assert verdict.estimate == pytest.approx(sum(values) / 6)
+    assert (verdict.interval.low, verdict.interval.high) == (min(values), max(values))
+    assert verdict.interval.level == pytest.approx(1 - 2 / 64)
+
+
+def test_level_by_t_has_a_student_interval(make_experiment, make_records):
+    claim = {"test": "t", "measure": "exact_wasserstein", "variant": "a", "at_most": 0.5}
+    experiment = make_experiment(toml(**claim))
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[0.1, 0.2, 0.15, 0.12, 0.18]))
+    assert verdict.outcome == "reproduced"
+    assert (verdict.estimate, verdict.estimate_of) == (pytest.approx(0.15), "mean exact_wasserstein of a")
+    assert verdict.interval.method == "mean, Student's t"
+    assert verdict.interval.high < 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "p_for", "outcome"),
+    [([8] * 6, 1 / 64, "reproduced"), ([7] * 6, 1.0, "contradicted"), ([8] * 5 + [7], 7 / 64, "inconclusive")],
+)
+def test_successes_are_counted(make_experiment, make_records, values, p_for, outcome):
+    experiment = make_experiment(toml(**SUCCESS))
+    (verdict,) = judge(experiment, make_records(experiment, a=values))
+    assert (verdict.outcome, verdict.p_for) == (outcome, pytest.approx(p_for))
+    assert verdict.estimate == sum(value >= 8 for value in values) / 6
+    assert verdict.estimate_of == "share of a runs that succeed"
+    assert verdict.interval.method == "success rate, Wilson"
+    assert [unit.value for unit in verdict.units["a"]] == [float(value >= 8) for value in values]
+
+
+def test_success_needs_every_criterion_and_the_bounds_are_inclusive(make_experiment, make_record):
+    criteria = [{"measure": "modes_covered", "at_least": 8.0}, {"measure": "reverse_kl", "at_most": 0.5}]
+    experiment = make_experiment(toml(**{**SUCCESS, "criteria": criteria}))
+    measured = [(8, 0.5), (8, 0.6), (7, 0.1), (8, None), (8, 0.0)]
+    records = [
+        make_record(experiment, "a", seed, {"modes_covered": modes, "reverse_kl": kl})
+        for seed, (modes, kl) in enumerate(measured)
+    ]
+    (verdict,) = judge(experiment, by_id(*records))
+    assert [unit.value for unit in verdict.units["a"]] == [1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome"),
+    [
+        ([1.0, 1.01, 0.99, 1.02, 0.98], "reproduced"),
+        ([1.5, 1.51, 1.49, 1.52, 1.48], "contradicted"),
+        ([0.5, 1.5, 1.0, 0.2, 1.8], "inconclusive"),  # its interval holds 1.0, which shows nothing
+        ([1.08, 1.09, 1.1, 1.11, 1.12], "inconclusive"),
+    ],
+)
+def test_equality_with_a_published_value(make_experiment, make_records, values, outcome):
+    experiment = make_experiment(toml(**EQUALITY))
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=values))
+    assert verdict.outcome == outcome
+    assert verdict.interval.low < verdict.estimate < verdict.interval.high
+
+
+# ---- what blocks a verdict ------------------------------------------------------------------------------------------
+
+
+def test_without_runs_of_a_variant_the_claim_is_not_run(make_experiment, make_records):
+    experiment = make_experiment(toml(**COMPARISON))
+    for records, missing in [({}, "a or b"), (make_records(experiment, a=HIGH), "b")]:
+        (verdict,) = judge(experiment, records)
+        assert (verdict.outcome, verdict.why) == ("not run", f"no run of {missing} under profile paper")
+        assert (verdict.p_for, verdict.p_against, verdict.adjusted_for) == (1.0, 1.0, 1.0)
+        assert (verdict.estimate, verdict.interval, verdict.units["b"]) == (None, None, ())
+    assert len(verdict.units["a"]) == 8
+
+
+def test_four_units_are_too_few_though_shown(make_experiment, make_records):
+    experiment = make_experiment(toml(**COMPARISON))
+    (verdict,) = judge(experiment, make_records(experiment, a=HIGH, b=LOW[:4]))
+    assert (verdict.outcome, verdict.why) == ("inconclusive", "4 units of b, at least 5 needed")
+    assert (verdict.p_for, verdict.p_against) == (1.0, 1.0)
+    assert (verdict.estimate, verdict.interval.low) == (7.0, 7.0)
+
+
+def test_one_unit_has_an_estimate_and_no_interval(make_experiment, make_records):
+    experiment = make_experiment(toml(**LEVEL))
+    (verdict,) = judge(experiment, make_records(experiment, a=[8]))
+    assert (verdict.outcome, verdict.estimate, verdict.interval) == ("inconclusive", 8.0, None)
+
+
+def test_pairs_are_the_seeds_that_both_have(make_experiment, make_record):
+    experiment = make_experiment(toml(**{**COMPARISON, "test": "paired"}))
+    a = [make_record(experiment, "a", seed, {"modes_covered": 5.0 + seed % 3}) for seed in range(8)]
+    b = [make_record(experiment, "b", seed, {"modes_covered": 4.0 + seed % 3}) for seed in range(2, 10)]
+    (verdict,) = judge(experiment, by_id(*a, *b))
+    assert (
+        [unit.seed for unit in verdict.units["a"]] == [unit.seed for unit in verdict.units["b"]] == [2, 3, 4, 5, 6, 7]
+    )
+    assert (verdict.outcome, verdict.p_for, verdict.estimate) == ("reproduced", 1 / 64, pytest.approx(1.0))
+    (verdict,) = judge(experiment, by_id(*a[:6], *b))
+    assert verdict.why == "4 seeds in both variants, at least 5 needed"
+    (verdict,) = judge(experiment, by_id(*a[:2], *b))
+    assert (verdict.outcome, verdict.why) == ("inconclusive", "0 seeds in both variants, at least 5 needed")
+
+
+def test_a_failed_run_blocks(make_experiment, make_records, make_record):
+    experiment = make_experiment(toml(**COMPARISON))
+    failed = [make_record(experiment, "b", seed, status="failed") for seed in (8, 9)]
+    (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(failed[0])})
+    assert (verdict.outcome, verdict.why) == ("inconclusive", f"run {failed[0].id} failed")
+    assert (verdict.p_for, verdict.estimate, verdict.interval) == (1.0, None, None)
+    assert len(verdict.units["b"]) == 9
+    (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(*failed)})
+    assert verdict.why == f"run {failed[0].id} failed and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"score_protocol": "inception-2"}, "the runs were scored by different protocols"),
+        ({"data_checksum": "abc"}, "the runs were trained on different copies of the data"),
+    ],
+)
+def test_unlike_runs_are_not_pooled(make_experiment, make_records, make_record, changes, why):
+    experiment = make_experiment(toml(**COMPARISON))
+    odd = make_record(experiment, "b", 8, {"modes_covered": 1.0}, **changes)
+    (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(odd)})
+    assert (verdict.outcome, verdict.why) == ("inconclusive", why)
+
+
+# ---- diverged runs --------------------------------------------------------------------------------------------------
+
+
+def test_a_diverged_run_takes_the_worst_value(make_experiment, make_records):
+    experiment = make_experiment(toml(**COMPARISON))
+    (verdict,) = judge(experiment, make_records(experiment, a=[8, 8, 8, 8, 8, 8, math.inf, math.inf], b=LOW))
+    assert [unit.value for unit in verdict.units["a"]] == [8.0] * 6 + [0.0] * 2
+    assert (verdict.n_diverged, verdict.estimate) == (2, 5.0)
+    assert verdict.outcome == "reproduced"
+    assert verdict.p_for > 1 / 12870
+
+
+def test_a_diverged_run_is_never_a_success_whatever_it_measured(make_experiment, make_record):
+    experiment = make_experiment(toml(**SUCCESS))
+    records = [make_record(experiment, "a", seed, {"modes_covered": 8.0}, status="diverged") for seed in range(6)]
+    (verdict,) = judge(experiment, by_id(*records))
+    assert (verdict.outcome, verdict.estimate, verdict.n_diverged) == ("contradicted", 0.0, 6)
+
+
+def test_a_finished_run_without_a_number_takes_the_worst_value_too(make_experiment, make_records):
+    experiment = make_experiment(toml(**{**COMPARISON, "measure": "reverse_kl"}))
+    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[0.1] * 6, b=[None] * 6))
+    assert [unit.value for unit in verdict.units["b"]] == [math.inf] * 6
+    assert (verdict.outcome, verdict.estimate, verdict.interval) == ("reproduced", math.inf, None)
+    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6))
+    assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
+
+
+def test_a_t_test_cannot_weigh_an_infinite_value(make_experiment, make_records):
+    experiment = make_experiment(toml(**{**COMPARISON, "test": "welch", "measure": "exact_wasserstein"}))
+    records = make_records(experiment, "exact_wasserstein", a=[0.1, 0.2, 0.1, 0.2, 0.1], b=[1, 1.1, 0.9, 1, math.inf])
+    (verdict,) = judge(experiment, records)
+    (diverged,) = [record for record in records.values() if record.status == "diverged"]
+    assert verdict.outcome == "inconclusive"
+    assert verdict.why == f"run {diverged.id} counts as infinite, which a t test cannot weigh"
+
+
+def test_without_a_declared_worst_value_a_diverged_run_leaves_it_open(make_experiment, make_records):
+    claim = {"test": "t", "measure": "wasserstein_estimate", "variant": "a", "at_least": 0.0}
+    experiment = make_experiment(toml(**claim))
+    records = make_records(experiment, "wasserstein_estimate", a=[1.0, 1.1, 0.9, 1.2, math.inf])
+    (verdict,) = judge(experiment, records)
+    (diverged,) = [record for record in records.values() if record.status == "diverged"]
+    assert verdict.why == f"run {diverged.id} has no value, and the measure declares no worst one"
+    assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
+
+
+# ---- what enters ----------------------------------------------------------------------------------------------------
+
+
+def test_records_of_another_profile_or_override_never_enter(make_experiment, make_record):
+    experiment = make_experiment(toml(**LEVEL))
+    other = make_experiment(toml(**LEVEL), variants=("b", "a"))  # its a has another batch size
+    quick = [make_record(experiment, "a", seed, {"modes_covered": 8.0}, profile="quick") for seed in range(6)]
+    foreign = [make_record(other, "a", seed, {"modes_covered": 8.0}) for seed in range(6)]
+    (verdict,) = judge(experiment, by_id(*quick, *foreign))
+    assert verdict.outcome == "not run"
+
+
+def test_records_of_another_experiment_with_the_same_setting_enter(make_experiment, make_record):
+    experiment, source = make_experiment(toml(**LEVEL)), make_experiment(name="source")
+    records = [make_record(source, "a", seed, {"modes_covered": 8.0}) for seed in range(6)]
+    (verdict,) = judge(experiment, by_id(*records))
+    assert verdict.outcome == "reproduced"
+    assert verdict.units["a"][0].run_id == f"{family('a', experiment.setting('a', 'paper'))}-s0"
+
+
+def test_statistic_best_reads_the_best(make_experiment, make_record):
+    experiment = make_experiment(toml(**LEVEL) + "\n" + toml(**{**LEVEL, "id": "best", "statistic": "best"}))
+    records = [
+        make_record(experiment, "a", seed, {"modes_covered": 1.0}, best={"modes_covered": 8.0}) for seed in range(8)
+    ]
+    final, best = judge(experiment, by_id(*records))
+    assert (final.estimate, final.estimate_of) == (1.0, "mean modes_covered of a")
+    assert (best.estimate, best.estimate_of) == (8.0, "mean best modes_covered of a")
+    assert (final.outcome, best.outcome) == ("contradicted", "reproduced")
+
+
+# ---- the family of claims -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_claims", "outcome"), [(1, "reproduced"), (3, "reproduced"), (4, "inconclusive")])
+def test_claims_that_were_not_run_count_in_holm(make_experiment, make_records, n_claims, outcome):
+    others = [toml(**{**LEVEL, "id": f"other-{place}", "variant": "b"}) for place in range(n_claims - 1)]
+    experiment = make_experiment("\n".join([toml(**LEVEL), *others]))
+    verdict, *unrun = judge(experiment, make_records(experiment, a=[8] * 7))
+    assert (verdict.p_for, verdict.adjusted_for) == (1 / 128, n_claims / 128)
+    assert verdict.outcome == outcome
+    assert {other.outcome for other in unrun} <= {"not run"}
+
+
+def test_the_two_directions_are_separate_families_and_the_order_is_the_specs(make_experiment, make_records):
+    experiment = make_experiment(
+        "\n".join([toml(**{**LEVEL, "id": "z", "at_least": 9.0}), toml(**{**LEVEL, "id": "b"})])
+    )
+    against, for_ = judge(experiment, make_records(experiment, a=[8] * 7))
+    assert (against.claim.id, against.outcome, against.adjusted_against) == ("z", "contradicted", 2 / 128)
+    assert (for_.claim.id, for_.outcome, for_.adjusted_for) == ("b", "reproduced", 2 / 128)
+
+
+def test_inconclusive_says_by_how_much(make_experiment, make_records):
+    experiment = make_experiment(toml(**LEVEL))
+    (verdict,) = judge(experiment, make_records(experiment, a=[8] * 5))
+    assert verdict.why == "adjusted p is 0.031 for and 1 against, neither at most 0.025"
+
+
+def test_no_claims_no_verdicts(make_experiment):
+    assert judge(make_experiment(), {}) == []
+
+
+# ---- post hoc -------------------------------------------------------------------------------------------------------
+
+
+def changed(records, claims):
+    return {
+        key: record.model_copy(update={"claims": claims(seed)}) for seed, (key, record) in enumerate(records.items())
+    }
+
+
+def test_a_claim_written_or_changed_after_any_of_its_runs_is_post_hoc(make_experiment, make_records):
+    experiment = make_experiment(toml(**LEVEL))
+    records = make_records(experiment, a=[8] * 6)
+    knew = {"claim": claim_digest(experiment.claims[0])}
+    assert not judge(experiment, {})[0].post_hoc
+    assert not judge(experiment, changed(records, lambda seed: knew))[0].post_hoc
+    assert judge(experiment, changed(records, lambda seed: {}))[0].post_hoc
+    assert judge(experiment, changed(records, lambda seed: {"claim": "another"} if seed == 5 else knew))[0].post_hoc
+    assert judge(experiment, changed(records, lambda seed: {} if seed == 0 else knew))[0].post_hoc
+
+
+def test_wording_may_change_and_the_bound_may_not(make_experiment, make_records):
+    records = make_records(make_experiment(toml(**LEVEL)), a=[8] * 6)
+    assert not judge(make_experiment(toml(**LEVEL, known_contradiction="a reason")), records)[0].post_hoc
+    assert judge(make_experiment(toml(**{**LEVEL, "at_least": 5.0})), records)[0].post_hoc
+
+
+def test_inherited_runs_may_ignore_a_claim_that_own_runs_know(make_experiment, make_records):
+    source, experiment = make_experiment(name="source"), make_experiment(toml(**COMPARISON))
+    baseline = make_records(source, b=LOW)
+    assert not judge(experiment, {**baseline, **make_records(experiment, a=HIGH)})[0].post_hoc
+    assert judge(experiment, {**baseline, **make_records(source, a=HIGH)})[0].post_hoc
+
+
+def test_an_inherited_claim_keeps_its_foresight(make_experiment, make_records):
+    source, experiment = make_experiment(toml(**LEVEL), name="source"), make_experiment(toml(**LEVEL))
+    assert not judge(experiment, make_records(source, a=[8] * 6))[0].post_hoc
+
+
+# ---- what seeds can show --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("claim", "n_claims", "enough"),
+    [
+        (COMPARISON, 1, 5),  # 1/252
+        (COMPARISON, 6, 5),  # 6/252 = 0.0238
+        (COMPARISON, 7, 6),  # 7/252 = 0.0278
+        ({**COMPARISON, "test": "paired"}, 1, 6),
+        (LEVEL, 3, 7),
+        ({**SUCCESS, "rate": 0.9}, 1, 36),  # 0.9^35 = 0.02503
+        ({**SUCCESS, "rate": 0.99999}, 1, 368_887),
+        ({**COMPARISON, "test": "welch", "measure": "exact_wasserstein"}, 50, 5),
+    ],
+)
+def test_reachable_tells_the_fewest_seeds(make_experiment, claim, n_claims, enough):
+    experiment = make_experiment("\n".join(toml(**{**claim, "id": f"c{place}"}) for place in range(n_claims)))
+    assert [told[1:] for told in reachable(experiment, enough)] == [(True, enough)] * n_claims
+    assert [told[1:] for told in reachable(experiment, enough - 1)] == [(False, enough)] * n_claims
+
+
+def test_reachable_counts_the_seeds_of_each_variant(make_experiment):
+    experiment = make_experiment("\n".join([toml(**COMPARISON), toml(**{**LEVEL, "id": "level"})]))
+    told = reachable(experiment, {"a": 8})
+    assert [(claim.id, reached) for claim, reached, _ in told] == [("claim", False), ("level", True)]
+    assert all(reached for _, reached, _ in reachable(experiment, {"a": 8, "b": 5}))
+
+
+@pytest.mark.parametrize("n", [5, 6, 8])
+def test_what_is_reachable_is_reached_by_clear_runs(make_experiment, make_records, n):
+    claims = [COMPARISON, {**COMPARISON, "test": "paired", "id": "p"}, {**LEVEL, "id": "l"}, {**SUCCESS, "id": "s"}]
+    experiment = make_experiment("\n".join(toml(**claim) for claim in claims))
+    verdicts = judge(experiment, make_records(experiment, a=HIGH[:n], b=LOW[:n]))
+    assert [verdict.outcome == "reproduced" for verdict in verdicts] == [told[1] for told in reachable(experiment, n)]

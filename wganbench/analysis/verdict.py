@@ -1,0 +1,303 @@
+"""Verdicts: each claim of a spec judged both ways on the records of its variants.
+
+A claim is *reproduced* or *contradicted* when its p-value in that direction, adjusted by Holm over all claims of the
+spec (those not run or not decidable count as p = 1), is at most 2.5 %; else it is *inconclusive*, or *not run*. The
+chance of any false verdict in a spec is so held at 5 %, within what ``stats`` says its tests are exact for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from wganbench.analysis import stats
+from wganbench.analysis.stats import Interval
+from wganbench.plan import family
+from wganbench.record import Record
+from wganbench.spec import (
+    Claim,
+    Comparison,
+    Criterion,
+    Equality,
+    Experiment,
+    Level,
+    Setting,
+    Success,
+    claim_digest,
+    scale_of,
+)
+
+Outcome = Literal["reproduced", "contradicted", "inconclusive", "not run"]
+ALPHA = 0.025
+MIN_UNITS = 5
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One run as the statistics see it.
+
+    Attributes:
+        value: What the claim reads of the run: the measure, its declared worst where the run diverged or the measure is
+            not finite; 1 or 0 for a success or none; NaN for a failed run, or where no worst value is declared.
+    """
+
+    run_id: str
+    seed: int
+    status: str
+    value: float
+
+
+Units = Mapping[str, tuple[Unit, ...]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the records say of a claim.
+
+    Attributes:
+        why: One line where inconclusive or not run, else empty.
+        estimate: Of ``estimate_of``; infinite where a diverged run's worst value is, None where nothing can be said.
+        interval: Of 95 % or its own stated level, unadjusted; None where there is none.
+        p_for, p_against: One-sided; 1 where the claim cannot be decided.
+        adjusted_for, adjusted_against: The same after Holm over the spec's claims.
+        units: By variant, by seed; of a paired claim the seeds that both variants have.
+        post_hoc: The claim was written or changed after runs it is judged on.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    why: str
+    estimate: float | None
+    estimate_of: str
+    interval: Interval | None
+    p_for: float
+    p_against: float
+    adjusted_for: float
+    adjusted_against: float
+    units: Units
+    post_hoc: bool
+
+    @property
+    def n_diverged(self) -> int:
+        return sum(unit.status == "diverged" for units in self.units.values() for unit in units)
+
+
+def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict]:
+    """A verdict for each claim, in the spec's order.
+
+    Args:
+        records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
+    """
+    families: dict[str, list[Record]] = {}
+    for record in sorted(records.values(), key=lambda record: record.seed):
+        families.setdefault(record.family, []).append(record)
+    weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
+    adjusted_for = stats.holm([verdict.p_for for verdict in weighed])
+    adjusted_against = stats.holm([verdict.p_against for verdict in weighed])
+    return [_conclude(*each) for each in zip(weighed, adjusted_for, adjusted_against, strict=True)]
+
+
+def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int]]:
+    """Whether each claim can be reproduced with so many seeds, and how many would do, at the best that can come.
+
+    Args:
+        n_seeds: Seeds of each variant (0 for one that is not named), or of all.
+
+    Returns:
+        The claim, whether its smallest attainable p-value passes Holm when every claim has its own smallest, and the
+        fewest seeds with which it does, the same number for all variants.
+    """
+
+    def best_case(sizes: Mapping[str, int] | int) -> list[float]:
+        return stats.holm([_smallest_p(claim, sizes) for claim in experiment.claims])
+
+    def enough(position: int) -> int:
+        sizes = range(MIN_UNITS, 2**31)
+        return sizes[bisect_left(sizes, True, key=lambda n: best_case(n)[position] <= ALPHA)]
+
+    reached = [p <= ALPHA for p in best_case(n_seeds)]
+    return [(claim, reached[position], enough(position)) for position, claim in enumerate(experiment.claims)]
+
+
+def _smallest_p(claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
+    sizes = [n_seeds if isinstance(n_seeds, int) else n_seeds.get(variant, 0) for variant in claim.variants()]
+    if min(sizes) < MIN_UNITS:
+        return 1.0
+    return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
+
+
+def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) -> Verdict:
+    outcome, why = verdict.outcome, verdict.why
+    if adjusted_for <= ALPHA:
+        outcome = "reproduced"
+    elif adjusted_against <= ALPHA:
+        outcome = "contradicted"
+    elif not why:
+        why = f"adjusted p is {adjusted_for:.2g} for and {adjusted_against:.2g} against, neither at most {ALPHA}"
+    return dataclasses.replace(
+        verdict, outcome=outcome, why=why, adjusted_for=adjusted_for, adjusted_against=adjusted_against
+    )
+
+
+# ---- one claim ------------------------------------------------------------------------------------------------------
+
+
+def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
+    """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
+    settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
+    used = {variant: list(families.get(family(variant, setting), ())) for variant, setting in settings.items()}
+    missing = [variant for variant, found in used.items() if not found]
+    if claim.test == "paired" and not missing:
+        common = set.intersection(*({record.seed for record in found} for found in used.values()))
+        used = {variant: [record for record in found if record.seed in common] for variant, found in used.items()}
+    units = {
+        variant: tuple(_unit(claim, record, settings[variant]) for record in found) for variant, found in used.items()
+    }
+    every = [record for found in used.values() for record in found]
+    outcome: Outcome = "inconclusive"
+    if missing:
+        outcome, why = "not run", f"no run of {' or '.join(missing)} under profile {claim.profile}"
+    else:
+        why = next(_obstacles(claim, units, every), "")
+    told = _ask(claim, settings, {variant: [unit.value for unit in found] for variant, found in units.items()})
+    p_for, p_against = stats.UNDECIDED if why else told.tails
+    return Verdict(
+        claim=claim,
+        outcome=outcome,
+        why=why,
+        estimate=told.estimate,
+        estimate_of=_estimate_of(claim, settings),
+        interval=told.interval,
+        p_for=p_for,
+        p_against=p_against,
+        adjusted_for=1.0,
+        adjusted_against=1.0,
+        units=units,
+        post_hoc=_is_post_hoc(experiment, claim, every),
+    )
+
+
+def _unit(claim: Claim, record: Record, setting: Setting) -> Unit:
+    measured = record.best if claim.statistic == "best" else record.measures
+    if record.status == "failed":
+        value = math.nan
+    elif isinstance(claim, Success):
+        meets = (_meets(criterion, measured.get(criterion.measure)) for criterion in claim.criteria)
+        value = float(record.status == "finished" and all(meets))
+    else:
+        number = measured.get(claim.measure) if record.status == "finished" else None
+        value = scale_of(setting.measures[claim.measure]).worst if number is None else number
+    return Unit(record.id, record.seed, record.status, value)
+
+
+def _meets(criterion: Criterion, number: float | None) -> bool:
+    if number is None:
+        return False
+    if criterion.at_least is not None:
+        return number >= criterion.at_least
+    return criterion.at_most is not None and number <= criterion.at_most
+
+
+def _obstacles(claim: Claim, units: Units, records: Sequence[Record]) -> Iterator[str]:
+    """Why the claim cannot be decided, the gravest reason first."""
+    every = [unit for found in units.values() for unit in found]
+    failed = [unit.run_id for unit in every if unit.status == "failed"]
+    if failed:
+        yield f"run {failed[0]} failed" + (f" and {len(failed) - 1} more" if failed[1:] else "")
+    for variant, found in units.items():
+        if len(found) < MIN_UNITS:
+            kind = "seeds in both variants" if claim.test == "paired" else f"units of {variant}"
+            yield f"{len(found)} {kind}, at least {MIN_UNITS} needed"
+    if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
+        yield "the runs were scored by different protocols"
+    if len({record.setting.precision for record in records}) > 1:
+        yield "the runs were trained in different precisions"
+    data = {(record.setting.data.name, record.data_checksum) for record in records}
+    if len(data) > len({name for name, _ in data}):
+        yield "the runs were trained on different copies of the data"
+    for unit in every:
+        if math.isnan(unit.value):
+            yield f"run {unit.run_id} has no value, and the measure declares no worst one"
+        if math.isinf(unit.value) and claim.test in ("welch", "t", "tost"):
+            yield f"run {unit.run_id} counts as infinite, which a t test cannot weigh"
+
+
+def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]) -> bool:
+    """Whether no run used was planned with this claim, or one of this experiment without it or with another of its id.
+
+    Runs that a spec inherits may know nothing of the claims that it adds.
+    """
+    present = claim_digest(claim)
+    foreseen = [record.claims.get(claim.id) == present for record in records]
+    own = [record.experiment == experiment.name for record in records]
+    changed = any(mine and not knew for mine, knew in zip(own, foreseen, strict=True))
+    return bool(records) and (changed or not any(foreseen))
+
+
+# ---- what each kind of claim asks of the numbers --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Told:
+    estimate: float | None = None
+    interval: Interval | None = None
+    tails: stats.Tails = stats.UNDECIDED
+
+
+def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> _Told:
+    """Estimate, interval and p-values; nothing where a variant has no values or one is NaN."""
+    first, *_ = groups = [np.array(values[variant]) for variant in claim.variants()]
+    if any(len(group) == 0 or np.isnan(group).any() for group in groups):
+        return _Told()
+    mean = float(first.mean())
+    match claim:
+        case Comparison():
+            sign = 1.0 if _higher_is_better(claim, settings) else -1.0
+            better, worse = (sign * group for group in groups)
+            exceeds_by, interval_of = _COMPARED[claim.test]
+            distance = float(better.mean()) - float(worse.mean())
+            estimate = None if math.isnan(distance) else distance  # inf - inf
+            return _Told(estimate, interval_of(better, worse), exceeds_by(better, worse, claim.margin))
+        case Level():
+            exceeds, interval = _LEVELLED[claim.test]
+            sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
+            assert bound is not None  # Level has one of the two
+            return _Told(mean, interval(first), exceeds(sign * first, sign * bound))
+        case Success():
+            n_met = int(first.sum())
+            return _Told(
+                mean, stats.wilson_interval(n_met, len(first)), stats.binomial_p(n_met, len(first), claim.rate)
+            )
+        case Equality():
+            return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
+
+
+_COMPARED = {
+    "permutation": (stats.permutation_p, stats.permutation_interval),
+    "paired": (stats.paired_p, stats.paired_interval),
+    "welch": (stats.welch_p, stats.welch_interval),
+}
+_LEVELLED = {
+    "sign-flip": (stats.sign_flip_p, stats.median_interval),
+    "t": (stats.t_p, stats.student_interval),
+}
+
+
+def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
+    if isinstance(claim, Success):
+        return f"share of {claim.variant} runs that succeed"
+    mean = f"mean {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
+    if not isinstance(claim, Comparison):
+        return f"{mean} {claim.variant}"
+    higher, lower = (claim.better, claim.worse) if _higher_is_better(claim, settings) else (claim.worse, claim.better)
+    return f"{mean} {higher} minus {lower}"
+
+
+def _higher_is_better(claim: Comparison, settings: Mapping[str, Setting]) -> bool:
+    return bool(scale_of(settings[claim.better].measures[claim.measure]).higher_is_better)
