@@ -171,7 +171,9 @@ def test_a_bad_record_stops_every_command_and_costs_nothing(here, command, damag
     path = Store("results").paths()[0]
     whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
     text = path.read_text()
-    path.write_text({"truncated": text[:500], "foreign": '{"a": 1}', "newer": text.replace('r": 1,', 'r": 99,', 1)}[damage])
+    path.write_text(
+        {"truncated": text[:500], "foreign": '{"a": 1}', "newer": text.replace('r": 1,', 'r": 99,', 1)}[damage]
+    )
     damaged = path.read_bytes()
     printed = wrong(command, "tiny.toml")
     assert str(path) in printed

@@ -362,7 +362,8 @@ def _explanation(spec: Experiment, verdict: Verdict) -> Iterator[str]:
     yield f"  p for        {verdict.p_for:.3g}, Holm-adjusted {verdict.adjusted_for:.3g}"
     yield f"  p against    {verdict.p_against:.3g}, Holm-adjusted {verdict.adjusted_against:.3g}"
     yield f"  diverged     {verdict.n_diverged}"
-    yield f"  verdict      {verdict.outcome}{' (post hoc)' if verdict.post_hoc else ''}{': ' if verdict.why else ''}{verdict.why}"
+    mark = " (post hoc)" if verdict.post_hoc else ""
+    yield f"  verdict      {verdict.outcome}{mark}" + (f": {verdict.why}" if verdict.why else "")
     if claim.known_contradiction:
         yield f"  known        {claim.known_contradiction}"
 

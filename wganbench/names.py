@@ -177,13 +177,9 @@ NAMES: dict[str, dict[str, Entry]] = {
         "sectors_occupied": Entry(
             "wganbench.measures.sectors:sectors_occupied", SectorOptions, scale=_count("sectors")
         ),
-        "least_sector_mass": Entry(
-            "wganbench.measures.sectors:least_sector_mass", SectorMassOptions, scale=_SHARE
-        ),
+        "least_sector_mass": Entry("wganbench.measures.sectors:least_sector_mass", SectorMassOptions, scale=_SHARE),
         "kde_peaks": Entry("wganbench.measures.density:kde_peaks", PeakOptions, scale=_count("peaks")),
-        "exact_wasserstein": Entry(
-            "wganbench.measures.transport:exact_wasserstein", TransportOptions, scale=_DISTANCE
-        ),
+        "exact_wasserstein": Entry("wganbench.measures.transport:exact_wasserstein", TransportOptions, scale=_DISTANCE),
         "wasserstein_floor": Entry(
             "wganbench.measures.transport:wasserstein_floor",
             TransportOptions,

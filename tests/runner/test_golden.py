@@ -21,9 +21,7 @@ FILE = Path(__file__).with_name("golden.json")
 
 def planned() -> dict[str, Run]:
     return {
-        f"{name}/{run.variant}": run
-        for name in available()
-        for run in expand(load(name, ["steps=1"]), "smoke", [0])
+        f"{name}/{run.variant}": run for name in available() for run in expand(load(name, ["steps=1"]), "smoke", [0])
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class Mlp(nn.Module):
         self.input_scale = input_scale
         widths = [math.prod(input_shape), *hidden]
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        for fan_in, fan_out in pairwise(widths):
             layers += [_initialised(nn.Linear(fan_in, fan_out), init, init_scale), _activation(activation, leak)]
         last = SummedLinear(widths[-1], math.prod(output_shape), summed_outputs)
         layers.append(_initialised(last, last_init or init, init_scale))

@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 import torch
 
-from wganbench.errors import SpecError
+from wganbench.errors import RecordError, SpecError
 from wganbench.plan import Cohort, Run, cohorts
 from wganbench.record import Record, Store, write_atomically
 from wganbench.runner.cohort import Outcome, train_cohort
@@ -140,7 +143,7 @@ def _inline(
             cohort,
             device,
             artefact_of=_drawn(cohort, first_seed),
-            progress=lambda step, name=cohort.id: report(name, step),
+            progress=partial(report, cohort.id),
         )
 
 
@@ -156,19 +159,26 @@ def _in_processes(
     steps = context.SimpleQueue()
     relay = threading.Thread(target=_relay, args=(steps, report), daemon=True)
     relay.start()
-    with ProcessPoolExecutor(execution.jobs, context, _start_worker, (steps, spec_path)) as pool:
+    pool = ProcessPoolExecutor(execution.jobs, context, _start_worker, (steps, spec_path))
+    try:
         left: set[Future[list[Outcome]]] = {
             pool.submit(_work, cohort, str(device), _drawn(cohort, first_seed)) for cohort in todo
         }
-        try:
-            while left:
-                done, left = wait(left, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    steps.put(None)
-    relay.join()
+        while left:
+            done, left = wait(left, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool:
+        raise RecordError(
+            "a worker process died, perhaps for want of memory; what was recorded stays, "
+            "the same command goes on from there, with fewer --jobs or a smaller --stack"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()  # after an interrupt, they would train their cohorts to the end
+        steps.put(None)
+        relay.join()
 
 
 def _relay(steps: Any, report: Report) -> None:
@@ -182,6 +192,7 @@ _steps: SimpleQueue[tuple[str, int] | None] | None = None
 def _start_worker(steps: Any, spec_path: str) -> None:
     global _steps
     _steps = steps
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     add_import_folders(spec_path)
     torch.set_num_threads(1)
 

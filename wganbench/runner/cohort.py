@@ -62,14 +62,14 @@ def train_cohort(
     """
     try:
         return _train(cohort, device, artefact_of, progress, None)
-    except _NotStackable as reason:
+    except _NotStackableError as reason:
         outcomes = []
         for run in cohort.runs:
             outcomes += _train(Cohort((run,)), device, artefact_of, progress, f"trained alone: {reason}")
         return outcomes
 
 
-class _NotStackable(Exception):
+class _NotStackableError(Exception):
     pass
 
 
@@ -85,7 +85,7 @@ def _train(
         _loop(setting, cohort, device, observer, traces, progress)
     except (RuntimeError, ValueError) as error:
         if len(cohort.runs) > 1 and "vmap" in str(error) and all(trace.steps_done == 0 for trace in traces):
-            raise _NotStackable(str(error).strip().splitlines()[0]) from None
+            raise _NotStackableError(str(error).strip().splitlines()[0]) from None
         _fail(traces)
     except Exception:
         _fail(traces)

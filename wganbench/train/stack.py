@@ -1,4 +1,4 @@
-"""A network for a stack of seeds: parameters ``[S, …]``, activations ``[S, B, …]``, made from plain one-seed modules."""
+"""A network for a stack of seeds, from plain one-seed modules: parameters ``[S, …]``, activations ``[S, B, …]``."""
 
 from __future__ import annotations
 
