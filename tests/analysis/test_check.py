@@ -1,0 +1,227 @@
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.analysis.factory import CLAIMS, FIGURES, PUBLISHED, fill, made, record
+from wganbench.analysis import check as module
+from wganbench.analysis.check import Finding, cases, check, junit
+from wganbench.analysis.report import BEGIN, END, write_report
+from wganbench.errors import RecordError
+from wganbench.record import Store, write_text
+
+CONTRADICTED = CLAIMS.replace('better = "good"\nworse = "bad"', 'better = "bad"\nworse = "good"')
+KNOWN = CONTRADICTED.replace('worse = "good"', 'worse = "good"\nknown_contradiction = "the paper trained longer"')
+UNDECIDED = CLAIMS.replace("at_most = 1.0", "at_most = 0.31")
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path):
+    return made(tmp_path, CLAIMS, PUBLISHED, FIGURES)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A folder with records, report, figures and a README that are all as they should be; drawn once."""
+    folder = tmp_path_factory.mktemp("whole")
+    experiment, store = made(folder, CLAIMS, PUBLISHED, FIGURES), Store(folder / "results")
+    found = fill(store, experiment)
+    (folder / "README.md").write_text(f"# made\n{BEGIN}\n{END}\n")
+    write_report([experiment], store, store.root)
+    return folder, found
+
+
+@pytest.fixture
+def committed(whole, store):
+    """A copy of it in ``store``; its records by id."""
+    folder, found = whole
+    shutil.copytree(folder, store.root.parent, dirs_exist_ok=True)
+    return found
+
+
+def names(findings):
+    return {(finding.check, finding.experiment, finding.subject) for finding in findings}
+
+
+def test_whole_results_have_no_findings(experiment, store, committed):
+    assert check([experiment], store, strict=True) == []
+
+
+# ---- claims -------------------------------------------------------------------------------------------------------
+
+
+def judged(tmp_path, store, claims, **options):
+    """Findings about the claims of a spec whose runs were made under it."""
+    experiment = made(tmp_path, claims)
+    fill(store, experiment)
+    write_report([experiment], store, store.root)
+    return names(check([experiment], store, **options))
+
+
+def test_a_contradicted_claim_is_a_finding_unless_it_is_known(tmp_path, store):
+    assert judged(tmp_path, store, CONTRADICTED) == {("contradicted", "made", "good-beats-bad")}
+    assert judged(tmp_path, store, KNOWN, strict=True) == set()
+
+
+def test_a_known_contradiction_that_is_none_is_a_finding(tmp_path, store):
+    claims = CLAIMS.replace("at_most = 1.0", 'at_most = 1.0\nknown_contradiction = "no reason"')
+    assert judged(tmp_path, store, claims) == {("no known contradiction", "made", "good-is-close")}
+
+
+def test_inconclusive_claims_are_findings_only_when_strict(tmp_path, store):
+    assert judged(tmp_path, store, UNDECIDED) == set()
+    assert judged(tmp_path, store, UNDECIDED, strict=True) == {("inconclusive", "made", "good-is-close")}
+
+
+def test_claims_that_were_not_run_are_findings_only_when_strict(experiment, store):
+    write_report([experiment], store, store.root)
+    assert check([experiment], store) == []
+    findings = check([experiment], store, strict=True)
+    assert {finding.check for finding in findings} == {"not run"}
+    assert str(findings[0]) == "made good-beats-bad: not run: no run of good or bad under profile paper"
+
+
+def test_a_claim_changed_after_its_records_is_a_finding(tmp_path, store, committed):
+    changed = made(tmp_path, CLAIMS.replace("at_most = 1.0", "at_most = 0.5"), PUBLISHED)
+    write_report([changed], store, store.root)
+    assert names(check([changed], store)) == {("post hoc", "made", "good-is-close")}
+
+
+def test_a_claim_that_had_a_verdict_and_was_deleted_is_a_finding(tmp_path, store, committed):
+    fewer = made(tmp_path, CLAIMS.split('[[claims]]\nid = "good-is-close"')[0], PUBLISHED, FIGURES)
+    assert ("verdict lost", "made", "good-is-close") in names(check([fewer], store))
+
+
+# ---- records ------------------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_record_is_noticed(experiment, store, committed):
+    store.path(next(iter(committed.values()))).unlink()
+    assert ("out of date", "", "REPORT.md") in names(check([experiment], store))
+
+
+def test_so_many_deleted_records_that_a_verdict_is_lost(experiment, store, committed):
+    for each in committed.values():
+        if each.variant == "good" and each.seed > 3:
+            store.path(each).unlink()
+    findings = check([experiment], store)
+    assert {("verdict lost", "made", claim.id) for claim in experiment.claims} <= names(findings)
+    (lost, *_) = [finding for finding in findings if finding.check == "verdict lost"]
+    assert lost.text == "was reproduced, now inconclusive (4 units of good, at least 5 needed)"
+
+
+@pytest.mark.parametrize("field", ["measures", "best", "curves", "wall_seconds"])
+def test_any_number_edited_in_a_record_with_a_new_checksum_is_noticed(experiment, store, committed, field):
+    one = next(iter(committed.values()))
+    curve = next(iter(one.curves.values()))
+    edited = {
+        "measures": {**one.measures, "wasserstein_floor": 0.2},
+        "best": {**one.best, "wasserstein_floor": 0.2},
+        "curves": {**one.curves, "sectors_occupied": curve.model_copy(update={"values": [0.0, 1.0, 8.0]})},
+        "wall_seconds": 2.0,
+    }[field]
+    store.path(one).write_text(write_text(one.model_copy(update={field: edited})))
+    assert ("out of date", "", "REPORT.md") in names(check([experiment], store))
+
+
+def test_a_number_edited_in_a_record_with_its_old_checksum_is_an_error(experiment, store, committed):
+    path = store.path(next(iter(committed.values())))
+    path.write_text(path.read_text().replace('"wall_seconds": 1.0', '"wall_seconds": 2.0'))
+    with pytest.raises(RecordError, match="does not match its checksum"):
+        check([experiment], store)
+
+
+def test_a_failed_run_among_a_claim_s_runs_loses_its_verdict(experiment, store, committed):
+    store.write(record(experiment, "bad", 7, {}, status="failed", note="RuntimeError: no memory"), replace=True)
+    assert ("verdict lost", "made", "good-beats-bad") in names(check([experiment], store))
+
+
+def test_a_changed_or_missing_artefact_is_noticed(experiment, store, committed):
+    one, two = (each for each in committed.values() if each.artefacts)
+    (store.root / "made" / one.artefacts[0].file).write_bytes(b"changed")
+    (store.root / "made" / two.artefacts[0].file).unlink()
+    assert names(check([experiment], store)) == {
+        ("artefact damaged", "made", one.artefacts[0].file),
+        ("artefact damaged", "made", two.artefacts[0].file),
+    }
+
+
+# ---- texts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json", "../README.md"])
+def test_an_edited_text_is_noticed(experiment, store, committed, file):
+    path = store.root / file
+    path.write_text(path.read_text(encoding="utf-8").replace("reproduced", "inconclusive", 1), encoding="utf-8")
+    (finding,) = check([experiment], store)
+    assert (finding.check, finding.subject) == ("out of date", path.name)
+    assert "first in line" in finding.text
+
+
+def test_text_around_the_readme_s_scoreboard_is_free(experiment, store, committed):
+    path = store.root.parent / "README.md"
+    path.write_text(path.read_text(encoding="utf-8").replace("# made", "# other words"), encoding="utf-8")
+    assert check([experiment], store) == []
+
+
+@pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json"])
+def test_a_missing_text_is_noticed(experiment, store, committed, file):
+    (store.root / file).unlink()
+    assert names(check([experiment], store)) == {("out of date", "", file)}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"made": {"good-is-close": {}}}', '{"made": 3}'])
+def test_a_damaged_verdicts_json_is_noticed(experiment, store, committed, content):
+    (store.root / "verdicts.json").write_text(content)
+    assert ("unreadable", "", "verdicts.json") in names(check([experiment], store))
+
+
+def test_a_missing_figure_is_noticed(experiment, store, committed):
+    (store.root / "figures" / "made-curves-paper.png").unlink()
+    assert names(check([experiment], store)) == {("figure missing", "made", "figures/made-curves-paper.png")}
+
+
+def test_checking_draws_and_writes_nothing(experiment, store, committed):
+    before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
+    check([experiment], store)
+    assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+
+
+# ---- JUnit --------------------------------------------------------------------------------------------------------
+
+
+def test_junit_has_a_case_a_claim_and_fails_those_with_findings(experiment):
+    findings = [
+        Finding("contradicted", "made", "good-is-close", "said & <done>\x00"),
+        Finding("post hoc", "made", "good-is-close", "changed"),
+        Finding("figure missing", "made", "figures/x.png", "missing"),
+    ]
+
+    suite = ElementTree.fromstring(junit(findings, cases([experiment])).encode())[0]
+
+    failed = {case.get("name"): case[0] for case in suite if len(case)}
+    every = ["good-beats-bad", "good-is-close", *module.FILES, "figures/x.png"]
+    assert [case.get("name") for case in suite] == every
+    assert (suite.get("tests"), suite.get("failures")) == (str(len(every)), "2")
+    assert set(failed) == {"good-is-close", "figures/x.png"}
+    assert failed["good-is-close"].get("message") == "contradicted; post hoc"
+    assert "said & <done>?" in (failed["good-is-close"].text or "")
+
+
+def test_junit_of_whole_results_has_no_failure(experiment, store, committed):
+    suite = ElementTree.fromstring(junit(check([experiment], store), cases([experiment])).encode())[0]
+    assert suite.get("failures") == "0"
+
+
+def test_verdicts_are_compared_with_those_of_loaded_experiments_alone(experiment, store, committed):
+    path = store.root / "verdicts.json"
+    known = json.loads(path.read_text())
+    path.write_text(json.dumps({**known, "gone": {"x": {"outcome": "reproduced", "digest": ""}}}, indent=2) + "\n")
+    assert names(check([experiment], store)) == {("out of date", "", "verdicts.json")}

@@ -1,0 +1,278 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.analysis import factory
+from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, fill, made, record, records
+from wganbench.analysis import report
+from wganbench.analysis.report import BEGIN, END, write_report
+from wganbench.errors import RecordError
+from wganbench.record import Store
+from wganbench.spec import claim_digest
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path):
+    return made(tmp_path, CLAIMS, PUBLISHED, FIGURES)
+
+
+def text_of(experiment, store):
+    """REPORT.md without drawing."""
+    return report.compose([experiment], store, store.load(), store.root).markdown
+
+
+def test_the_same_records_give_the_same_bytes(experiment, store, tmp_path):
+    fill(store, experiment)
+    other = tmp_path / "elsewhere" / "results"
+
+    write_report([experiment], store, store.root)
+    write_report([experiment], store, other)
+
+    files = ["REPORT.md", "verdicts.json", "figures/made-clouds-paper.png", "figures/made-curves-paper.png"]
+    for file in files:
+        assert (store.root / file).read_bytes() == (other / file).read_bytes()
+    text = (other / "REPORT.md").read_text()
+    assert str(tmp_path) not in text
+    assert not re.search(r"\d{4}-\d{2}-\d{2}|\d:\d\d", text)
+
+
+def test_the_scoreboard_comes_first_and_says_how_each_claim_ended(experiment, store):
+    fill(store, experiment)
+    text = text_of(experiment, store)
+    heads = re.findall(r"^#+ .*", text, flags=re.MULTILINE)
+    assert heads == [
+        "# Report",
+        "## Scoreboard",
+        "## made: A made-up experiment",
+        "### Claims",
+        "### Profile `paper`",
+        "### Deviations from the source",
+    ]
+    assert "2 claims: 2 reproduced." in text
+    row = next(line for line in text.splitlines() if line.startswith("| good spreads over more sectors than bad |"))
+    assert row.startswith("| good spreads over more sectors than bad | made | paper | **reproduced** | 6.5 [")
+    assert row.endswith("] | 8 + 8 | < 0.0001 for |")
+
+
+def test_a_section_links_its_figures_and_lists_deviations(experiment, store):
+    fill(store, experiment)
+    write_report([experiment], store, store.root)
+    text = (store.root / "REPORT.md").read_text()
+    links = re.findall(r"!\[[^]]*\]\(([^)]*)\)", text)
+    assert links == ["figures/made-clouds-paper.png", "figures/made-curves-paper.png"]
+    assert all((store.root / link).is_file() for link in links)
+    assert "- nothing is trained" in text
+    assert "16 finished; 16 on cpu; torch 2.14.1; commit 0123456789." in text
+
+
+def test_a_profile_other_than_the_paper_s_is_said_to_be_one(experiment, store):
+    for each in records(experiment, "good", GOOD, profile="quick", n=1):
+        store.write(each)
+    assert "**Not the paper's protocol: 10 of the paper's 100 steps.**" in text_of(experiment, store)
+
+
+def test_without_records_every_claim_is_not_run_and_nothing_is_drawn(experiment, store):
+    found = report.compose([experiment], store, {}, store.root)
+    assert "2 claims: 2 not run." in found.markdown
+    assert "No runs yet, 0 of 8 runs: good, bad." in found.markdown
+    assert "Not drawn, as there are no runs with the data: clouds; curves." in found.markdown
+    assert found.drawings == ()
+
+
+def test_an_experiment_with_neither_claims_nor_runs_is_one_line(tmp_path, store):
+    assert "No runs are recorded." in text_of(made(tmp_path), store)
+
+
+def test_a_known_contradiction_carries_its_reason(tmp_path, store):
+    reason = 'known_contradiction = "the paper trained longer"'
+    claims = CLAIMS.replace('better = "good"\nworse = "bad"', f'better = "bad"\nworse = "good"\n{reason}')
+    experiment = made(tmp_path, claims)
+    fill(store, experiment)
+    text = text_of(experiment, store)
+    assert "**contradicted** (known)" in text
+    assert "Known contradiction: the paper trained longer." in text
+
+
+def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
+    fill(store, made(tmp_path, CLAIMS))
+    changed = made(tmp_path, CLAIMS.replace("at_most = 1.0", "at_most = 0.5"))
+    text = text_of(changed, store)
+    assert text.count("**reproduced**, *post hoc*") == 1
+    assert report.POST_HOC in text
+
+
+def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):
+    found = records(experiment, "good", GOOD, n=6)
+    found.append(record(experiment, "good", 6, {}, status="diverged", note="loss is nan"))
+    found.append(
+        record(experiment, "good", 7, {}, status="failed", note="Traceback\n  in step\nRuntimeError: no memory")
+    )
+    for each in found:
+        store.write(each)
+    text = text_of(experiment, store)
+    assert f"- failed: `{found[-1].id}`: RuntimeError: no memory" in text
+    assert "1 diverged, 1 failed, 6 finished" in text
+    assert "| sectors_occupied ↑ | good | 7.5 ± 0.5 (10 runs) [1] | 6.57 | 8 [0, 8] at 98.4 % |" in text
+    assert "| 8, 1 diverged, 1 failed, statistics over 7 |" in text
+
+
+def test_overridden_runs_appear_apart_and_enter_no_claim(tmp_path, experiment, store):
+    fill(store, experiment)
+    before = report.compose([experiment], store, store.load(), store.root)
+    changed = made(tmp_path, CLAIMS, PUBLISHED, FIGURES, overrides=["variants.good.n_critic=9"])
+    for each in records(changed, "good", BAD, n=2):
+        store.write(each)
+
+    after = report.compose([experiment], store, store.load(), store.root)
+
+    section = after.markdown.split("## Other runs")[1]
+    assert "good at paper with variants.good.n_critic=9" in section
+    assert after.verdicts == before.verdicts
+    assert "## Other runs" not in before.markdown
+
+
+def test_verdicts_json_has_outcome_and_digest_of_each_claim(tmp_path, store):
+    experiment = made(tmp_path, CLAIMS)
+    fill(store, experiment)
+    write_report([experiment], store, store.root)
+    assert json.loads((store.root / "verdicts.json").read_text()) == {
+        "made": {claim.id: {"outcome": "reproduced", "digest": claim_digest(claim)} for claim in experiment.claims}
+    }
+
+
+def test_any_byte_of_any_record_shows_in_the_fingerprint(experiment, store):
+    found = fill(store, experiment)
+    before = report.fingerprint(store)
+    path = store.path(next(iter(found.values())))
+    path.write_text(path.read_text().replace('"wall_seconds": 1.0', '"wall_seconds": 2.0'))
+    assert report.fingerprint(store) != before
+
+
+# ---- figures ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes() + b"x"), "does not match the SHA-256"),
+        (lambda path: path.unlink(), "cannot be read"),
+    ],
+    ids=["changed", "missing"],
+)
+def test_a_damaged_artefact_stops_the_drawing_and_is_named(experiment, store, damage, message):
+    found = fill(store, experiment)
+    artefact = next(each.artefacts[0].file for each in found.values() if each.artefacts)
+    damage(store.root / "made" / artefact)
+    with pytest.raises(RecordError, match=message) as caught:
+        write_report([experiment], store, store.root)
+    assert artefact in str(caught.value)
+    assert not (store.root / "REPORT.md").exists()
+
+
+def test_an_artefact_of_another_kind_is_named(experiment, store):
+    plain = factory.cloud_record(experiment, "good", store)
+    path = store.root / "made" / plain.artefacts[0].file
+    path.write_bytes(b"not an archive")
+    changed = plain.artefacts[0].model_copy(update={"sha256": report.hashlib.sha256(b"not an archive").hexdigest()})
+    store.write(plain.model_copy(update={"artefacts": [changed]}))
+    with pytest.raises(RecordError, match="holds no clouds"):
+        write_report([experiment], store, store.root)
+
+
+def test_a_figure_shows_the_longest_profile_that_has_runs_and_says_so(experiment, store):
+    store.write(factory.cloud_record(experiment, "good", store, profile="quick"))
+    found = report.compose([experiment], store, store.load(), store.root)
+    assert [drawing.file for drawing in found.drawings] == ["made-clouds-quick.png", "made-curves-quick.png"]
+    figure = report.draw(found.drawings[0], store)
+    assert "not the paper's protocol: 10 of the paper's 100 steps" in " ".join(figure.texts[1].get_text().split())
+
+
+def test_two_figures_of_one_kind_and_profile_have_names_of_their_own(tmp_path, store):
+    experiment = made(tmp_path, FIGURES, FIGURES.replace("sectors_occupied", "wasserstein_floor"))
+    fill(store, experiment)
+    files = [drawing.file for drawing in report.drawings_of(experiment, store.load())]
+    assert files == [
+        "made-clouds-paper.png",
+        "made-curves-paper.png",
+        "made-clouds-paper-2.png",
+        "made-curves-paper-2.png",
+    ]
+
+
+def test_a_figure_for_which_another_already_stands_in_is_not_drawn_twice(tmp_path, store):
+    experiment = made(tmp_path, FIGURES, FIGURES.replace("kind", 'profile = "quick"\nkind'))
+    store.write(factory.cloud_record(experiment, "good", store, profile="quick"))
+    drawings = report.drawings_of(experiment, store.load())
+    assert [drawing.file for drawing in drawings] == ["made-clouds-quick.png", "made-curves-quick.png"]
+
+
+def test_curves_are_drawn_from_the_records(experiment, store):
+    fill(store, experiment)
+    drawing = report.drawings_of(experiment, store.load())[1]
+    first, _ = report.draw(drawing, store).axes
+    good, bad = first.lines
+    assert list(good.get_xdata()) == [0, 10, 100]
+    assert list(good.get_ydata()) == pytest.approx([0.0, 7.75 / 2, 7.75])
+    assert list(bad.get_ydata()) == pytest.approx([0.0, 1.25 / 2, 1.25])
+    assert first.get_ylabel() == "sectors"
+
+
+def test_clouds_are_drawn_from_the_artefacts_of_the_first_seed(experiment, store):
+    fill(store, experiment)
+    drawing = report.drawings_of(experiment, store.load())[0]
+    (axes,) = report.draw(drawing, store).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["good\nseed 0", "bad\nseed 0"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["step 0", "step 100"]
+
+
+# ---- the README beside the results folder ---------------------------------------------------------------------------
+
+
+def readme(store, block="\n"):
+    path = store.root.parent / "README.md"
+    path.write_text(f"# before\n{BEGIN}{block}{END}\nafter\n", encoding="utf-8")
+    return path
+
+
+def test_the_scoreboard_goes_between_the_markers_of_the_readme(tmp_path, store):
+    experiment = made(tmp_path, CLAIMS)
+    fill(store, experiment)
+    path = readme(store)
+
+    found = write_report([experiment], store, store.root)
+
+    text = path.read_text(encoding="utf-8")
+    assert text == f"# before\n{BEGIN}\n{found.scoreboard}{END}\nafter\n"
+    assert "2 claims: 2 reproduced." in text
+    assert "](results/REPORT.md)" in text
+
+
+def test_a_readme_that_shows_another_results_folder_is_left_alone(tmp_path, store):
+    experiment = made(tmp_path, CLAIMS)
+    fill(store, experiment)
+    path = readme(store, "\n[Tables](committed/REPORT.md)\n")
+    before = path.read_text()
+    write_report([experiment], store, store.root)
+    assert path.read_text() == before
+
+
+def test_a_readme_without_markers_is_left_alone(tmp_path):
+    path = tmp_path / "README.md"
+    assert not report.refresh_readme(path, "block\n")
+    path.write_text("# no markers\n")
+    assert not report.refresh_readme(path, "block\n")
+    assert path.read_text() == "# no markers\n"
+
+
+def test_mixed_devices_are_warned_of_under_the_table(experiment, store):
+    card = PROVENANCE.model_copy(update={"device": "NVIDIA H100"})
+    for each in [*records(experiment, "good", GOOD, n=2), record(experiment, "bad", 0, {}, provenance=card)]:
+        store.write(each)
+    assert "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (2 runs)." in text_of(experiment, store)

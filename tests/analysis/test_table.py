@@ -1,0 +1,290 @@
+import csv
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.analysis import factory
+from tests.analysis.factory import BAD, GOOD, PROVENANCE, made, record, records
+from wganbench.analysis import table
+from wganbench.analysis.frame import Summary
+from wganbench.analysis.stats import Interval
+
+
+def by_id(*lists):
+    return {each.id: each for some in lists for each in some}
+
+
+def cells(results, measure, variant):
+    """What a reader sees of one variant on one measure."""
+    (row,) = [row.cells() for row in results.rows if (row.measure, row.variant) == (measure, variant)]
+    return row
+
+
+@pytest.fixture
+def experiment(tmp_path: Path):
+    return made(tmp_path, factory.PUBLISHED)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (8.0, "8"),
+        (0.98894, "0.989"),
+        (-0.25, "-0.25"),
+        (12345.6, "12,346"),
+        (math.inf, "inf"),
+        (0.0, "0"),
+    ],
+)
+def test_numbers_have_three_digits(value, text):
+    assert table.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("level", "text"), [(0.95, " [1, 2]"), (0.9375, " [1, 2] at 93.8 %"), (0.5, " [1, 2] at 50 %")]
+)
+def test_an_interval_says_its_level_where_it_is_not_95_percent(level, text):
+    assert table.between(Interval(1.0, 2.0, level, "")) == text
+
+
+@pytest.mark.parametrize(
+    ("summary", "text"),
+    [
+        (Summary(n=8, n_runs=8, n_planned=5), "8"),
+        (Summary(n_planned=5), "0 of 5 runs"),
+        (Summary(n=3, n_runs=3, n_planned=5), "3 of 5 runs"),
+        (Summary(n=5, n_runs=5, n_planned=5, n_diverged=1), "5, 1 diverged"),
+        (Summary(n=4, n_runs=5, n_planned=5, n_diverged=1), "5, 1 diverged, statistics over 4"),
+        (Summary(n=4, n_runs=5, n_planned=5, n_failed=1), "5, 1 failed, statistics over 4"),
+    ],
+)
+def test_runs_are_counted_missing_diverged_and_failed(summary, text):
+    assert table.runs_text(summary) == text
+
+
+# ---- published | measured -------------------------------------------------------------------------------------------
+
+
+def test_published_and_measured_stand_in_one_row(experiment):
+    results = table.results(experiment, by_id(records(experiment, "good", GOOD)), "paper")
+
+    row = cells(results, "sectors_occupied", "good")
+
+    assert row == {
+        "measure": "sectors_occupied ↑",
+        "variant": "good",
+        "published": "7.5 ± 0.5 (10 runs) [1]",
+        "mean [95 % interval]": "7.75",
+        "median [interval]": "8 [7, 8] at 99.2 %",
+        "n": "8",
+    }
+    assert "[1] nobody 2017, table 1." in results.notes
+    assert table.INTERVALS in results.notes
+
+
+def test_an_unbounded_measure_shows_student_s_interval_and_no_median(experiment):
+    row = cells(
+        table.results(experiment, by_id(records(experiment, "good", GOOD)), "paper"), "exact_wasserstein", "good"
+    )
+    assert row["mean [95 % interval]"] == "0.31 [0.291, 0.329]"
+    assert row["median [interval]"] == "–"
+    assert row["measure"] == "exact_wasserstein ↓ (distance)"
+
+
+def test_variants_without_runs_are_shown(experiment):
+    results = table.results(experiment, {}, "paper")
+    assert cells(results, "sectors_occupied", "bad")["n"] == "0 of 8 runs"
+    assert table.INTERVALS not in results.notes
+
+
+def test_context_stands_in_rows_of_its_own_beside_the_paper_s_protocol(experiment):
+    paper, quick = (table.results(experiment, {}, profile) for profile in ("paper", "quick"))
+
+    row = cells(paper, "sectors_occupied", "context: Other GAN")
+
+    assert (row["published"], row["n"]) == ("3 [2]", "–")
+    assert "[2] somebody 2018, table 2; wider networks." in paper.notes
+    assert not [row for row in quick.rows if row.variant.startswith("context")]
+
+
+def test_runs_of_another_profile_do_not_enter(experiment):
+    found = by_id(records(experiment, "good", GOOD, n=2), records(experiment, "good", BAD, profile="quick"))
+    assert cells(table.results(experiment, found, "paper"), "sectors_occupied", "good")["n"] == "2 of 8 runs"
+
+
+def test_a_diverged_run_without_a_worst_value_is_said_to_be_left_out(experiment):
+    found = records(experiment, "good", GOOD, n=7)
+    found.append(record(experiment, "good", 7, {}, status="diverged"))
+    results = table.results(experiment, by_id(found), "paper")
+    assert cells(results, "exact_wasserstein", "good")["n"] == "8, 1 diverged, statistics over 7"
+    assert cells(results, "sectors_occupied", "good")["n"] == "8, 1 diverged"
+    assert table.TROUBLED in results.notes
+
+
+def test_runs_scored_by_two_protocols_stand_in_two_rows(experiment):
+    found = [
+        record(experiment, "good", seed, {"sectors_occupied": seed}, score_protocol=f"protocol {seed % 2}")
+        for seed in range(4)
+    ]
+    rows = [row for row in table.results(experiment, by_id(found), "paper").rows if row.measure == "sectors_occupied"]
+    assert [(row.variant, row.summary.mean) for row in rows if row.summary and row.summary.n] == [
+        ("good (protocol 0, data None)", 1.0),
+        ("good (protocol 1, data None)", 2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"device": "NVIDIA H100"}, "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (2 runs)."),
+        ({"libraries": {"torch": "2.13"}}, "Warning: the rows mix versions of torch: 2.13 (1 run), 2.14.1 (2 runs)."),
+    ],
+)
+def test_a_mixture_is_warned_of(experiment, changes, warning):
+    other = record(experiment, "good", 2, {}, provenance=PROVENANCE.model_copy(update=changes))
+    same = records(experiment, "good", GOOD, n=2)
+    assert table.mixtures(same) == []
+    assert table.mixtures([*same, other]) == [warning]
+    assert warning in table.results(experiment, by_id(same, [other]), "paper").notes
+
+
+def test_the_headline_is_what_claims_published_rows_and_figures_are_about(tmp_path):
+    assert table.headline(made(tmp_path)) == ["sectors_occupied", "exact_wasserstein", "wasserstein_floor"]
+    assert table.headline(made(tmp_path, factory.PUBLISHED)) == ["sectors_occupied"]
+    assert table.headline(made(tmp_path, factory.CLAIMS)) == ["sectors_occupied", "exact_wasserstein"]
+
+
+# ---- other runs -----------------------------------------------------------------------------------------------------
+
+
+def test_overridden_runs_stand_apart_from_planned_ones(tmp_path, experiment):
+    changed = made(tmp_path, factory.PUBLISHED, overrides=["variants.good.n_critic=9"])
+    planned, overridden = records(experiment, "good", GOOD), records(changed, "good", BAD, n=3)
+
+    others = table.others([experiment], by_id(planned, overridden))
+    row = cells(others, "sectors_occupied", "good at paper")
+
+    assert row["variant"] == "good at paper with variants.good.n_critic=9"
+    assert (row["mean [95 % interval]"], row["n"]) == ("1.33", "3")
+    assert {row.measure for row in others.rows} == set(GOOD)
+    assert cells(table.results(experiment, by_id(planned, overridden), "paper"), "sectors_occupied", "good")["n"] == "8"
+
+
+def test_runs_of_a_spec_that_changed_since_are_named_by_their_family(tmp_path, experiment):
+    before = made(tmp_path, factory.PUBLISHED, spec=factory.SPEC.replace("batch_size = 4", "batch_size = 5"))
+    old = record(before, "good", 0, {"sectors_occupied": 1.0})
+    (first, *_) = table.others([experiment], {old.id: old}).rows
+    assert isinstance(first, table.Result)
+    assert first.variant == f"{old.family} at paper"
+
+
+def test_there_are_no_other_runs_where_all_are_planned(experiment):
+    assert table.others([experiment], by_id(records(experiment, "bad", BAD, profile="quick"))).rows == ()
+
+
+# ---- this machine | reference ---------------------------------------------------------------------------------------
+
+
+def test_this_machine_stands_beside_the_reference_and_its_longest_protocol(experiment):
+    here = by_id(records(experiment, "good", BAD, profile="quick", n=2))
+    reference = by_id(records(experiment, "good", GOOD, profile="quick", n=5), records(experiment, "good", GOOD))
+
+    row = cells(table.compare(experiment, here, reference, "quick"), "sectors_occupied", "good")
+
+    assert row == {
+        "measure": "sectors_occupied ↑",
+        "variant": "good",
+        "this machine at quick": "1.5, median 1.5 [1, 2] at 50 % (n = 2 of 8 runs)",
+        "reference at quick": "7.6, median 8 [7, 8] at 93.8 % (n = 5 of 8 runs)",
+        "reference at paper": "7.75, median 8 [7, 8] at 99.2 % (n = 8)",
+        "published": "7.5 ± 0.5 (10 runs) [1]",
+    }
+
+
+def test_where_the_paper_s_protocol_was_not_run_the_reduced_one_stands_in_and_the_column_says_so(tmp_path):
+    reduced = factory.SPEC.replace("[profiles.paper]", "[profiles.reduced]\nsteps = 50\n\n[profiles.paper]")
+    experiment = made(tmp_path, spec=reduced)
+    only_reduced = by_id(records(experiment, "good", GOOD, profile="reduced"))
+    both = {**only_reduced, **by_id(records(experiment, "bad", BAD))}
+
+    mixed = table.compare(experiment, {}, both, "quick", measures=["exact_wasserstein"])
+    good, bad = (cells(mixed, "exact_wasserstein", variant) for variant in ("good", "bad"))
+
+    assert good["reference at paper, else reduced"].startswith("reduced: 0.31 ")
+    assert bad["reference at paper, else reduced"].startswith("paper: 2.04 ")
+    assert good["this machine at quick"] == "0 of 8 runs"
+
+
+def test_a_machine_at_the_paper_s_protocol_needs_no_longer_reference(experiment):
+    here, reference = by_id(records(experiment, "good", BAD)), by_id(records(experiment, "good", GOOD))
+    row = cells(table.compare(experiment, here, reference, "paper"), "sectors_occupied", "good")
+    assert [heading for heading in row if heading.startswith("reference")] == ["reference at paper"]
+
+
+def test_a_comparison_warns_of_devices_that_differ_between_the_sides(experiment):
+    card = PROVENANCE.model_copy(update={"device": "NVIDIA H100"})
+    here = by_id(records(experiment, "good", GOOD, profile="quick", n=1))
+    there = record(experiment, "good", 0, {}, provenance=card)
+    notes = table.compare(experiment, here, {there.id: there}, "quick").notes
+    assert "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (1 run)." in notes
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def test_markdown_has_a_line_a_row_and_escapes_bars(tmp_path):
+    experiment = made(tmp_path, factory.PUBLISHED.replace("Other GAN", "Other|GAN"))
+    text = table.render(table.results(experiment, {}, "paper", measures=["sectors_occupied"]), "markdown")
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 3
+    assert "Other\\|GAN" in lines[-1]
+    assert {line.replace("\\|", "").count("|") for line in lines} == {7}
+
+
+def test_csv_and_json_hold_the_numbers_unrounded(experiment):
+    results = table.results(
+        experiment, by_id(records(experiment, "good", GOOD)), "paper", measures=["exact_wasserstein"]
+    )
+
+    (row, _) = csv.DictReader(io.StringIO(table.render(results, "csv")))
+    content = json.loads(table.render(results, "json"))
+
+    assert float(row["mean"]) == content["rows"][0]["mean"] == pytest.approx(0.31)
+    assert float(row["mean_low"]) == content["rows"][0]["mean_low"]
+    assert (row["experiment"], row["profile"], row["variant"], row["statistic"]) == ("made", "paper", "good", "final")
+    assert content["rows"][1]["mean"] is None
+    assert content["notes"] == list(results.notes)
+
+
+def test_json_has_no_nan(experiment):
+    found = by_id([record(experiment, "good", 0, {"exact_wasserstein": None})])
+    assert "NaN" not in table.render(table.results(experiment, found, "paper"), "json")
+
+
+def test_joined_tables_have_one_head_and_each_note_once(experiment):
+    found = by_id(records(experiment, "good", GOOD), records(experiment, "good", GOOD, profile="quick"))
+    parts = [table.results(experiment, found, profile) for profile in ("quick", "paper")]
+    joined = table.join("all", parts)
+    assert len(table.render(joined, "csv").splitlines()) == 1 + sum(len(part.rows) for part in parts)
+    assert joined.notes.count(table.INTERVALS) == 1
+
+
+@pytest.mark.parametrize(("form", "text"), [("markdown", "No rows.\n"), ("csv", "\n")])
+def test_an_empty_table_is_written_too(form, text):
+    assert table.render(table.Table("empty", ()), form) == text
+    Console(file=io.StringIO()).print(table.terminal(table.Table("empty", ())))
+
+
+def test_the_terminal_shows_every_cell_and_note(experiment):
+    results = table.results(experiment, by_id(records(experiment, "good", GOOD)), "paper")
+    out = io.StringIO()
+    Console(file=out, width=400).print(table.terminal(results))
+    shown = out.getvalue()
+    for row in results.rows:
+        assert all(cell in shown for cell in row.cells().values())
+    assert all(note in " ".join(shown.split()) for note in results.notes)

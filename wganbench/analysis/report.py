@@ -1,0 +1,521 @@
+"""REPORT.md, its figures and ``verdicts.json``, from specs and records alone: the same records give the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.figure
+import numpy as np
+
+from wganbench.analysis import plot, table
+from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
+from wganbench.analysis.verdict import Verdict, judge
+from wganbench.errors import RecordError
+from wganbench.names import STRANGER
+from wganbench.plan import family
+from wganbench.record import Artefact, Record, Store, write_atomically
+from wganbench.spec import Experiment, Figure, claim_digest, scale_of
+
+BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
+RANKED = ("paper", "reduced", "quick", "smoke")
+"""Profiles from the longest to the shortest; others follow in the spec's order."""
+
+GUIDE = (table.INTERVALS, table.TROUBLED)
+
+Records = Mapping[str, Record]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of a spec and the records that it is drawn from.
+
+    Attributes:
+        file: Its name in ``figures/``.
+        profile: The figure's own, or where that has nothing to draw the longest that has.
+        used: By variant, by seed; empty where no profile has anything.
+    """
+
+    experiment: Experiment
+    figure: Figure
+    file: str
+    profile: str
+    used: Mapping[str, Sequence[Record]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report says.
+
+    Attributes:
+        markdown: Of ``REPORT.md``.
+        scoreboard: Markdown, for a README beside the results folder.
+        verdicts: By experiment, in the order of its claims.
+        verdicts_json: Of ``verdicts.json``.
+        drawings: With something to draw.
+    """
+
+    markdown: str
+    scoreboard: str
+    verdicts: Mapping[str, list[Verdict]]
+    verdicts_json: str
+    drawings: tuple[Drawing, ...]
+
+
+def write_report(experiments: Sequence[Experiment], store: Store, out: Path, records: Records | None = None) -> Report:
+    """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
+
+    Args:
+        records: Those of ``store``, where they have been loaded already.
+
+    Raises:
+        RecordError: If a record or an artefact is damaged, or the disk refuses.
+    """
+    report = compose(experiments, store, store.load() if records is None else records, out)
+    for drawing in report.drawings:
+        plot.save(draw(drawing, store), out / "figures" / drawing.file)
+    write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
+    write_atomically(out / "verdicts.json", report.verdicts_json.encode(), replace=True)
+    readme = readme_of(out)
+    if readme:
+        refresh_readme(readme, report.scoreboard)
+    return report
+
+
+def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
+    """The report's texts, without drawing or writing anything."""
+    verdicts = {experiment.name: judge(experiment, records) for experiment in experiments}
+    drawings = {experiment.name: drawings_of(experiment, records) for experiment in experiments}
+    parts = [
+        "# Report",
+        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store)}`); do not edit it: "
+        "`wganbench check` compares it with what the records say.",
+        "## Scoreboard",
+        tally(verdicts),
+        render(scoreboard(verdicts), "markdown"),
+        "In the tables below: " + " ".join(GUIDE),
+    ]
+    for experiment in experiments:
+        parts += _section(experiment, records, verdicts[experiment.name], drawings[experiment.name])
+    strangers = table.others(experiments, records)
+    if strangers.rows:
+        parts += [
+            "## Other runs",
+            "Runs that no spec loaded here plans, as `--set` makes them, or a spec that has changed since. They enter "
+            "no claim and are not pooled with any other.",
+            render(Table(strangers.title, strangers.rows, _unguided(strangers)), "markdown"),
+        ]
+    return Report(
+        markdown="\n\n".join(part.strip("\n") for part in parts if part) + "\n",
+        scoreboard=scoreboard_markdown(verdicts, f"{out.resolve().name}/REPORT.md"),
+        verdicts=verdicts,
+        verdicts_json=_verdicts_json(verdicts),
+        drawings=tuple(drawing for some in drawings.values() for drawing in some if drawing.used),
+    )
+
+
+def fingerprint(store: Store) -> str:
+    """Twelve digits that stand for the bytes of all records: a changed number shows even where no table has it."""
+    total = hashlib.sha256()
+    for path in store.paths():
+        total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:12]
+
+
+def _verdicts_json(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
+    content = {
+        experiment: {
+            verdict.claim.id: {"outcome": verdict.outcome, "digest": claim_digest(verdict.claim)} for verdict in some
+        }
+        for experiment, some in verdicts.items()
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+# ---- the scoreboard -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and its verdict, as a row."""
+
+    experiment: str
+    verdict: Verdict
+
+    def cells(self) -> dict[str, str]:
+        verdict, claim = self.verdict, self.verdict.claim
+        known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
+        return {
+            "claim": claim.says,
+            "experiment": self.experiment,
+            "profile": claim.profile,
+            "verdict": f"**{verdict.outcome}**{known}" + (", *post hoc*" if verdict.post_hoc else ""),
+            "estimate [95 % interval]": estimate_text(verdict),
+            "n": self._runs(),
+            "adjusted p": self._p_values(),
+        }
+
+    def _runs(self) -> str:
+        """Runs of each variant, such as ``"8 + 8, 1 diverged"``."""
+        runs = " + ".join(str(len(units)) for units in self.verdict.units.values()) or "0"
+        return runs + (f", {self.verdict.n_diverged} diverged" if self.verdict.n_diverged else "")
+
+    def _p_values(self) -> str:
+        """Of the direction that was settled; of both, where none was."""
+        for_, against = p_text(self.verdict.adjusted_for), p_text(self.verdict.adjusted_against)
+        texts = {"reproduced": f"{for_} for", "contradicted": f"{against} against", "not run": NONE}
+        return texts.get(self.verdict.outcome, f"{for_} for, {against} against")
+
+    def data(self) -> dict[str, Scalar]:
+        verdict, claim = self.verdict, self.verdict.claim
+        return {
+            "experiment": self.experiment,
+            "claim": claim.id,
+            **fields(claim, "says", "profile", "known_contradiction"),
+            **fields(verdict, "outcome", "why", "estimate", "estimate_of"),
+            **limits(verdict.interval),
+            "method": verdict.interval.method if verdict.interval else None,
+            "n": sum(map(len, verdict.units.values())),
+            **fields(verdict, "n_diverged", "p_for", "p_against", "adjusted_for", "adjusted_against", "post_hoc"),
+        }
+
+
+def estimate_text(verdict: Verdict) -> str:
+    """The estimate and its interval; a success rate in percent, and an interval named where it is of another number."""
+    estimate, interval = verdict.estimate, verdict.interval
+    if verdict.claim.test == "binomial" and estimate is not None and interval:
+        return f"{100 * estimate:.0f} % of runs [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    other = ", median in" if interval and interval.method.startswith("median") else ""
+    return number(estimate) + other + between(interval)
+
+
+def p_text(p: float) -> str:
+    """Two significant digits."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+JUDGED = (
+    "A claim is tested both ways: *reproduced* or *contradicted* at a one-sided p ≤ 0.025, Holm-adjusted over its "
+    "experiment's claims, else *inconclusive*. Intervals are unadjusted, over runs, at 95 % unless they say otherwise. "
+    "n counts runs, one number a variant; a diverged run takes the measure's worst value."
+)
+POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is judged on."
+
+
+def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
+    """All claims with their verdicts, by experiment, in the order of the specs."""
+    rows = [Judged(experiment, verdict) for experiment, some in verdicts.items() for verdict in some]
+    notes = [JUDGED] if rows else []
+    notes += [POST_HOC] if any(row.verdict.post_hoc for row in rows) else []
+    return Table("Scoreboard", tuple(rows), tuple(notes))
+
+
+def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
+    """Such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run."``"""
+    counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in some)
+    words = ("reproduced", "contradicted", "inconclusive", "not run")
+    found = ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
+    return f"{counts.total()} claims" + (f": {found}." if found else ".")
+
+
+def scoreboard_markdown(verdicts: Mapping[str, Sequence[Verdict]], report: str) -> str:
+    """What stands between a README's markers: the tally, the table, and a link to ``report``."""
+    board = render(scoreboard(verdicts), "markdown")
+    return f"{tally(verdicts)}\n\n{board}\n[Tables, figures and deviations]({report})\n"
+
+
+def refresh_readme(path: Path, block: str) -> bool:
+    """Puts ``block`` between the markers of a README; returns whether it has them, and so now says it.
+
+    Raises:
+        RecordError: If the file cannot be written.
+    """
+    refreshed = with_block(path, block)
+    if refreshed is None:
+        return False
+    if refreshed != path.read_text(encoding="utf-8"):
+        write_atomically(path, refreshed.encode(), replace=True)
+    return True
+
+
+def with_block(path: Path, block: str) -> str | None:
+    """The text of a README with ``block`` between its markers; None if there is no such file, or it has none."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{block}{END}{after}" if begin and end else None
+
+
+def readme_of(results: Path) -> Path | None:
+    """The README beside a results folder, if the block in it is empty or links to this folder's report.
+
+    So a report on another folder of the same checkout, such as one's own quick runs, leaves the README alone.
+    """
+    results = results.resolve()
+    path = results.parent / "README.md"
+    bare = with_block(path, "")
+    if bare is None:
+        return None
+    text = path.read_text(encoding="utf-8")
+    return path if text.replace("\n", "") == bare.replace("\n", "") or f"]({results.name}/REPORT.md)" in text else None
+
+
+# ---- an experiment's section ----------------------------------------------------------------------------------------
+
+
+def _section(
+    experiment: Experiment, records: Records, verdicts: Sequence[Verdict], drawings: Sequence[Drawing]
+) -> Iterator[str]:
+    yield f"## {experiment.name}: {experiment.title}"
+    yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
+    profiles = sorted(experiment.profiles, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
+    runs = {profile: by_id(table.planned(experiment, records, profile)) for profile in profiles}
+    if not verdicts and not any(runs.values()):
+        yield "No runs are recorded."
+    if verdicts:
+        yield "### Claims"
+        yield "\n".join(_told(verdict) for verdict in verdicts)
+    for profile in profiles:
+        if runs[profile] or any(verdict.claim.profile == profile for verdict in verdicts):
+            yield f"### Profile `{profile}`"
+            yield _plain_words(experiment, profile)
+            for drawing in drawings:
+                if drawing.used and drawing.profile == profile:
+                    yield f"![{_title(drawing)}](figures/{drawing.file})"
+            yield from _tables(experiment, runs[profile], profile)
+            yield _provenance(runs[profile].values())
+    undrawn = [drawing.figure.title or drawing.figure.kind for drawing in drawings if not drawing.used]
+    if undrawn:
+        yield f"Not drawn, as there are no runs with the data: {'; '.join(undrawn)}."
+    if experiment.deviations:
+        yield "### Deviations from the source"
+        yield "\n".join(f"- {deviation}" for deviation in experiment.deviations)
+
+
+def _told(verdict: Verdict) -> str:
+    """A claim in full, as an item of a list."""
+    claim = verdict.claim
+    parts = [f"- **{verdict.outcome}** (`{claim.id}`, profile `{claim.profile}`, {claim.test} test): {claim.says}."]
+    parts += [f"{verdict.why[0].upper()}{verdict.why[1:]}."] if verdict.why else []
+    if verdict.estimate is not None:
+        method = f" ({verdict.interval.method}, unadjusted)" if verdict.interval else ""
+        parts.append(f"{verdict.estimate_of[0].upper()}{verdict.estimate_of[1:]}: {estimate_text(verdict)}{method}.")
+        parts.append(
+            f"p {p_text(verdict.p_for)} for and {p_text(verdict.p_against)} against, adjusted "
+            f"{p_text(verdict.adjusted_for)} and {p_text(verdict.adjusted_against)}."
+        )
+    parts += [f"{verdict.n_diverged} diverged."] if verdict.n_diverged else []
+    parts += ["*Post hoc.*"] if verdict.post_hoc else []
+    parts += [f"Known contradiction: {claim.known_contradiction}."] if claim.known_contradiction else []
+    return " ".join(parts)
+
+
+def _plain_words(experiment: Experiment, profile: str) -> str:
+    says = experiment.says(profile)
+    if profile == "paper":
+        return f"{says[:1].upper()}{says[1:]}." if says else ""
+    return f"**Not the paper's protocol{': ' if says else ''}{says}.**"
+
+
+def by_id(records: Iterable[Record]) -> dict[str, Record]:
+    return {record.id: record for record in records}
+
+
+def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[str]:
+    """The measures that the experiment is about, the others folded away, and in a line the variants without any run."""
+    results, first = table.results(experiment, records, profile), table.headline(experiment)
+    rows = [row for row in results.rows if isinstance(row, table.Result) and row.has_number]
+    rest = tuple(row for row in rows if row.measure not in first)
+    shown = tuple(row for row in rows if row.measure in first)
+    yield render(Table(results.title, shown), "markdown") if shown else ""
+    if rest:
+        names = ", ".join(dict.fromkeys(row.measure for row in rest))
+        folded = render(Table(results.title, rest), "markdown")
+        yield f"<details><summary>Other measures: {names}</summary>\n\n{folded}\n</details>"
+    found = {record.family for record in records.values()}
+    absent = [name for name in experiment.variants if family(name, experiment.setting(name, profile)) not in found]
+    if absent:
+        yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent)}."
+    yield "\n\n".join(_unguided(results))
+
+
+def _unguided(results: Table) -> tuple[str, ...]:
+    """The table's notes without those that the report has once for all tables."""
+    return tuple(note for note in results.notes if note not in GUIDE)
+
+
+def _provenance(records: Iterable[Record]) -> str:
+    """How the runs ended, and where and with what they were made; one line, and one for each that failed."""
+    records = sorted(records, key=lambda record: record.id)
+    if not records:
+        return ""
+    about = [record.provenance for record in records]
+    libraries: dict[str, set[str]] = {}
+    for name, version in (item for one in about for item in one.libraries.items()):
+        libraries.setdefault(name, set()).add(version)
+    versions = ", ".join(f"{name} {' / '.join(sorted(found))}" for name, found in sorted(libraries.items()))
+    commits = ", ".join(sorted({one.commit[:10] for one in about if one.commit}))
+    n_dirty = sum(bool(one.dirty) for one in about)
+    parts = [
+        f"{_count(record.status for record in records)}; {_count(f'on {one.device}' for one in about)}",
+        versions,
+        f"commit {commits}" if commits else "",
+        f"{n_dirty} runs from a checkout with uncommitted changes" if n_dirty else "",
+    ]
+    failures = [f"- failed: `{record.id}`: {_last_line(record)}" for record in records if record.status == "failed"]
+    return "\n".join(["Runs: " + "; ".join(filter(None, parts)) + ".", *failures])
+
+
+def _count(words: Iterable[str]) -> str:
+    return ", ".join(f"{count} {word}" for word, count in sorted(Counter(words).items()))
+
+
+def _last_line(record: Record) -> str:
+    return (record.note or "no reason given").strip().splitlines()[-1]
+
+
+# ---- figures --------------------------------------------------------------------------------------------------------
+
+
+def drawings_of(experiment: Experiment, records: Records) -> list[Drawing]:
+    """The figures of a spec, each with the records that it can be drawn from, which may be none."""
+    found, names = [], Counter[str]()
+    own = {_content(figure, figure.profile) for figure in experiment.figures}
+    ranked = [*RANKED, *(profile for profile in experiment.profiles if profile not in RANKED)]
+    for figure in experiment.figures:
+        profiles = [figure.profile, *(name for name in ranked if name in experiment.profiles)]
+        choices = [(profile, _drawable(experiment, figure, records, profile)) for profile in profiles]
+        profile, used = next((choice for choice in choices if choice[1]), choices[0])
+        if profile != figure.profile and _content(figure, profile) in own:
+            continue  # another figure of the spec shows this already
+        own.add(_content(figure, profile))
+        stem = f"{experiment.name}-{figure.kind}-{profile}"
+        names[stem] += 1
+        file = f"{stem}-{names[stem]}.png" if names[stem] > 1 else f"{stem}.png"
+        found.append(Drawing(experiment, figure, file, profile, used))
+    return found
+
+
+def _content(figure: Figure, profile: str) -> str:
+    return figure.model_copy(update={"profile": profile, "title": None}).model_dump_json()
+
+
+def _drawable(experiment: Experiment, figure: Figure, records: Records, profile: str) -> dict[str, list[Record]]:
+    by_family: dict[str, list[Record]] = {}
+    for record in table.planned(experiment, records, profile):
+        if _curves_of(experiment, figure, record) if figure.kind == "curves" else _clouds_of(record):
+            by_family.setdefault(record.family, []).append(record)
+    chosen = figure.variants or experiment.variants
+    families = {variant: family(variant, experiment.setting(variant, profile)) for variant in chosen}
+    return {
+        variant: sorted(by_family[name], key=lambda record: record.seed)
+        for variant, name in families.items()
+        if name in by_family
+    }
+
+
+def _clouds_of(record: Record) -> Artefact | None:
+    return next((artefact for artefact in record.artefacts if artefact.file.endswith(".npz")), None)
+
+
+def _curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[str]:
+    """The figure's measures (the headline ones, where it names none) of which the record has a curve."""
+    wanted = figure.measures or table.headline(experiment)
+    return [name for name in wanted if name in record.curves and len(record.curves[name].steps) > 1]
+
+
+def _title(drawing: Drawing) -> str:
+    return drawing.figure.title or drawing.experiment.title
+
+
+def _about(drawing: Drawing) -> str:
+    """The line under a figure's title: which runs it shows."""
+    says = drawing.experiment.says(drawing.profile)
+    apart = "" if drawing.profile == "paper" else ", not the paper's protocol"
+    return f"{drawing.experiment.name}, profile {drawing.profile}{apart}" + (f": {says}" if says else "")
+
+
+def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    """The figure, from the records' curves or their artefacts.
+
+    Raises:
+        RecordError: If an artefact is missing or not what its record says.
+    """
+    if drawing.figure.kind == "clouds":
+        rows = [_cloud(variant, records[0], store) for variant, records in drawing.used.items()]
+        window = drawing.figure.window
+        key = f"dots: generated samples, blue: their density, orange: the data; window ±{number(window)}"
+        return plot.clouds_figure(rows, title=_title(drawing), about=f"{_about(drawing)}; {key}", window=window)
+    return plot.curves_figure(_panels(drawing), title=_title(drawing), about=_about(drawing))
+
+
+def _cloud(variant: str, record: Record, store: Store) -> plot.Cloud:
+    artefact = _clouds_of(record)
+    assert artefact is not None  # drawings_of took records with one
+    content = artefact_bytes(record, artefact, store)
+    try:
+        with np.load(io.BytesIO(content)) as arrays:
+            steps, fake, real = arrays["steps"], arrays["fake"], arrays["real"]
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
+        path = store.path(record).parent / artefact.file
+        raise RecordError(f"{path}: holds no clouds (steps, fake and real); run {record.id} again") from None
+    gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
+    return plot.Cloud(f"{variant}\nseed {record.seed}", steps, fake, real, gone)
+
+
+def artefact_bytes(record: Record, artefact: Artefact, store: Store) -> bytes:
+    """The content of an artefact, checked.
+
+    Raises:
+        RecordError: If it is missing or not what its record says.
+    """
+    path = store.path(record).parent / artefact.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        remedy = f"restore it, or run {record.id} again"
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
+    if hashlib.sha256(content).hexdigest() != artefact.sha256:
+        raise RecordError(
+            f"{path}: content does not match the SHA-256 in {record.id}.json; restore it, or run it again"
+        )
+    return content
+
+
+def _panels(drawing: Drawing) -> list[plot.Panel]:
+    """A panel for each measure that has a curve."""
+    panels, positions = [], list(drawing.experiment.variants)
+    every = [record for records in drawing.used.values() for record in records]
+    measures = dict.fromkeys(
+        name for record in every for name in _curves_of(drawing.experiment, drawing.figure, record)
+    )
+    for measure in measures:
+        lines, scale = [], STRANGER
+        for variant, records in drawing.used.items():
+            use = records[0].setting.measures.get(measure)
+            scale = scale_of(use) if use else scale
+            line = _line(variant, positions.index(variant), measure, records)
+            lines += [line] if line else []
+        if lines:
+            arrow = {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
+            panels.append(plot.Panel(measure + arrow, scale.unit, tuple(lines)))
+    return panels
+
+
+def _line(variant: str, position: int, measure: str, records: Sequence[Record]) -> plot.Line | None:
+    curves = [record.curves[measure] for record in records if measure in record.curves]
+    steps = sorted({step for curve in curves for step in curve.steps})
+    if not steps:
+        return None
+    place = {step: index for index, step in enumerate(steps)}
+    values = np.full((len(curves), len(steps)), np.nan)
+    for row, curve in zip(values, curves, strict=True):
+        row[[place[step] for step in curve.steps]] = curve.values
+    n_diverged = sum(record.status == "diverged" for record in records)
+    return plot.Line(variant, position, np.array(steps), values, n_diverged)

@@ -1,0 +1,510 @@
+"""Tables as data, a row a dataclass, and how they are written: Markdown, CSV, JSON, or for the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import rich.table
+from rich.text import Text
+
+from wganbench.analysis.frame import Summary, frame, pools, summarise
+from wganbench.analysis.stats import Interval
+from wganbench.names import STRANGER, Scale
+from wganbench.plan import family
+from wganbench.record import Record
+from wganbench.spec import Experiment, Published, Statistic, scale_of
+
+Format = Literal["markdown", "csv", "json"]
+Scalar = str | int | float | None
+NONE = "–"
+"""What a cell without a number shows."""
+
+
+class Row(Protocol):
+    """One line of a table."""
+
+    def cells(self) -> dict[str, str]:
+        """What a reader sees, by column heading."""
+        ...
+
+    def data(self) -> dict[str, Scalar]:
+        """The same unrounded and flat, by field, for CSV and JSON."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one kind, and the lines that stand under them."""
+
+    title: str
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def join(title: str, tables: Iterable[Table]) -> Table:
+    """The rows of several tables of one kind in one, as CSV and JSON want them; equal notes once."""
+    tables = list(tables)
+    notes = dict.fromkeys(note for table in tables for note in table.notes)
+    return Table(title, tuple(row for table in tables for row in table.rows), tuple(notes))
+
+
+# ---- what cells say -----------------------------------------------------------------------------------------------
+
+
+def number(value: float | None) -> str:
+    """Three significant digits; counts and large numbers whole."""
+    if value is None:
+        return NONE
+    if not math.isfinite(value):
+        return str(value)
+    whole = abs(value) >= 1000 or value == round(value)
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
+
+
+def between(interval: Interval | None) -> str:
+    """``" [low, high]"``, with its level where that is not 95 %; nothing for None."""
+    if interval is None:
+        return ""
+    level = "" if math.isclose(interval.level, 0.95, abs_tol=5e-4) else f" at {100 * interval.level:.3g} %"
+    return f" [{number(interval.low)}, {number(interval.high)}]{level}"
+
+
+def runs_text(summary: Summary) -> str:
+    """Such as ``"8"``, ``"0 of 5 runs"``, ``"8, 1 diverged, statistics over 7"``."""
+    missing = summary.n_runs < summary.n_planned
+    parts = [f"{summary.n_runs} of {summary.n_planned} runs" if missing else str(summary.n_runs)]
+    parts += [f"{summary.n_diverged} diverged"] if summary.n_diverged else []
+    parts += [f"{summary.n_failed} failed"] if summary.n_failed else []
+    parts += [f"statistics over {summary.n}"] if summary.n < summary.n_runs else []
+    return ", ".join(parts)
+
+
+def summary_text(summary: Summary) -> str:
+    """All of a summary in one cell."""
+    if summary.mean is None:
+        return runs_text(summary)
+    median = "" if summary.median is None else f", median {number(summary.median)}{between(summary.median_interval)}"
+    return f"{number(summary.mean)}{between(summary.interval)}{median} (n = {runs_text(summary)})"
+
+
+def describe(measure: str, scale: Scale) -> str:
+    """The measure's name, its better direction and its unit."""
+    arrow = {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
+    return f"{measure}{arrow}" + (f" ({scale.unit})" if scale.unit and scale.unit not in measure else "")
+
+
+def fields(of: object, *names: str, prefix: str = "") -> dict[str, Scalar]:
+    """Attributes by name, for ``Row.data``."""
+    return {f"{prefix}{name}": getattr(of, name) for name in names}
+
+
+def limits(interval: Interval | None, prefix: str = "") -> dict[str, Scalar]:
+    """An interval's limits and level, for ``Row.data``."""
+    names = ("low", "high", "level")
+    return fields(interval, *names, prefix=prefix) if interval else dict.fromkeys([prefix + name for name in names])
+
+
+def _summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]:
+    summary = summary or Summary()
+    counts = ("n", "n_runs", "n_planned", "n_diverged", "n_failed")
+    return {
+        **fields(summary, *counts, "mean", prefix=prefix),
+        **limits(summary.interval, f"{prefix}mean_"),
+        **fields(summary, "median", prefix=prefix),
+        **limits(summary.median_interval, f"{prefix}median_"),
+    }
+
+
+def _published_data(rows: Sequence[Published]) -> dict[str, Scalar]:
+    return {
+        "published": rows[0].value if rows else None,
+        "published_spread": rows[0].spread if rows else None,
+        "published_spread_over": rows[0].spread_over if rows else None,
+        "source": "; ".join(row.source for row in rows) or None,
+        "configuration": "; ".join(row.configuration for row in rows if row.configuration) or None,
+    }
+
+
+# ---- the lines under a table --------------------------------------------------------------------------------------
+
+INTERVALS = (
+    "Means and medians are over runs, which differ in seed. Intervals in square brackets are unadjusted, at 95 % "
+    "unless they say otherwise: of the mean, Student's t, for unbounded measures; of the median, between order "
+    "statistics at their own level, for counts and bounded measures, where no normal theory holds. ↑ higher is better, "
+    "↓ lower."
+)
+TROUBLED = (
+    "A diverged run counts as the measure's worst value; where that is infinite or undefined, the statistics are over "
+    "the other runs and say over how many. A failed run has no value."
+)
+
+
+class Sources:
+    """Numbers the sources of published values in the order of their use."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def cite(self, rows: Sequence[Published]) -> str:
+        """The values with what their ± is over and the numbers of their sources."""
+        texts = []
+        for row in rows:
+            about = row.source + (f"; {row.configuration}" if row.configuration else "")
+            spread = f" ± {number(row.spread)} ({row.spread_over})" if row.spread is not None else ""
+            cited = self.numbers.setdefault(about, len(self.numbers) + 1)
+            texts.append(f"{number(row.value)}{spread} [{cited}]")
+        return "; ".join(texts) or NONE
+
+    def notes(self) -> list[str]:
+        return [f"[{cited}] {about}." for about, cited in self.numbers.items()]
+
+
+def mixtures(records: Iterable[Record]) -> list[str]:
+    """A line for each of device, precision, score protocol and library version that ``records`` do not share."""
+    seen: dict[str, Counter[str]] = {}
+    for record in records:
+        about = {"devices": record.provenance.device, "precisions": record.setting.precision}
+        about |= {"score protocols": record.score_protocol} if record.score_protocol else {}
+        about |= {f"versions of {name}": version for name, version in record.provenance.libraries.items()}
+        for what, value in about.items():
+            seen.setdefault(what, Counter())[value] += 1
+    return [
+        f"Warning: the rows mix {what}: {', '.join(_some(value, n) for value, n in sorted(counts.items()))}."
+        for what, counts in sorted(seen.items())
+        if len(counts) > 1
+    ]
+
+
+def _some(value: str, n: int) -> str:
+    return f"{value} ({n} run{'s' if n > 1 else ''})"
+
+
+def _notes(summaries: Iterable[Summary | None], sources: Sources, records: Iterable[Record]) -> tuple[str, ...]:
+    known = [summary for summary in summaries if summary]
+    about = [INTERVALS] if any(summary.n for summary in known) else []
+    about += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
+    return (*about, *sources.notes(), *mixtures(records))
+
+
+# ---- published | measured -----------------------------------------------------------------------------------------
+
+
+def headline(experiment: Experiment) -> list[str]:
+    """The measures that claims, published rows or figures are about; all of them, where there are none."""
+    read = {measure for claim in experiment.claims for measure in claim.measured()}
+    read |= {row.measure for row in experiment.published}
+    read |= {measure for figure in experiment.figures for measure in figure.measures}
+    pairs = [(variant, profile) for profile in experiment.profiles for variant in experiment.variants]
+    every = list(dict.fromkeys(measure for pair in pairs for measure in experiment.setting(*pair).measures))
+    return [measure for measure in every if measure in read] or every
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One pool of runs on one measure.
+
+    Attributes:
+        label: The variant, and what sets the pool apart where the variant has several.
+    """
+
+    variant: str
+    label: str
+    measure: str
+    scale: Scale
+    summary: Summary
+
+
+def measured(
+    experiment: Experiment, records: Mapping[str, Record], profile: str, statistic: Statistic = "final"
+) -> list[Measured]:
+    """Every variant of the spec under ``profile`` on each of its measures, whether it has records or not."""
+    by_family, found = pools(planned(experiment, records, profile)), []
+    for variant in experiment.variants:
+        setting = experiment.setting(variant, profile)
+        groups: list[list[Record]] = by_family.get(family(variant, setting), [[]])
+        for group in groups:
+            runs = dict(iter(frame(group).groupby("measure", sort=False)))
+            apart = f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else ""
+            for measure, use in setting.measures.items():
+                summary = summarise(runs.get(measure, NO_RUNS), scale_of(use), experiment.seeds, statistic)
+                found.append(Measured(variant, variant + apart, measure, scale_of(use), summary))
+    return found
+
+
+NO_RUNS = frame([])
+
+
+def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
+    """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
+    families = {family(variant, experiment.setting(variant, profile)) for variant in experiment.variants}
+    return [record for record in records.values() if record.family in families]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A variant (or, as context, a published row) under a profile, on one measure."""
+
+    experiment: str
+    profile: str
+    measure: str
+    variant: str
+    scale: Scale
+    statistic: Statistic = "final"
+    published: tuple[Published, ...] = ()
+    cited: str = NONE
+    summary: Summary | None = None
+    overrides: str = ""
+
+    @property
+    def has_number(self) -> bool:
+        """Whether there is anything to show: a published value or a recorded run."""
+        return bool(self.published) or (self.summary is not None and self.summary.n_runs > 0)
+
+    def cells(self) -> dict[str, str]:
+        known = self.summary or Summary()
+        return {
+            "measure": describe(self.measure, self.scale),
+            "variant": self.variant + (f" with {self.overrides}" if self.overrides else ""),
+            "published": self.cited,
+            "mean [95 % interval]": number(known.mean) + between(known.interval),
+            "median [interval]": number(known.median) + between(known.median_interval),
+            "n": runs_text(known) if self.summary else NONE,
+        }
+
+    def data(self) -> dict[str, Scalar]:
+        return {
+            **fields(self, "experiment", "profile", "variant", "overrides", "measure"),
+            "unit": self.scale.unit,
+            "statistic": self.statistic,
+            **_published_data(self.published),
+            **_summary_data(self.summary),
+        }
+
+
+def results(
+    experiment: Experiment,
+    records: Mapping[str, Record],
+    profile: str,
+    *,
+    measures: Sequence[str] = (),
+    statistic: Statistic = "final",
+) -> Table:
+    """Published | measured, for every variant under ``profile`` on ``measures`` (all, where none is named).
+
+    Published rows of no variant are context, and stand beside the paper's own protocol alone.
+    """
+    found = measured(experiment, records, profile, statistic)
+    context = [row for row in experiment.published if row.variant is None]
+    context = context if profile == "paper" or "paper" not in experiment.profiles else []
+    sources, rows = Sources(), []
+    for measure in measures or dict.fromkeys(item.measure for item in found):
+        about, scale = (experiment.name, profile, measure), STRANGER
+        for item in found:
+            if item.measure == measure:
+                scale, known = item.scale, _published(experiment, item)
+                cited = sources.cite(known)
+                rows.append(Result(*about, item.label, scale, statistic, known, cited, item.summary))
+        for row in context:
+            if row.measure == measure:
+                rows.append(Result(*about, f"context: {row.row}", scale, statistic, (row,), sources.cite([row])))
+    title = f"{experiment.name}, {profile}: published | measured {_WHEN[statistic]}"
+    used = planned(experiment, records, profile)
+    return Table(title, tuple(rows), _notes([row.summary for row in rows], sources, used))
+
+
+_WHEN: dict[Statistic, str] = {"final": "at the last step", "best": "at the best of its scheduled steps"}
+
+
+def _published(experiment: Experiment, item: Measured) -> tuple[Published, ...]:
+    return tuple(row for row in experiment.published if (row.variant, row.measure) == (item.variant, item.measure))
+
+
+def others(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> Table:
+    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled."""
+    known = {
+        record.id
+        for experiment in experiments
+        for profile in experiment.profiles
+        for record in planned(experiment, records, profile)
+    }
+    strangers = [record for record in records.values() if record.id not in known]
+    rows = []
+    for group in (group for groups in pools(strangers).values() for group in groups):
+        first, overrides = group[0], ", ".join(group[0].overrides)
+        label = first.variant if overrides else first.family
+        for measure, runs in frame(group).groupby("measure", sort=False):
+            scale = scale_of(first.setting.measures[str(measure)])
+            about = (first.experiment, first.profile, str(measure), f"{label} at {first.profile}", scale)
+            rows.append(Result(*about, summary=summarise(runs, scale), overrides=overrides))
+    return Table("Other runs", tuple(rows), _notes([row.summary for row in rows], Sources(), strangers))
+
+
+# ---- this machine | reference -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A variant's runs on this machine beside the reference's, on one measure.
+
+    Attributes:
+        longest: The reference at ``longest_profile``, the longest it has records of; None if that is ``profile``.
+        longest_heading: Of the column that ``longest`` stands in; empty for no such column.
+    """
+
+    experiment: str
+    profile: str
+    measure: str
+    variant: str
+    scale: Scale
+    here: Summary
+    reference: Summary
+    longest: Summary | None
+    longest_profile: str
+    longest_heading: str
+    published: tuple[Published, ...]
+    cited: str
+
+    def cells(self) -> dict[str, str]:
+        longest = summary_text(self.longest) if self.longest else NONE
+        apart = f"{self.longest_profile}: " if self.longest and ", else " in self.longest_heading else ""
+        return {
+            "measure": describe(self.measure, self.scale),
+            "variant": self.variant,
+            f"this machine at {self.profile}": summary_text(self.here),
+            f"reference at {self.profile}": summary_text(self.reference),
+            **({self.longest_heading: apart + longest} if self.longest_heading else {}),
+            "published": self.cited,
+        }
+
+    def data(self) -> dict[str, Scalar]:
+        return {
+            **fields(self, "experiment", "profile", "variant", "measure"),
+            "unit": self.scale.unit,
+            **_summary_data(self.here, "here_"),
+            **_summary_data(self.reference, "reference_"),
+            "longest_profile": self.longest_profile,
+            **_summary_data(self.longest, "longest_"),
+            **_published_data(self.published),
+        }
+
+
+def compare(
+    experiment: Experiment,
+    here: Mapping[str, Record],
+    reference: Mapping[str, Record],
+    profile: str,
+    *,
+    measures: Sequence[str] = (),
+) -> Table:
+    """This machine | reference | reference at the longest protocol that it has | published.
+
+    Args:
+        here, reference: Records by id.
+        profile: What this machine ran.
+        measures: The ``headline`` ones, where none is named.
+    """
+    mine = measured(experiment, here, profile)
+    theirs = {(item.label, item.measure): item.summary for item in measured(experiment, reference, profile)}
+    longest = _longest(experiment, reference)
+    chosen = [name for name in LONGEST if name != profile and name in {name for name, _ in longest.values()}]
+    heading = f"reference at {', else '.join(chosen)}" if chosen else ""
+    absent = Summary(n_planned=experiment.seeds)
+    sources, rows = Sources(), []
+    for measure in measures or headline(experiment):
+        for item in (item for item in mine if item.measure == measure):
+            name, summaries = longest.get(item.label, (LONGEST[0], {}))
+            known = _published(experiment, item)
+            rows.append(
+                Comparison(
+                    *(experiment.name, profile, measure, item.label, item.scale, item.summary),
+                    theirs.get((item.label, measure), absent),
+                    summaries.get(measure, absent) if name in chosen else None,
+                    *(name, heading, known, sources.cite(known)),
+                )
+            )
+    used = planned(experiment, here, profile)
+    used += [record for name in (profile, *chosen) for record in planned(experiment, reference, name)]
+    every = [summary for row in rows for summary in (row.here, row.reference, row.longest)]
+    return Table(f"{experiment.name}: this machine | reference", tuple(rows), _notes(every, sources, used))
+
+
+LONGEST = ("paper", "reduced")
+"""The profiles that a reference is looked for in, the longest first."""
+
+
+def _longest(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, tuple[str, dict[str, Summary]]]:
+    """By label, the first profile of ``LONGEST`` that it has records of (the first, if none), and its summaries."""
+    found: dict[str, tuple[str, dict[str, Summary]]] = {}
+    for name in (name for name in LONGEST if name in experiment.profiles):
+        by_label: dict[str, dict[str, Summary]] = {}
+        for item in measured(experiment, records, name):
+            by_label.setdefault(item.label, {})[item.measure] = item.summary
+        for label, summaries in by_label.items():
+            if label not in found or (_recorded(summaries) and not _recorded(found[label][1])):
+                found[label] = name, summaries
+    return found
+
+
+def _recorded(summaries: Mapping[str, Summary]) -> bool:
+    return any(summary.n_runs for summary in summaries.values())
+
+
+# ---- writing them -------------------------------------------------------------------------------------------------
+
+
+def render(table: Table, form: Format) -> str:
+    """The table as text that ends with a line break: Markdown or JSON with its notes, CSV without."""
+    return {"markdown": _markdown, "csv": _csv, "json": _json}[form](table)
+
+
+def _markdown(table: Table) -> str:
+    rows = [row.cells() for row in table.rows]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)] if rows else []
+    text = "".join(f"| {' | '.join(escape(cell) for cell in line)} |\n" for line in lines) or "No rows.\n"
+    return text + "".join(f"\n{note}\n" for note in table.notes)
+
+
+def escape(text: str) -> str:
+    """``text`` for one cell of a Markdown table."""
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _csv(table: Table) -> str:
+    rows, out = [row.data() for row in table.rows], io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _json(table: Table) -> str:
+    rows = [{key: _finite(value) for key, value in row.data().items()} for row in table.rows]
+    content = {"title": table.title, "rows": rows, "notes": list(table.notes)}
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Scalar) -> Scalar:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def terminal(table: Table) -> rich.table.Table:
+    """For a rich console: the title above, the notes below."""
+    shown = rich.table.Table(
+        title=Text(table.title),
+        caption=Text("\n".join(table.notes)) if table.notes else None,
+        caption_justify="left",
+        title_justify="left",
+    )
+    rows = [row.cells() for row in table.rows]
+    for heading in rows[0] if rows else ["no rows"]:
+        shown.add_column(heading, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell.replace("*", "")) for cell in row.values()))
+    return shown
