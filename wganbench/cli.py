@@ -272,7 +272,7 @@ def report(
     if not records:
         raise RecordError(f"{results}: no records; 'wganbench run' makes them, --results names another folder")
     shown = [spec for spec in covered if not experiments or {spec.name, spec.path} & set(experiments)]
-    made = reporting.write_report(covered, store, results)
+    made = reporting.write_report(covered, store, results, records)
     tables = []
     if against is None:
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
