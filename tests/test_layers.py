@@ -1,0 +1,166 @@
+"""Who may import whom, read from the source: imports inside functions and for type checking count as well."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "wganbench"
+
+WITHOUT_TORCH = {
+    "errors": set(),
+    "names": {"errors"},
+    "spec": {"errors", "names"},
+    "schema": {"errors", "names", "spec"},
+    "plan": {"errors", "names", "spec"},
+    "record": {"errors", "names", "spec", "plan"},
+    "analysis": {"errors", "names", "spec", "plan", "record"},
+    "cli": {"errors", "names", "spec", "schema", "plan", "record", "analysis", "runner"},
+    "__main__": {"cli"},
+}
+LEAVES = {
+    "streams": {"errors"},
+    "objectives": {"errors"},
+    "lipschitz": {"errors", "streams"},
+    "networks": {"errors"},
+    "data": {"errors"},
+    "measures": {"errors", "data"},
+}
+LAYERS: dict[str, set[str]] = {
+    **WITHOUT_TORCH,
+    **LEAVES,
+    "train": {"errors", *LEAVES},
+    "runner": {"errors", "names", "spec", "plan", "record", "train", *LEAVES},
+}
+"""What each part of the package may import, beside itself. A new part takes its place here first."""
+
+LOADS_TORCH = {"torch", "torchvision", "torch_fidelity", "ot"}  # ot looks for torch when it is imported
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a module imports, such as ``wganbench.spec.load``, and whether importing the module does so."""
+
+    name: str
+    at_once: bool
+
+
+def imports(source: str) -> list[Import]:
+    """Everything that ``source`` imports, wherever it stands."""
+    found: list[Import] = []
+
+    def walk(node: ast.AST, at_once: bool) -> None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            at_once = False
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            at_once = False
+        if isinstance(node, ast.Import):
+            found.extend(Import(alias.name, at_once) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the layer"
+            found.extend(Import(f"{node.module}.{alias.name}", at_once) for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            walk(child, at_once)
+
+    walk(ast.parse(source), at_once=True)
+    return found
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def part(name: str) -> str:
+    """``wganbench.data.toy`` belongs to ``data``; the package itself is ``""``."""
+    return (*name.split("."), "")[1]
+
+
+def modules() -> dict[str, Path]:
+    paths = {path.relative_to(PACKAGE.parent).with_suffix(""): path for path in sorted(PACKAGE.rglob("*.py"))}
+    return {".".join(parts.parts).removesuffix(".__init__"): path for parts, path in paths.items()}
+
+
+MODULES = modules()
+SOURCES = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = """
+import os, torch.nn as nn
+from wganbench import spec
+if TYPE_CHECKING:
+    from wganbench.plan import Run
+else:
+    import json
+class A:
+    import re
+    def f(self):
+        import ot
+"""
+    at_once = ["os", "torch.nn", "wganbench.spec", "re"]
+    later = ["wganbench.plan.Run", "json", "ot"]
+    assert {*imports(source)} == {*(Import(n, True) for n in at_once), *(Import(n, False) for n in later)}
+
+
+def test_every_part_has_its_place():
+    assert {part(name) for name in MODULES} - {""} <= LAYERS.keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_its_own_part_and_those_below_alone(module):
+    own = part(module)
+    allowed = {own, *LAYERS.get(own, set())}
+    ours = [found.name for found in imports(SOURCES[module]) if top(found.name) == "wganbench"]
+    assert [name for name in ours if part(name) not in allowed] == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) in {"", *WITHOUT_TORCH}])
+def test_what_does_not_train_never_imports_torch(module):
+    assert [found.name for found in imports(SOURCES[module]) if top(found.name) in LOADS_TORCH] == []
+
+
+def test_the_command_line_imports_the_runner_only_inside_a_command():
+    assert not any(part(found.name) == "runner" for found in imports(SOURCES["wganbench.cli"]) if found.at_once)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_runner_makes_an_object_of_a_name(module):
+    names = {node.attr for node in ast.walk(ast.parse(SOURCES[module])) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(ast.parse(SOURCES[module])) if isinstance(node, ast.Name)}
+    names |= {found.name.rpartition(".")[2] for found in imports(SOURCES[module])}
+    assert part(module) == "runner" or not names & {"import_module", "__import__", "resolve_name", "run_path"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name != "wganbench.cli"])
+def test_only_the_command_line_prints_exits_and_swallows_our_errors(module):
+    tree = ast.parse(SOURCES[module])
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    caught = {
+        name.id if isinstance(name, ast.Name) else name.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and node.type is not None
+        for name in ast.walk(node.type)
+        if isinstance(name, ast.Name | ast.Attribute)
+    }
+    assert not called & {"print", "exit", "quit", "sys.exit", "os._exit"}
+    assert "WganbenchError" not in caught
+    assert not any(top(found.name) == "click" for found in imports(SOURCES[module]))
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {
+        module: {
+            found.name if found.name in MODULES else found.name.rpartition(".")[0]
+            for found in imports(source)
+            if top(found.name) == "wganbench"
+        }
+        for module, source in SOURCES.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))

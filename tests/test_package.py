@@ -1,0 +1,194 @@
+"""The package as it is installed: its command, what it ships, and that reading results needs no torch.
+
+Started as a script, this file plays the commands in a process that refuses torch, and prints what became of each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from wganbench.cli import cli
+from wganbench.plan import expand
+from wganbench.record import Curve, Provenance, Store, record_of
+from wganbench.spec import Experiment, load
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, OTHERS = "results", "others"
+
+WITHOUT_TORCH: dict[str, list[str]] = {
+    "list": ["list"],
+    "show": ["show", "gaussians8"],
+    "plan": ["plan", "gaussians8", "--results", RESULTS],
+    "schema": ["schema"],
+    "merge": ["merge", OTHERS, "--results", RESULTS],
+    "report": ["report", "gaussians8", "--results", RESULTS],
+    "explain": ["explain", "gan-collapses", "--results", RESULTS],
+    "check": ["check", "--results", RESULTS],
+}
+HELP = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in cli.commands}}
+TRAINS = {"run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS]}
+PLAYED = {**HELP, **WITHOUT_TORCH, **TRAINS}
+
+
+# ---- the process that refuses torch ---------------------------------------------------------------------------------
+
+
+class RefuseTorch(MetaPathFinder):
+    """Finds no torch, and keeps what was asked for: a library may try it and go on without."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> None:
+        if name.partition(".")[0] in ("torch", "torchvision"):
+            self.asked.append(name)
+            raise ImportError(f"{name} is refused here")
+
+
+def play(commands: Mapping[str, list[str]]) -> dict[str, dict[str, Any]]:
+    """Each command's exit code, the end of what it printed, the exception it let through, the torch it asked for."""
+    assert "torch" not in sys.modules
+    torch = RefuseTorch()
+    sys.meta_path.insert(0, torch)
+    outcomes = {}
+    for name, arguments in commands.items():
+        torch.asked.clear()
+        result = CliRunner().invoke(cli, arguments)
+        leaked = None if isinstance(result.exception, SystemExit | None) else repr(result.exception)
+        said = result.output[-2000:]
+        outcomes[name] = {"exit_code": result.exit_code, "said": said, "leaked": leaked, "torch": [*torch.asked]}
+    return outcomes
+
+
+def write_records(experiment: Experiment, profile: str, folder: Path, n_seeds: int) -> None:
+    """Records of runs that never were, with a number for every measure and a short curve of it."""
+    made_by = Provenance(
+        device="cpu",
+        threads=1,
+        deterministic=False,
+        commit=None,
+        dirty=None,
+        libraries={},
+        started="2000-01-01T00:00:00",
+    )
+    for position, run in enumerate(expand(experiment, profile, range(n_seeds))):
+        numbers = dict.fromkeys(run.setting.measures, position * 7 % 9 / 10)
+        curves = {label: Curve(steps=[0, run.setting.steps], values=[0.0, value]) for label, value in numbers.items()}
+        record = record_of(
+            run,
+            status="finished",
+            note=None,
+            steps_done=run.setting.steps,
+            measures=numbers,
+            best=numbers,
+            curves=curves,
+            cohort=[run.id],
+            provenance=made_by,
+            wall_seconds=1.0,
+        )
+        Store(folder).write(record)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("commands")
+    write_records(load("gaussians8"), "paper", folder / RESULTS, n_seeds=5)
+    write_records(load("gaussians8"), "quick", folder / OTHERS, n_seeds=1)
+    command = [sys.executable, str(Path(__file__).resolve())]
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    played = subprocess.run(command, cwd=folder, env=here, capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stderr
+    return json.loads(played.stdout)
+
+
+@pytest.mark.parametrize("command", [*HELP, *WITHOUT_TORCH])
+def test_a_command_that_does_not_train_never_asks_for_torch(outcomes, command):
+    outcome = outcomes[command]
+    assert outcome["torch"] == []
+    assert outcome["leaked"] is None
+    assert outcome["exit_code"] in ((0, 1) if command == "check" else (0,)), outcome["said"]
+    assert outcome["said"].strip()
+
+
+def test_the_command_that_trains_asks_for_torch_so_the_others_would_have_been_seen(outcomes):
+    assert outcomes["run"]["torch"] != []
+
+
+def test_no_command_is_left_out():
+    assert cli.commands.keys() == {*WITHOUT_TORCH, *TRAINS}
+
+
+# ---- what is installed ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project() -> Any:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_installed_version_is_that_of_the_project(project):
+    assert metadata.version("wganbench") == project["version"]
+    assert project["version"] in CliRunner().invoke(cli, ["--version"]).output
+
+
+def test_the_console_script_is_the_command_line():
+    (script,) = metadata.entry_points(group="console_scripts", name="wganbench")
+    assert script.value == "wganbench.cli:main"
+
+
+def test_every_dependency_has_an_upper_bound_and_a_pin(project):
+    pinned = {line.partition("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    wanted = sum(project["optional-dependencies"].values(), start=project["dependencies"])
+    assert [each for each in wanted if "<" not in each] == []
+    assert {each.partition(">")[0].lower() for each in wanted} <= pinned
+
+
+@pytest.fixture(scope="module")
+def unpacked_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from hatchling.build import build_wheel
+
+    built, unpacked = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("unpacked")
+    with contextlib.chdir(ROOT):
+        wheel = build_wheel(str(built))
+    with zipfile.ZipFile(built / wheel) as archive:
+        archive.extractall(unpacked)
+    return unpacked
+
+
+def test_a_wheel_holds_the_package_and_the_benchmarks_and_nothing_else(unpacked_wheel):
+    held = {path.relative_to(unpacked_wheel).as_posix() for path in unpacked_wheel.rglob("*") if path.is_file()}
+    source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench").rglob("*.py")}
+    specs = {f"wganbench/benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.toml")}
+    assert {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")} == source | specs
+
+
+def test_the_package_of_a_wheel_finds_its_benchmarks(unpacked_wheel):
+    script = "import wganbench.spec as spec; print(spec.__file__, *spec.available())"
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=unpacked_wheel,
+        env={**os.environ, "PYTHONPATH": str(unpacked_wheel)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert Path(said[0]).is_relative_to(unpacked_wheel)
+    assert said[1:] == sorted(path.stem for path in (ROOT / "benchmarks").glob("*.toml"))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(play(PLAYED)))
