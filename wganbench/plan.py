@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 from wganbench.errors import SpecError
-from wganbench.spec import Experiment, Setting, claim_digest, digest
+from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, digest, short_name
 
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
@@ -54,6 +58,8 @@ def family(variant: str, setting: Setting) -> str:
 def _without_none(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
     return value
 
 
@@ -72,18 +78,18 @@ class Cohort:
         return tuple(run.seed for run in self.runs)
 
 
-def expand(
-    experiment: Experiment, profile: str, seeds: Sequence[int], variants: Sequence[str] = ()
-) -> list[Run]:
-    """The runs of ``variants`` (all, where none is named) under ``profile``, by variant, then seed.
+def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants: Sequence[str] = ()) -> list[Run]:
+    """The runs of ``variants`` (all, where none is named) under ``profile``, by variant, then seed; each once.
 
     Raises:
-        SpecError: If a variant or the profile is unknown, or there is no seed.
+        SpecError: If a variant or the profile is unknown, there is no seed, or one is negative.
     """
     if not seeds:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
+    if min(seeds) < 0:
+        raise SpecError(f"{experiment.file}: seeds start at 0, got {min(seeds)}")
     claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
-    overrides = tuple(f"{path}={value!r}" for path, value in experiment.overrides)
+    overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
     chosen = list(dict.fromkeys(variants)) or list(experiment.variants)
     return [
         Run(experiment.name, profile, variant, seed, setting, overrides, claims)
@@ -94,7 +100,13 @@ def expand(
 
 
 def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
-    """Blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), whatever is already recorded."""
+    """Blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), whatever is already recorded.
+
+    Raises:
+        SpecError: If ``stack`` is not between 1 and ``MAX_STACK``; each record names its whole cohort.
+    """
+    if not 1 <= stack <= MAX_STACK:
+        raise SpecError(f"--stack {stack}: must be between 1 and {MAX_STACK}")
     blocks: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         blocks.setdefault((run.family, run.seed // stack), []).append(run)
@@ -105,27 +117,26 @@ def parse_seeds(text: str) -> list[int]:
     """``"5"`` is five seeds, 0 to 4; ``"0,3,7-9"`` is these.
 
     Raises:
-        SpecError: If it is neither, names no seed, or more than 10,000.
+        SpecError: If it is neither, names no seed, or more than ``MAX_SEEDS``.
     """
-    wrong = SpecError(f"--seeds {text}: must be a count of at least 1 or a list such as 0,3,7-9")
-    try:
-        if text.isascii() and text.isdigit():
-            chosen = set(range(min(int(text[:9]), 10_001)))
-        else:
-            chosen = set()
-            for part in text.split(","):
-                first, _, last = part.partition("-")
-                low, high = int(first), int(last or first)
-                if not 0 <= low <= high < 2**31 or high - low > 10_000:
-                    raise wrong
-                chosen |= set(range(low, high + 1))
-    except ValueError:
-        raise wrong from None
-    if not chosen:
-        raise wrong
-    if len(chosen) > 10_000:
-        raise SpecError(f"--seeds {text}: more than 10,000 seeds")
-    return sorted(chosen)
+    parts = text.split(",")
+    ranges = [found for found in map(_seed_range, parts) if found is not None]
+    if len(ranges) < len(parts) or not text.strip("0"):
+        raise SpecError(f"--seeds {short_name(text)}: must be a count of at least 1 or a list such as 0,3,7-9")
+    if "," not in text and "-" not in text:
+        ranges = [range(int(text))]
+    if sum(map(len, ranges)) > MAX_SEEDS:
+        raise SpecError(f"--seeds {short_name(text)}: more than {MAX_SEEDS:,} seeds")
+    return sorted(set().union(*ranges))
+
+
+def _seed_range(text: str) -> range | None:
+    """Of ``"3"`` or ``"7-9"``; None where it is neither, runs backwards, or leaves 31 bits."""
+    match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", text)
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2] or match[1])
+    return range(first, last + 1) if first <= last < 2**31 else None
 
 
 def step_flops(setting: Setting) -> float | None:
@@ -145,8 +156,8 @@ def step_flops(setting: Setting) -> float | None:
     return setting.batch_size * (second * steps * critic_step + 6 * generator + 4 * critic)
 
 
-def _mlp_weights(name: str, options: dict, n_in: int, n_out: int) -> int | None:
+def _mlp_weights(name: str, options: Mapping[str, Any], n_in: int, n_out: int) -> int | None:
     if name != "mlp":
         return None
     widths = [n_in, *options["hidden"], n_out]
-    return sum(math.prod(pair) for pair in zip(widths, widths[1:], strict=False))
+    return sum(math.prod(pair) for pair in pairwise(widths))

@@ -1,0 +1,100 @@
+"""Every spec that ships: whole, sourced, and planned at every profile."""
+
+from __future__ import annotations
+
+import pytest
+
+from wganbench.plan import cohorts, expand
+from wganbench.spec import Experiment, Setting, available, load
+
+NAMES = list(available())
+PROFILES = ("smoke", "quick", "reduced", "paper")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def experiment(request: pytest.FixtureRequest) -> Experiment:
+    return load(request.param)
+
+
+def settings(experiment: Experiment) -> dict[tuple[str, str], Setting]:
+    return {(v, p): experiment.setting(v, p) for v in experiment.variants for p in experiment.profiles}
+
+
+def test_specs_ship():
+    assert {"gaussians8", "gaussians25"} <= set(NAMES)
+
+
+def test_it_says_what_it_is_where_it_is_from_and_how_it_differs(experiment):
+    assert len(experiment.title) > 10
+    assert any(character.isdigit() for character in experiment.source), "a source has its year"
+    assert experiment.deviations
+    assert experiment.extends is None
+
+
+def test_it_has_every_profile_and_says_what_each_is(experiment):
+    assert list(experiment.profiles) == list(PROFILES)
+    for profile in PROFILES:
+        assert len(experiment.says(profile)) > 10
+
+
+def test_every_profile_can_be_planned(experiment):
+    for profile in PROFILES:
+        runs = expand(experiment, profile, range(experiment.seeds))
+        assert len({run.id for run in runs}) == len(experiment.variants) * experiment.seeds
+        assert sum(len(cohort.runs) for cohort in cohorts(runs, experiment.stack)) == len(runs)
+
+
+def test_shorter_profiles_take_fewer_steps(experiment):
+    for variant in experiment.variants:
+        steps = [experiment.setting(variant, profile).steps for profile in PROFILES]
+        assert steps == sorted(set(steps))
+        assert steps[0] <= 20, "smoke takes seconds"
+
+
+def test_every_claim_reads_what_its_variants_measure(experiment):
+    assert experiment.claims
+    for claim in experiment.claims:
+        for variant in claim.variants():
+            assert set(claim.measured()) <= experiment.setting(variant, claim.profile).measures.keys()
+        assert experiment.seeds >= 5, "fewer units reach no verdict"
+
+
+def test_claims_differ_from_each_other(experiment):
+    said = [claim.says for claim in experiment.claims]
+    assert len(said) == len(set(said))
+
+
+def test_every_variant_stands_for_something(experiment):
+    judged = {variant for claim in experiment.claims for variant in claim.variants()}
+    beside = {row.variant for row in experiment.published}
+    own = " ".join(experiment.deviations)
+    assert [name for name in experiment.variants if name not in judged | beside and name not in own] == []
+
+
+def test_every_published_number_has_a_source_and_its_spread_a_unit(experiment):
+    for row in experiment.published:
+        assert any(character.isdigit() for character in row.source)
+        assert (row.spread is None) == (row.spread_over is None)
+        assert row.variant in experiment.variants or row.configuration, "context says how it differs"
+
+
+def test_a_claim_of_coverage_names_the_share_too(experiment):
+    """A diffuse cloud covers all modes: modes and share stand together."""
+    for claim in experiment.claims:
+        if "modes_covered" in claim.measured():
+            assert "share_within" in claim.measured()
+
+
+def test_exact_transport_is_measured_rarely_and_the_rest_at_most_200_times(experiment):
+    for setting in settings(experiment).values():
+        for label, use in setting.measures.items():
+            assert use.points <= (20 if label in ("exact_wasserstein", "wasserstein_floor", "kde_peaks") else 200)
+
+
+def test_figures_draw_from_profiles_that_are_run(experiment):
+    assert {figure.kind for figure in experiment.figures} == {"clouds", "curves"}
+    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced"}
+    for figure in experiment.figures:
+        assert figure.kind != "clouds" or all(
+            experiment.setting(variant, figure.profile).clouds for variant in figure.variants or experiment.variants
+        )

@@ -1,0 +1,63 @@
+"""Specs: TOML in, a frozen ``Experiment`` out, with all mistakes of a file reported together.
+
+A spec's top level holds what describes the experiment (title, source, variants, profiles, claims, …) and, beside it,
+any field of ``Setting``: the defaults of every variant. A variant's setting is made by merging, later over earlier:
+
+    top level  <  variants.NAME  <  profiles.PROFILE  <  --set
+
+Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
+named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,
+``experiment`` and ``reading``, each importing those before it.
+"""
+
+from wganbench.spec.claims import (
+    Claim,
+    Comparison,
+    Criterion,
+    Equality,
+    Figure,
+    Level,
+    Published,
+    Statistic,
+    Success,
+    claim_digest,
+)
+from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
+from wganbench.spec.merging import merge
+from wganbench.spec.models import Model, Name, Table, digest, mistakes, short, short_name
+from wganbench.spec.reading import ABOUT, available, load
+from wganbench.spec.setting import RECORDED, Component, Kind, MeasureUse, Setting, Unrolling, scale_of
+
+__all__ = [
+    "ABOUT",
+    "MAX_SEEDS",
+    "MAX_STACK",
+    "RECORDED",
+    "Claim",
+    "Comparison",
+    "Component",
+    "Criterion",
+    "Equality",
+    "Experiment",
+    "Figure",
+    "Kind",
+    "Level",
+    "MeasureUse",
+    "Model",
+    "Name",
+    "Published",
+    "Setting",
+    "Statistic",
+    "Success",
+    "Table",
+    "Unrolling",
+    "available",
+    "claim_digest",
+    "digest",
+    "load",
+    "merge",
+    "mistakes",
+    "scale_of",
+    "short",
+    "short_name",
+]

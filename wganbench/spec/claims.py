@@ -1,0 +1,221 @@
+"""Claims, published numbers and figures: what a spec says about runs, none of which changes a run's numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from wganbench.spec.models import Model, Name, Words, digest
+
+Statistic = Literal["final", "best"]
+
+
+class _Claim(Model):
+    """What all claims have in common. A field added here must stay out of ``claim_digest`` where it says nothing new.
+
+    Attributes:
+        id: Unique in the spec.
+        says: The checkable sentence.
+        profile: Where it is judged; records of no other profile enter.
+        statistic: The measure's last value, or the best over its schedule.
+        known_contradiction: Why a contradicted verdict is no surprise; the check passes over it, the report shows it.
+    """
+
+    id: Name
+    says: Words
+    profile: str = "paper"
+    statistic: Statistic = "final"
+    known_contradiction: Words | None = None
+
+    def variants(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def measured(self) -> tuple[str, ...]:
+        """Labels of the measures that it reads."""
+        raise NotImplementedError
+
+
+class Comparison(_Claim):
+    """``better`` scores better than ``worse`` on ``measure`` by more than ``margin``, in the measure's own direction.
+
+    Attributes:
+        test: ``permutation``: exact two-sample test of the difference of means; ``paired``: exact sign-flip test of the
+            differences by seed; ``welch``: for unbounded continuous measures alone.
+        measure: Label of a measure of both variants.
+        better: The variant that scores better.
+        worse: The variant that scores worse.
+        margin: In the measure's unit.
+    """
+
+    test: Literal["permutation", "paired", "welch"]
+    measure: str
+    better: str
+    worse: str
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> Comparison:
+        if self.better == self.worse:
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two variants")
+        return self
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+class _Bound(Model):
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> _Bound:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("needs one of at_least, at_most")
+        return self
+
+
+class Level(_Claim, _Bound):
+    """The mean of ``measure`` lies above ``at_least``, or below ``at_most``.
+
+    Attributes:
+        test: ``sign-flip``: exact, for counts and bounded measures; ``t``: for unbounded continuous measures alone.
+        measure: Label of a measure of the variant.
+        variant: Whose runs are judged.
+        at_least: Lower bound of the mean, in the measure's unit.
+        at_most: Upper bound of the mean, in the measure's unit.
+    """
+
+    test: Literal["sign-flip", "t"]
+    measure: str
+    variant: str
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.variant,)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+class Criterion(_Bound):
+    """A bound, inclusive, that one run meets or not.
+
+    Attributes:
+        measure: Label of a measure of the variant.
+        at_least: Lower bound, in the measure's unit.
+        at_most: Upper bound, in the measure's unit.
+    """
+
+    measure: str
+
+
+class Success(_Claim):
+    """More than ``rate`` of the runs meet all ``criteria``; a diverged run meets none.
+
+    Attributes:
+        test: ``binomial``: exact.
+        variant: Whose runs are judged.
+        criteria: What a run must meet to succeed.
+        rate: Share of the runs, between 0 and 1.
+    """
+
+    test: Literal["binomial"]
+    variant: str
+    criteria: Annotated[list[Criterion], Field(min_length=1, max_length=20)]
+    rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.variant,)
+
+    def measured(self) -> tuple[str, ...]:
+        return tuple(criterion.measure for criterion in self.criteria)
+
+
+class Equality(_Claim):
+    """The mean of ``measure`` lies within ``within`` of ``equals``.
+
+    Attributes:
+        test: ``tost``: two one-sided t tests, for unbounded continuous measures alone.
+        measure: Label of a measure of the variant.
+        variant: Whose runs are judged.
+        equals: The published value.
+        within: The margin, in the measure's unit.
+    """
+
+    test: Literal["tost"]
+    measure: str
+    variant: str
+    equals: float
+    within: PositiveFloat
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.variant,)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+Claim = Annotated[Comparison | Level | Success | Equality, Field(discriminator="test")]
+
+NORMAL_THEORY = ("t", "welch", "tost")
+"""Tests that only an unbounded continuous measure allows: on counts their intervals cover far less than they say."""
+
+
+def claim_digest(claim: Claim) -> str:
+    """Stands for what decides the verdict: the wording and a known contradiction's reason may change freely."""
+    return digest(claim.model_dump(mode="json", exclude={"says", "known_contradiction"}))
+
+
+class Published(Model):
+    """A published number, beside a measured one where ``variant`` is given, else as context without a verdict.
+
+    Attributes:
+        measure: Label of the measure that it is a value of.
+        value: The number, in the measure's unit.
+        source: Work and table or figure.
+        row: What the source calls the method.
+        variant: The variant that it stands beside.
+        spread: The number after the ±.
+        spread_over: What the ± is over, such as ``"10 runs"``; required with ``spread``.
+        configuration: How the source's set-up differs, where it does.
+    """
+
+    measure: str
+    value: float
+    source: Words
+    row: str | None = None
+    variant: str | None = None
+    spread: PositiveFloat | None = None
+    spread_over: str | None = None
+    configuration: str | None = None
+
+    @model_validator(mode="after")
+    def _spread_is_over_something(self) -> Published:
+        if (self.spread is None) != (self.spread_over is None):
+            raise ValueError("spread and spread_over go together: every ± says what it is over")
+        if self.variant is None and self.row is None:
+            raise ValueError("needs variant (beside a measured row) or row (context)")
+        return self
+
+
+class Figure(Model):
+    """A figure of the report.
+
+    Attributes:
+        kind: ``clouds`` (samples, methods × moments) or ``curves`` (measures over steps).
+        profile: Whose records are drawn.
+        variants: Which are drawn; all, where none is named.
+        measures: Labels of the measures that are drawn as curves.
+        window: Half the width of the clouds' square, in the data's unit.
+        title: Above the figure.
+    """
+
+    kind: Literal["clouds", "curves"]
+    profile: str = "paper"
+    variants: list[str] = Field(default_factory=list)
+    measures: list[str] = Field(default_factory=list)
+    window: PositiveFloat = 4.0
+    title: str | None = None

@@ -1,0 +1,232 @@
+"""An experiment: what is trained, measured and claimed, and the checks that no field alone allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, ValidationError, model_validator
+
+from wganbench.errors import SpecError
+from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published
+from wganbench.spec.merging import merge, nested, split
+from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, suggest, told
+from wganbench.spec.setting import Setting, scale_of
+
+MAX_SETTINGS = 2000
+MAX_STACK = 256
+MAX_SEEDS = 10_000
+LOSSES = ("critic_loss", "generator_loss")
+"""Curves that every run has beside its measures."""
+
+Pair = tuple[str, str]
+"""A variant and a profile."""
+
+
+class Experiment(Model):
+    """One figure or table of a paper. Made by ``load``.
+
+    Attributes:
+        name: The file's, without its suffix.
+        path: Of the file.
+        title: What the report calls it.
+        source: The paper, with the figure or table.
+        version: Raised with every change of the claims.
+        extends: Name or path of a spec whose content this one adds to.
+        stack: Seeds trained in lockstep.
+        seeds: Seeds of a run that does not say how many.
+        deviations: Each stated difference from the paper.
+        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is.
+        variants: Settings by name, one a row that is compared.
+        claims: Checkable sentences, written before the runs.
+        published: Published numbers.
+        figures: Figures of the report.
+        defaults: Fields of the setting that stand at the file's top level.
+        overrides: What ``--set`` changed: path and value.
+    """
+
+    name: Name
+    path: str
+    title: Words
+    source: Words
+    version: PositiveInt
+    extends: str | None = None
+    stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
+    seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
+    deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
+    profiles: Annotated[dict[Name, Table], Field(min_length=1)]
+    variants: Annotated[dict[Name, Table], Field(min_length=1)]
+    claims: Annotated[list[Claim], Field(max_length=200)] = Field(default_factory=list)
+    published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
+    figures: Annotated[list[Figure], Field(max_length=100)] = Field(default_factory=list)
+    defaults: Table
+    overrides: list[tuple[str, Any]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _is_not_endless(self) -> Experiment:
+        n_settings = len(self.variants) * len(self.profiles)
+        if n_settings > MAX_SETTINGS:
+            raise ValueError(f"{n_settings:,} variants times profiles; a spec has at most {MAX_SETTINGS:,}")
+        return self
+
+    @property
+    def file(self) -> str:
+        """Name of the file, as messages say it."""
+        return Path(self.path).name
+
+    def says(self, profile: str) -> str:
+        """What the profile is, in the spec's words.
+
+        Raises:
+            SpecError: If it is unknown.
+        """
+        return str(self.profiles[self._known("profile", profile)].get("says", ""))
+
+    def setting(self, variant: str, profile: str) -> Setting:
+        """Everything of a variant under a profile, resolved.
+
+        Raises:
+            SpecError: If either is unknown, or the merged tables make no setting.
+        """
+        pair = self._known("variant", variant), self._known("profile", profile)
+        settings, problems = self._resolved
+        if pair not in settings:
+            raise SpecError(*problems)
+        return settings[pair]
+
+    def problems(self) -> list[str]:
+        """Every mistake of settings, claims, published numbers and figures, one a line."""
+        settings, wrong_settings = self._resolved
+        about = [f"{self._where}, {text}" for text in self._about_runs(settings)]
+        return told([*wrong_settings, *about])
+
+    # ---- settings ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _resolved(self) -> tuple[dict[Pair, Setting], list[str]]:
+        """The settings that can be made, and what is wrong with the others."""
+        settings: dict[Pair, Setting] = {}
+        found: dict[str, list[Pair]] = {}
+        for pair in product(self.variants, self.profiles):
+            merged = self._merged(*pair)
+            try:
+                settings[pair] = Setting.model_validate(merged)
+            except ValidationError as error:
+                for text in mistakes(error, Setting, merged):
+                    found.setdefault(text, []).append(pair)
+        return settings, told(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
+
+    def _merged(self, variant: str, profile: str) -> Table:
+        """Top level, then variant, then profile, then ``--set`` in its order."""
+        changes = {key: value for key, value in self.profiles[profile].items() if key != "says"}
+        merged = merge(merge(self.defaults, self.variants[variant]), changes)
+        for path, value in self.overrides:
+            keys = split(path)
+            if keys[:2] in (("variants", variant), ("profiles", profile)):
+                keys = keys[2:]
+            if keys[0] in Setting.model_fields:
+                merged = merge(merged, nested(keys, value))
+        return merged
+
+    @property
+    def _where(self) -> str:
+        return with_overrides(self.file, self.overrides)
+
+    def _place(self, pairs: Sequence[Pair]) -> str:
+        """Where in the file a mistake of these pairs is: the widest part of it that has the mistake throughout."""
+        variants = list(dict.fromkeys(variant for variant, _ in pairs))
+        profiles = list(dict.fromkeys(profile for _, profile in pairs))
+        if len(pairs) == len(self.variants) * len(self.profiles):
+            return ""
+        if len(variants) == len(self.variants) and len(profiles) == 1:
+            return f", under profiles.{profiles[0]}"
+        more = f" and {len(variants) - 1} more" if len(variants) > 1 else ""
+        under = "" if len(profiles) == len(self.profiles) else f" under profiles.{profiles[0]}"
+        return f", variants.{variants[0]}{more}{under}"
+
+    # ---- what is said about the runs --------------------------------------------------------------------------------
+
+    def _about_runs(self, settings: Mapping[Pair, Setting]) -> Iterator[str]:
+        for profile, table in self.profiles.items():
+            if not isinstance(table.get("says", ""), str):
+                yield f"profiles.{profile}.says: must be a string, got {short(table['says'])}"
+        for name, uses in Counter(claim.id for claim in self.claims).items():
+            if uses > 1:
+                yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
+        for claim in self.claims:
+            for text in self._about_claim(claim, settings):
+                yield f"claims.{claim.id}: {text}"
+        measured: dict[str, set[str]] = {variant: set() for variant in self.variants}
+        for (variant, _), setting in settings.items():
+            measured[variant] |= setting.measures.keys()
+        for row in self.published:
+            for text in self._about_published(row, measured):
+                yield f"published.{row.row or row.variant}: {text}"
+        for position, figure in enumerate(self.figures):
+            for text in self._about_figure(figure, measured):
+                yield f"figures.{position}: {text}"
+
+    def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
+        unknown = [*self._unknown("profile", claim.profile)]
+        for variant in claim.variants():
+            unknown += self._unknown("variant", variant)
+        yield from unknown
+        for variant in claim.variants():
+            setting = settings.get((variant, claim.profile))
+            if unknown or setting is None:
+                continue
+            for label in claim.measured():
+                yield from self._about_reading(claim, label, variant, setting)
+
+    def _about_reading(self, claim: Claim, label: str, variant: str, setting: Setting) -> Iterator[str]:
+        if label not in setting.measures:
+            yield f"variant {variant!r} does not measure {short(label)}{suggest(label, tuple(setting.measures))}"
+            return
+        scale = scale_of(setting.measures[label])
+        if scale.bounded and claim.test in NORMAL_THEORY:
+            yield f"{label!r} is a count or bounded; use a permutation, sign-flip or binomial test, not {claim.test!r}"
+        if scale.higher_is_better is None and isinstance(claim, Comparison):
+            yield f"{label!r} is neither better high nor low, so nothing can be better on it"
+        elif scale.higher_is_better is None and claim.statistic == "best":
+            yield f"{label!r} is neither better high nor low, so it has no best; use statistic = 'final'"
+
+    def _about_published(self, row: Published, measured: Mapping[str, set[str]]) -> Iterator[str]:
+        variants = list(measured)
+        if row.variant is not None:
+            yield from self._unknown("variant", row.variant)
+            variants = [row.variant]
+        yield from _unmeasured([row.measure], measured, variants)
+
+    def _about_figure(self, figure: Figure, measured: Mapping[str, set[str]]) -> Iterator[str]:
+        yield from self._unknown("profile", figure.profile)
+        for variant in figure.variants:
+            yield from self._unknown("variant", variant)
+        yield from _unmeasured(figure.measures, measured, figure.variants or list(measured))
+
+    def _unknown(self, kind: Literal["variant", "profile"], name: str) -> Iterator[str]:
+        known = self.variants if kind == "variant" else self.profiles
+        if name not in known:
+            yield f"no {kind} {short(name)}{suggest(name, tuple(known))}"
+
+    def _known(self, kind: Literal["variant", "profile"], name: str) -> str:
+        for problem in self._unknown(kind, name):
+            raise SpecError(f"{self.file}: {problem}")
+        return name
+
+
+def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:
+    """Where a mistake is that ``--set`` may have made."""
+    changes = ", ".join(f"{path}={short(value)}" for path, value in overrides)
+    return f"{file} with --set {changes}" if changes else file
+
+
+def _unmeasured(labels: Sequence[str], measured: Mapping[str, set[str]], variants: Sequence[str]) -> Iterator[str]:
+    """Which of ``labels`` none of ``variants`` measures, where anything is known of these."""
+    known = set().union(*(measured.get(variant, ()) for variant in variants))
+    for label in labels:
+        if known and label not in known and label not in LOSSES:
+            yield f"{short(label)} is not measured{suggest(label, tuple(sorted(known)))}"

@@ -1,0 +1,175 @@
+"""A setting: everything that affects the numbers of a run, but for its seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    PositiveInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from wganbench import names
+from wganbench.spec.models import Model, Table, mistakes, odd_values, short
+
+RECORDED = {"recorded": True}
+"""Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
+
+MAX_MEASURES = 64
+MAX_POINTS = 2000
+"""Of all measures of a setting together: a record of 64 KB holds no more."""
+
+
+class Component(Model):
+    """A named object and its options, all defaults filled in; in TOML a bare name or a table with ``name``."""
+
+    name: str
+    protocol: PositiveInt
+    options: Table
+
+    @field_validator("options")
+    @classmethod
+    def _can_be_written(cls, options: Table) -> Table:
+        problems = list(odd_values(options))
+        if problems:
+            raise ValueError("\n".join(problems))
+        return options
+
+    @classmethod
+    def resolve(cls, kind: str, value: object) -> Component:
+        """Checks what a spec says against the table of names.
+
+        Raises:
+            ValueError: With what is wrong and the nearest right name, one mistake a line.
+        """
+        table = {"name": value} if isinstance(value, str) else value
+        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+            raise ValueError(f"must be the {kind}'s name, or a table with one, got {short(value)}")
+        name = table["name"]
+        if len(name) > 200:
+            raise ValueError(f"unknown {kind} {short(name)}")
+        entry = names.find(kind, name)
+        options = {key: item for key, item in table.items() if key != "name"}
+        try:
+            if names.is_dotted(name):
+                return cls(name=name, protocol=options.pop("protocol", 1), options=options)
+            # By way of JSON, where strictness refuses "5" and true for a number and still takes a list for a tuple.
+            checked = entry.options.model_validate_json(json.dumps(options), strict=True)
+        except ValidationError as error:
+            raise ValueError("\n".join(mistakes(error, cls if names.is_dotted(name) else entry.options))) from None
+        return cls(name=name, protocol=entry.protocol, options=checked.model_dump(mode="json"))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Marks a field as a component of this kind; ``optional`` ones may be ``"none"``, to undo what is inherited."""
+
+    name: str
+    optional: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._resolve, handler(source))
+
+    def _resolve(self, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, Component) or info.context == RECORDED:
+            return value
+        if self.optional and value in (None, "none", {"name": "none"}):
+            return None
+        return Component.resolve(self.name, value)
+
+
+class Unrolling(Model):
+    """The generator looks ``steps`` critic steps ahead; only ``second`` order differentiates through them."""
+
+    steps: PositiveInt
+    order: Literal["first", "second"]
+
+
+class MeasureUse(Model):
+    """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone."""
+
+    measure: Annotated[Component, Kind("measure")]
+    points: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class Setting(Model):
+    """All that affects the numbers of a run, but for the seed.
+
+    Attributes:
+        data: The data set.
+        generator: The network from latent vectors to samples.
+        critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
+        objective: What critic and generator minimise.
+        constraint: How the critic is held to be Lipschitz; "none" undoes an inherited one.
+        project: Whether clipping or rescaling happens before or after each critic step.
+        n_critic: Critic steps before each generator step; not read where unroll is set.
+        unroll: Train the generator against the critic as it will be some steps ahead; "none" undoes an inherited one.
+        generator_optimizer: The generator's optimiser.
+        critic_optimizer: The critic's optimiser.
+        latent_dim: Length of the latent vector.
+        batch_size: Samples a step, real and fake alike.
+        steps: Generator steps of a run.
+        precision: Of all arithmetic.
+        measured_samples: Generated samples that the measures see.
+        measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
+        clouds: Moments at which a variant's first seed keeps its samples for a figure, as fractions of the steps.
+    """
+
+    data: Annotated[Component, Kind("data set")]
+    generator: Annotated[Component, Kind("network")]
+    critic: Annotated[Component, Kind("network")]
+    objective: Annotated[Component, Kind("objective")]
+    constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
+    project: Literal["before", "after"] = "after"
+    n_critic: PositiveInt = 1
+    unroll: Annotated[Unrolling | None, BeforeValidator(lambda value: None if value == "none" else value)] = None
+    generator_optimizer: Annotated[Component, Kind("optimizer")]
+    critic_optimizer: Annotated[Component, Kind("optimizer")]
+    latent_dim: PositiveInt
+    batch_size: PositiveInt
+    steps: Annotated[int, Field(gt=0, le=10**9)]
+    precision: Literal["fp32"] = "fp32"
+    measured_samples: PositiveInt = 2500
+    measures: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")], MeasureUse]
+    clouds: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(max_length=16)] = Field(default_factory=list)
+
+    @field_validator("measures", mode="before")
+    @classmethod
+    def _labels_are_names(cls, uses: object, info: ValidationInfo) -> object:
+        """From ``label = { points, options of the measure … }``, which may leave out the name, to ``MeasureUse``."""
+        if info.context == RECORDED or not isinstance(uses, Mapping):
+            return uses
+        if len(uses) > MAX_MEASURES:
+            raise ValueError(f"{len(uses):,} of them; a setting has at most {MAX_MEASURES}")
+        return {label: _with_name(label, use) if isinstance(use, Mapping) else use for label, use in uses.items()}
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Setting:
+        if self.unroll and self.unroll.order == "second" and self.critic_optimizer.name != "adam":
+            raise ValueError(
+                f"unroll: second order is written for critic_optimizer 'adam', got {self.critic_optimizer.name!r}"
+            )
+        points = sum(use.points for use in self.measures.values())
+        if points > MAX_POINTS:
+            raise ValueError(f"measures: {points:,} points together; a record holds at most {MAX_POINTS:,}")
+        return self
+
+
+def _with_name(label: str, use: Mapping[str, Any]) -> Table:
+    about = {key: item for key, item in use.items() if key == "points"}
+    return {"measure": {"name": label, **{key: item for key, item in use.items() if key != "points"}}, **about}
+
+
+def scale_of(use: MeasureUse) -> names.Scale:
+    """How the numbers of a measure are read."""
+    return names.find("measure", use.measure.name).scale or names.STRANGER
