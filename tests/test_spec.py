@@ -293,7 +293,7 @@ def test_an_extending_spec_keeps_its_parents_runs_and_adds_to_them(write):
             [[claims]]
             id = "more"
             says = "least squares covers something"
-            test = "sign-flip"
+            test = "sign"
             measure = "modes_covered"
             variant = "lsgan"
             at_least = 2.0

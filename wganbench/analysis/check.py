@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from wganbench.analysis.report import Records, Report, artefact_bytes, compose, readme_of, with_block
+from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
 from wganbench.analysis.verdict import Verdict
 from wganbench.errors import RecordError
 from wganbench.record import Store
@@ -160,7 +160,7 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
     for record in records.values():
         for artefact in record.artefacts:
             try:
-                artefact_bytes(record, artefact, store)
+                store.artefact(record, artefact)
             except RecordError as error:
                 yield Finding("artefact damaged", record.experiment, artefact.file, str(error))
 

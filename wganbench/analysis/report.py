@@ -458,7 +458,7 @@ def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 def _cloud(variant: str, record: Record, store: Store) -> plot.Cloud:
     artefact = _clouds_of(record)
     assert artefact is not None  # drawings_of took records with one
-    content = artefact_bytes(record, artefact, store)
+    content = store.artefact(record, artefact)
     try:
         with np.load(io.BytesIO(content)) as arrays:
             steps, fake, real = arrays["steps"], arrays["fake"], arrays["real"]
@@ -467,25 +467,6 @@ def _cloud(variant: str, record: Record, store: Store) -> plot.Cloud:
         raise RecordError(f"{path}: holds no clouds (steps, fake and real); run {record.id} again") from None
     gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
     return plot.Cloud(f"{variant}\nseed {record.seed}", steps, fake, real, gone)
-
-
-def artefact_bytes(record: Record, artefact: Artefact, store: Store) -> bytes:
-    """The content of an artefact, checked.
-
-    Raises:
-        RecordError: If it is missing or not what its record says.
-    """
-    path = store.path(record).parent / artefact.file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        remedy = f"restore it, or run {record.id} again"
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    if hashlib.sha256(content).hexdigest() != artefact.sha256:
-        raise RecordError(
-            f"{path}: content does not match the SHA-256 in {record.id}.json; restore it, or run it again"
-        )
-    return content
 
 
 def _panels(drawing: Drawing) -> list[plot.Panel]:

@@ -5,9 +5,7 @@ they lie short of it. No test takes NaN. What an exact test is exact for, since 
 
 - ``permutation_p``: *better*, moved back by the margin, and *worse* have one distribution. Where their means differ by
   just the margin but their shapes differ, few runs can be judged wrongly more often than the p-value says.
-- ``sign_flip_p``: the values lie symmetrically about the bound. A skewed measure whose mean lies just at the bound is
-  judged wrongly more often than the p-value says.
-- ``binomial_p``: always.
+- ``sign_p``, a test of the median, and ``binomial_p``: always.
 
 An infinite value (what a diverged run scores where the measure has no bound) enters permutation and sign flips as a
 finite one: one range of the finite values beyond the farthest of them. Tests and intervals of the t family, which it
@@ -164,10 +162,12 @@ def paired_p(better: ArrayLike, worse: ArrayLike, margin: float = 0.0) -> Tails:
     return _resampled([distances], "samples", 2 ** len(left), _rounding(left, right, margin))
 
 
-def sign_flip_p(values: ArrayLike, bound: float) -> Tails:
-    """One-sample sign-flip test that the mean lies above ``bound``."""
+def sign_p(values: ArrayLike, bound: float) -> Tails:
+    """Exact sign test that the median lies above ``bound``; a value on it is evidence for neither side."""
     array = _array(values)
-    return _resampled([array - bound], "samples", 2 ** len(array), _rounding(array, bound))
+    tolerance = _rounding(array, bound)
+    above, below = int((array > bound + tolerance).sum()), int((array < bound - tolerance).sum())
+    return binomial_p(above, len(array), 0.5)[0], binomial_p(below, len(array), 0.5)[0]
 
 
 def welch_p(better: ArrayLike, worse: ArrayLike, margin: float = 0.0) -> Tails:
@@ -222,14 +222,14 @@ def smallest_p(test: str, *sizes: int, rate: float = 0.5) -> float:
     Args:
         test: As a claim names it.
         sizes: Runs of each variant, at least 1.
-        rate: Of a binomial test.
+        rate: Of a binomial test; a sign test has 0.5.
     """
     if test == "permutation":
         return _smallest_share(float(scipy.special.comb(sum(sizes), sizes[0])))
-    if test in ("paired", "sign-flip"):
+    if test == "paired":
         return _smallest_share(2.0 ** min(*sizes, 1000))
-    if test == "binomial":
-        return rate ** sizes[0]
+    if test in ("binomial", "sign"):
+        return (rate if test == "binomial" else 0.5) ** sizes[0]
     return 0.0
 
 

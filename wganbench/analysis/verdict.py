@@ -268,7 +268,8 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             exceeds, interval = _LEVELLED[claim.test]
             sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
             assert bound is not None  # Level has one of the two
-            return _Told(mean, interval(first), exceeds(sign * first, sign * bound))
+            centre = float(np.median(first)) if claim.test == "sign" else mean
+            return _Told(centre, interval(first), exceeds(sign * first, sign * bound))
         case Success():
             n_met = int(first.sum())
             return _Told(
@@ -284,7 +285,7 @@ _COMPARED = {
     "welch": (stats.welch_p, stats.welch_interval),
 }
 _LEVELLED = {
-    "sign-flip": (stats.sign_flip_p, stats.median_interval),
+    "sign": (stats.sign_p, stats.median_interval),
     "t": (stats.t_p, stats.student_interval),
 }
 
@@ -292,7 +293,8 @@ _LEVELLED = {
 def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
     if isinstance(claim, Success):
         return f"share of {claim.variant} runs that succeed"
-    mean = f"mean {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
+    centre = "median" if claim.test == "sign" else "mean"
+    mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
     if not isinstance(claim, Comparison):
         return f"{mean} {claim.variant}"
     higher, lower = (claim.better, claim.worse) if _higher_is_better(claim, settings) else (claim.worse, claim.better)

@@ -79,17 +79,17 @@ class _Bound(Model):
 
 
 class Level(_Claim, _Bound):
-    """The mean of ``measure`` lies above ``at_least``, or below ``at_most``.
+    """``measure`` lies above ``at_least``, or below ``at_most``: its median by a sign test, its mean by a t test.
 
     Attributes:
-        test: ``sign-flip``: exact, for counts and bounded measures; ``t``: for unbounded continuous measures alone.
+        test: ``sign``: exact, whatever the distribution; ``t``: for unbounded continuous measures alone.
         measure: Label of a measure of the variant.
         variant: Whose runs are judged.
-        at_least: Lower bound of the mean, in the measure's unit.
-        at_most: Upper bound of the mean, in the measure's unit.
+        at_least: Lower bound, in the measure's unit.
+        at_most: Upper bound, in the measure's unit.
     """
 
-    test: Literal["sign-flip", "t"]
+    test: Literal["sign", "t"]
     measure: str
     variant: str
 

@@ -188,7 +188,7 @@ class Experiment(Model):
             return
         scale = scale_of(setting.measures[label])
         if scale.bounded and claim.test in NORMAL_THEORY:
-            yield f"{label!r} is a count or bounded; use a permutation, sign-flip or binomial test, not {claim.test!r}"
+            yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
         if scale.higher_is_better is None and isinstance(claim, Comparison):
             yield f"{label!r} is neither better high nor low, so nothing can be better on it"
         elif scale.higher_is_better is None and claim.statistic == "best":
