@@ -28,8 +28,13 @@ _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+
 
 
 def available() -> dict[str, Path]:
-    """Specs that ship with wganbench, by name, in a clone or an installed wheel."""
-    return {path.stem: path for path in sorted(_folder().glob("*.toml"))}
+    """Specs that ship with wganbench, by name (gaussians8 before gaussians25), in a clone or an installed wheel."""
+    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=_by_number)}
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """A sort key with the numbers in a name as numbers."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.stem)]
 
 
 def _folder() -> Path:
