@@ -201,7 +201,11 @@ def run(
         ):
             new.append(record)
             click.echo(f"{record.id}  {record.status}  {record.wall_seconds:.1f} s{_note(record)}")
-    if not new:
+    if new:
+        click.echo(
+            f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+        )
+    else:
         click.echo(
             f"all {len(runs)} runs are recorded in {results}; nothing trained. "
             f"--results DIR records elsewhere, --again trains anew"
@@ -227,7 +231,14 @@ def _progress(runs: Sequence[Run]) -> Iterator[Callable[[str, int], None]]:
     steps = {run.family: run.setting.steps for run in runs}
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    # Records go to stdout above the bars on a terminal, and untouched into a pipe.
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bars:
         tasks: dict[str, Any] = {}
 
         def report(cohort: str, step: int) -> None:
