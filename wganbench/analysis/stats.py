@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 LEVEL = 0.95
 EXACT = 100_000
 """Up to so many permutations a test takes them all: 9 against 9 runs."""
-RESAMPLES = 20_000
+RESAMPLES = 10_000
 """Beyond, it draws so many with a fixed seed."""
 SEED = 0
 ROUNDING = 1e-12
