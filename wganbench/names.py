@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 DOTTED = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
 
@@ -47,6 +47,30 @@ class SwissRollOptions(Options):
     scale: PositiveFloat = 7.5
 
 
+class DimOptions(Options):
+    dim: PositiveInt = 2
+
+
+class GaussianOptions(Options):
+    dim: PositiveInt = 1
+    std: PositiveFloat = 1.0
+
+
+class CircleOptions(Options):
+    radius: PositiveFloat = 1.0
+
+
+class IntervalOptions(Options):
+    low: float = 0.0
+    high: float = 1.0
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> IntervalOptions:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        return self
+
+
 Initialisation = Literal["normal", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 
 
@@ -67,6 +91,21 @@ class ClipOptions(Options):
 
 class PenaltyOptions(Options):
     penalty_weight: PositiveFloat = 10.0
+
+
+class NoisedOptions(Options):
+    std: PositiveFloat = 1.0
+    independent: bool = False
+
+
+class TranslatedOptions(Options):
+    by: float
+    independent: bool = False
+
+
+class ScaledOptions(Options):
+    factor: PositiveFloat
+    independent: bool = False
 
 
 class AdamOptions(Options):
@@ -101,8 +140,58 @@ class PeakOptions(Options):
     level: Fraction = 1 / 30
 
 
+class HistogramOptions(Options):
+    bins: PositiveInt = 100
+
+
+class SurfaceOptions(Options):
+    window: PositiveFloat = 2.0
+    grid: Annotated[int, Field(ge=2, le=256)] = 64
+
+
+MAX_TRANSPORT_SAMPLES = 10_000
+TRANSPORT_BYTES = 41
+"""What exact transport needs for each pair of samples; both numbers are those of ``measures.transport``."""
+
+
+def _transportable(samples: int) -> int:
+    if samples > MAX_TRANSPORT_SAMPLES:
+        needed, bound = (TRANSPORT_BYTES * n**2 / 2**30 for n in (samples, MAX_TRANSPORT_SAMPLES))
+        raise ValueError(f"{samples:,} need {needed:.0f} GiB; at most {MAX_TRANSPORT_SAMPLES:,} ({bound:.0f} GiB)")
+    return samples
+
+
+Transportable = Annotated[PositiveInt, AfterValidator(_transportable)]
+
+
 class TransportOptions(Options):
-    samples: PositiveInt = 2500
+    samples: Transportable = 2500
+
+
+class EvenOptions(Options):
+    samples: Transportable = 1000
+
+
+class RepeatedOptions(Options):
+    samples: Transportable = 2000
+    repeats: Annotated[int, Field(ge=2, le=100)] = 5
+
+
+class EdgeOptions(Options):
+    edge: Fraction = 0.95
+
+
+class MaximaOptions(Options):
+    reach: Fraction = 0.4
+
+
+class OfOptions(Options):
+    of: str = "wasserstein_estimate"
+
+
+class OfToOptions(Options):
+    of: str
+    to: str
 
 
 @dataclass(frozen=True)
@@ -124,12 +213,18 @@ class Scale:
 
 @dataclass(frozen=True)
 class Entry:
-    """One name: where its object is, what options it takes, which version of its numbers this is."""
+    """One name: where its object is, what options it takes, which version of its numbers this is.
+
+    Attributes:
+        scale: Of a measure.
+        hidden_layers: The fewest that a critic must have for a measure to read it.
+    """
 
     path: str
     options: type[Options] = Options
     protocol: int = 1
     scale: Scale | None = field(default=None, compare=False)
+    hidden_layers: int = field(default=0, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -140,6 +235,19 @@ def _count(unit: str) -> Scale:
     return Scale(higher_is_better=True, worst=0.0, bounded=True, unit=unit)
 
 
+def _neutral(unit: str) -> Scale:
+    """A number that is neither better high nor low, and unbounded."""
+    return Scale(higher_is_better=None, worst=float("nan"), bounded=False, unit=unit)
+
+
+_SIZE = Scale(higher_is_better=True, worst=0.0, bounded=False, unit="a unit of length")
+_TRANSPORT = "wganbench.measures.transport"
+_LAYERS = "wganbench.measures.layers"
+_SURFACE = "wganbench.measures.surface"
+_COUPLING = "wganbench.measures.coupling"
+_DIVERGENCE = "wganbench.measures.divergence"
+_OVER_STEPS = "wganbench.measures.over_steps"
+
 STRANGER = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
 """How a measure named by a dotted path is read: no direction, no worst value, no normal theory."""
 
@@ -149,6 +257,16 @@ NAMES: dict[str, dict[str, Entry]] = {
         "gaussian_grid": Entry("wganbench.data.toy:gaussian_grid", GridOptions),
         "double_circle": Entry("wganbench.data.toy:double_circle", RingOptions),
         "swiss_roll": Entry("wganbench.data.toy:swiss_roll", SwissRollOptions),
+        "point": Entry("wganbench.data.closed_form:point", DimOptions),
+        "gaussian": Entry("wganbench.data.closed_form:gaussian", GaussianOptions),
+        "circle": Entry("wganbench.data.closed_form:circle", CircleOptions),
+        "interval": Entry("wganbench.data.closed_form:interval", IntervalOptions),
+        "segment": Entry("wganbench.data.closed_form:segment"),
+    },
+    "fixed generator": {
+        "noised": Entry("wganbench.data.fixed:Noised", NoisedOptions),
+        "translated": Entry("wganbench.data.fixed:Translated", TranslatedOptions),
+        "scaled": Entry("wganbench.data.fixed:Scaled", ScaledOptions),
     },
     "network": {"mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions)},
     "objective": {
@@ -167,6 +285,11 @@ NAMES: dict[str, dict[str, Entry]] = {
     "optimizer": {
         "adam": Entry("torch.optim:Adam", AdamOptions),
         "rmsprop": Entry("torch.optim:RMSprop", RmspropOptions),
+    },
+    "picture": {
+        "layer_norms": Entry("wganbench.measures.layers:layer_norms"),
+        "weight_histogram": Entry("wganbench.measures.layers:weight_histogram", HistogramOptions),
+        "critic_surface": Entry("wganbench.measures.surface:critic_surface", SurfaceOptions),
     },
     "measure": {
         "modes_covered": Entry("wganbench.measures.modes:modes_covered", WithinOptions, scale=_count("modes")),
@@ -188,6 +311,43 @@ NAMES: dict[str, dict[str, Entry]] = {
         "wasserstein_estimate": Entry(
             "wganbench.measures.critic:wasserstein_estimate",
             scale=Scale(None, worst=float("nan"), bounded=False, unit="critic units"),
+        ),
+        "fixed_wasserstein": Entry(f"{_TRANSPORT}:fixed_wasserstein", RepeatedOptions, scale=_neutral("distance")),
+        "fixed_wasserstein_error": Entry(
+            f"{_TRANSPORT}:fixed_wasserstein_error", RepeatedOptions, scale=_neutral("distance")
+        ),
+        "gradient_slope": Entry(f"{_LAYERS}:gradient_slope", scale=_neutral("decades a layer"), hidden_layers=2),
+        "gradient_spread": Entry(f"{_LAYERS}:gradient_spread", scale=_neutral("decades"), hidden_layers=2),
+        "gradient_reach": Entry(f"{_LAYERS}:gradient_reach", scale=_neutral("decades"), hidden_layers=2),
+        "zero_gradient_layers": Entry(
+            f"{_LAYERS}:zero_gradient_layers", scale=Scale(False, float("nan"), True, "layers"), hidden_layers=2
+        ),
+        "edge_share": Entry(f"{_LAYERS}:edge_share", EdgeOptions, scale=Scale(False, 1.0, True, "share")),
+        "weight_kurtosis": Entry(f"{_LAYERS}:weight_kurtosis", scale=_neutral("")),
+        "segment_gradient_norm": Entry(f"{_SURFACE}:segment_gradient_norm", scale=_neutral("norm")),
+        "quadratic_share": Entry(f"{_SURFACE}:quadratic_share", SurfaceOptions, scale=Scale(False, 1.0, True, "share")),
+        "mode_maxima": Entry(f"{_SURFACE}:mode_maxima", MaximaOptions, scale=_count("modes")),
+        "segment_norm_excess": Entry(f"{_COUPLING}:segment_norm_excess", scale=_neutral("norm")),
+        "segment_cosine": Entry(f"{_COUPLING}:segment_cosine", scale=Scale(True, -1.0, True, "cosine")),
+        "gap_over_distance": Entry(f"{_COUPLING}:gap_over_distance", scale=_neutral("ratio")),
+        "gap_law_ratio": Entry(f"{_COUPLING}:gap_law_ratio", scale=_neutral("ratio")),
+        "closed_form_distance": Entry(f"{_COUPLING}:closed_form_distance", scale=_neutral("distance")),
+        "gradient_norm_law": Entry(f"{_COUPLING}:gradient_norm_law", scale=_neutral("norm")),
+        "wasserstein_law": Entry(f"{_COUPLING}:wasserstein_law", scale=_neutral("distance")),
+        "transport_distance": Entry(f"{_COUPLING}:transport_distance", EvenOptions, scale=_neutral("distance")),
+        "transport_error": Entry(f"{_COUPLING}:transport_error", EvenOptions, scale=_DISTANCE),
+        "discrete_js": Entry(f"{_DIVERGENCE}:discrete_js", EvenOptions, scale=_neutral("nats")),
+        "discrete_tv": Entry(f"{_DIVERGENCE}:discrete_tv", EvenOptions, scale=_neutral("share")),
+        "missing_mass": Entry(f"{_DIVERGENCE}:missing_mass", EvenOptions, scale=_neutral("share")),
+        "js_bound": Entry(f"{_DIVERGENCE}:js_bound", scale=_neutral("nats")),
+        "js_bound_gradient": Entry(f"{_DIVERGENCE}:js_bound_gradient", scale=_neutral("a unit of length")),
+        "estimate_gradient": Entry(f"{_DIVERGENCE}:estimate_gradient", scale=_neutral("a unit of length")),
+        "js_bound_gradient_size": Entry(f"{_DIVERGENCE}:js_bound_gradient_size", scale=_SIZE),
+        "estimate_gradient_size": Entry(f"{_DIVERGENCE}:estimate_gradient_size", scale=_SIZE),
+        "drift": Entry(f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, float("inf"), False, "relative")),
+        "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio")),
+        "rank_correlation": Entry(
+            f"{_OVER_STEPS}:rank_correlation", OfToOptions, scale=Scale(True, -1.0, True, "correlation")
         ),
     },
 }

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 from wganbench.errors import SpecError
-from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, digest, short_name
+from wganbench.spec import MAX_SEEDS, MAX_STACK, Component, Experiment, Setting, claim_digest, digest, short_name
 
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
@@ -50,9 +49,9 @@ def family(variant: str, setting: Setting) -> str:
     """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
 
     Values of None are left out, so that an option added later, with None for what was done before, leaves old ids
-    alone; so are the moments at which samples are kept for a figure.
+    alone; so is what is kept for a figure.
     """
-    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds'})))}"
+    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds', 'pictures'})))}"
 
 
 def _without_none(value: object) -> object:
@@ -145,19 +144,20 @@ def step_flops(setting: Setting) -> float | None:
     Counts two for each weight and sample forward, twice that backward, and for a penalty one more pass forward with
     its gradient and their derivative.
     """
-    generator = _mlp_weights(setting.generator.name, setting.generator.options, setting.latent_dim, 2)
-    critic = _mlp_weights(setting.critic.name, setting.critic.options, 2, 1)
+    critic = _mlp_weights(setting.critic, 2, 1)
+    generator = _mlp_weights(setting.generator, setting.latent_dim or 0, 2) if setting.generator else 0
     if generator is None or critic is None:
         return None
     steps = setting.unroll.steps if setting.unroll else setting.n_critic
     penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
     second = 2 if setting.unroll and setting.unroll.order == "second" else 1
     critic_step = 2 * generator + (12 + (12 if penalised else 0)) * critic
-    return setting.batch_size * (second * steps * critic_step + 6 * generator + 4 * critic)
+    generator_step = 6 * generator + 4 * critic if setting.generator else 0
+    return setting.batch_size * (second * steps * critic_step + generator_step)
 
 
-def _mlp_weights(name: str, options: Mapping[str, Any], n_in: int, n_out: int) -> int | None:
-    if name != "mlp":
+def _mlp_weights(network: Component, n_in: int, n_out: int) -> int | None:
+    if network.name != "mlp":
         return None
-    widths = [n_in, *options["hidden"], n_out]
+    widths = [n_in, *network.options["hidden"], n_out]
     return sum(math.prod(pair) for pair in pairwise(widths))

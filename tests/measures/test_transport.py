@@ -3,10 +3,18 @@ import math
 import pytest
 import torch
 
+from wganbench.data.closed_form import gaussian, point
+from wganbench.data.fixed import Noised, Translated
 from wganbench.data.toy import gaussian_ring, swiss_roll
 from wganbench.errors import DataError
 from wganbench.measures import transport
-from wganbench.measures.transport import exact_wasserstein, wasserstein_floor
+from wganbench.measures.transport import (
+    MAX_SAMPLES,
+    exact_wasserstein,
+    fixed_wasserstein,
+    fixed_wasserstein_error,
+    wasserstein_floor,
+)
 
 RING = gaussian_ring()
 
@@ -85,3 +93,52 @@ def test_the_floor_scales_with_the_data_and_falls_with_the_samples():
     whole, half = (wasserstein_floor(swiss_roll(scale=scale), seeded(), samples=100) for scale in (1.0, 2.0))
     assert half == pytest.approx(whole / 2, rel=1e-5)
     assert wasserstein_floor(swiss_roll(scale=1.0), seeded(), samples=1000) < 0.7 * whole
+
+
+@pytest.mark.parametrize(("samples", "need"), [(50_000, 95), (MAX_SAMPLES + 1, 4)])
+def test_more_samples_than_memory_holds_are_refused_before_any_is_drawn(samples, need):
+    message = rf"^{{}}, samples: {samples:,} need {need} GiB; at most 10,000 \(4 GiB\)$"
+    few, rng = torch.zeros(3, 2), seeded()
+    calls = {
+        "exact_wasserstein": lambda: exact_wasserstein(few, few, samples=samples),
+        "wasserstein_floor": lambda: wasserstein_floor(RING, rng, samples=samples),
+        "fixed_wasserstein": lambda: fixed_wasserstein(RING, Noised(), rng, samples=samples),
+        "fixed_wasserstein_error": lambda: fixed_wasserstein_error(RING, Noised(), rng, samples=samples),
+    }
+    for name, call in calls.items():
+        with pytest.raises(DataError, match=message.format(name)):
+            call()
+    assert torch.equal(rng.get_state(), seeded().get_state())
+
+
+def test_a_moved_point_is_its_way_from_the_point_without_error():
+    moved = Translated(by=-1.5)
+    assert fixed_wasserstein(point(), moved, seeded(), samples=50) == pytest.approx(1.5)
+    assert fixed_wasserstein_error(point(), moved, seeded(), samples=50) == pytest.approx(0)
+
+
+def test_a_moved_gaussian_is_its_way_from_the_gaussian():
+    moved = Translated(by=3.0)
+    mean = fixed_wasserstein(gaussian(), moved, seeded(), samples=500)
+    error = fixed_wasserstein_error(gaussian(), moved, seeded(), samples=500)
+    # Far enough apart, the distance on a line is that of the means, whose standard deviation is √(2/500).
+    assert mean == pytest.approx(3, abs=4 * error)
+    assert error == pytest.approx(math.sqrt(2 / 500), rel=0.7)
+
+
+def test_the_clouds_of_a_repeat_are_independent_and_so_are_the_repeats():
+    rng = seeded(3)
+    expected = []
+    for _ in range(3):
+        real, source = RING.draw(100, rng), RING.draw(100, rng)
+        noise = torch.randn(100, 2, generator=rng)
+        expected.append(exact_wasserstein(source + 0.5 * noise, real, samples=100))
+    expected = torch.tensor(expected, dtype=torch.float64)
+    assert fixed_wasserstein(RING, Noised(std=0.5), seeded(3), samples=100, repeats=3) == expected.mean()
+    assert fixed_wasserstein_error(RING, Noised(std=0.5), seeded(3), samples=100, repeats=3) == expected.std()
+
+
+@pytest.mark.parametrize(("measure", "fewest"), [(fixed_wasserstein, 1), (fixed_wasserstein_error, 2)])
+def test_too_few_repeats_are_refused(measure, fewest):
+    with pytest.raises(DataError, match=f"^{measure.__name__}, repeats: must be at least {fewest}, got {fewest - 1}$"):
+        measure(RING, Noised(), seeded(), samples=10, repeats=fewest - 1)

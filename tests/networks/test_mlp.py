@@ -66,3 +66,34 @@ def test_the_last_layer_may_be_drawn_otherwise():
     last = Mlp((2,), (300,), hidden=[500], init="he_uniform", last_init="glorot_uniform").layers[-1]
     assert last.weight.std().item() == pytest.approx(math.sqrt(2 / 800), rel=0.02)
     assert not last.bias.any()
+
+
+@pytest.mark.parametrize(("input_scale", "summed_outputs"), [(1.0, 1), (0.5, 4)])
+def test_activations_are_the_input_each_hidden_layer_and_the_output(input_scale, summed_outputs):
+    torch.manual_seed(0)
+    critic = Mlp((2, 3), (), hidden=[5, 4] * 5 + [7], input_scale=input_scale, summed_outputs=summed_outputs)
+    x = torch.randn(9, 2, 3)
+    passed = critic.activations(x)
+    assert [tuple(layer.shape) for layer in passed] == [(9, 6), *[(9, 5), (9, 4)] * 5, (9, 7), (9,)]  # 13 for 11 hidden
+    assert torch.equal(passed[0], x.flatten(1))
+    assert torch.equal(passed[-1], critic(x))
+    for hidden in passed[1:-1]:
+        assert hidden.min() == 0  # after the nonlinearity: before it, some are below
+        assert hidden.max() > 0
+
+
+def test_activations_are_parts_of_the_graph_of_the_output():
+    critic = Mlp((1,), (), hidden=[1, 1], input_scale=0.5)
+    with torch.no_grad():
+        for layer, weight in zip(critic.layers[::2], (2.0, 3.0, 5.0), strict=True):
+            layer.weight.fill_(weight)
+    *passed, output = critic.activations(torch.tensor([[1.0]], requires_grad=True))
+    gradients = torch.autograd.grad(output.sum(), passed)
+    assert [gradient.item() for gradient in gradients] == [0.5 * 2 * 3 * 5, 3 * 5, 5]
+
+
+def test_activations_without_a_hidden_layer_are_the_input_and_the_output():
+    critic, x = Mlp((2,), (), hidden=[]), torch.randn(3, 2)
+    inputs, output = critic.activations(x)
+    assert torch.equal(inputs, x)
+    assert torch.equal(output, critic(x))

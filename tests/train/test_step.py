@@ -11,8 +11,9 @@ from wganbench import lipschitz, objectives
 from wganbench.data.toy import gaussian_ring
 from wganbench.networks.mlp import Mlp
 from wganbench.streams import Streams
+from wganbench.train.method import Method, Unroll
 from wganbench.train.stack import Stack, build
-from wganbench.train.step import Method, Trainer, Unroll
+from wganbench.train.step import Trainer
 
 SEEDS, BATCH, LATENT = (3, 4, 9), 16, 5
 
@@ -60,8 +61,8 @@ def stacked(seeds, method, critic_optimizer):
     return Trainer(
         seeds,
         generator,
-        critic,
         torch.optim.Adam(list(generator.parameters.values()), lr=1e-2, betas=(0.5, 0.999), fused=True),
+        critic,
         critic_optimizer(list(critic.parameters.values())),
         method,
         gaussian_ring(),

@@ -59,6 +59,23 @@ class Mlp(nn.Module):
             x = x * self.input_scale
         return self.layers(x).reshape(x.shape[0], *self.output_shape)
 
+    def activations(self, x: Tensor) -> list[Tensor]:
+        """All that a row passes through, each a part of the graph of the next.
+
+        Args:
+            x: Shape ``(batch, *input_shape)``.
+
+        Returns:
+            The input, flattened but not yet scaled, ``(batch, inputs)``; each hidden layer after its nonlinearity,
+            ``(batch, width)``; what ``forward`` gives. Two more than there are hidden layers.
+        """
+        passed = [x.flatten(1)]
+        x = passed[0] * self.input_scale if self.input_scale != 1.0 else passed[0]
+        for linear, nonlinearity in zip(self.layers[:-1:2], self.layers[1::2], strict=True):
+            x = nonlinearity(linear(x))
+            passed.append(x)
+        return [*passed, self.layers[-1](x).reshape(x.shape[0], *self.output_shape)]
+
 
 class SummedLinear(nn.Module):
     """A linear layer of ``outputs · units`` units, each output the sum of its ``units``.

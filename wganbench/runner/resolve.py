@@ -10,11 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wganbench import names
 from wganbench.errors import ExtensionError
 from wganbench.spec import Component, Setting
 
-MEASURE_INPUTS = ("fake", "real", "data", "critic", "rng")
+MEASURE_INPUTS = ("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves")
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")
 PROJECTION_INPUTS = ("parameters",)
 
@@ -52,13 +55,17 @@ def import_all(setting: Setting) -> None:
     """
     for use in setting.measures.values():
         measure(use.measure)
-    factory("data set", setting.data)
-    factory("network", setting.generator)
-    factory("network", setting.critic)
+    for component in (setting.pictures or {}).values():
+        picture(component)
+    factory("data set", setting.data)()
     factory("objective", setting.objective)()
     constraint(setting.constraint)
-    for optimizer in (setting.generator_optimizer, setting.critic_optimizer):
+    for network in filter(None, (setting.generator, setting.critic)):
+        factory("network", network)
+    for optimizer in filter(None, (setting.generator_optimizer, setting.critic_optimizer)):
         factory("optimizer", optimizer)
+    if setting.fixed_generator is not None:
+        factory("fixed generator", setting.fixed_generator)()
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
@@ -88,9 +95,19 @@ def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, 
 
 def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
     """A function from the inputs by name to the number."""
-    bound = factory("measure", component)
-    taken = _inputs("measure", component, bound.func, MEASURE_INPUTS)  # type: ignore[attr-defined]
+    bound, taken = _observing("measure", component)
     return lambda given: float(bound(*(given[name] for name in taken)))
+
+
+def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:
+    """A function from the inputs by name to the array."""
+    bound, taken = _observing("picture", component)
+    return lambda given: np.asarray(bound(*(given[name] for name in taken)), dtype=np.float64)
+
+
+def _observing(kind: str, component: Component) -> tuple[Callable[..., Any], list[str]]:
+    bound = factory(kind, component)
+    return bound, _inputs(kind, component, bound.func, MEASURE_INPUTS)  # type: ignore[attr-defined]
 
 
 def _inputs(kind: str, component: Component, function: Callable[..., Any], known: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from wganbench.spec.models import Model, Name, Words, digest
 
@@ -19,6 +19,8 @@ class _Claim(Model):
         says: The checkable sentence.
         profile: Where it is judged; records of no other profile enter.
         statistic: The measure's last value, or the best over its schedule.
+        drift_at_most: Where the median of the measure ``drift`` over a variant's runs exceeds this, its critic has not
+            converged, and the claim gets no verdict.
         known_contradiction: Why a contradicted verdict is no surprise; the check passes over it, the report shows it.
     """
 
@@ -26,6 +28,7 @@ class _Claim(Model):
     says: Words
     profile: str = "paper"
     statistic: Statistic = "final"
+    drift_at_most: PositiveFloat | None = None
     known_contradiction: Words | None = None
 
     def variants(self) -> tuple[str, ...]:
@@ -158,7 +161,37 @@ class Equality(_Claim):
         return (self.measure,)
 
 
-Claim = Annotated[Comparison | Level | Success | Equality, Field(discriminator="test")]
+class Equivalence(_Claim):
+    """The means of ``measure`` of two variants differ by less than ``within``, either way.
+
+    Attributes:
+        test: ``paired_equivalence``: two one-sided exact sign-flip tests of the differences by seed.
+        measure: Label of a measure of both variants.
+        first: One variant.
+        second: The other.
+        within: The margin, in the measure's unit.
+    """
+
+    test: Literal["paired_equivalence"]
+    measure: str
+    first: str
+    second: str
+    within: PositiveFloat
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> Equivalence:
+        if self.first == self.second:
+            raise ValueError(f"first and second are both {self.first!r}; an equivalence needs two variants")
+        return self
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.first, self.second)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+Claim = Annotated[Comparison | Level | Success | Equality | Equivalence, Field(discriminator="test")]
 
 NORMAL_THEORY = ("t", "welch", "tost")
 """Tests that only an unbounded continuous measure allows: on counts their intervals cover far less than they say."""
@@ -166,7 +199,10 @@ NORMAL_THEORY = ("t", "welch", "tost")
 
 def claim_digest(claim: Claim) -> str:
     """Stands for what decides the verdict: the wording and a known contradiction's reason may change freely."""
-    return digest(claim.model_dump(mode="json", exclude={"says", "known_contradiction"}))
+    content = claim.model_dump(mode="json", exclude={"says", "known_contradiction"})
+    if content["drift_at_most"] is None:
+        del content["drift_at_most"]  # a field that came later, and says nothing new of the claims before it
+    return digest(content)
 
 
 class Published(Model):
@@ -205,17 +241,40 @@ class Figure(Model):
     """A figure of the report.
 
     Attributes:
-        kind: ``clouds`` (samples, methods × moments) or ``curves`` (measures over steps).
+        kind: ``clouds`` (samples, methods × moments), ``curves`` (measures over steps), ``layers`` (a picture of one
+            number a layer, seeds as a band), ``histograms`` (a picture of shares between edges, a panel a variant),
+            ``surfaces`` (level sets of a picture of critic values, with the data over them) or ``points`` (measures
+            over a number of the setting).
         profile: Whose records are drawn.
         variants: Which are drawn; all, where none is named.
-        measures: Labels of the measures that are drawn as curves.
+        measures: Labels of the measures that are drawn as curves or points.
+        laws: Of ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
+        x: Of ``points``: path of the number in the setting, such as ``"fixed_generator.by"``.
+        groups: Of ``points``: variants of one colour, by the name in the legend; one group of all, where none is named.
+        picture: Of ``layers``, ``histograms`` and ``surfaces``: label of the picture.
+        columns: Of ``surfaces``: variants in a row.
         window: Half the width of the clouds' square, in the data's unit.
         title: Above the figure.
     """
 
-    kind: Literal["clouds", "curves"]
+    kind: Literal["clouds", "curves", "layers", "histograms", "surfaces", "points"]
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)
     measures: list[str] = Field(default_factory=list)
+    laws: list[str] = Field(default_factory=list)
+    x: str | None = None
+    groups: dict[str, list[str]] = Field(default_factory=dict)
+    picture: str | None = None
+    columns: PositiveInt = 3
     window: PositiveFloat = 4.0
     title: str | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Figure:
+        if self.kind in ("layers", "histograms", "surfaces") and self.picture is None:
+            raise ValueError(f"picture: missing; a figure of kind {self.kind!r} draws one")
+        if self.kind == "points" and (self.x is None or not self.measures):
+            raise ValueError("a figure of kind 'points' needs x and measures")
+        if self.laws and len(self.laws) != len(self.measures):
+            raise ValueError(f"laws: {len(self.laws)} for {len(self.measures)} measures; one each, or none")
+        return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -24,6 +24,9 @@ from wganbench.spec.models import Model, Table, mistakes, odd_values, short
 
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
+
+TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
+"""What a generator that is trained needs, or may have."""
 
 MAX_MEASURES = 64
 MAX_POINTS = 2000
@@ -88,6 +91,9 @@ class Kind:
         return Component.resolve(self.name, value)
 
 
+Label = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")]
+
+
 class Unrolling(Model):
     """The generator looks ``steps`` critic steps ahead; only ``second`` order differentiates through them."""
 
@@ -108,6 +114,9 @@ class Setting(Model):
     Attributes:
         data: The data set.
         generator: The network from latent vectors to samples.
+        fixed_generator: What makes fake samples out of real ones in the place of a generator, so that the critic alone
+            is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim and unroll, which
+            the variant may inherit, are then None. "none" undoes an inherited one.
         critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
         objective: What critic and generator minimise.
         constraint: How the critic is held to be Lipschitz; "none" undoes an inherited one.
@@ -123,25 +132,47 @@ class Setting(Model):
         measured_samples: Generated samples that the measures see.
         measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
         clouds: Moments at which a variant's first seed keeps its samples for a figure, as fractions of the steps.
+        pictures: Arrays that every seed keeps for a figure at those moments, by label, named as measures are.
     """
 
     data: Annotated[Component, Kind("data set")]
-    generator: Annotated[Component, Kind("network")]
+    generator: Annotated[Component, Kind("network")] | None = None
+    fixed_generator: Annotated[Component | None, Kind("fixed generator", optional=True)] = None
     critic: Annotated[Component, Kind("network")]
     objective: Annotated[Component, Kind("objective")]
     constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
     unroll: Annotated[Unrolling | None, BeforeValidator(lambda value: None if value == "none" else value)] = None
-    generator_optimizer: Annotated[Component, Kind("optimizer")]
+    generator_optimizer: Annotated[Component, Kind("optimizer")] | None = None
     critic_optimizer: Annotated[Component, Kind("optimizer")]
-    latent_dim: PositiveInt
+    latent_dim: PositiveInt | None = None
     batch_size: PositiveInt
     steps: Annotated[int, Field(gt=0, le=10**9)]
     precision: Literal["fp32"] = "fp32"
     measured_samples: PositiveInt = 2500
-    measures: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")], MeasureUse]
+    measures: dict[Label, MeasureUse]
     clouds: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(max_length=16)] = Field(default_factory=list)
+    pictures: Annotated[dict[Label, Annotated[Component, Kind("picture")]] | None, Field(max_length=16)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_generators_are_not_trained(cls, fields: object, info: ValidationInfo) -> object:
+        if info.context == RECORDED or not isinstance(fields, Mapping):
+            return fields
+        if fields.get("fixed_generator") in (None, "none", {"name": "none"}):
+            return fields
+        return {**fields, **dict.fromkeys(TRAINED)}
+
+    @field_validator("pictures", mode="before")
+    @classmethod
+    def _pictures_are_named_by_their_labels(cls, pictures: object, info: ValidationInfo) -> object:
+        if info.context == RECORDED or not isinstance(pictures, Mapping):
+            return pictures
+        return {
+            label: {"name": label, **about} if isinstance(about, Mapping) else about
+            for label, about in pictures.items()
+        }
 
     @field_validator("measures", mode="before")
     @classmethod
@@ -155,6 +186,9 @@ class Setting(Model):
 
     @model_validator(mode="after")
     def _check_together(self) -> Setting:
+        problems = [*self._about_the_generator(), *self._about_the_critic(), *self._about_the_samples()]
+        if problems:
+            raise ValueError("\n".join(problems))
         if self.unroll and self.unroll.order == "second" and self.critic_optimizer.name != "adam":
             raise ValueError(
                 f"unroll: second order is written for critic_optimizer 'adam', got {self.critic_optimizer.name!r}"
@@ -163,6 +197,28 @@ class Setting(Model):
         if points > MAX_POINTS:
             raise ValueError(f"measures: {points:,} points together; a record holds at most {MAX_POINTS:,}")
         return self
+
+    def _about_the_generator(self) -> Iterator[str]:
+        for name in TRAINED[:3]:
+            if self.fixed_generator is None and getattr(self, name) is None:
+                yield f"{name}: missing"
+
+    def _about_the_critic(self) -> Iterator[str]:
+        """Whether it has the layers that a measure reads, as far as this is known before it is built."""
+        if self.critic.name != "mlp":
+            return
+        hidden = len(self.critic.options["hidden"])
+        for label, use in self.measures.items():
+            needed = names.find("measure", use.measure.name).hidden_layers
+            if hidden < needed:
+                yield f"measures.{label}: needs a critic of at least {needed} hidden layers, got {hidden}"
+
+    def _about_the_samples(self) -> Iterator[str]:
+        for label, use in self.measures.items():
+            samples = use.measure.options.get("samples", 0)
+            if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
+                bound = f"measured_samples ({self.measured_samples:,})"
+                yield f"measures.{label}.samples: must be at most {bound}, got {samples:,}"
 
 
 def _with_name(label: str, use: Mapping[str, Any]) -> Table:

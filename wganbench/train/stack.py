@@ -41,6 +41,13 @@ class Stack:
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
         return lambda x: functional_call(self.module, state, (x,))
 
+    def module_of_seed(self, index: int) -> nn.Module:
+        """A copy of the network of one seed, with its parameters as they stand now."""
+        state = {name: tensor[index].detach() for name, tensor in {**self.parameters, **self.buffers}.items()}
+        module = copy.deepcopy(self.module).to_empty(device=next(iter(state.values())).device)
+        module.load_state_dict(state)
+        return module
+
 
 def build(
     make: Callable[[], nn.Module], seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu"

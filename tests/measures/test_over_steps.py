@@ -1,0 +1,66 @@
+import math
+
+import pytest
+
+from wganbench.errors import DataError
+from wganbench.measures.over_steps import drift, quotient, rank_correlation
+
+
+def curves(**values):
+    return {label: (list(range(0, 10 * len(row), 10)), row) for label, row in values.items()}
+
+
+def test_a_quotient_is_of_the_last_values():
+    assert quotient(curves(gap=[9.0, 3.0], exact=[1.0, 2.0]), of="gap", to="exact") == 1.5
+
+
+@pytest.mark.parametrize(("gap", "exact"), [(None, 1.0), (1.0, None), (1.0, 0.0)])
+def test_there_is_no_quotient_of_what_is_not_finite_nor_by_zero(gap, exact):
+    assert math.isnan(quotient(curves(gap=[gap], exact=[exact]), of="gap", to="exact"))
+
+
+def test_a_quotient_of_two_different_steps_is_refused():
+    both = {"gap": ([0, 10], [1.0, 2.0]), "exact": ([0], [1.0])}
+    with pytest.raises(DataError, match=r"'gap' was last taken at step 10, 'exact' at 0; give both as many points"):
+        quotient(both, of="gap", to="exact")
+
+
+@pytest.mark.parametrize("measure", [quotient, rank_correlation])
+def test_a_measure_that_is_not_taken_before_is_named(measure):
+    with pytest.raises(DataError, match=r"measure 'exact': not taken so far \(taken: gap\)"):
+        measure(curves(gap=[1.0, 2.0]), of="gap", to="exact")
+
+
+@pytest.mark.parametrize(
+    ("exact", "correlation"),
+    [
+        ([5.0, 9.0, 4.0, 1.0, 0.5], 1.0),
+        ([5.0, 0.1, 0.2, 0.3, 0.4], -1.0),
+        ([5.0, 0.3, 0.4, 0.1, 0.2], 0.6),  # ranks 3 4 1 2 against 4 3 2 1: 1 − 6·4/(4·15)
+    ],
+)
+def test_the_rank_correlation_is_spearmans_from_the_first_step_on(exact, correlation):
+    both = curves(gap=[-7.0, 40.0, 30.0, 20.0, 10.0], exact=exact)
+    assert rank_correlation(both, of="gap", to="exact") == pytest.approx(correlation)
+
+
+@pytest.mark.parametrize("exact", [[1.0, 1.0, 2.0], [0.0, 1.0, None, 2.0], [0.0, 1.0, 1.0, 1.0]])
+def test_too_few_missing_or_constant_values_have_no_rank_correlation(exact):
+    both = curves(gap=[float(i) for i in range(len(exact))], exact=exact)
+    assert math.isnan(rank_correlation(both, of="gap", to="exact"))
+
+
+def test_the_rank_correlation_is_over_the_steps_that_both_have():
+    both = {"gap": ([0, 1, 2, 3, 4], [0.0, 1.0, 9.0, 2.0, 3.0]), "exact": ([0, 1, 3, 4], [0.0, 1.0, 2.0, 3.0])}
+    assert rank_correlation(both, of="gap", to="exact") == pytest.approx(1.0)
+
+
+def test_drift_compares_the_last_fifth_with_the_one_before():
+    values = [100.0] * 7 + [2.0, 2.0] + [2.2, 2.4]  # steps 0 to 100: 70 and 80, then 90 and 100
+    assert drift(curves(gap=values), of="gap") == pytest.approx(0.15)
+    assert drift(curves(gap=[-value for value in values]), of="gap") == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.0] * 11, [1.0] * 10 + [None]])
+def test_drift_is_unknown_where_a_fifth_is(values):
+    assert math.isnan(drift(curves(gap=values), of="gap"))

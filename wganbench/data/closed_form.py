@@ -1,0 +1,248 @@
+"""Distributions simple enough that the distance to a moved copy of them is known; see `wganbench.data.fixed`."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from wganbench.errors import DataError
+
+
+class ClosedForm(ABC):
+    """A distribution of vectors whose mean norm is known, and which a few points can stand for.
+
+    Most are a curve run through at constant speed: `along` a uniform draw is a sample.
+    """
+
+    @property
+    @abstractmethod
+    def sample_shape(self) -> tuple[int, ...]:
+        """``(dim,)``, the shape of one sample."""
+
+    @property
+    @abstractmethod
+    def mean_norm(self) -> float:
+        """E ‖x‖, at least 0."""
+
+    @abstractmethod
+    def along(self, part: Tensor) -> Tensor:
+        """The points of the curve at these parts of its length, each 0 to 1: ``(n,)`` → ``(n, dim)``, same dtype."""
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """Fresh samples.
+
+        Args:
+            n: Number of samples.
+            rng: The only source of randomness.
+
+        Returns:
+            Shape ``(n, dim)``, float32, on the device of ``rng``.
+        """
+        return self.along(torch.rand(n, generator=rng, device=rng.device))
+
+    def even(self, n: int) -> Tensor:
+        """Points of equal weight that stand for the distribution, the same at every call.
+
+        Args:
+            n: Number of points.
+
+        Returns:
+            Shape ``(n, dim)``, float64, on the CPU.
+        """
+        return self.along((torch.arange(n, dtype=torch.float64) + 0.5) / n)
+
+    def to(self, device: torch.device | str) -> Self:
+        """Itself: it holds no tensor and draws where ``rng`` is."""
+        return self
+
+
+@dataclass(frozen=True)
+class Point(ClosedForm):
+    """All mass at the origin.
+
+    Attributes:
+        dim: Number of coordinates; positive.
+    """
+
+    dim: int
+
+    def __post_init__(self) -> None:
+        _require_positive("point", dim=self.dim)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (self.dim,)
+
+    @property
+    def mean_norm(self) -> float:
+        return 0.0
+
+    def along(self, part: Tensor) -> Tensor:
+        return part.new_zeros(len(part), self.dim)
+
+
+@dataclass(frozen=True)
+class Gaussian(ClosedForm):
+    """The isotropic Gaussian around the origin.
+
+    Attributes:
+        dim: Number of coordinates; positive.
+        std: Standard deviation along each axis; positive.
+    """
+
+    dim: int
+    std: float
+
+    def __post_init__(self) -> None:
+        _require_positive("gaussian", dim=self.dim, std=self.std)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (self.dim,)
+
+    @property
+    def mean_norm(self) -> float:
+        """The mean of a chi variable, ``std · √2 · Γ((dim + 1)/2) / Γ(dim/2)``."""
+        return self.std * math.sqrt(2) * math.exp(math.lgamma((self.dim + 1) / 2) - math.lgamma(self.dim / 2))
+
+    def along(self, part: Tensor) -> Tensor:
+        """The quantiles, in one dimension only."""
+        if self.dim != 1:
+            raise DataError(f"gaussian, along: a curve needs one dimension, got {self.dim}")
+        return self.std * torch.special.ndtri(part)[:, None]
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        return self.std * torch.randn(n, self.dim, generator=rng, device=rng.device)
+
+    def even(self, n: int) -> Tensor:
+        """In one dimension the middle quantiles of n bins; in more, draws from a fixed seed.
+
+        At n = 1000 the quantiles miss `mean_norm` by 0.0002 std, the draws by up to about 0.03 std: their chance.
+        """
+        if self.dim == 1:
+            return super().even(n)
+        rng = torch.Generator().manual_seed(0)
+        return self.std * torch.randn(n, self.dim, generator=rng, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class Circle(ClosedForm):
+    """Uniform on a circle about the origin.
+
+    Attributes:
+        radius: Distance from the origin; positive.
+    """
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        _require_positive("circle", radius=self.radius)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (2,)
+
+    @property
+    def mean_norm(self) -> float:
+        return self.radius
+
+    def along(self, part: Tensor) -> Tensor:
+        angles = 2 * math.pi * part
+        return self.radius * torch.stack([angles.cos(), angles.sin()], dim=1)
+
+
+@dataclass(frozen=True)
+class Interval(ClosedForm):
+    """Uniform between two numbers.
+
+    Attributes:
+        low, high: The ends, finite, ``low`` below ``high``.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.low < self.high < math.inf:
+            raise DataError(f"interval, low: must be finite and below high, {self.high}, got {self.low}")
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (1,)
+
+    @property
+    def mean_norm(self) -> float:
+        return (self.high * abs(self.high) - self.low * abs(self.low)) / 2 / (self.high - self.low)  # (x|x|/2)′ is |x|
+
+    def along(self, part: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * part[:, None]
+
+
+@dataclass(frozen=True)
+class Segment(ClosedForm):
+    """``(0, Z)``, Z uniform in [0, 1] (Arjovsky et al. 2017, Example 1)."""
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (2,)
+
+    @property
+    def mean_norm(self) -> float:
+        return 0.5
+
+    def along(self, part: Tensor) -> Tensor:
+        return torch.stack([torch.zeros_like(part), part], dim=1)
+
+
+def point(*, dim: int = 2) -> Point:
+    """All mass at the origin.
+
+    Args:
+        dim: Number of coordinates.
+    """
+    return Point(dim)
+
+
+def gaussian(*, dim: int = 1, std: float = 1.0) -> Gaussian:
+    """The isotropic Gaussian around the origin.
+
+    Args:
+        dim: Number of coordinates.
+        std: Standard deviation along each axis.
+    """
+    return Gaussian(dim, std)
+
+
+def circle(*, radius: float = 1.0) -> Circle:
+    """Uniform on a circle about the origin.
+
+    Args:
+        radius: Distance from the origin.
+    """
+    return Circle(radius)
+
+
+def interval(*, low: float = 0.0, high: float = 1.0) -> Interval:
+    """Uniform between two numbers.
+
+    Args:
+        low: The lower end.
+        high: The upper end.
+    """
+    return Interval(low, high)
+
+
+def segment() -> Segment:
+    """``(0, Z)``, Z uniform in [0, 1]: the real line segment of Arjovsky et al. 2017, Example 1."""
+    return Segment()
+
+
+def _require_positive(where: str, **options: float) -> None:
+    for name, value in options.items():
+        if not 0 < value < math.inf:
+            raise DataError(f"{where}, {name}: must be positive and finite, got {value}")

@@ -1,0 +1,116 @@
+"""Fixed generators: maps of the real samples that stand where a generator would be, and are never trained.
+
+A translation and a scaling are optimal transports for the cost ‖x − y‖. Of any coupling, the mean cost is at least
+E f(x) − E f(y) for every 1-Lipschitz f (Kantorovich and Rubinstein), and here one f gains the whole length of every
+pair: ± the first coordinate for a translation along it, ± ‖x‖ for a scaling. So no coupling costs less than the map.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from wganbench.data.closed_form import ClosedForm
+from wganbench.data.toy import Mixture, SwissRoll
+from wganbench.errors import DataError
+
+Data = ClosedForm | Mixture | SwissRoll
+
+
+class Fixed(Protocol):
+    """A fixed generator."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether it is fed reals of its own, as in Gulrajani et al.'s Algorithm 1, or the batch that the critic sees.
+
+        Only the latter couples each fake to the real sample in its row.
+        """
+
+    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
+        """The fakes.
+
+        Args:
+            real: Shape ``(..., *sample_shape)``.
+            noise: Standard normal, of the shape and dtype of ``real``.
+
+        Returns:
+            The shape and dtype of ``real``.
+        """
+
+    def distance(self, data: Data) -> float:
+        """Wasserstein-1 distance between ``data`` and what this makes of it; NaN where no closed form is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noised:
+    """The data plus Gaussian noise (Gulrajani et al. 2017, Fig. 1a); no closed form.
+
+    Attributes:
+        std: Standard deviation of the noise along each axis; positive.
+        independent: See `Fixed.independent`.
+    """
+
+    std: float = 1.0
+    independent: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.std < math.inf:
+            raise DataError(f"Noised, std: must be positive and finite, got {self.std}")
+
+    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
+        return real + self.std * noise
+
+    def distance(self, data: Data) -> float:
+        return math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translated:
+    """The data moved along its first axis; its distance is ``|by|``. Samples are vectors.
+
+    Attributes:
+        by: How far, with its sign; finite.
+        independent: See `Fixed.independent`.
+    """
+
+    by: float
+    independent: bool = False
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.by):
+            raise DataError(f"Translated, by: must be finite, got {self.by}")
+
+    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
+        fake = real.clone()
+        fake[..., 0] += self.by
+        return fake
+
+    def distance(self, data: Data) -> float:
+        return abs(self.by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaled:
+    """The data scaled about the origin; its distance is ``|1 − factor| · E ‖x‖``.
+
+    Attributes:
+        factor: Positive: through the origin the rays would cross, and the map would not be optimal.
+        independent: See `Fixed.independent`.
+    """
+
+    factor: float
+    independent: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.factor < math.inf:
+            raise DataError(f"Scaled, factor: must be positive and finite, got {self.factor}")
+
+    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
+        return self.factor * real
+
+    def distance(self, data: Data) -> float:
+        return abs(1 - self.factor) * data.mean_norm if isinstance(data, ClosedForm) else math.nan

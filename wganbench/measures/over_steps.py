@@ -1,0 +1,84 @@
+"""What the curves of a run say together: of two measures at one step, over its steps, and whether it has settled."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+
+from wganbench.errors import DataError
+
+Curves = Mapping[str, tuple[Sequence[int], Sequence[float | None]]]
+"""Steps and values so far, by label; None for a value that is not finite."""
+
+
+def quotient(curves: Curves, *, of: str, to: str) -> float:
+    """The last value of one measure over the last of another, taken at the same step.
+
+    Args:
+        curves: Of the run so far.
+        of, to: Labels of measures that the spec names before this one.
+
+    Returns:
+        NaN where either is not finite, or ``to`` is 0.
+    """
+    (step, above), (other, below) = _last(curves, of), _last(curves, to)
+    if step != other:
+        raise DataError(f"quotient: {of!r} was last taken at step {step}, {to!r} at {other}; give both as many points")
+    return above / below if below else math.nan
+
+
+def rank_correlation(curves: Curves, *, of: str, to: str) -> float:
+    """Spearman's rank correlation of two measures over the steps at which both were taken, the first step left out.
+
+    Before its first step a critic says nothing of the distance.
+
+    Args:
+        curves: Of the run so far.
+        of, to: Labels of measures that the spec names before this one.
+
+    Returns:
+        −1 to 1, higher is better: one tells where the other is going. NaN below three common steps, where a value is
+        not finite, or where one measure is constant.
+    """
+    left, right = (dict(zip(*_known(curves, label), strict=True)) for label in (of, to))
+    common = [step for step in left if step in right and step > 0]
+    pairs = np.array([[left[step], right[step]] for step in common], dtype=np.float64)
+    if len(common) < 3 or not np.isfinite(pairs).all() or (np.ptp(pairs, axis=0) == 0).any():
+        return math.nan
+    return float(scipy.stats.spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+
+
+def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
+    """How far the mean of a measure over the last fifth of the steps lies from that over the fifth before.
+
+    This suite's own test of convergence: a critic whose gap drifts by more than 2 % is still learning.
+
+    Args:
+        curves: Of the run so far, taken for the whole.
+        of: Label of a measure that the spec names before this one.
+
+    Returns:
+        ``|last / before − 1|``, at least 0, lower is better; NaN if a value there is not finite, a fifth has none, or
+        the earlier mean is 0.
+    """
+    steps, values = _known(curves, of)
+    end = steps[-1]
+    last, before = values[steps > 0.8 * end], values[(steps > 0.6 * end) & (steps <= 0.8 * end)]
+    if not len(last) or not len(before) or before.mean() == 0:
+        return math.nan
+    return abs(float(last.mean() / before.mean()) - 1)
+
+
+def _known(curves: Curves, label: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    if label not in curves:
+        known = ", ".join(curves) or "none"
+        raise DataError(f"measure {label!r}: not taken so far (taken: {known}); the spec must name it before this one")
+    steps, values = curves[label]
+    return np.array(steps), np.array(values, dtype=np.float64)
+
+
+def _last(curves: Curves, label: str) -> tuple[int, float]:
+    steps, values = _known(curves, label)
+    return int(steps[-1]), float(values[-1])

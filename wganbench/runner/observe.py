@@ -1,0 +1,180 @@
+"""Takes each measure of each seed when it is due, and keeps what the figures need beyond numbers."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wganbench.record import Status
+from wganbench.runner import resolve
+from wganbench.runner.schedule import moments, schedule
+from wganbench.spec import Setting
+from wganbench.streams import Streams, generator
+from wganbench.train.critic import CriticTrainer
+from wganbench.train.step import Trainer
+
+
+@dataclass
+class Trace:
+    """What has been seen of one run so far.
+
+    Attributes:
+        curves: Steps and values by label; a value that is not finite is None.
+        kept: Steps at which clouds or pictures were kept.
+        clouds: Fake samples at these, of the run whose samples are drawn.
+        pictures: Arrays at these, by label.
+    """
+
+    curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
+    kept: list[int] = field(default_factory=list)
+    clouds: list[Tensor] = field(default_factory=list)
+    pictures: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    status: Status = "finished"
+    note: str | None = None
+    steps_done: int = 0
+
+    def add(self, label: str, step: int, value: float) -> None:
+        steps, values = self.curves.setdefault(label, ([], []))
+        steps.append(step)
+        values.append(float(f"{value:.6g}") if math.isfinite(value) else None)
+
+
+class Observer:
+    """Looks at a trainer from streams that training does not share, so that what is measured changes no training.
+
+    Args:
+        traces: One a seed, which it fills.
+        drawn: Index of the seed whose samples are kept; None for none.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        seeds: Sequence[int],
+        device: torch.device,
+        traces: Sequence[Trace],
+        drawn: int | None = None,
+    ):
+        self.setting, self.seeds, self.device, self.traces, self.drawn = setting, seeds, device, traces, drawn
+        self.measures = {label: resolve.measure(use.measure) for label, use in setting.measures.items()}
+        self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
+        self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
+        self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
+        self.loss_steps = set(schedule(setting.steps, 100))
+        self._any = set().union(self.moments, self.loss_steps, *self.due.values(), {setting.steps})
+
+    def is_due(self, step: int) -> bool:
+        return step in self._any
+
+    @torch.no_grad()
+    def look(self, trainer: Trainer | CriticTrainer, step: int) -> None:
+        if not self.is_due(step):
+            return
+        fakes = self._fakes(trainer, step)
+        for index, trace in enumerate(self.traces):
+            if trace.status != "finished":
+                continue
+            if step in self.loss_steps and step > 0:
+                for label, loss in trainer.losses.items():
+                    trace.add(label, step, float(loss[index]))
+            due = [label for label in self.measures if step in self.due[label]]
+            if due or step in self.moments:
+                self._look_at(index, step, due, self._inputs(trainer, fakes, index, step))
+
+    def _look_at(self, index: int, step: int, due: Sequence[str], given: _Inputs) -> None:
+        seed, trace = self.seeds[index], self.traces[index]
+        for label in due:
+            given["rng"] = generator(seed, f"measure {label} {step}", self.device)
+            trace.add(label, step, self.measures[label](given))
+        if step not in self.moments:
+            return
+        trace.kept.append(step)
+        for label, picture in self.pictures.items():
+            given["rng"] = generator(seed, f"picture {label} {step}", self.device)
+            trace.pictures.setdefault(label, []).append(picture(given))
+        if index == self.drawn:
+            trace.clouds.append(given["fake"].cpu())
+
+    def _fakes(self, trainer: Trainer | CriticTrainer, step: int) -> Tensor | None:
+        """Of a generator that is trained, for all seeds at once."""
+        if isinstance(trainer, CriticTrainer):
+            return None
+        streams = Streams(self.seeds, f"measured latent {step}", self.device)
+        return trainer.generator(streams.normal(self.setting.measured_samples, trainer.latent_dim))
+
+    def _inputs(self, trainer: Trainer | CriticTrainer, fakes: Tensor | None, index: int, step: int) -> _Inputs:
+        """What a measure may be given; with a fixed generator, row i of fake is made of row i of real."""
+        seed, n = self.seeds[index], self.setting.measured_samples
+        weight = self.setting.constraint.options.get("penalty_weight") if self.setting.constraint else None
+
+        def fake() -> Tensor:
+            if not isinstance(trainer, CriticTrainer):
+                assert fakes is not None
+                return fakes[index]
+            rng = generator(seed, f"measured noise {step}", self.device)
+            noise = torch.randn(given["real"].shape, generator=rng, device=self.device)
+            return trainer.fixed(given["real"], noise)
+
+        given = _Inputs(
+            {
+                "fake": fake,
+                "real": lambda: trainer.data.draw(n, generator(seed, f"measured real {step}", self.device)),
+                "data": lambda: trainer.data,
+                "fixed": lambda: trainer.fixed if isinstance(trainer, CriticTrainer) else None,
+                "critic": lambda: trainer.critic.of_seed(index),
+                "network": lambda: trainer.critic.module_of_seed(index),
+                "penalty_weight": lambda: math.nan if weight is None else float(weight),
+                "curves": lambda: self.traces[index].curves,
+            }
+        )
+        return given
+
+    def real_cloud(self) -> Tensor:
+        """Real samples to draw beside the fake ones."""
+        assert self.drawn is not None
+        data = resolve.factory("data set", self.setting.data)()
+        cloud = data.draw(self.setting.measured_samples, generator(self.seeds[self.drawn], "drawn real"))
+        assert isinstance(cloud, Tensor)
+        return cloud
+
+    def pack(self, index: int) -> bytes | None:
+        """What was kept of one seed, as a compressed npz; None where nothing was.
+
+        ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; where its samples are drawn ``fake`` (k, n, *s)
+        and ``real`` (n, *s) in float16.
+        """
+        trace = self.traces[index]
+        arrays = {f"picture.{label}": _small(np.stack(kept)) for label, kept in trace.pictures.items()}
+        if trace.clouds:
+            arrays["fake"] = torch.stack(trace.clouds).numpy().astype(np.float16)
+            arrays["real"] = self.real_cloud().numpy().astype(np.float16)
+        if not arrays:
+            return None
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub
+        return buffer.getvalue()
+
+
+def _small(array: NDArray[np.float64]) -> NDArray[np.floating]:
+    """A large array in float32, as no eye tells the difference; a small one may hold norms that float32 does not."""
+    return array.astype(np.float32) if array[0].size > 1000 else array
+
+
+class _Inputs(dict[str, Any]):
+    """Inputs by name, each made when it is first asked for."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]):
+        super().__init__()
+        self.makers = makers
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = self.makers[name]()
+        return self[name]

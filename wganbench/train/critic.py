@@ -1,0 +1,116 @@
+"""A stack of critics in lockstep: their steps, and their training alone against a fixed generator.
+
+Losses are summed over the seed axis before they are differentiated: seeds share no parameter, so each gets its own
+gradient, and optimisers that work entry by entry update the stack as they would each seed alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from wganbench.streams import Streams
+from wganbench.train.method import DataSet, FixedGenerator, Method
+from wganbench.train.stack import Parameters, Stack
+
+
+class Critics:
+    """A stack of critics, their optimiser and the streams of what they are trained on.
+
+    Attributes:
+        critic_loss: Of the last step, with its penalty, ``(seeds,)``.
+        finite: Which seeds have had finite losses in every step so far, ``(seeds,)``.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        critic: Stack,
+        critic_optimizer: Optimizer,
+        method: Method,
+        data: DataSet,
+        *,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+    ):
+        self.critic, self.critic_optimizer = critic, critic_optimizer
+        self.method, self.data, self.batch_size = method, data, batch_size
+        self.streams = {name: Streams(seeds, name, device) for name in ("data", "penalty")}
+        self.critic_loss = torch.zeros(len(seeds), device=device)
+        self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
+
+    def _draw_real(self, n: int, stream: str = "data") -> Sequence[Tensor]:
+        """``n`` batches, each ``(seeds, batch, *sample_shape)``."""
+        draws = [self.data.draw(n * self.batch_size, rng) for rng in self.streams[stream].generators]
+        return torch.stack(draws).unflatten(1, (n, self.batch_size)).unbind(1)
+
+    def _critic_objective(self, parameters: Parameters, real: Tensor, fake: Tensor) -> Tensor:
+        """What the critic minimises, ``(seeds,)``, as a function of its parameters."""
+
+        def critic(x: Tensor) -> Tensor:
+            return self.critic(x, parameters)
+
+        loss = self.method.objective.critic_loss(critic(real), critic(fake))
+        if self.method.penalty is not None:
+            loss = loss + self.method.penalty(critic, real, fake, self.streams["penalty"])
+        return loss
+
+    def _critic_step(self, real: Tensor, fake: Tensor) -> None:
+        weights = list(self.critic.parameters.values())
+        if self.method.projection is not None and self.method.project == "before":
+            self._project(weights)
+        self.critic_optimizer.zero_grad()
+        loss = self._critic_objective(self.critic.parameters, real, fake)
+        # backward() lays gradients out like the parameters; autograd.grad() may not, and fused Adam ignores strides.
+        loss.sum().backward(inputs=weights)
+        self.critic_optimizer.step()
+        if self.method.projection is not None and self.method.project == "after":
+            self._project(weights)
+        self.critic_loss = loss.detach()
+
+    @torch.no_grad()
+    def _project(self, weights: list[Tensor]) -> None:
+        assert self.method.projection is not None
+        self.method.projection(weights)
+
+
+class CriticTrainer(Critics):
+    """Critics trained alone, against a generator that stays as it is; a step is ``n_critic`` critic steps."""
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        critic: Stack,
+        critic_optimizer: Optimizer,
+        method: Method,
+        data: DataSet,
+        fixed: FixedGenerator,
+        *,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+    ):
+        super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
+        self.fixed = fixed
+        self.streams |= {name: Streams(seeds, name, device) for name in ("noise", "data of the generator")}
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """What is trained."""
+        return (self.critic,)
+
+    @property
+    def losses(self) -> dict[str, Tensor]:
+        """Of the last step, by name, each ``(seeds,)``."""
+        return {"critic_loss": self.critic_loss}
+
+    def step(self) -> None:
+        n = self.method.n_critic
+        reals = self._draw_real(n)
+        sources = self._draw_real(n, "data of the generator") if self.fixed.independent else reals
+        for real, source in zip(reals, sources, strict=True):
+            noise = self.streams["noise"].normal(*source.shape[1:])
+            self._critic_step(real, self.fixed(source, noise))
+        self.finite &= self.critic_loss.isfinite()

@@ -1,0 +1,75 @@
+"""How a pair of networks is trained, apart from networks and optimisers, and what that asks of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from wganbench.streams import Streams
+
+Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, Streams], Tensor]
+Projection = Callable[[list[Tensor]], None]
+
+
+class Objective(Protocol):
+    """Losses of both players from scores ``(seeds, batch)``; each ``(seeds,)`` and minimised."""
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor: ...
+
+    def generator_loss(self, fake: Tensor) -> Tensor: ...
+
+
+class DataSet(Protocol):
+    """Where real samples come from."""
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """``(n, *sample_shape)`` on the device of ``rng``."""
+        ...
+
+
+class FixedGenerator(Protocol):
+    """Makes fakes out of reals, row by row, in the place of a generator that is not trained."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether it is given reals of its own, so that real and fake rows are independent."""
+        ...
+
+    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
+        """Real samples and standard normal noise, both ``(…, *sample_shape)``, to as many fakes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unroll:
+    """The generator is updated against the critic as it will be after ``steps`` steps; only the first step is kept.
+
+    ``first`` order: those steps are taken on fresh batches, the generator's gradient stops at the critic, and the
+    optimiser keeps the state of all of them (musyoku's code). ``second`` order: they are taken on one batch and the
+    generator's gradient flows through them (Metz et al. 2017, § 2.2).
+    """
+
+    steps: int
+    order: Literal["first", "second"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a pair of networks is trained, apart from networks and optimisers.
+
+    Attributes:
+        penalty: Added to the critic loss; ``None`` for none.
+        projection: Applied to the critic's parameters before or after each of its steps; ``None`` for none.
+        n_critic: Critic steps a generator step; not read where ``unroll`` is set.
+    """
+
+    objective: Objective
+    penalty: Penalty | None = None
+    projection: Projection | None = None
+    project: Literal["before", "after"] = "after"
+    n_critic: int = 1
+    unroll: Unroll | None = None
