@@ -89,7 +89,7 @@ CHANGES: dict[str, Any] = {
     "latent_dim": 16,
     "batch_size": 99,
     "steps": 49_999,
-    "measured_samples": 2499,
+    "measured_samples": 2501,
     "measures.kde_peaks.points": 19,
 }
 
@@ -104,7 +104,19 @@ def test_every_value_that_matters_changes_the_id(ring, path):
 
 def test_the_changes_above_touch_every_field_but_those_that_change_no_number():
     touched = {path.partition(".")[0] for path in CHANGES}
-    assert Setting.model_fields.keys() - touched == {"clouds", "precision"}  # there is one precision so far
+    assert Setting.model_fields.keys() - touched == {"fixed_generator", "clouds", "pictures", "precision"}
+
+
+def test_a_fixed_generator_changes_the_id_and_leaves_nothing_of_a_trained_one():
+    settings = [
+        load("gaussians8", [f"variants.unrolled.fixed_generator={{name='noised', std={std}}}"]).setting(
+            "unrolled", "paper"
+        )
+        for std in (1.0, 2.0)
+    ]
+    assert family("x", settings[0]) != family("x", settings[1])
+    for setting in settings:
+        assert (setting.generator, setting.generator_optimizer, setting.latent_dim, setting.unroll) == (None,) * 4
 
 
 @pytest.mark.parametrize("kind", ["data", "generator", "critic", "objective", "constraint", "critic_optimizer"])
@@ -115,8 +127,9 @@ def test_a_raised_protocol_changes_the_id(ring, kind):
     assert family("x", Setting.model_validate(table, context=RECORDED)) != family("x", setting)
 
 
-def test_the_moments_of_a_figure_do_not_change_the_id(ring):
+def test_what_is_kept_for_a_figure_does_not_change_the_id(ring):
     assert ids(load("gaussians8", ["clouds=[0.5]"])) == ids(ring)
+    assert ids(load("gaussians8", ["pictures={weight_histogram={bins=10}}"])) == ids(ring)
 
 
 def test_the_variants_name_is_part_of_the_id(ring):

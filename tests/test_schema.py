@@ -33,11 +33,13 @@ BOUNDS = {
     "minItems": lambda value, bound: len(value) >= bound,
     "maxItems": lambda value, bound: len(value) <= bound,
     "minProperties": lambda value, bound: len(value) >= bound,
+    "maxProperties": lambda value, bound: len(value) <= bound,
     "enum": lambda value, choices: value in choices,
     "const": lambda value, only: value == only,
     "pattern": lambda value, pattern: re.search(pattern, value),
     "required": lambda value, keys: value.keys() >= set(keys),
 }
+CLAIMS = ("Comparison", "Level", "Success", "Equality", "Equivalence")
 SAID = {"$schema", "$defs", "title", "description", "default", "discriminator", "$ref", "type"}
 APPLIED = {"anyOf", "oneOf", "items", "prefixItems", "properties", "patternProperties", "additionalProperties"}
 
@@ -77,6 +79,28 @@ def shipped(name: str) -> Any:
     return tomllib.loads(available()[name].read_text(encoding="utf-8"))
 
 
+EQUIVALENT = """
+extends = "gaussians8"
+
+[[claims]]
+id = "alike"
+says = "both are as far from the data"
+test = "paired_equivalence"
+measure = "exact_wasserstein"
+first = "gan"
+second = "lsgan"
+within = 0.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("within = 0.1", "within = 0"), ("first", "better"), ("within = 0.1", "within = 0.1\ndrift_at_most = 0")],
+)
+def test_an_equivalence_that_says_too_little_is_refused(old, new):
+    assert ".claims.0: oneOf" in list(problems(tomllib.loads(EQUIVALENT.replace(old, new)), SCHEMA))
+
+
 @pytest.mark.parametrize("name", available())
 def test_shipped_specs_are_valid(name):
     assert list(problems(shipped(name), SCHEMA)) == []
@@ -92,6 +116,8 @@ def test_shipped_specs_are_valid(name):
         'extends = "gaussians8"\nvariants.unrolled.unroll.steps = 3',
         'extends = "gaussians8"\n[measures]\nnear = { name = "modes_covered", within = 1.0, points = 3 }',
         'extends = "gaussians8"\n[measures]\nmine = { name = "my.module:f", points = 3, x = 1 }',
+        EQUIVALENT,
+        f"{EQUIVALENT}drift_at_most = 0.02\n[measures.drift]\npoints = 1",
     ],
 )
 def test_what_a_user_may_write_is_valid_and_loads(text, tmp_path):
@@ -135,7 +161,12 @@ def test_every_field_of_a_spec_is_in_it_and_described():
     assert SCHEMA["properties"].keys() == {*Experiment.model_fields, *Setting.model_fields} - hidden
     assert SCHEMA["$defs"]["variant"]["properties"].keys() == Setting.model_fields.keys()
     assert SCHEMA["$defs"]["profile"]["properties"].keys() == {"says", *Setting.model_fields}
-    tables = [SCHEMA, *(SCHEMA["$defs"][name] for name in ("Comparison", "Level", "Success", "Equality", "Published"))]
+    tables = [
+        SCHEMA,
+        *(SCHEMA["$defs"][name] for name in CLAIMS),
+        SCHEMA["$defs"]["Published"],
+        SCHEMA["$defs"]["Figure"],
+    ]
     for table in tables:
         assert [key for key, field in table["properties"].items() if not field.get("description")] == []
 

@@ -413,7 +413,11 @@ def test_a_digest_is_the_same_everywhere():
     [
         # names
         ('"wasserstein"', '"wasserstien"', "variants.wgan, objective: unknown objective 'wasserstien'; did you mean"),
-        ('"gaussian_ring"', '"ring"', "data: unknown data set 'ring'; known: double_circle, gaussian_grid,"),
+        (
+            '"gaussian_ring"',
+            '"ring"',
+            "data: unknown data set 'ring'; known: circle, double_circle, gaussian, gaussian_grid,",
+        ),
         ('"gaussian_ring"', "3", "data: must be the data set's name, or a table with one, got 3"),
         (
             '"gaussian_ring"',
@@ -568,7 +572,10 @@ def test_what_is_neither_better_high_nor_low_has_no_best(write):
         ('[[figures]]\nkind="clouds"\nvariants=["gna"]', "figures.0: no variant 'gna'; did you mean 'gan'?"),
         ('[[figures]]\nkind="clouds"\nprofile="papre"', "figures.0: no profile 'papre'; did you mean 'paper'?"),
         ('[[figures]]\nkind="curves"\nmeasures=["modes"]', "figures.0: 'modes' is not measured"),
-        ('[[figures]]\nkind="cloud"', "figures.0.kind: must be 'clouds' or 'curves', got 'cloud'"),
+        (
+            '[[figures]]\nkind="cloud"',
+            "figures.0.kind: must be 'clouds', 'curves', 'layers', 'histograms', 'surfaces' or 'points', got 'cloud'",
+        ),
     ],
 )
 def test_published_numbers_and_figures_speak_of_what_there_is(write, addition, line):

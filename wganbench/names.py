@@ -183,6 +183,7 @@ class EdgeOptions(Options):
 
 class MaximaOptions(Options):
     reach: Fraction = 0.4
+    rise: Smoothing = 0.05
 
 
 class OfOptions(Options):

@@ -106,6 +106,7 @@ def _setting_fields(definitions: Schema) -> Schema:
             fields[key] = {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}], **fields[key]}
     fields["unroll"] |= {"anyOf": [{"const": "none"}, {"$ref": fields["unroll"].pop("$ref")}]}
     definitions["Unrolling"].pop("required")  # a variant may change one of two
+    fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in names.NAMES["measure"]}
     points = {"points": _of_model(MeasureUse)["properties"]["points"]}
     definitions |= {f"measure.{name}": _use(name, points) for name in uses}

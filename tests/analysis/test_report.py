@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis import factory
-from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, fill, made, record, records
+from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import report
 from wganbench.analysis.report import BEGIN, END, write_report
-from wganbench.errors import RecordError
 from wganbench.record import Store
 from wganbench.spec import claim_digest
 
@@ -155,81 +153,40 @@ def test_any_byte_of_any_record_shows_in_the_fingerprint(experiment, store):
     assert report.fingerprint(store) != before
 
 
-# ---- figures ------------------------------------------------------------------------------------------------------
+# ---- convergence ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda path: path.write_bytes(path.read_bytes() + b"x"), "says it is"),
-        (lambda path: path.unlink(), "cannot be read"),
-    ],
-    ids=["changed", "missing"],
-)
-def test_a_damaged_artefact_stops_the_drawing_and_is_named(experiment, store, damage, message):
-    found = fill(store, experiment)
-    artefact = next(each.artefacts[0].file for each in found.values() if each.artefacts)
-    damage(store.root / "made" / artefact)
-    with pytest.raises(RecordError, match=message) as caught:
-        write_report([experiment], store, store.root)
-    assert artefact in str(caught.value)
-    assert not (store.root / "REPORT.md").exists()
+def drifting(tmp_path, store, drifts):
+    """Lines of the report on convergence; ``drifts`` are those of each variant's runs."""
+    measure = SPEC.replace("[measures]", "[measures]\nwasserstein_estimate = {}\ndrift = {}")
+    experiment = made(
+        tmp_path, *(f"[variants.{name}]\nn_critic = 3" for name in drifts if name == "more"), spec=measure
+    )
+    for variant, values in drifts.items():
+        for seed, value in enumerate(values):
+            status = "finished" if isinstance(value, float) else value
+            numbers = {"drift": value} if isinstance(value, float) else {}
+            store.write(record(experiment, variant, seed, numbers, status=status, note=None))
+    return [line for line in text_of(experiment, store).splitlines() if "drift over runs" in line]
 
 
-def test_an_artefact_of_another_kind_is_named(experiment, store):
-    plain = factory.cloud_record(experiment, "good", store)
-    path = store.root / "made" / plain.artefacts[0].file
-    path.write_bytes(b"not an archive")
-    changed = plain.artefacts[0].model_copy(update={"sha256": report.hashlib.sha256(b"not an archive").hexdigest()})
-    store.write(plain.model_copy(update={"artefacts": [changed]}))
-    with pytest.raises(RecordError, match="holds no clouds"):
-        write_report([experiment], store, store.root)
-
-
-def test_a_figure_shows_the_longest_profile_that_has_runs_and_says_so(experiment, store):
-    store.write(factory.cloud_record(experiment, "good", store, profile="quick"))
-    found = report.compose([experiment], store, store.load(), store.root)
-    assert [drawing.file for drawing in found.drawings] == ["made-clouds-quick.png", "made-curves-quick.png"]
-    figure = report.draw(found.drawings[0], store)
-    assert "not the paper's protocol: 10 of the paper's 100 steps" in " ".join(figure.texts[1].get_text().split())
-
-
-def test_two_figures_of_one_kind_and_profile_have_names_of_their_own(tmp_path, store):
-    experiment = made(tmp_path, FIGURES, FIGURES.replace("sectors_occupied", "wasserstein_floor"))
-    fill(store, experiment)
-    files = [drawing.file for drawing in report.drawings_of(experiment, store.load())]
-    assert files == [
-        "made-clouds-paper.png",
-        "made-curves-paper.png",
-        "made-clouds-paper-2.png",
-        "made-curves-paper-2.png",
+def test_each_profile_says_which_critics_have_converged_by_the_median_drift_over_runs(tmp_path, store):
+    drifts = {"good": (0.001, 0.02, 0.5), "bad": (0.01, 0.071, 0.08), "more": (0.004,)}
+    assert drifting(tmp_path, store, drifts) == [
+        "Critic converged (median drift over runs at most 2 %): good (2 %), more (0.4 %); not converged: bad (7.1 %)."
     ]
 
 
-def test_a_figure_for_which_another_already_stands_in_is_not_drawn_twice(tmp_path, store):
-    experiment = made(tmp_path, FIGURES, FIGURES.replace("kind", 'profile = "quick"\nkind'))
-    store.write(factory.cloud_record(experiment, "good", store, profile="quick"))
-    drawings = report.drawings_of(experiment, store.load())
-    assert [drawing.file for drawing in drawings] == ["made-clouds-quick.png", "made-curves-quick.png"]
+def test_a_diverged_run_has_not_converged_and_a_failed_one_does_not_count(tmp_path, store):
+    drifts = {"good": (0.001, "diverged", "diverged"), "bad": (0.03, "failed", "failed")}
+    assert drifting(tmp_path, store, drifts) == [
+        "Critic converged (median drift over runs at most 2 %): none; not converged: good (undefined), bad (3 %)."
+    ]
 
 
-def test_curves_are_drawn_from_the_records(experiment, store):
+def test_without_the_measure_nothing_is_said_of_convergence(experiment, store):
     fill(store, experiment)
-    drawing = report.drawings_of(experiment, store.load())[1]
-    first, _ = report.draw(drawing, store).axes
-    good, bad = first.lines
-    assert list(good.get_xdata()) == [0, 10, 100]
-    assert list(good.get_ydata()) == pytest.approx([0.0, 7.75 / 2, 7.75])
-    assert list(bad.get_ydata()) == pytest.approx([0.0, 1.25 / 2, 1.25])
-    assert first.get_ylabel() == "sectors"
-
-
-def test_clouds_are_drawn_from_the_artefacts_of_the_first_seed(experiment, store):
-    fill(store, experiment)
-    drawing = report.drawings_of(experiment, store.load())[0]
-    (axes,) = report.draw(drawing, store).axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["good\nseed 0", "bad\nseed 0"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["step 0", "step 100"]
+    assert "converged" not in text_of(experiment, store)
 
 
 # ---- the README beside the results folder ---------------------------------------------------------------------------

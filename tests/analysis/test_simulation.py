@@ -109,6 +109,19 @@ NULLS = {
         },
         300,
     ),
+    "equivalence at its margin": Null(
+        claim("near", "paired_equivalence", **W1, first="a", second="b", within=0.5)
+        + claim("far-below-the-error", "paired_equivalence", **W1, first="c", second="d", within=0.05),
+        lambda rng: {
+            "exact_wasserstein": {
+                "a": rng.normal(2.0, 0.2, 8),
+                "b": rng.normal(2.5, 0.2, 8),
+                "c": rng.normal(2.05, 1.0, 9),
+                "d": rng.normal(2.0, 1.0, 9),
+            }
+        },
+        300,
+    ),
 }
 
 

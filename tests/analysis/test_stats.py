@@ -204,6 +204,78 @@ def test_all_diverged_on_one_side_separates_and_on_both_sides_ties():
     assert stats.paired_p([-INF] * 5, [-INF] * 5, 3.0) == (1.0, 1.0)
 
 
+# ---- equivalence of pairs -------------------------------------------------------------------------------------------
+
+BASE = np.array([0.0, 100.0, -50.0, 7.0, 3.0, 20.0, -8.0, 0.5])
+
+
+@pytest.mark.parametrize("n", [5, 6, 8])
+def test_equal_pairs_are_equivalent_within_any_margin(n):
+    for within in (1e-6, 0.3, 1e6):
+        assert stats.paired_equivalence_p(BASE[:n], BASE[:n], within) == (2.0**-n, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("differences", "tails"),
+    [
+        ([0.9, -0.9, 0.5, 0.0, -0.2], (1, 32)),  # all within 1
+        ([1.1] * 5, (32, 1)),  # all beyond it above
+        ([-1.1] * 5, (32, 1)),  # and below
+        ([1.0] * 5, (32, 32)),  # just at it
+        ([-1.0] * 5, (32, 32)),
+        ([1.6, 0.0, 0.0, 0.0, 0.0], (2, 31)),  # from the margin {0.6, -1, -1, -1, -1}: 0.6 flipped alone is lower
+        ([-1.6, 0.0, 0.0, 0.0, 0.0], (2, 31)),  # and mirrored
+        ([3.0, 3.0, 3.0, 3.0, 0.0], (31, 2)),  # from the margin {2, 2, 2, 2, -1}: -1 flipped alone is higher
+    ],
+)
+def test_equivalence_of_five_pairs_has_counted_sign_flips(differences, tails):
+    n = len(differences)
+    p_for, p_against = stats.paired_equivalence_p(BASE[:n] + differences, BASE[:n], 1.0)
+    assert (p_for * 32, p_against * 32) == pytest.approx(tails)
+
+
+def test_a_difference_at_the_margin_by_rounding_is_at_it():
+    assert stats.paired_equivalence_p([0.1 + 0.2] * 6, [0.2] * 6, 0.1) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("n", [7, 16, 20])  # 2^16 flips are taken all, 2^20 drawn
+@pytest.mark.parametrize("within", [0.2, 1.5])
+def test_equivalence_is_the_same_with_first_and_second_swapped(n, within):
+    rng = np.random.default_rng(n)
+    first, second = rng.normal(0.7, 1.0, size=n), rng.normal(size=n)
+    first[0] = second[1] = INF
+    tails = stats.paired_equivalence_p(first, second, within)
+    assert tails == stats.paired_equivalence_p(second, first, within)
+    assert 0 < min(tails) < max(tails) <= 1
+
+
+def test_sixteen_pairs_are_exact():
+    nearly = np.r_[[0.0] * 15, 1.5]  # from the margin 15 of -1 and a 0.5: 0.5 flipped alone is lower
+    assert stats.paired_equivalence_p(nearly, np.zeros(16), 1.0) == (2 / 2**16, 1 - 1 / 2**16)
+
+
+@pytest.mark.parametrize("shift", np.linspace(-6.0, 6.0, 25))
+@pytest.mark.parametrize("within", [0.05, 2.6])
+def test_equivalence_is_found_just_when_the_interval_lies_inside_and_refused_just_when_outside(shift, within):
+    first, second = np.array(NOISY) + shift, np.zeros(8)
+    interval = stats.paired_interval(first, second)
+    assert interval.level >= 0.95
+    p_for, p_against = stats.paired_equivalence_p(first, second, within)
+    assert (p_for <= 0.025) == (-within < interval.low and interval.high < within)
+    assert (p_against <= 0.025) == (interval.low > within or interval.high < -within)
+
+
+def test_infinite_pairs_are_no_evidence_and_infinite_differences_are_against_equivalence():
+    base = [0.0] * 8
+    assert stats.paired_equivalence_p([INF] * 8, [INF] * 8, 1.0) == (1.0, 1.0)
+    assert stats.paired_equivalence_p([INF, *base[1:]], [INF, *base[1:]], 1.0) == (2 / 256, 1.0)  # its sign is idle
+    _, against = stats.paired_equivalence_p([2.0, *base[1:]], base, 1.0)  # as far above the margin as 0 is below
+    assert stats.paired_equivalence_p([INF, *base[1:]], base, 1.0) == (1.0, against)
+    assert doubled[0] == 9 / 256
+    assert stats.paired_equivalence_p([INF] * 8, base, 1.0) == (1.0, 1 / 256)
+    assert stats.paired_equivalence_p([-INF] * 8, base, 1.0) == (1.0, 1 / 256)
+
+
 # ---- the t family ---------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +363,9 @@ def test_holm(raw, adjusted):
         ("permutation", (5, 6), 1 / 462),
         ("permutation", (5000, 5000), 1 / (stats.RESAMPLES + 1)),
         ("paired", (8, 6), 1 / 64),
+        ("paired_equivalence", (8, 6), 1 / 64),
+        ("paired_equivalence", (16, 16), 1 / 2**16),
+        ("paired_equivalence", (17, 20), 1 / (stats.RESAMPLES + 1)),
         ("sign", (5,), 1 / 32),
         ("binomial", (5,), 0.7**5),
         ("welch", (5, 5), 0.0),

@@ -12,6 +12,14 @@ COMPARISON = {"test": "permutation", "measure": "modes_covered", "better": "a", 
 LEVEL = {"test": "sign", "measure": "modes_covered", "variant": "a", "at_least": 6.0}
 SUCCESS = {"test": "binomial", "variant": "a", "criteria": [{"measure": "modes_covered", "at_least": 8.0}]}
 EQUALITY = {"test": "tost", "measure": "exact_wasserstein", "variant": "a", "equals": 1.0, "within": 0.1}
+EQUIVALENCE = {
+    "test": "paired_equivalence",
+    "measure": "exact_wasserstein",
+    "first": "a",
+    "second": "b",
+    "within": 0.1,
+}
+DRIFT = "\n[measures.drift]\n"
 HIGH, LOW = [8.0] * 8, [1.0] * 8
 
 
@@ -166,6 +174,46 @@ def test_equality_with_a_published_value(make_experiment, make_records, values, 
     assert verdict.interval.low < verdict.estimate < verdict.interval.high
 
 
+FAR_APART = [1.0, 30.0, 2.0, 7.0, 5.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("differences", "tails", "outcome"),
+    [
+        ([0.0] * 6, (1 / 64, 1.0), "reproduced"),
+        ([0.09, -0.09, 0.05, 0.01, 0.0, -0.03], (1 / 64, 1.0), "reproduced"),
+        ([0.11] * 6, (1.0, 1 / 64), "contradicted"),
+        ([-0.11] * 6, (1.0, 1 / 64), "contradicted"),
+        ([0.1] * 6, (1.0, 1.0), "inconclusive"),
+        ([0.3, -0.3, 0.3, -0.3, 0.3, -0.3], None, "inconclusive"),  # their mean is 0, which shows nothing
+    ],
+)
+def test_equivalence_is_judged_by_the_differences_of_seeds_either_way(
+    make_experiment, make_records, differences, tails, outcome
+):
+    experiment = make_experiment(toml(**EQUIVALENCE))
+    a = [value + difference for value, difference in zip(FAR_APART, differences, strict=True)]
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=a, b=FAR_APART))
+    assert verdict.outcome == outcome
+    assert tails is None or (verdict.p_for, verdict.p_against) == tails
+    assert (verdict.estimate, verdict.estimate_of) == (
+        pytest.approx(sum(differences) / 6, abs=1e-12),
+        "mean exact_wasserstein of a minus b",
+    )
+    limits = (verdict.interval.low, verdict.interval.high)
+    assert limits == pytest.approx((min(differences), max(differences)))
+
+
+def test_equivalence_needs_no_direction_and_has_none(make_experiment, make_records):
+    claim = {**EQUIVALENCE, "measure": "wasserstein_estimate"}
+    forward = make_experiment(toml(**claim))
+    backward = make_experiment(toml(**{**claim, "first": "b", "second": "a"}), name="backward")
+    records = make_records(forward, "wasserstein_estimate", a=[0.05, 0.2, -0.08, 0.0, 0.1, 0.06], b=[0.0] * 6)
+    (one,), (other,) = judge(forward, records), judge(backward, records)
+    assert (one.p_for, one.p_against) == (other.p_for, other.p_against)
+    assert (one.estimate, other.estimate_of) == (-other.estimate, "mean wasserstein_estimate of b minus a")
+
+
 # ---- what blocks a verdict ------------------------------------------------------------------------------------------
 
 
@@ -193,8 +241,11 @@ def test_one_unit_has_an_estimate_and_no_interval(make_experiment, make_records)
     assert (verdict.outcome, verdict.estimate, verdict.interval) == ("inconclusive", 8.0, None)
 
 
-def test_pairs_are_the_seeds_that_both_have(make_experiment, make_record):
-    experiment = make_experiment(toml(**{**COMPARISON, "test": "paired"}))
+@pytest.mark.parametrize(
+    "claim", [{**COMPARISON, "test": "paired"}, {**EQUIVALENCE, "measure": "modes_covered", "within": 1.1}]
+)
+def test_pairs_are_the_seeds_that_both_have(make_experiment, make_record, claim):
+    experiment = make_experiment(toml(**claim))
     a = [make_record(experiment, "a", seed, {"modes_covered": 5.0 + seed % 3}) for seed in range(8)]
     b = [make_record(experiment, "b", seed, {"modes_covered": 4.0 + seed % 3}) for seed in range(2, 10)]
     (verdict,) = judge(experiment, by_id(*a, *b))
@@ -231,6 +282,98 @@ def test_unlike_runs_are_not_pooled(make_experiment, make_records, make_record, 
     odd = make_record(experiment, "b", 8, {"modes_covered": 1.0}, **changes)
     (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(odd)})
     assert (verdict.outcome, verdict.why) == ("inconclusive", why)
+
+
+@pytest.fixture
+def make_drifting(make_record):
+    """Six records a variant, clear for ``COMPARISON``, with these drifts."""
+
+    def make(experiment, **drifts):
+        modes = {"a": 8.0, "b": 1.0}
+        made = [
+            make_record(
+                experiment,
+                variant,
+                seed,
+                {"modes_covered": modes[variant], "drift": drift if drift != math.inf else None},
+                status="diverged" if drift == math.inf else "finished",
+            )
+            for variant, numbers in drifts.items()
+            for seed, drift in enumerate(numbers)
+        ]
+        return {record.id: record for record in made}
+
+    return make
+
+
+STEADY = [0.01, 0.0, 0.02, 0.005, 0.01, 0.015]
+
+
+@pytest.mark.parametrize(
+    ("drifts", "why"),
+    [
+        (STEADY, ""),
+        ([0.02] * 6, ""),  # just at the bound
+        ([0.02, 0.02, 0.02, 9.0, 9.0], ""),  # the median of five is the third
+        ([*STEADY[:4], math.inf, math.inf], ""),
+        ([0.02, 0.07, 0.071, 0.071, 0.5, 0.01], "median drift 7.05 % over 6 runs, at most 2 % allowed"),
+        ([*STEADY[:3], *[math.inf] * 3], "median drift inf % over 6 runs, at most 2 % allowed"),
+        ([math.inf] * 5, "median drift inf % over 5 runs, at most 2 % allowed"),
+    ],
+)
+@pytest.mark.parametrize("variant", ["a", "b"])
+def test_a_critic_that_drifts_blocks(make_experiment, make_drifting, drifts, why, variant):
+    experiment = make_experiment(toml(**COMPARISON, drift_at_most=0.02) + DRIFT)
+    (verdict,) = judge(experiment, make_drifting(experiment, **{"a": STEADY, "b": STEADY, variant: drifts}))
+    if why:
+        assert verdict.why == f"the critic of {variant} had not converged: {why}"
+        assert (verdict.outcome, verdict.p_for, verdict.p_against) == ("inconclusive", 1.0, 1.0)
+        assert verdict.estimate is not None
+        assert verdict.interval is not None
+    else:
+        assert "converged" not in verdict.why
+        assert verdict.p_for < 0.1
+
+
+def test_drift_is_asked_for_by_the_claim_alone_and_is_the_final_one(make_experiment, make_drifting):
+    claims = [COMPARISON, {**COMPARISON, "id": "gated", "drift_at_most": 0.02, "statistic": "best"}]
+    experiment = make_experiment("\n".join(toml(**claim) for claim in claims) + DRIFT)
+    records = make_drifting(experiment, a=[0.03] * 6, b=STEADY)
+    best = {"modes_covered": 8.0, "drift": 0.0}
+    records = {key: record.model_copy(update={"best": best}) for key, record in records.items()}
+    free, gated = judge(experiment, records)
+    assert free.outcome == "reproduced"
+    assert gated.why == "the critic of a had not converged: median drift 3 % over 6 runs, at most 2 % allowed"
+
+
+def test_a_finished_run_without_a_drift_blocks(make_experiment, make_drifting):
+    experiment = make_experiment(toml(**COMPARISON, drift_at_most=0.02) + DRIFT)
+    records = make_drifting(experiment, a=STEADY, b=[*STEADY[:4], None, math.inf])
+    (verdict,) = judge(experiment, records)
+    (without,) = [
+        key
+        for key, record in records.items()
+        if record.status == "finished" and record.seed == 4 and record.variant == "b"
+    ]
+    assert (verdict.outcome, verdict.why, verdict.p_for) == ("inconclusive", f"run {without} has no drift", 1.0)
+    older = {key: record.model_copy(update={"measures": {"modes_covered": 1.0}}) for key, record in records.items()}
+    assert judge(experiment, older)[0].why.endswith("-s0 has no drift")
+
+
+def test_failed_and_too_few_runs_are_told_before_a_drift(make_experiment, make_drifting, make_record):
+    experiment = make_experiment(toml(**COMPARISON, drift_at_most=0.02) + DRIFT)
+    records = make_drifting(experiment, a=[1.0] * 4, b=[1.0] * 6)
+    assert judge(experiment, records)[0].why == "4 units of a, at least 5 needed"
+    failed = make_record(experiment, "a", 4, status="failed")
+    assert judge(experiment, {**records, **by_id(failed)})[0].why == f"run {failed.id} failed"
+    assert judge(experiment, {})[0].outcome == "not run"
+
+
+def test_only_the_runs_of_common_seeds_count_for_the_drift_of_pairs(make_experiment, make_drifting):
+    claim = {**EQUIVALENCE, "measure": "modes_covered", "within": 7.5, "drift_at_most": 0.02}
+    experiment = make_experiment(toml(**claim) + DRIFT)
+    (verdict,) = judge(experiment, make_drifting(experiment, a=[*STEADY, *[1.0] * 9], b=STEADY))
+    assert (verdict.outcome, verdict.p_for) == ("reproduced", 1 / 64)
 
 
 # ---- diverged runs --------------------------------------------------------------------------------------------------
@@ -391,6 +534,8 @@ def test_an_inherited_claim_keeps_its_foresight(make_experiment, make_records):
         (COMPARISON, 6, 5),  # 6/252 = 0.0238
         (COMPARISON, 7, 6),  # 7/252 = 0.0278
         ({**COMPARISON, "test": "paired"}, 1, 6),
+        (EQUIVALENCE, 1, 6),
+        (EQUIVALENCE, 3, 7),
         (LEVEL, 3, 7),
         ({**SUCCESS, "rate": 0.9}, 1, 36),  # 0.9^35 = 0.02503
         ({**SUCCESS, "rate": 0.99999}, 1, 368_887),
@@ -413,6 +558,7 @@ def test_reachable_counts_the_seeds_of_each_variant(make_experiment):
 @pytest.mark.parametrize("n", [5, 6, 8])
 def test_what_is_reachable_is_reached_by_clear_runs(make_experiment, make_records, n):
     claims = [COMPARISON, {**COMPARISON, "test": "paired", "id": "p"}, {**LEVEL, "id": "l"}, {**SUCCESS, "id": "s"}]
+    claims += [{**EQUIVALENCE, "id": "e", "measure": "modes_covered", "within": 8.0}]
     experiment = make_experiment("\n".join(toml(**claim) for claim in claims))
     verdicts = judge(experiment, make_records(experiment, a=HIGH[:n], b=LOW[:n]))
     assert [verdict.outcome == "reproduced" for verdict in verdicts] == [told[1] for told in reachable(experiment, n)]

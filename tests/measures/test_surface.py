@@ -122,8 +122,19 @@ def test_critics_that_do_not_follow_the_ring_have_no_maximum_there(critic):
     assert mode_maxima(critic, RING) == 0
 
 
-def test_an_even_ridge_through_the_centres_counts_as_maxima_too():
-    assert mode_maxima(lambda x: -(x.norm(dim=1) - 2).abs(), RING) == 8  # the circle's points lie beside its crest
+@pytest.mark.parametrize("ridge", [lambda height: height.abs(), lambda height: height.square()], ids=["sharp", "round"])
+def test_an_even_ridge_through_the_centres_has_no_maxima(ridge):
+    assert mode_maxima(lambda x: -ridge(x.norm(dim=1) - 2), RING) == 0
+
+
+def test_a_maximum_rises_by_a_part_of_the_range():
+    data = SimpleNamespace(centres=torch.tensor([(0.0, 0.0), (1.0, 0.0)]))
+
+    def critic(x):  # a cone that falls by 1 on its circle of 0.4, and beside it one that falls by 0.1
+        return torch.where(x[:, 0] < 0.5, -2.5 * x.norm(dim=1), -0.25 * (x - torch.tensor([1.0, 0.0])).norm(dim=1))
+
+    assert mode_maxima(critic, data, rise=0.09) == 2
+    assert mode_maxima(critic, data, rise=0.11) == 1
 
 
 def test_a_peak_beside_its_centre_counts_within_half_the_circle():

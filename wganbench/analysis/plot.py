@@ -1,7 +1,8 @@
-"""Figure kinds: each draws numbers on the Axes that it is given; whole figures are put together from them below.
+"""Clouds and curves, and what all figure kinds share: each draws numbers on the Axes that it is given.
 
 Nothing here reads or shows a figure, and pyplot with its global state is not used. Colours are Paul Tol's *muted* set,
-which the colour-blind can tell apart; a variant has the colour of its place in the spec in every figure.
+which the colour-blind can tell apart; a variant has the colour of its place in the spec in every figure. The other
+kinds are in ``plot_pictures`` and ``plot_points``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,64 @@ _DENSITY = LinearSegmentedColormap.from_list("density", ["#c9dcee00", "#c9dceee0
 def style(position: int) -> tuple[str, str]:
     """Colour and dash of the variant at ``position`` in its spec; dashes tell apart what colours no longer do."""
     return COLOURS[position % len(COLOURS)], DASHES[position // len(COLOURS) % len(DASHES)]
+
+
+# ---- what all kinds share -----------------------------------------------------------------------------------------
+
+
+def _wrapped(about: str, width: float) -> str:
+    return "\n".join(textwrap.wrap(about, int(width * 16.5)))
+
+
+def heading(about: str, width: float) -> float:
+    """Inches that title and subtitle take."""
+    return 0.3 + 0.15 * len(_wrapped(about, width).splitlines())
+
+
+def entitle(figure: Figure, title: str, about: str) -> None:
+    """Title and subtitle at the top, for which ``heading`` inches were left."""
+    width, height = figure.get_size_inches()
+    figure.text(0.1 / width, 1 - 0.08 / height, title, fontsize=9.5, va="top", color="black")
+    figure.text(0.1 / width, 1 - 0.29 / height, _wrapped(about, width), fontsize=8, va="top", color=INK)
+
+
+def label_axes(axes: Axes, *, title: str, x: str, y: str) -> None:
+    """A panel's title, its axes' names, and a frame that steps back behind the numbers."""
+    axes.set_title(title, fontsize=9, loc="left", color=INK)
+    axes.set_xlabel(x, fontsize=8, color=INK)
+    axes.set_ylabel(y, fontsize=8, color=INK)
+    axes.tick_params(labelsize=8, color="#bbbbbb", labelcolor=INK)
+    axes.grid(color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[:].set_color("#bbbbbb")
+
+
+def panels_figure(
+    n: int, *, title: str, about: str, columns: int = 2, legend_rows: int = 0, row: float = 2.35
+) -> Figure:
+    """A titled figure of ``n`` empty panels of ``row`` inches, with room for so many rows of a legend below."""
+    n_columns = min(n, columns)
+    n_rows = math.ceil(n / n_columns)
+    top, bottom = 0.28 + heading(about, WIDTH), (0.65 if legend_rows else 0.5) + 0.17 * legend_rows
+    height = top + row * n_rows + bottom - 0.5
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI)
+    limits = {"left": 0.07, "right": 0.985, "top": 1 - top / height, "bottom": bottom / height}
+    grid = figure.add_gridspec(n_rows, n_columns, **limits, hspace=0.52, wspace=0.2)
+    for place in range(n):
+        figure.add_subplot(grid[divmod(place, n_columns)])
+    entitle(figure, title, about)
+    return figure
+
+
+def legend_below(figure: Figure, *, columns: int = 2) -> None:
+    """One legend for all panels, each entry once."""
+    handles: dict[str, Artist] = {}
+    for axes in figure.axes:
+        handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)} | handles
+    figure.legend(
+        handles.values(), handles.keys(), loc="lower center", ncols=columns, fontsize=8, frameon=False, labelcolor=INK
+    )
 
 
 # ---- clouds of samples --------------------------------------------------------------------------------------------
@@ -116,7 +175,7 @@ def cloud(axes: Axes, samples: NDArray[np.floating] | None, row: Cloud, centre: 
         axes.text(centre[0], centre[1], row.gone, ha="center", va="center", fontsize=7, color=INK)
         return
     estimate, extent = density(samples, window), (left, left + 2 * window, low, low + 2 * window)
-    data, shown = _inside(row.real, window), _inside(samples, window)
+    data, shown = inside(row.real, window), inside(samples, window)
     axes.plot(*(data + centre).T, ".", mew=0, markersize=2, color=DATA, alpha=0.5, zorder=0, gid="real")
     axes.imshow(estimate, cmap=_DENSITY, vmin=0, extent=extent, origin="lower", interpolation="bilinear", zorder=1)
     axes.plot(*(shown + centre).T, ".", mew=0, markersize=1.6, color="#111133", alpha=0.35, zorder=2, gid="fake")
@@ -127,7 +186,7 @@ def cloud(axes: Axes, samples: NDArray[np.floating] | None, row: Cloud, centre: 
         axes.text(x, y, f"{outside:.0%} outside", fontsize=6, color=INK, va="bottom", bbox=box)
 
 
-def _inside(samples: NDArray[np.floating], window: float) -> Array:
+def inside(samples: NDArray[np.floating], window: float) -> Array:
     """Those within ±``window``; NaN and infinity are not."""
     points = samples.astype(np.float64)
     return points[(np.abs(points) <= window).all(axis=1)]
@@ -139,28 +198,13 @@ def clouds_figure(rows: Sequence[Cloud], *, title: str, about: str = "", window:
     label, below = 1.35, 0.06
     cell = min((WIDTH - label) / n_columns, 1.6)
     width = max(label + cell * n_columns, 6.0)
-    top = 0.3 + _heading(about, width)
+    top = 0.3 + heading(about, width)
     height = top + cell * len(rows) + below
     figure = Figure(figsize=(width, height), dpi=DPI)
     place = (label / width, below / height, cell * n_columns / width - 0.005, cell * len(rows) / height)
     clouds(figure.add_axes(place), rows, window=window)
-    _head(figure, title, about)
+    entitle(figure, title, about)
     return figure
-
-
-def _wrapped(about: str, width: float) -> str:
-    return "\n".join(textwrap.wrap(about, int(width * 16.5)))
-
-
-def _heading(about: str, width: float) -> float:
-    """Inches that title and subtitle take."""
-    return 0.3 + 0.15 * len(_wrapped(about, width).splitlines())
-
-
-def _head(figure: Figure, title: str, about: str) -> None:
-    width, height = figure.get_size_inches()
-    figure.text(0.1 / width, 1 - 0.08 / height, title, fontsize=9.5, va="top", color="black")
-    figure.text(0.1 / width, 1 - 0.29 / height, _wrapped(about, width), fontsize=8, va="top", color=INK)
 
 
 # ---- curves -------------------------------------------------------------------------------------------------------
@@ -217,14 +261,7 @@ def curves(axes: Axes, panel: Panel) -> None:
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlim(0, max(steps, default=1) * 1.15)
     axes.set_ylim(bottom=min(axes.get_ylim()[0], 0))
-    axes.set_title(panel.title, fontsize=9, loc="left", color=INK)
-    axes.set_xlabel("generator step", fontsize=8, color=INK)
-    axes.set_ylabel(panel.unit, fontsize=8, color=INK)
-    axes.tick_params(labelsize=8, color="#bbbbbb", labelcolor=INK)
-    axes.grid(color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[:].set_color("#bbbbbb")
+    label_axes(axes, title=panel.title, x="generator step", y=panel.unit)
 
 
 def curve(axes: Axes, line: Line) -> None:
@@ -249,24 +286,15 @@ def curve(axes: Axes, line: Line) -> None:
 
 def curves_figure(panels: Sequence[Panel], *, title: str, about: str = "") -> Figure:
     """The figure of kind ``curves``: a panel a measure, two in a row, the legend below; ``about`` under the title."""
-    n_columns = min(len(panels), 2)
-    n_rows = math.ceil(len(panels) / n_columns)
-    top, row = 0.28 + _heading(about, WIDTH), 2.35
-    bottom = 0.65 + 0.17 * math.ceil(max(len(panel.lines) for panel in panels) / 2)
-    height = top + row * n_rows + bottom - 0.5
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI)
-    limits = {"left": 0.07, "right": 0.985, "top": 1 - top / height, "bottom": bottom / height}
-    grid = figure.add_gridspec(n_rows, n_columns, **limits, hspace=0.52, wspace=0.2)
-    for place, panel in enumerate(panels):
-        curves(figure.add_subplot(grid[divmod(place, n_columns)]), panel)
-    handles: dict[str, Artist] = {}
-    for axes in figure.axes:
-        handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)} | handles
-    figure.legend(
-        handles.values(), handles.keys(), loc="lower center", ncols=2, fontsize=8, frameon=False, labelcolor=INK
-    )
-    _head(figure, title, about)
+    legend_rows = math.ceil(max(len(panel.lines) for panel in panels) / 2)
+    figure = panels_figure(len(panels), title=title, about=about, legend_rows=legend_rows)
+    for axes, panel in zip(figure.axes, panels, strict=True):
+        curves(axes, panel)
+    legend_below(figure)
     return figure
+
+
+# ---- files --------------------------------------------------------------------------------------------------------
 
 
 def save(figure: Figure, path: Path) -> None:

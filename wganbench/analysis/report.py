@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
+import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.figure
-import numpy as np
-
 from wganbench.analysis import plot, table
+from wganbench.analysis.drawing import Drawing, draw, drawings_of, ranked, title_of
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
 from wganbench.analysis.verdict import Verdict, judge
-from wganbench.errors import RecordError
-from wganbench.names import STRANGER
 from wganbench.plan import family
-from wganbench.record import Artefact, Record, Store, write_atomically
-from wganbench.spec import Experiment, Figure, claim_digest, scale_of
+from wganbench.record import Record, Store, write_atomically
+from wganbench.spec import Experiment, claim_digest
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
-RANKED = ("paper", "reduced", "quick", "smoke")
-"""Profiles from the longest to the shortest; others follow in the spec's order."""
+DRIFT, SETTLED = "drift", 0.02
+"""Label of the measure of how far a critic's gap still moves, as a share; up to so much it has converged."""
 
 GUIDE = (table.INTERVALS, table.TROUBLED)
 
 Records = Mapping[str, Record]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure of a spec and the records that it is drawn from.
-
-    Attributes:
-        file: Its name in ``figures/``.
-        profile: The figure's own, or where that has nothing to draw the longest that has.
-        used: By variant, by seed; empty where no profile has anything.
-    """
-
-    experiment: Experiment
-    figure: Figure
-    file: str
-    profile: str
-    used: Mapping[str, Sequence[Record]]
 
 
 @dataclass(frozen=True)
@@ -274,7 +253,7 @@ def _section(
 ) -> Iterator[str]:
     yield f"## {experiment.name}: {experiment.title}"
     yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
-    profiles = sorted(experiment.profiles, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
+    profiles = ranked(experiment)
     runs = {profile: by_id(table.planned(experiment, records, profile)) for profile in profiles}
     if not verdicts and not any(runs.values()):
         yield "No runs are recorded."
@@ -287,8 +266,9 @@ def _section(
             yield _plain_words(experiment, profile)
             for drawing in drawings:
                 if drawing.used and drawing.profile == profile:
-                    yield f"![{_title(drawing)}](figures/{drawing.file})"
+                    yield f"![{title_of(drawing)}](figures/{drawing.file})"
             yield from _tables(experiment, runs[profile], profile)
+            yield _convergence(experiment, runs[profile].values(), profile)
             yield _provenance(runs[profile].values())
     undrawn = [drawing.figure.title or drawing.figure.kind for drawing in drawings if not drawing.used]
     if undrawn:
@@ -350,6 +330,28 @@ def _unguided(results: Table) -> tuple[str, ...]:
     return tuple(note for note in results.notes if note not in GUIDE)
 
 
+def _convergence(experiment: Experiment, records: Iterable[Record], profile: str) -> str:
+    """Which variants' critics have settled, by the median over runs of their measure ``drift``; empty without one."""
+    drifts: dict[str, list[float]] = {}
+    for record in records:
+        if DRIFT in record.setting.measures and record.status != "failed":
+            drift = record.measures.get(DRIFT)
+            drifts.setdefault(record.family, []).append(math.inf if drift is None else drift)
+    converged: list[str] = []
+    others: list[str] = []
+    for variant in experiment.variants:
+        known = drifts.get(family(variant, experiment.setting(variant, profile)))
+        if known:
+            median = statistics.median(known)
+            text = f"{variant} ({number(100 * median)} %)" if math.isfinite(median) else f"{variant} (undefined)"
+            (converged if median <= SETTLED else others).append(text)
+    if not converged and not others:
+        return ""
+    rest = f"; not converged: {', '.join(others)}" if others else ""
+    settled = f"Critic converged (median drift over runs at most {number(100 * SETTLED)} %)"
+    return f"{settled}: {', '.join(converged) or 'none'}{rest}."
+
+
 def _provenance(records: Iterable[Record]) -> str:
     """How the runs ended, and where and with what they were made; one line, and one for each that failed."""
     records = sorted(records, key=lambda record: record.id)
@@ -378,125 +380,3 @@ def _count(words: Iterable[str]) -> str:
 
 def _last_line(record: Record) -> str:
     return (record.note or "no reason given").strip().splitlines()[-1]
-
-
-# ---- figures --------------------------------------------------------------------------------------------------------
-
-
-def drawings_of(experiment: Experiment, records: Records) -> list[Drawing]:
-    """The figures of a spec, each with the records that it can be drawn from, which may be none."""
-    found, names = [], Counter[str]()
-    own = {_content(figure, figure.profile) for figure in experiment.figures}
-    ranked = [*RANKED, *(profile for profile in experiment.profiles if profile not in RANKED)]
-    for figure in experiment.figures:
-        profiles = [figure.profile, *(name for name in ranked if name in experiment.profiles)]
-        choices = [(profile, _drawable(experiment, figure, records, profile)) for profile in profiles]
-        profile, used = next((choice for choice in choices if choice[1]), choices[0])
-        if profile != figure.profile and _content(figure, profile) in own:
-            continue  # another figure of the spec shows this already
-        own.add(_content(figure, profile))
-        stem = f"{experiment.name}-{figure.kind}-{profile}"
-        names[stem] += 1
-        file = f"{stem}-{names[stem]}.png" if names[stem] > 1 else f"{stem}.png"
-        found.append(Drawing(experiment, figure, file, profile, used))
-    return found
-
-
-def _content(figure: Figure, profile: str) -> str:
-    return figure.model_copy(update={"profile": profile, "title": None}).model_dump_json()
-
-
-def _drawable(experiment: Experiment, figure: Figure, records: Records, profile: str) -> dict[str, list[Record]]:
-    by_family: dict[str, list[Record]] = {}
-    for record in table.planned(experiment, records, profile):
-        if _curves_of(experiment, figure, record) if figure.kind == "curves" else _clouds_of(record):
-            by_family.setdefault(record.family, []).append(record)
-    chosen = figure.variants or experiment.variants
-    families = {variant: family(variant, experiment.setting(variant, profile)) for variant in chosen}
-    return {
-        variant: sorted(by_family[name], key=lambda record: record.seed)
-        for variant, name in families.items()
-        if name in by_family
-    }
-
-
-def _clouds_of(record: Record) -> Artefact | None:
-    return next((artefact for artefact in record.artefacts if artefact.file.endswith(".npz")), None)
-
-
-def _curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[str]:
-    """The figure's measures (the headline ones, where it names none) of which the record has a curve."""
-    wanted = figure.measures or table.headline(experiment)
-    return [name for name in wanted if name in record.curves and len(record.curves[name].steps) > 1]
-
-
-def _title(drawing: Drawing) -> str:
-    return drawing.figure.title or drawing.experiment.title
-
-
-def _about(drawing: Drawing) -> str:
-    """The line under a figure's title: which runs it shows."""
-    says = drawing.experiment.says(drawing.profile)
-    apart = "" if drawing.profile == "paper" else ", not the paper's protocol"
-    return f"{drawing.experiment.name}, profile {drawing.profile}{apart}" + (f": {says}" if says else "")
-
-
-def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """The figure, from the records' curves or their artefacts.
-
-    Raises:
-        RecordError: If an artefact is missing or not what its record says.
-    """
-    if drawing.figure.kind == "clouds":
-        rows = [_cloud(variant, records[0], store) for variant, records in drawing.used.items()]
-        window = drawing.figure.window
-        key = f"dots: generated samples, blue: their density, orange: the data; window ±{number(window)}"
-        return plot.clouds_figure(rows, title=_title(drawing), about=f"{_about(drawing)}; {key}", window=window)
-    return plot.curves_figure(_panels(drawing), title=_title(drawing), about=_about(drawing))
-
-
-def _cloud(variant: str, record: Record, store: Store) -> plot.Cloud:
-    artefact = _clouds_of(record)
-    assert artefact is not None  # drawings_of took records with one
-    content = store.artefact(record, artefact)
-    try:
-        with np.load(io.BytesIO(content)) as arrays:
-            steps, fake, real = arrays["steps"], arrays["fake"], arrays["real"]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile):
-        path = store.path(record).parent / artefact.file
-        raise RecordError(f"{path}: holds no clouds (steps, fake and real); run {record.id} again") from None
-    gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
-    return plot.Cloud(f"{variant}\nseed {record.seed}", steps, fake, real, gone)
-
-
-def _panels(drawing: Drawing) -> list[plot.Panel]:
-    """A panel for each measure that has a curve."""
-    panels, positions = [], list(drawing.experiment.variants)
-    every = [record for records in drawing.used.values() for record in records]
-    measures = dict.fromkeys(
-        name for record in every for name in _curves_of(drawing.experiment, drawing.figure, record)
-    )
-    for measure in measures:
-        lines, scale = [], STRANGER
-        for variant, records in drawing.used.items():
-            use = records[0].setting.measures.get(measure)
-            scale = scale_of(use) if use else scale
-            line = _line(variant, positions.index(variant), measure, records)
-            lines += [line] if line else []
-        if lines:
-            arrow = {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
-            panels.append(plot.Panel(measure + arrow, scale.unit, tuple(lines)))
-    return panels
-
-
-def _line(variant: str, position: int, measure: str, records: Sequence[Record]) -> plot.Line | None:
-    curves = [record.curves[measure] for record in records if measure in record.curves]
-    steps = sorted({step for curve in curves for step in curve.steps})
-    if not steps:
-        return None
-    place = {step: index for index, step in enumerate(steps)}
-    values = np.full((len(curves), len(steps)), np.nan)
-    for row, curve in zip(values, curves, strict=True):
-        row[[place[step] for step in curve.steps]] = curve.values
-    n_diverged = sum(record.status == "diverged" for record in records)
-    return plot.Line(variant, position, np.array(steps), values, n_diverged)

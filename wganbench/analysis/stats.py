@@ -5,6 +5,7 @@ they lie short of it. No test takes NaN. What an exact test is exact for, since 
 
 - ``permutation_p``: *better*, moved back by the margin, and *worse* have one distribution. Where their means differ by
   just the margin but their shapes differ, few runs can be judged wrongly more often than the p-value says.
+- ``paired_p``, ``paired_equivalence_p``: the differences are distributed symmetrically about their mean.
 - ``sign_p``, a test of the median, and ``binomial_p``: always.
 
 An infinite value (what a diverged run scores where the measure has no bound) enters permutation and sign flips as a
@@ -164,6 +165,24 @@ def paired_p(better: ArrayLike, worse: ArrayLike, margin: float = 0.0) -> Tails:
     return _resampled([distances], "samples", 2 ** len(left), _rounding(left, right, margin))
 
 
+def paired_equivalence_p(first: ArrayLike, second: ArrayLike, within: float) -> Tails:
+    """Two one-sided sign-flip tests that the mean difference of pairs lies within ``within`` of 0, either way.
+
+    For: the larger of the two p-values. Against: the smaller p-value of the two tests that the mean difference lies
+    outside. Where the tests are exact they are at most 2.5 % just when the 95 % ``paired_interval`` lies wholly inside,
+    or outside. As a p-value, the one against is up to twice too small where ``within`` is far below the standard error;
+    but no mean difference can then be found within, so both ways together stay at 5 %.
+
+    Infinities enter each test as they do ``paired_p``: a pair of equal ones is evidence neither way. But where one of
+    a pair alone is infinite, the mean difference is, and nothing is found within: p is 1.
+    """
+    left, right = _array(first), _array(second)
+    above_low, below_low = paired_p(left, right, -within)
+    above_high, below_high = paired_p(left, right, within)
+    apart = bool((np.isfinite(left) != np.isfinite(right)).any())
+    return 1.0 if apart else max(above_low, below_high), min(below_low, above_high)
+
+
 def sign_p(values: ArrayLike, bound: float) -> Tails:
     """Exact sign test that the median lies above ``bound``; a value on it is evidence for neither side."""
     array = _array(values)
@@ -228,7 +247,7 @@ def smallest_p(test: str, *sizes: int, rate: float = 0.5) -> float:
     """
     if test == "permutation":
         return _smallest_share(float(scipy.special.comb(sum(sizes), sizes[0])))
-    if test == "paired":
+    if test in ("paired", "paired_equivalence"):
         return _smallest_share(2.0 ** min(*sizes, 1000))
     if test in ("binomial", "sign"):
         return (rate if test == "binomial" else 0.5) ** sizes[0]

@@ -25,6 +25,7 @@ from wganbench.spec import (
     Comparison,
     Criterion,
     Equality,
+    Equivalence,
     Experiment,
     Level,
     Setting,
@@ -36,6 +37,8 @@ from wganbench.spec import (
 Outcome = Literal["reproduced", "contradicted", "inconclusive", "not run"]
 ALPHA = 0.025
 MIN_UNITS = 5
+PAIRED = ("paired", "paired_equivalence")
+"""Tests of the seeds that both variants have."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
     settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
     used = {variant: list(families.get(family(variant, setting), ())) for variant, setting in settings.items()}
     missing = [variant for variant, found in used.items() if not found]
-    if claim.test == "paired" and not missing:
+    if claim.test in PAIRED and not missing:
         common = set.intersection(*({record.seed for record in found} for found in used.values()))
         used = {variant: [record for record in found if record.seed in common] for variant, found in used.items()}
     units = {
@@ -164,7 +167,7 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
     if missing:
         outcome, why = "not run", f"no run of {' or '.join(missing)} under profile {claim.profile}"
     else:
-        why = next(_obstacles(claim, units, every), "")
+        why = next(_obstacles(claim, units, used), "")
     told = _ask(claim, settings, {variant: [unit.value for unit in found] for variant, found in units.items()})
     p_for, p_against = stats.UNDECIDED if why else told.tails
     return Verdict(
@@ -204,15 +207,16 @@ def _meets(criterion: Criterion, number: float | None) -> bool:
     return criterion.at_most is not None and number <= criterion.at_most
 
 
-def _obstacles(claim: Claim, units: Units, records: Sequence[Record]) -> Iterator[str]:
+def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
     """Why the claim cannot be decided, the gravest reason first."""
     every = [unit for found in units.values() for unit in found]
+    records = [record for found in used.values() for record in found]
     failed = [unit.run_id for unit in every if unit.status == "failed"]
     if failed:
         yield f"run {failed[0]} failed" + (f" and {len(failed) - 1} more" if failed[1:] else "")
     for variant, found in units.items():
         if len(found) < MIN_UNITS:
-            kind = "seeds in both variants" if claim.test == "paired" else f"units of {variant}"
+            kind = "seeds in both variants" if claim.test in PAIRED else f"units of {variant}"
             yield f"{len(found)} {kind}, at least {MIN_UNITS} needed"
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
@@ -221,11 +225,25 @@ def _obstacles(claim: Claim, units: Units, records: Sequence[Record]) -> Iterato
     data = {(record.setting.data.name, record.data_checksum) for record in records}
     if len(data) > len({name for name, _ in data}):
         yield "the runs were trained on different copies of the data"
+    if claim.drift_at_most is not None:
+        for variant, trained in used.items():
+            yield from _about_drift(variant, trained, claim.drift_at_most)
     for unit in every:
         if math.isnan(unit.value):
             yield f"run {unit.run_id} has no value, and the measure declares no worst one"
         if math.isinf(unit.value) and claim.test in ("welch", "t", "tost"):
             yield f"run {unit.run_id} counts as infinite, which a t test cannot weigh"
+
+
+def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:
+    """Why the variant's critic does not count as converged; a diverged run drifts infinitely."""
+    drifts = [record.measures.get("drift") if record.status == "finished" else math.inf for record in records]
+    known = [drift for drift in drifts if drift is not None]
+    if len(known) < len(records):
+        yield f"run {records[drifts.index(None)].id} has no drift"
+    elif (median := float(np.median(known))) > at_most:
+        over = f"median drift {100 * median:.3g} % over {len(known)} runs, at most {100 * at_most:.3g} % allowed"
+        yield f"the critic of {variant} had not converged: {over}"
 
 
 def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]) -> bool:
@@ -261,9 +279,8 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             sign = 1.0 if _higher_is_better(claim, settings) else -1.0
             better, worse = (sign * group for group in groups)
             exceeds_by, interval_of = _COMPARED[claim.test]
-            distance = float(better.mean()) - float(worse.mean())
-            estimate = None if math.isnan(distance) else distance  # inf - inf
-            return _Told(estimate, interval_of(better, worse), exceeds_by(better, worse, claim.margin))
+            tails = exceeds_by(better, worse, claim.margin)
+            return _Told(_distance(better, worse), interval_of(better, worse), tails)
         case Level():
             exceeds, interval = _LEVELLED[claim.test]
             sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
@@ -277,6 +294,16 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             )
         case Equality():
             return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
+        case Equivalence():
+            _, second = groups
+            tails = stats.paired_equivalence_p(first, second, claim.within)
+            return _Told(_distance(first, second), stats.paired_interval(first, second), tails)
+
+
+def _distance(left: stats.Array, right: stats.Array) -> float | None:
+    """Between the means."""
+    distance = float(left.mean()) - float(right.mean())
+    return None if math.isnan(distance) else distance  # inf - inf
 
 
 _COMPARED = {
@@ -295,6 +322,8 @@ def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
         return f"share of {claim.variant} runs that succeed"
     centre = "median" if claim.test == "sign" else "mean"
     mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
+    if isinstance(claim, Equivalence):
+        return f"{mean} {claim.first} minus {claim.second}"
     if not isinstance(claim, Comparison):
         return f"{mean} {claim.variant}"
     higher, lower = (claim.better, claim.worse) if _higher_is_better(claim, settings) else (claim.worse, claim.better)

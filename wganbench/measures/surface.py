@@ -14,7 +14,7 @@ from wganbench.errors import DataError
 
 Critic = Callable[[Tensor], Tensor]
 
-_AROUND = 16  # points on the circle about a mode's centre
+_AROUND = 64  # points on the circle about a mode's centre
 
 
 @torch.no_grad()
@@ -57,16 +57,18 @@ def quadratic_share(critic: Critic, real: Tensor, *, window: float = 2.0, grid: 
 
 
 @torch.no_grad()
-def mode_maxima(critic: Critic, data: object, *, reach: float = 0.4) -> float:
+def mode_maxima(critic: Critic, data: object, *, reach: float = 0.4, rise: float = 0.05) -> float:
     """Number of mode centres at which the critic has a local maximum: does it follow the modes (§ 3.1)?
 
-    A maximum is higher than all of 16 points evenly spaced on a circle about it. Read it with care: a ridge that runs
-    through the centres without a peak of its own there counts as well, as the points lie beside its crest.
+    A maximum rises above all of 64 points evenly spaced on a circle about it. A ridge that runs through the centres
+    without a peak of its own there crosses the circle at its own height, and does not count.
 
     Args:
         critic: Maps ``(n, 2)`` to ``(n,)``.
         data: The data set, whose ``centres``, ``(modes, 2)``, lie on the critic's device.
         reach: Radius of the circle about a centre, as a part of the distance to the nearest other centre.
+        rise: By how much a maximum must rise above the circle, as a part of the range of the values at all centres and
+            on all circles; 0 to 1.
 
     Returns:
         0 to the number of modes, higher is better; NaN if a value is not finite.
@@ -87,7 +89,9 @@ def mode_maxima(critic: Critic, data: object, *, reach: float = 0.4) -> float:
     values = critic(points.to(centres).flatten(0, 1)).view(len(centres), 1 + _AROUND)
     if not values.isfinite().all():
         return math.nan
-    return float((values[:, :1] > values[:, 1:]).all(dim=1).sum())
+    values = values.double()
+    least = rise * (values.max() - values.min())
+    return float((values[:, 0] - values[:, 1:].amax(dim=1) > least).sum())
 
 
 def segment_gradient_norm(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator) -> float:

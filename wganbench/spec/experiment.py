@@ -14,14 +14,17 @@ from pydantic import Field, PositiveInt, ValidationError, model_validator
 from wganbench.errors import SpecError
 from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published
 from wganbench.spec.merging import merge, nested, split
-from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, suggest, told
-from wganbench.spec.setting import Setting, scale_of
+from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
+from wganbench.spec.setting import Component, Setting, scale_of
 
 MAX_SETTINGS = 2000
 MAX_STACK = 256
 MAX_SEEDS = 10_000
 LOSSES = ("critic_loss", "generator_loss")
 """Curves that every run has beside its measures."""
+
+PICTURED = ("layers", "histograms", "surfaces")
+"""Kinds of figures that draw a picture."""
 
 Pair = tuple[str, str]
 """A variant and a profile."""
@@ -167,7 +170,7 @@ class Experiment(Model):
             for text in self._about_published(row, measured):
                 yield f"published.{row.row or row.variant}: {text}"
         for position, figure in enumerate(self.figures):
-            for text in self._about_figure(figure, measured):
+            for text in self._about_figure(figure, measured, settings):
                 yield f"figures.{position}: {text}"
 
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
@@ -181,6 +184,8 @@ class Experiment(Model):
                 continue
             for label in claim.measured():
                 yield from self._about_reading(claim, label, variant, setting)
+            if claim.drift_at_most is not None and "drift" not in setting.measures:
+                yield f"variant {variant!r} does not measure 'drift', which drift_at_most is about"
 
     def _about_reading(self, claim: Claim, label: str, variant: str, setting: Setting) -> Iterator[str]:
         if label not in setting.measures:
@@ -201,11 +206,47 @@ class Experiment(Model):
             variants = [row.variant]
         yield from _unmeasured([row.measure], measured, variants)
 
-    def _about_figure(self, figure: Figure, measured: Mapping[str, set[str]]) -> Iterator[str]:
+    def _about_figure(
+        self, figure: Figure, measured: Mapping[str, set[str]], settings: Mapping[Pair, Setting]
+    ) -> Iterator[str]:
         yield from self._unknown("profile", figure.profile)
         for variant in figure.variants:
             yield from self._unknown("variant", variant)
-        yield from _unmeasured(figure.measures, measured, figure.variants or list(measured))
+        yield from self._about_groups(figure)
+        drawn = [variant for variant in self.drawn_in(figure) if variant in self.variants]
+        yield from _unmeasured([*figure.measures, *filter(None, figure.laws)], measured, drawn)
+        known = {
+            variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
+        }
+        if figure.kind in PICTURED:
+            yield from _about_picture(figure.picture or "", known)
+        if figure.kind == "points":
+            for label in (*figure.measures, *figure.laws):
+                if label in LOSSES:
+                    yield f"{label!r} is a curve alone, and has no final value to draw as a point"
+            wrong = [variant for variant, setting in known.items() if number_at(setting, figure.x or "") is None]
+            if wrong:
+                more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+                yield f"x: {short(figure.x)} is no number in variant {wrong[0]!r}{more}"
+
+    def _about_groups(self, figure: Figure) -> Iterator[str]:
+        """A variant that is in ``variants`` or a group alone would silently not be drawn."""
+        grouped = [variant for members in figure.groups.values() for variant in members]
+        for name, members in figure.groups.items():
+            for variant in members:
+                unknown = list(self._unknown("variant", variant))
+                for text in unknown:
+                    yield f"groups.{short_name(name)}: {text}"
+                if not unknown and figure.variants and variant not in figure.variants:
+                    yield f"groups.{short_name(name)}: {variant!r} is not among the figure's variants"
+        for variant in figure.variants:
+            if grouped and variant not in grouped:
+                yield f"groups: variant {short(variant)} is in none"
+
+    def drawn_in(self, figure: Figure) -> list[str]:
+        """The variants of a figure: those that it names, those of its groups, or all."""
+        grouped = [variant for members in figure.groups.values() for variant in members]
+        return list(dict.fromkeys(figure.variants or grouped or self.variants))
 
     def _unknown(self, kind: Literal["variant", "profile"], name: str) -> Iterator[str]:
         known = self.variants if kind == "variant" else self.profiles
@@ -230,3 +271,36 @@ def _unmeasured(labels: Sequence[str], measured: Mapping[str, set[str]], variant
     for label in labels:
         if known and label not in known and label not in LOSSES:
             yield f"{short(label)} is not measured{suggest(label, tuple(sorted(known)))}"
+
+
+def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]:
+    """Which of the variants, each with its setting, keep no picture ``label``."""
+    for variant, setting in settings.items():
+        pictures = tuple(setting.pictures or ())
+        if label not in pictures:
+            yield f"picture: variant {variant!r} keeps no {short(label)}{suggest(label, pictures)}"
+        elif not setting.clouds:
+            yield f"picture: variant {variant!r} keeps no {short(label)}, as its clouds name no moments"
+
+
+def number_at(setting: Setting, path: str) -> float | None:
+    """The number at a dotted path, such as ``"batch_size"``, ``"fixed_generator.by"``, ``"critic.hidden.0"``.
+
+    Below a component the keys are those of its options.
+
+    Returns:
+        None where the path leads nowhere, or to no number.
+    """
+    node: object = setting
+    for key in split(path) or ("",):
+        if isinstance(node, Component):
+            node = node.options
+        if isinstance(node, Model):
+            node = getattr(node, key, None) if key in type(node).model_fields else None
+        elif isinstance(node, Mapping):
+            node = node.get(key)
+        elif isinstance(node, list | tuple) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return None
+    return node if isinstance(node, int | float) and not isinstance(node, bool) else None

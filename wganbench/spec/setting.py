@@ -12,12 +12,14 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from wganbench import names
 from wganbench.spec.models import Model, Table, mistakes, odd_values, short
@@ -27,6 +29,8 @@ RECORDED = {"recorded": True}
 
 TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
 """What a generator that is trained needs, or may have."""
+
+LATER = ("fixed_generator", "pictures")
 
 MAX_MEASURES = 64
 MAX_POINTS = 2000
@@ -113,10 +117,10 @@ class Setting(Model):
 
     Attributes:
         data: The data set.
-        generator: The network from latent vectors to samples.
         fixed_generator: What makes fake samples out of real ones in the place of a generator, so that the critic alone
             is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim and unroll, which
             the variant may inherit, are then None. "none" undoes an inherited one.
+        generator: The network from latent vectors to samples.
         critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
         objective: What critic and generator minimise.
         constraint: How the critic is held to be Lipschitz; "none" undoes an inherited one.
@@ -136,17 +140,19 @@ class Setting(Model):
     """
 
     data: Annotated[Component, Kind("data set")]
-    generator: Annotated[Component, Kind("network")] | None = None
     fixed_generator: Annotated[Component | None, Kind("fixed generator", optional=True)] = None
+    generator: Annotated[Component | None, Kind("network", optional=True), Field(validate_default=True)] = None
     critic: Annotated[Component, Kind("network")]
     objective: Annotated[Component, Kind("objective")]
     constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
     unroll: Annotated[Unrolling | None, BeforeValidator(lambda value: None if value == "none" else value)] = None
-    generator_optimizer: Annotated[Component, Kind("optimizer")] | None = None
+    generator_optimizer: Annotated[Component | None, Kind("optimizer", optional=True), Field(validate_default=True)] = (
+        None
+    )
     critic_optimizer: Annotated[Component, Kind("optimizer")]
-    latent_dim: PositiveInt | None = None
+    latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
     steps: Annotated[int, Field(gt=0, le=10**9)]
     precision: Literal["fp32"] = "fp32"
@@ -163,6 +169,19 @@ class Setting(Model):
         if fields.get("fixed_generator") in (None, "none", {"name": "none"}):
             return fields
         return {**fields, **dict.fromkeys(TRAINED)}
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> Table:
+        """Fields that came later are left out where they are None, so that records made before stay as they are."""
+        table: Table = serialize(self)
+        return {key: value for key, value in table.items() if value is not None or key not in LATER}
+
+    @field_validator(*TRAINED[:3])
+    @classmethod
+    def _a_generator_that_is_trained_is_given(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("fixed_generator", ...) is None:
+            raise PydanticKnownError("missing")
+        return value
 
     @field_validator("pictures", mode="before")
     @classmethod
@@ -185,8 +204,10 @@ class Setting(Model):
         return {label: _with_name(label, use) if isinstance(use, Mapping) else use for label, use in uses.items()}
 
     @model_validator(mode="after")
-    def _check_together(self) -> Setting:
-        problems = [*self._about_the_generator(), *self._about_the_critic(), *self._about_the_samples()]
+    def _check_together(self, info: ValidationInfo) -> Setting:
+        if info.context == RECORDED:
+            return self
+        problems = [*self._about_the_critic(), *self._about_the_samples()]
         if problems:
             raise ValueError("\n".join(problems))
         if self.unroll and self.unroll.order == "second" and self.critic_optimizer.name != "adam":
@@ -197,11 +218,6 @@ class Setting(Model):
         if points > MAX_POINTS:
             raise ValueError(f"measures: {points:,} points together; a record holds at most {MAX_POINTS:,}")
         return self
-
-    def _about_the_generator(self) -> Iterator[str]:
-        for name in TRAINED[:3]:
-            if self.fixed_generator is None and getattr(self, name) is None:
-                yield f"{name}: missing"
 
     def _about_the_critic(self) -> Iterator[str]:
         """Whether it has the layers that a measure reads, as far as this is known before it is built."""

@@ -1,0 +1,467 @@
+"""From records and their artefacts to the numbers that a figure draws: which figures there are, and what of."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+from numpy.typing import NDArray
+
+from wganbench.analysis import plot, plot_pictures, plot_points, table
+from wganbench.analysis.plot import Array
+from wganbench.analysis.table import number
+from wganbench.errors import RecordError
+from wganbench.names import STRANGER, Scale
+from wganbench.plan import family
+from wganbench.record import Artefact, Record, Store
+from wganbench.spec import Experiment, Figure, scale_of
+from wganbench.spec.experiment import PICTURED, number_at
+
+RANKED = ("paper", "reduced", "quick", "smoke")
+"""Profiles from the longest to the shortest; others follow in the spec's order."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of a spec and the records that it is drawn from.
+
+    Attributes:
+        file: Its name in ``figures/``.
+        profile: The figure's own, or where that has nothing to draw the longest that has.
+        used: By variant, by seed; empty where no profile has anything.
+    """
+
+    experiment: Experiment
+    figure: Figure
+    file: str
+    profile: str
+    used: Mapping[str, Sequence[Record]]
+
+
+def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[Drawing]:
+    """The figures of a spec, each with the records that it can be drawn from, which may be none."""
+    found, names = [], Counter[str]()
+    own = {_content(figure, figure.profile) for figure in experiment.figures}
+    for figure in experiment.figures:
+        profiles = [figure.profile, *ranked(experiment)]
+        choices = [(profile, _drawable(experiment, figure, records, profile)) for profile in profiles]
+        profile, used = next((choice for choice in choices if choice[1]), choices[0])
+        if profile != figure.profile and _content(figure, profile) in own:
+            continue  # another figure of the spec shows this already
+        own.add(_content(figure, profile))
+        stem = f"{experiment.name}-{figure.kind}-{profile}"
+        names[stem] += 1
+        file = f"{stem}-{names[stem]}.png" if names[stem] > 1 else f"{stem}.png"
+        found.append(Drawing(experiment, figure, file, profile, used))
+    return found
+
+
+def ranked(experiment: Experiment) -> list[str]:
+    """Its profiles, the longest first."""
+    return sorted(experiment.profiles, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
+
+
+def _content(figure: Figure, profile: str) -> str:
+    return figure.model_copy(update={"profile": profile, "title": None}).model_dump_json()
+
+
+def _drawable(
+    experiment: Experiment, figure: Figure, records: Mapping[str, Record], profile: str
+) -> dict[str, list[Record]]:
+    by_family: dict[str, list[Record]] = {}
+    for record in table.planned(experiment, records, profile):
+        if _has_data(experiment, figure, record):
+            by_family.setdefault(record.family, []).append(record)
+    families = {
+        variant: family(variant, experiment.setting(variant, profile)) for variant in experiment.drawn_in(figure)
+    }
+    used = {
+        variant: sorted(by_family[name], key=lambda record: record.seed)
+        for variant, name in families.items()
+        if name in by_family
+    }
+    every = [record for some in used.values() for record in some]
+    return used if figure.kind != "points" or any(_finals(figure, record) for record in every) else {}
+
+
+def _has_data(experiment: Experiment, figure: Figure, record: Record) -> bool:
+    """Whether there is anything to draw of a run, as far as its record tells without its artefact."""
+    if figure.kind == "curves":
+        return bool(_curves_of(experiment, figure, record))
+    if figure.kind == "points":  # a diverged run has no final value, and is counted in the legend
+        return record.status != "failed" and number_at(record.setting, figure.x or "") is not None
+    if figure.kind in PICTURED and (record.status == "failed" or figure.picture not in (record.setting.pictures or {})):
+        return False
+    return _npz(record) is not None
+
+
+def _npz(record: Record) -> Artefact | None:
+    return next((artefact for artefact in record.artefacts if artefact.file.endswith(".npz")), None)
+
+
+def _curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[str]:
+    """The figure's measures (the headline ones, where it names none) of which the record has a curve."""
+    wanted = figure.measures or table.headline(experiment)
+    return [name for name in wanted if name in record.curves and len(record.curves[name].steps) > 1]
+
+
+def _finals(figure: Figure, record: Record) -> list[str]:
+    """The figure's measures of which the record has a final value."""
+    return [name for name in figure.measures if _final(record, name) is not None]
+
+
+def _final(record: Record, measure: str) -> float | None:
+    return record.measures.get(measure) if record.status == "finished" else None
+
+
+def title_of(drawing: Drawing) -> str:
+    """Its own, or else the experiment's."""
+    return drawing.figure.title or drawing.experiment.title
+
+
+def _about(drawing: Drawing, *more: str) -> str:
+    """The line under a figure's title: which runs it shows, and ``more``."""
+    says = drawing.experiment.says(drawing.profile)
+    apart = "" if drawing.profile == "paper" else ", not the paper's protocol"
+    runs = f"{drawing.experiment.name}, profile {drawing.profile}{apart}" + (f": {says}" if says else "")
+    return "; ".join([runs, *filter(None, more)])
+
+
+def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    """The figure, from the records' numbers or their artefacts.
+
+    Raises:
+        RecordError: If an artefact is missing or not what its record says.
+    """
+    return _KINDS[drawing.figure.kind](drawing, store)
+
+
+# ---- what an artefact holds -----------------------------------------------------------------------------------------
+
+
+def _arrays(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]]:
+    """Everything in a run's npz.
+
+    Raises:
+        RecordError: If it is no archive, or without steps: "holds no ``what``".
+    """
+    artefact = _npz(record)
+    assert artefact is not None  # drawings_of took records with one
+    content = store.artefact(record, artefact)
+    try:
+        with np.load(io.BytesIO(content)) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile):
+        arrays = {}
+    if "steps" not in arrays:
+        raise _unusable(record, store, f"holds no {what}", "")
+    return arrays
+
+
+def _unusable(record: Record, store: Store, wrong: str, remedy: str) -> RecordError:
+    artefact = _npz(record)
+    assert artefact is not None
+    path = store.path(record).parent / artefact.file
+    return RecordError(f"{path}: {wrong}; {remedy}run {record.id} again")
+
+
+# ---- clouds ---------------------------------------------------------------------------------------------------------
+
+CLOUDS = "clouds (steps, fake and real)"
+
+
+def _clouds(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    rows = [row for variant, records in drawing.used.items() for row in _cloud(variant, records, store)]
+    if not rows:
+        record = next(iter(drawing.used.values()))[0]
+        raise _unusable(record, store, f"holds no {CLOUDS}, nor does that of any other seed or variant", "")
+    window = drawing.figure.window
+    key = f"dots: generated samples, blue: their density, orange: the data; window ±{number(window)}"
+    return plot.clouds_figure(rows, title=title_of(drawing), about=_about(drawing, key), window=window)
+
+
+def _cloud(variant: str, records: Iterable[Record], store: Store) -> list[plot.Cloud]:
+    """The row of the first seed that kept its samples, if any did; one that keeps pictures need not have."""
+    for record in records:
+        arrays = _arrays(record, store, CLOUDS)
+        fake, real = arrays.get("fake"), arrays.get("real")
+        if fake is None and record.setting.pictures:
+            continue
+        if fake is None or real is None or not _are_planar(fake, real):
+            raise _unusable(record, store, f"holds no {CLOUDS}", "")
+        gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
+        return [plot.Cloud(f"{variant}\nseed {record.seed}", arrays["steps"], fake, real, gone)]
+    return []
+
+
+def _are_planar(fake: NDArray[Any], real: NDArray[Any]) -> bool:
+    """Whether they are samples of two dimensions, ``(k, n, 2)`` and ``(n, 2)``."""
+    return fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2
+
+
+# ---- curves ---------------------------------------------------------------------------------------------------------
+
+
+def _curves(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    return plot.curves_figure(_panels(drawing), title=title_of(drawing), about=_about(drawing))
+
+
+def _panels(drawing: Drawing) -> list[plot.Panel]:
+    """A panel for each measure that has a curve."""
+    panels, positions = [], list(drawing.experiment.variants)
+    every = [record for records in drawing.used.values() for record in records]
+    measures = dict.fromkeys(
+        name for record in every for name in _curves_of(drawing.experiment, drawing.figure, record)
+    )
+    for measure in measures:
+        found = [
+            _line(variant, positions.index(variant), measure, records) for variant, records in drawing.used.items()
+        ]
+        lines = tuple(line for line in found if line)
+        if lines:
+            panels.append(plot.Panel(*_named(measure, drawing), lines))
+    return panels
+
+
+def _named(measure: str, drawing: Drawing) -> tuple[str, str]:
+    """Title and unit of a measure's panel."""
+    scale: Scale = STRANGER
+    for records in drawing.used.values():
+        use = records[0].setting.measures.get(measure)
+        scale = scale_of(use) if use else scale
+    return measure + {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better], scale.unit
+
+
+def _line(variant: str, position: int, measure: str, records: Sequence[Record]) -> plot.Line | None:
+    curves = [record.curves[measure] for record in records if measure in record.curves]
+    steps = sorted({step for curve in curves for step in curve.steps})
+    if not steps:
+        return None
+    place = {step: index for index, step in enumerate(steps)}
+    values = np.full((len(curves), len(steps)), np.nan)
+    for row, curve in zip(values, curves, strict=True):
+        row[[place[step] for step in curve.steps]] = curve.values
+    return plot.Line(variant, position, np.array(steps), values, _n_diverged(records))
+
+
+def _n_diverged(records: Iterable[Record]) -> int:
+    return sum(record.status == "diverged" for record in records)
+
+
+# ---- pictures -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run kept at its last moment.
+
+    Attributes:
+        picture: The figure's, float64.
+        fake, real: Samples ``(n, 2)``; None where they are not kept, or not of two dimensions.
+    """
+
+    record: Record
+    step: int
+    picture: Array
+    fake: NDArray[np.floating] | None
+    real: NDArray[np.floating] | None
+
+
+SHAPES: dict[str, tuple[str, Callable[[tuple[int, ...]], bool]]] = {
+    "layers": ("(layers,)", lambda shape: len(shape) == 1),
+    "histograms": ("(bins, 3)", lambda shape: len(shape) == 2 and shape[1] == 3),
+    "surfaces": ("(grid, grid)", lambda shape: len(shape) == 2 and shape[0] == shape[1] > 1),
+}
+"""Of the picture that a kind draws: in words, and as a test."""
+
+
+def _kept(record: Record, store: Store, figure: Figure) -> Kept:
+    """The last of the figure's pictures of one run.
+
+    Raises:
+        RecordError: If its npz has none, or one of another shape.
+    """
+    arrays = _arrays(record, store, f"picture {figure.picture!r}")
+    pictures, steps = arrays.get(f"picture.{figure.picture}"), arrays["steps"]
+    if pictures is None:
+        raise _unusable(record, store, f"holds no picture {figure.picture!r} (it has {', '.join(arrays)})", "")
+    words, fits = SHAPES[figure.kind]
+    if not fits(pictures.shape[1:]) or 0 in pictures.shape or len(pictures) != len(steps) or not _is_numeric(pictures):
+        wrong = f"picture {figure.picture!r} is {pictures.dtype} of shape {pictures.shape} at {len(steps)} steps, "
+        wrong += f"and a figure of kind {figure.kind!r} draws numbers of shape {words} at each"
+        raise _unusable(record, store, wrong, "name another picture in the figure, or ")
+    fake, real = arrays.get("fake"), arrays.get("real")
+    planar = fake is not None and real is not None and len(fake) == len(steps) and _are_planar(fake, real)
+    return Kept(
+        record,
+        int(steps[-1]),
+        pictures[-1].astype(np.float64),
+        fake[-1] if fake is not None and planar else None,
+        real if planar else None,
+    )
+
+
+def _is_numeric(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "iuf"
+
+
+def _layers(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    lines, steps, positions = [], set(), list(drawing.experiment.variants)
+    for variant, records in drawing.used.items():
+        kept = [_kept(record, store, drawing.figure) for record in records]
+        for one in kept:
+            if one.picture.shape != kept[0].picture.shape:
+                layers = f"{len(one.picture)} layers and that of seed {records[0].seed} {len(kept[0].picture)}"
+                raise _unusable(one.record, store, f"picture {drawing.figure.picture!r} has {layers}", "")
+        steps |= {one.step for one in kept}
+        values = np.stack([one.picture for one in kept])
+        lines.append(plot_pictures.Norms(variant, positions.index(variant), values, _n_diverged(records)))
+    low, high = min(steps), max(steps)
+    when = f"at step {high:,}" if low == high else f"at the last step that was kept, {low:,} to {high:,}"
+    return plot_pictures.layers_figure(lines, title=title_of(drawing), about=_about(drawing, when))
+
+
+def _histograms(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    figure, positions = drawing.figure, list(drawing.experiment.variants)
+    found = {variant: _kept(records[0], store, figure) for variant, records in drawing.used.items()}
+    shared, labels = told_apart({variant: _facts(kept) for variant, kept in found.items()}, ", ")
+    panels = [
+        plot_pictures.Histogram(label, positions.index(variant), kept.picture)
+        for label, (variant, kept) in zip(labels, found.items(), strict=True)
+    ]
+    quantity = (figure.picture or "").removesuffix("_histogram").replace("_", " ")
+    about = _about(drawing, *shared, "each panel has its own range")
+    return plot_pictures.histograms_figure(panels, title=title_of(drawing), about=about, quantity=quantity)
+
+
+def _surfaces(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    figure = drawing.figure
+    found = {variant: _sampled(records, store, figure) for variant, records in drawing.used.items()}
+    windows = {variant: _window(kept.record, figure) for variant, kept in found.items()}
+    facts = {variant: (*_facts(kept), f"window ±{number(windows[variant])}") for variant, kept in found.items()}
+    shared, labels = told_apart(facts, "\n")
+    cells = [
+        plot_pictures.Surface(label, kept.picture, windows[variant], kept.real, kept.fake)
+        for label, (variant, kept) in zip(labels, found.items(), strict=True)
+    ]
+    key = f"lines: {plot_pictures.N_LEVELS} level sets of the critic, each cell's own, darker is higher"
+    if any(kept.real is not None for kept in found.values()):
+        key += "; orange: the data, green: generated samples"
+    about = _about(drawing, *shared, key)
+    return plot_pictures.surfaces_figure(cells, columns=figure.columns, title=title_of(drawing), about=about)
+
+
+def _sampled(records: Sequence[Record], store: Store, figure: Figure) -> Kept:
+    """The first seed that kept its samples; the first, where none did."""
+    kept = [_kept(records[0], store, figure)]
+    for record in records[1:]:
+        if kept[-1].fake is not None:
+            break
+        kept.append(_kept(record, store, figure))
+    return next((one for one in kept if one.fake is not None), kept[0])
+
+
+def _window(record: Record, figure: Figure) -> float:
+    """Half the width of a surface's square; the figure's own, where the picture is a stranger's without one."""
+    component = (record.setting.pictures or {})[figure.picture or ""]
+    window = component.options.get("window")
+    return float(window) if isinstance(window, int | float) and window > 0 else figure.window
+
+
+def _facts(kept: Kept) -> tuple[str, ...]:
+    """Which run it is, and when."""
+    status = "" if kept.record.status == "finished" else kept.record.status
+    return f"seed {kept.record.seed}", f"step {kept.step:,}", status
+
+
+def told_apart(facts: Mapping[str, Sequence[str]], joint: str) -> tuple[list[str], list[str]]:
+    """What is the same of all, told once, and for each its name with what is not: after ``joint``, with commas."""
+    columns = list(zip(*facts.values(), strict=True))
+    same = [len(set(column)) == 1 for column in columns]
+    shared = [column[0] for column, alike in zip(columns, same, strict=True) if alike and column[0]]
+    own = {
+        name: ", ".join(fact for fact, alike in zip(some, same, strict=True) if fact and not alike)
+        for name, some in facts.items()
+    }
+    labels = [f"{name}{joint}{text}" if text else name for name, text in own.items()]
+    return [", ".join(shared)] if shared else [], labels
+
+
+# ---- points ---------------------------------------------------------------------------------------------------------
+
+
+def _points(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    figure = drawing.figure
+    groups = figure.groups or {"": list(drawing.used)}
+    planes = []
+    for measure, law in zip(figure.measures, figure.laws or [""] * len(figure.measures), strict=True):
+        found = [_dots(name, place, _finals_of(drawing, groups[name], measure)) for place, name in enumerate(groups)]
+        dots = tuple(some for some in found if some is not None)
+        if dots:
+            planes.append(plot_points.Plane(*_named(measure, drawing), dots, _laws(drawing, groups, law)))
+    x = figure.x or ""
+    return plot_points.points_figure(planes, x=x, title=title_of(drawing), about=_about(drawing))
+
+
+Finals = list[tuple[float, list[float]]]
+"""Of each variant: its x, and the final value of each run, NaN where there is none."""
+
+
+def _finals_of(drawing: Drawing, variants: Iterable[str], measure: str) -> Finals:
+    """Of the variants that have runs with ``measure``, by x."""
+    found: Finals = []
+    for variant in variants:
+        records = [record for record in drawing.used.get(variant, ()) if measure in record.setting.measures]
+        x = number_at(records[0].setting, drawing.figure.x or "") if records else None
+        if x is not None:
+            values = [_final(record, measure) for record in records]
+            found.append((x, [np.nan if value is None else value for value in values]))
+    return sorted(found, key=lambda item: item[0])
+
+
+def _dots(name: str, position: int, finals: Finals) -> plot_points.Dots | None:
+    """A group; None where none of its runs has a value."""
+    if not any(np.isfinite(values).any() for _, values in finals):
+        return None
+    values = tuple(np.array(some) for _, some in finals)
+    return plot_points.Dots(name, position, np.array([x for x, _ in finals]), values)
+
+
+def _laws(drawing: Drawing, groups: Mapping[str, Sequence[str]], law: str) -> tuple[plot_points.Law, ...]:
+    """One line of all groups, where these agree; else one each."""
+    means = {
+        name: {
+            x: float(np.nanmean(values)) for x, values in _finals_of(drawing, members, law) if np.isfinite(values).any()
+        }
+        for name, members in groups.items()
+    }
+    together: dict[float, float] = {}
+    for some in means.values():
+        together |= some
+    agree = all(np.isclose(y, together[x], rtol=1e-3, atol=0) for some in means.values() for x, y in some.items())
+    if agree:
+        return (_law(law, together, None),) if together else ()
+    return tuple(
+        _law(f"{law} of {name}", some, position) for position, (name, some) in enumerate(means.items()) if some
+    )
+
+
+def _law(label: str, means: Mapping[float, float], position: int | None) -> plot_points.Law:
+    x = sorted(means)
+    return plot_points.Law(label, np.array(x), np.array([means[at] for at in x]), position)
+
+
+_KINDS: dict[str, Callable[[Drawing, Store], matplotlib.figure.Figure]] = {
+    "clouds": _clouds,
+    "curves": _curves,
+    "layers": _layers,
+    "histograms": _histograms,
+    "surfaces": _surfaces,
+    "points": _points,
+}
