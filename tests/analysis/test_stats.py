@@ -271,7 +271,7 @@ def test_infinite_pairs_are_no_evidence_and_infinite_differences_are_against_equ
     assert stats.paired_equivalence_p([INF, *base[1:]], [INF, *base[1:]], 1.0) == (2 / 256, 1.0)  # its sign is idle
     _, against = stats.paired_equivalence_p([2.0, *base[1:]], base, 1.0)  # as far above the margin as 0 is below
     assert stats.paired_equivalence_p([INF, *base[1:]], base, 1.0) == (1.0, against)
-    assert doubled[0] == 9 / 256
+    assert stats.paired_equivalence_p([2.0, *base[1:]], base, 1.0)[0] == 9 / 256
     assert stats.paired_equivalence_p([INF] * 8, base, 1.0) == (1.0, 1 / 256)
     assert stats.paired_equivalence_p([-INF] * 8, base, 1.0) == (1.0, 1 / 256)
 

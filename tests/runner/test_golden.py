@@ -29,7 +29,8 @@ def one_step(run: Run) -> dict[str, float | None]:
     (outcome,) = train_cohort(Cohort((run,)), torch.device("cpu"))
     record = outcome.record
     assert record.status == "finished", record.note
-    losses = {label: record.curves[label].values[0] for label in ("critic_loss", "generator_loss")}
+    labels = ("critic_loss", "generator_loss") if run.setting.fixed_generator is None else ("critic_loss",)
+    losses = {label: record.curves[label].values[0] for label in labels}
     return {**losses, **record.measures}
 
 
