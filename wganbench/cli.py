@@ -276,6 +276,7 @@ def report(
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
     from wganbench.analysis import table
+    from wganbench.analysis.overview import overview
 
     store = Store(results)
     covered = _covered(experiments, results)
@@ -291,7 +292,8 @@ def report(
     for spec in shown:
         for profile in _recorded_profiles(spec, records):
             if against is None:
-                tables.append(table.results(spec, records, profile, measures=table.headline(spec)))
+                rows = table.results(spec, records, profile, measures=table.headline(spec))
+                tables.append(overview(spec, records, profile) if form is None else rows)
             else:
                 tables.append(table.compare(spec, records, reference, profile))
     console = _console()

@@ -241,7 +241,7 @@ def _neutral(unit: str) -> Scale:
     return Scale(higher_is_better=None, worst=float("nan"), bounded=False, unit=unit)
 
 
-_SIZE = Scale(higher_is_better=True, worst=0.0, bounded=False, unit="a unit of length")
+_SIZE = Scale(higher_is_better=True, worst=0.0, bounded=False, unit="per unit moved")
 _TRANSPORT = "wganbench.measures.transport"
 _LAYERS = "wganbench.measures.layers"
 _SURFACE = "wganbench.measures.surface"
@@ -341,8 +341,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "discrete_tv": Entry(f"{_DIVERGENCE}:discrete_tv", EvenOptions, scale=_neutral("share")),
         "missing_mass": Entry(f"{_DIVERGENCE}:missing_mass", EvenOptions, scale=_neutral("share")),
         "js_bound": Entry(f"{_DIVERGENCE}:js_bound", scale=_neutral("nats")),
-        "js_bound_gradient": Entry(f"{_DIVERGENCE}:js_bound_gradient", scale=_neutral("a unit of length")),
-        "estimate_gradient": Entry(f"{_DIVERGENCE}:estimate_gradient", scale=_neutral("a unit of length")),
+        "js_bound_gradient": Entry(f"{_DIVERGENCE}:js_bound_gradient", scale=_neutral("per unit moved")),
+        "estimate_gradient": Entry(f"{_DIVERGENCE}:estimate_gradient", scale=_neutral("per unit moved")),
         "js_bound_gradient_size": Entry(f"{_DIVERGENCE}:js_bound_gradient_size", scale=_SIZE),
         "estimate_gradient_size": Entry(f"{_DIVERGENCE}:estimate_gradient_size", scale=_SIZE),
         "drift": Entry(f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, float("inf"), False, "relative")),

@@ -208,6 +208,11 @@ def test_the_scoreboard_goes_between_the_markers_of_the_readme(tmp_path, store):
     text = path.read_text(encoding="utf-8")
     assert text == f"# before\n{BEGIN}\n{found.scoreboard}{END}\nafter\n"
     assert "2 claims: 2 reproduced." in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| [made]")]
+    assert [cell.strip() for cell in row.split("|")[3:-1]] == ["2", "–", "–", "–"]
+    anchor = row.partition("](results/REPORT.md#")[2].partition(")")[0]
+    headings = [line for line in found.markdown.splitlines() if line.startswith("## made")]
+    assert [heading[3:].lower().replace(":", "").replace(" ", "-") for heading in headings] == [anchor]
     assert "](results/REPORT.md)" in text
 
 

@@ -405,7 +405,7 @@ def _points(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
         dots = tuple(some for some in found if some is not None)
         if dots:
             planes.append(plot_points.Plane(*_named(measure, drawing), dots, _laws(drawing, groups, law)))
-    x = figure.x or ""
+    x = figure.x_label or figure.x or ""
     return plot_points.points_figure(planes, x=x, title=title_of(drawing), about=_about(drawing))
 
 

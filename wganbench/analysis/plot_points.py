@@ -70,7 +70,9 @@ def points(axes: Axes, plane: Plane, *, x: str) -> None:
     """
     for law in plane.laws:
         colour = LAW if law.position is None else plot.style(law.position)[0]
-        axes.plot(law.x, law.y, "-", color=colour, linewidth=1.0, label=f"law: {law.label}", gid="law", zorder=1)
+        # A law is known at its marks alone: between two of them it may jump, as a divergence of two lines does.
+        (line,) = axes.plot(law.x, law.y, ":", color=colour, linewidth=0.8, label=f"law: {law.label}", zorder=1)
+        line.set(marker="_", markersize=13, markeredgewidth=1.4, gid="law")
     for dots in plane.dots:
         group(axes, dots)
     values = np.concatenate([runs for dots in plane.dots for runs in dots.values])

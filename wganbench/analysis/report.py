@@ -13,8 +13,9 @@ from pathlib import Path
 
 from wganbench.analysis import plot, table
 from wganbench.analysis.drawing import Drawing, draw, drawings_of, ranked, title_of
+from wganbench.analysis.overview import overview, with_numbers
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
-from wganbench.analysis.verdict import Verdict, judge
+from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.plan import family
 from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import Experiment, claim_digest
@@ -92,7 +93,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
         ]
     return Report(
         markdown="\n\n".join(part.strip("\n") for part in parts if part) + "\n",
-        scoreboard=scoreboard_markdown(verdicts, f"{out.resolve().name}/REPORT.md"),
+        scoreboard=scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md"),
         verdicts=verdicts,
         verdicts_json=_verdicts_json(verdicts),
         drawings=tuple(drawing for some in drawings.values() for drawing in some if drawing.used),
@@ -195,18 +196,54 @@ def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
     return Table("Scoreboard", tuple(rows), tuple(notes))
 
 
+@dataclass(frozen=True)
+class Tally:
+    """An experiment and how its claims ended, as a row."""
+
+    experiment: Experiment
+    verdicts: Sequence[Verdict]
+    report: str
+
+    def cells(self) -> dict[str, str]:
+        counts, about = Counter(verdict.outcome for verdict in self.verdicts), self.experiment
+        return {
+            "experiment": f"[{about.name}]({self.report}#{_anchor(_heading(about))})",
+            "what it is": about.title,
+            **{word: str(counts[word]) if counts[word] else NONE for word in OUTCOMES},
+        }
+
+    def data(self) -> dict[str, Scalar]:
+        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        return {"experiment": self.experiment.name, **{word: counts[word] for word in OUTCOMES}}
+
+
+OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "not run")
+
+
 def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
     """Such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run."``"""
     counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in some)
-    words = ("reproduced", "contradicted", "inconclusive", "not run")
-    found = ", ".join(f"{counts[word]} {word}" for word in words if counts[word])
+    found = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
     return f"{counts.total()} claims" + (f": {found}." if found else ".")
 
 
-def scoreboard_markdown(verdicts: Mapping[str, Sequence[Verdict]], report: str) -> str:
-    """What stands between a README's markers: the tally, the table, and a link to ``report``."""
-    board = render(scoreboard(verdicts), "markdown")
-    return f"{tally(verdicts)}\n\n{board}\n[Tables, figures and deviations]({report})\n"
+def scoreboard_markdown(
+    experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]], report: str
+) -> str:
+    """What stands between a README's markers: the tally, and a row an experiment with a link into ``report``."""
+    rows = tuple(Tally(experiment, verdicts[experiment.name], report) for experiment in experiments)
+    board = render(Table("Scoreboard", rows, (JUDGED.partition(" Intervals")[0],)), "markdown")
+    return f"{tally(verdicts)}\n\n{board}\n[Every claim with its numbers, tables and figures]({report})\n"
+
+
+def _heading(experiment: Experiment) -> str:
+    return f"{experiment.name}: {experiment.title}"
+
+
+def _anchor(heading: str) -> str:
+    """Where a Markdown page has a heading: its words in small letters, a dash for each space."""
+    kept = "".join(letter for letter in heading.lower() if letter.isalnum() or letter in "-_ ")
+    return kept.replace(" ", "-")
 
 
 def refresh_readme(path: Path, block: str) -> bool:
@@ -251,7 +288,7 @@ def readme_of(results: Path) -> Path | None:
 def _section(
     experiment: Experiment, records: Records, verdicts: Sequence[Verdict], drawings: Sequence[Drawing]
 ) -> Iterator[str]:
-    yield f"## {experiment.name}: {experiment.title}"
+    yield f"## {_heading(experiment)}"
     yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
     profiles = ranked(experiment)
     runs = {profile: by_id(table.planned(experiment, records, profile)) for profile in profiles}
@@ -309,14 +346,13 @@ def by_id(records: Iterable[Record]) -> dict[str, Record]:
 
 def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[str]:
     """The measures that the experiment is about, the others folded away, and in a line the variants without any run."""
-    results, first = table.results(experiment, records, profile), table.headline(experiment)
-    rows = [row for row in results.rows if isinstance(row, table.Result) and row.has_number]
-    rest = tuple(row for row in rows if row.measure not in first)
-    shown = tuple(row for row in rows if row.measure in first)
-    yield render(Table(results.title, shown), "markdown") if shown else ""
+    results, first = overview(experiment, records, profile), table.headline(experiment)
+    yield render(Table(results.title, results.rows), "markdown") if results.rows else ""
+    every = table.results(experiment, records, profile)
+    rest = tuple(row for row in with_numbers(every) if row.measure not in first)
     if rest:
         names = ", ".join(dict.fromkeys(row.measure for row in rest))
-        folded = render(Table(results.title, rest), "markdown")
+        folded = render(Table(every.title, rest), "markdown")
         yield f"<details><summary>Other measures: {names}</summary>\n\n{folded}\n</details>"
     found = {record.family for record in records.values()}
     absent = [name for name in experiment.variants if family(name, experiment.setting(name, profile)) not in found]

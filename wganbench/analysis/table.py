@@ -111,7 +111,8 @@ def limits(interval: Interval | None, prefix: str = "") -> dict[str, Scalar]:
     return fields(interval, *names, prefix=prefix) if interval else dict.fromkeys([prefix + name for name in names])
 
 
-def _summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]:
+def summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]:
+    """All of a summary, flat, for ``Row.data``."""
     summary = summary or Summary()
     counts = ("n", "n_runs", "n_planned", "n_diverged", "n_failed")
     return {
@@ -186,7 +187,8 @@ def _some(value: str, n: int) -> str:
     return f"{value} ({n} run{'s' if n > 1 else ''})"
 
 
-def _notes(summaries: Iterable[Summary | None], sources: Sources, records: Iterable[Record]) -> tuple[str, ...]:
+def notes_of(summaries: Iterable[Summary | None], sources: Sources, records: Iterable[Record]) -> tuple[str, ...]:
+    """What stands under a table of these summaries."""
     known = [summary for summary in summaries if summary]
     about = [INTERVALS] if any(summary.n for summary in known) else []
     about += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
@@ -284,7 +286,7 @@ class Result:
             "unit": self.scale.unit,
             "statistic": self.statistic,
             **_published_data(self.published),
-            **_summary_data(self.summary),
+            **summary_data(self.summary),
         }
 
 
@@ -316,7 +318,7 @@ def results(
                 rows.append(Result(*about, f"context: {row.row}", scale, statistic, (row,), sources.cite([row])))
     title = f"{experiment.name}, {profile}: published | measured {_WHEN[statistic]}"
     used = planned(experiment, records, profile)
-    return Table(title, tuple(rows), _notes([row.summary for row in rows], sources, used))
+    return Table(title, tuple(rows), notes_of([row.summary for row in rows], sources, used))
 
 
 _WHEN: dict[Statistic, str] = {"final": "at the last step", "best": "at the best of its scheduled steps"}
@@ -343,7 +345,7 @@ def others(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> 
             scale = scale_of(first.setting.measures[str(measure)])
             about = (first.experiment, first.profile, str(measure), f"{label} at {first.profile}", scale)
             rows.append(Result(*about, summary=summarise(runs, scale), overrides=overrides))
-    return Table("Other runs", tuple(rows), _notes([row.summary for row in rows], Sources(), strangers))
+    return Table("Other runs", tuple(rows), notes_of([row.summary for row in rows], Sources(), strangers))
 
 
 # ---- this machine | reference -------------------------------------------------------------------------------------
@@ -387,10 +389,10 @@ class Comparison:
         return {
             **fields(self, "experiment", "profile", "variant", "measure"),
             "unit": self.scale.unit,
-            **_summary_data(self.here, "here_"),
-            **_summary_data(self.reference, "reference_"),
+            **summary_data(self.here, "here_"),
+            **summary_data(self.reference, "reference_"),
             "longest_profile": self.longest_profile,
-            **_summary_data(self.longest, "longest_"),
+            **summary_data(self.longest, "longest_"),
             **_published_data(self.published),
         }
 
@@ -432,7 +434,7 @@ def compare(
     used = planned(experiment, here, profile)
     used += [record for name in (profile, *chosen) for record in planned(experiment, reference, name)]
     every = [summary for row in rows for summary in (row.here, row.reference, row.longest)]
-    return Table(f"{experiment.name}: this machine | reference", tuple(rows), _notes(every, sources, used))
+    return Table(f"{experiment.name}: this machine | reference", tuple(rows), notes_of(every, sources, used))
 
 
 LONGEST = ("paper", "reduced")

@@ -250,6 +250,7 @@ class Figure(Model):
         measures: Labels of the measures that are drawn as curves or points.
         laws: Of ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
         x: Of ``points``: path of the number in the setting, such as ``"fixed_generator.by"``.
+        x_label: What the axis says instead of that path.
         groups: Of ``points``: variants of one colour, by the name in the legend; one group of all, where none is named.
         picture: Of ``layers``, ``histograms`` and ``surfaces``: label of the picture.
         columns: Of ``surfaces``: variants in a row.
@@ -263,6 +264,7 @@ class Figure(Model):
     measures: list[str] = Field(default_factory=list)
     laws: list[str] = Field(default_factory=list)
     x: str | None = None
+    x_label: Words | None = None
     groups: dict[str, list[str]] = Field(default_factory=dict)
     picture: str | None = None
     columns: PositiveInt = 3

@@ -1,0 +1,57 @@
+import pytest
+
+from tests.analysis.factory import CLAIMS, PUBLISHED, fill, made, record
+from wganbench.analysis.overview import overview
+from wganbench.analysis.table import render
+from wganbench.record import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results")
+
+
+def filled(tmp_path, store, *parts):
+    experiment = made(tmp_path, CLAIMS, *parts)
+    store.prepare(["made"])
+    return experiment, fill(store, experiment)
+
+
+def test_without_published_numbers_a_row_is_a_variant_and_a_column_a_measure(tmp_path, store):
+    experiment, found = filled(tmp_path, store)
+    table = overview(experiment, found, "paper")
+    cells = [row.cells() for row in table.rows]
+    assert [each["variant"] for each in cells] == ["good", "bad"]
+    assert list(cells[0]) == ["variant", "sectors_occupied ↑", "exact_wasserstein ↓ (distance)", "n"]
+    good = {
+        label: [each.measures[label] for each in found.values() if each.variant == "good"]
+        for label in ("sectors_occupied", "exact_wasserstein")
+    }
+    assert cells[0]["sectors_occupied ↑"].startswith("median ")
+    mean = sum(good["exact_wasserstein"]) / len(good["exact_wasserstein"])
+    assert table.rows[0].data()["exact_wasserstein_mean"] == pytest.approx(mean)
+    assert table.rows[0].data()["sectors_occupied_n"] == len(good["sectors_occupied"])
+    assert len(render(table, "markdown").splitlines()[0].split("|")) == 6
+
+
+def test_a_variant_without_runs_has_no_row_and_one_without_the_measure_a_dash(tmp_path):
+    experiment = made(
+        tmp_path,
+        CLAIMS,
+        "[variants.other]\nmeasures.kde_peaks = {}\n[[figures]]\nkind = 'curves'\nmeasures = ['kde_peaks']\n",
+    )
+    values = {"sectors_occupied": 3.0, "exact_wasserstein": 1.0, "wasserstein_floor": 0.1}
+    some = [record(experiment, "good", seed, values) for seed in range(3)]
+    some += [record(experiment, "other", seed, {**values, "kde_peaks": 5.0}) for seed in range(3)]
+    table = overview(experiment, {each.id: each for each in some}, "paper")
+    cells = {row.cells()["variant"]: row.cells()["kde_peaks ↑"] for row in table.rows}
+    assert cells == {"good": "–", "other": "median 5 [5, 5] at 75 %"}
+
+
+def test_with_published_numbers_they_stand_beside_the_measured_ones(tmp_path, store):
+    experiment, found = filled(tmp_path, store, PUBLISHED)
+    assert "published" in overview(experiment, found, "paper").rows[0].cells()
+
+
+def test_nothing_recorded_is_no_row(tmp_path):
+    assert overview(made(tmp_path, CLAIMS), {}, "paper").rows == ()

@@ -1,0 +1,99 @@
+"""What a reader sees first of an experiment under a profile: a row a variant, or a row a published number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wganbench.analysis.frame import Summary
+from wganbench.analysis.table import (
+    NONE,
+    Result,
+    Scalar,
+    Sources,
+    Table,
+    between,
+    describe,
+    fields,
+    headline,
+    measured,
+    notes_of,
+    number,
+    planned,
+    results,
+    runs_text,
+    summary_data,
+)
+from wganbench.names import Scale
+from wganbench.record import Record
+from wganbench.spec import Experiment
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """A variant under a profile, on several measures.
+
+    Attributes:
+        of: By measure; a variant need not have them all.
+    """
+
+    experiment: str
+    profile: str
+    variant: str
+    measures: tuple[tuple[str, Scale], ...]
+    of: Mapping[str, Summary]
+
+    def cells(self) -> dict[str, str]:
+        told = {describe(name, scale): centre_text(self.of.get(name)) for name, scale in self.measures}
+        longest = max(self.of.values(), key=lambda summary: summary.n_runs)
+        return {"variant": self.variant, **told, "n": runs_text(longest)}
+
+    def data(self) -> dict[str, Scalar]:
+        told = [summary_data(self.of.get(name), f"{name}_") for name, _ in self.measures]
+        return {
+            **fields(self, "experiment", "profile", "variant"),
+            **{key: item for each in told for key, item in each.items()},
+        }
+
+
+def centre_text(summary: Summary | None) -> str:
+    """The mean with its interval, or where no normal theory holds the median with its own."""
+    if summary is None or summary.mean is None:
+        return NONE
+    bounded = summary.median is not None
+    return (
+        f"median {number(summary.median)}{between(summary.median_interval)}"
+        if bounded
+        else f"{number(summary.mean)}{between(summary.interval)}"
+    )
+
+
+def by_variant(experiment: Experiment, records: Mapping[str, Record], profile: str) -> Table:
+    """A row a recorded variant, a column a measure: what a spec without published numbers has to show."""
+    found = measured(experiment, records, profile)
+    chosen = headline(experiment)
+    scales = {item.measure: item.scale for item in found if item.measure in chosen and item.summary.n_runs}
+    columns = tuple((name, scales[name]) for name in chosen if name in scales)
+    by_label: dict[str, dict[str, Summary]] = {}
+    for item in found:
+        if item.measure in scales and item.summary.n_runs:
+            by_label.setdefault(item.label, {})[item.measure] = item.summary
+    rows = [VariantRow(experiment.name, profile, label, columns, of) for label, of in by_label.items()]
+    used = planned(experiment, records, profile)
+    summaries = [summary for row in rows for summary in row.of.values()]
+    return Table(
+        f"{experiment.name}, {profile}: measured at the last step", tuple(rows), notes_of(summaries, Sources(), used)
+    )
+
+
+def overview(experiment: Experiment, records: Mapping[str, Record], profile: str) -> Table:
+    """``by_variant`` where nothing is published, else the rows of ``results`` that have a number."""
+    if not experiment.published:
+        return by_variant(experiment, records, profile)
+    found = results(experiment, records, profile, measures=headline(experiment))
+    return Table(found.title, with_numbers(found), found.notes)
+
+
+def with_numbers(found: Table) -> tuple[Result, ...]:
+    """The rows of ``results`` that have anything to show."""
+    return tuple(row for row in found.rows if isinstance(row, Result) and row.has_number)
