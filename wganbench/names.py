@@ -219,6 +219,7 @@ class Entry:
     Attributes:
         scale: Of a measure.
         hidden_layers: The fewest that a critic must have for a measure to read it.
+        closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
     """
 
     path: str
@@ -226,6 +227,7 @@ class Entry:
     protocol: int = 1
     scale: Scale | None = field(default=None, compare=False)
     hidden_layers: int = field(default=0, compare=False)
+    closed_form: bool = field(default=False, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -330,16 +332,20 @@ NAMES: dict[str, dict[str, Entry]] = {
         "mode_maxima": Entry(f"{_SURFACE}:mode_maxima", MaximaOptions, scale=_count("modes")),
         "segment_norm_excess": Entry(f"{_COUPLING}:segment_norm_excess", scale=_neutral("norm")),
         "segment_cosine": Entry(f"{_COUPLING}:segment_cosine", scale=Scale(True, -1.0, True, "cosine")),
-        "gap_over_distance": Entry(f"{_COUPLING}:gap_over_distance", scale=_neutral("ratio")),
-        "gap_law_ratio": Entry(f"{_COUPLING}:gap_law_ratio", scale=_neutral("ratio")),
-        "closed_form_distance": Entry(f"{_COUPLING}:closed_form_distance", scale=_neutral("distance")),
-        "gradient_norm_law": Entry(f"{_COUPLING}:gradient_norm_law", scale=_neutral("norm")),
-        "wasserstein_law": Entry(f"{_COUPLING}:wasserstein_law", scale=_neutral("distance")),
-        "transport_distance": Entry(f"{_COUPLING}:transport_distance", EvenOptions, scale=_neutral("distance")),
-        "transport_error": Entry(f"{_COUPLING}:transport_error", EvenOptions, scale=_DISTANCE),
-        "discrete_js": Entry(f"{_DIVERGENCE}:discrete_js", EvenOptions, scale=_neutral("nats")),
-        "discrete_tv": Entry(f"{_DIVERGENCE}:discrete_tv", EvenOptions, scale=_neutral("share")),
-        "missing_mass": Entry(f"{_DIVERGENCE}:missing_mass", EvenOptions, scale=_neutral("share")),
+        "gap_over_distance": Entry(f"{_COUPLING}:gap_over_distance", scale=_neutral("ratio"), closed_form=True),
+        "gap_law_ratio": Entry(f"{_COUPLING}:gap_law_ratio", scale=_neutral("ratio"), closed_form=True),
+        "closed_form_distance": Entry(
+            f"{_COUPLING}:closed_form_distance", scale=_neutral("distance"), closed_form=True
+        ),
+        "gradient_norm_law": Entry(f"{_COUPLING}:gradient_norm_law", scale=_neutral("norm"), closed_form=True),
+        "wasserstein_law": Entry(f"{_COUPLING}:wasserstein_law", scale=_neutral("distance"), closed_form=True),
+        "transport_distance": Entry(
+            f"{_COUPLING}:transport_distance", EvenOptions, scale=_neutral("distance"), closed_form=True
+        ),
+        "transport_error": Entry(f"{_COUPLING}:transport_error", EvenOptions, scale=_DISTANCE, closed_form=True),
+        "discrete_js": Entry(f"{_DIVERGENCE}:discrete_js", EvenOptions, scale=_neutral("nats"), closed_form=True),
+        "discrete_tv": Entry(f"{_DIVERGENCE}:discrete_tv", EvenOptions, scale=_neutral("share"), closed_form=True),
+        "missing_mass": Entry(f"{_DIVERGENCE}:missing_mass", EvenOptions, scale=_neutral("share"), closed_form=True),
         "js_bound": Entry(f"{_DIVERGENCE}:js_bound", scale=_neutral("nats")),
         "js_bound_gradient": Entry(f"{_DIVERGENCE}:js_bound_gradient", scale=_neutral("per unit moved")),
         "estimate_gradient": Entry(f"{_DIVERGENCE}:estimate_gradient", scale=_neutral("per unit moved")),

@@ -138,3 +138,32 @@ def test_a_picture_that_takes_what_nobody_gives_is_refused(tiny, tmp_path, monke
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ExtensionError, match=r"picture 'odd:odd': takes weather; its positional parameters must be"):
         execute(tiny('[pictures]\n"odd:odd" = {}\n'), Store(tmp_path / "results"), seeds=[0])
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        (
+            "[measures.transport_error]\npoints = 1\n",
+            "measures.transport_error: reads a fixed generator, and the setting has none; set fixed_generator",
+        ),
+        (
+            "fixed_generator = 'noised'\n[measures.fixed_wasserstein]\n[measures.transport_error]\n",
+            "measures.transport_error: there is no formula for the distance from 'gaussian_ring' to 'noised' of it; "
+            "use fixed_wasserstein",
+        ),
+        (
+            "fixed_generator = { name = 'scaled', factor = 2.0 }\n[measures.gap_law_ratio]\n",
+            "measures.gap_law_ratio: there is no formula for the distance from 'gaussian_ring' to 'scaled' of it; "
+            "use fixed_wasserstein",
+        ),
+    ],
+)
+def test_a_measure_that_the_fixed_generator_cannot_serve_is_told_before_any_training(tiny, tmp_path, extra, line):
+    top, brackets, measures = extra.partition("[")
+    path = tiny(brackets + measures)
+    path.write_text(path.read_text().replace("steps = 4\n", f"steps = 4\n{top}", 1))
+    with pytest.raises(SpecError) as caught:
+        execute(path, Store(tmp_path / "results"), seeds=[0])
+    assert str(caught.value) == line
+    assert not (tmp_path / "results").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wganbench import names
-from wganbench.errors import ExtensionError
+from wganbench.errors import ExtensionError, SpecError
 from wganbench.spec import Component, Setting
 
 MEASURE_INPUTS = ("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves")
@@ -52,20 +53,35 @@ def import_all(setting: Setting) -> None:
 
     Raises:
         ExtensionError: For the first that does not.
+        SpecError: If a measure reads what the fixed generator cannot tell.
     """
     for use in setting.measures.values():
         measure(use.measure)
     for component in (setting.pictures or {}).values():
         picture(component)
-    factory("data set", setting.data)()
     factory("objective", setting.objective)()
     constraint(setting.constraint)
     for network in filter(None, (setting.generator, setting.critic)):
         factory("network", network)
     for optimizer in filter(None, (setting.generator_optimizer, setting.critic_optimizer)):
         factory("optimizer", optimizer)
-    if setting.fixed_generator is not None:
-        factory("fixed generator", setting.fixed_generator)()
+    _check_fixed(setting)
+
+
+def _check_fixed(setting: Setting) -> None:
+    """Makes data and fixed generator, and sees that measures which read the latter can."""
+    data = factory("data set", setting.data)()
+    fixed = factory("fixed generator", setting.fixed_generator)() if setting.fixed_generator else None
+    has_formula = fixed is not None and not math.isnan(fixed.distance(data))
+    for label, use in setting.measures.items():
+        name = use.measure.name
+        if fixed is None and not names.is_dotted(name) and "fixed" in _observing("measure", use.measure)[1]:
+            raise SpecError(f"measures.{label}: reads a fixed generator, and the setting has none; set fixed_generator")
+        if names.find("measure", name).closed_form and not has_formula:
+            raise SpecError(
+                f"measures.{label}: there is no formula for the distance from {setting.data.name!r} to "
+                f"{setting.fixed_generator.name if setting.fixed_generator else None!r} of it; use fixed_wasserstein"
+            )
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
