@@ -11,7 +11,16 @@ from wganbench.spec import load
 from wganbench.streams import Streams
 
 pytestmark = pytest.mark.gpu
-VARIANTS = list(load("gaussians8").variants)
+ONE_OF_EACH = {
+    "swissroll": ["clip-0.001", "wgan-gp"],
+    "surfaces": ["ring-gp", "roll-clip"],
+    "parallel-lines": ["critic-p050", "discriminator-m100"],
+    "optimal-critic": ["translation64-10", "gaussians-10-independent"],
+    "penalties": ["ring-linear", "circles-one-sided"],
+    "estimate-quality": ["roll-gp"],
+}
+VARIANTS = [("gaussians8", variant) for variant in load("gaussians8").variants]
+VARIANTS += [(name, variant) for name, variants in ONE_OF_EACH.items() for variant in variants]
 
 
 class MovedStreams(Streams):
@@ -32,22 +41,23 @@ class MovedData:
         return self.data.draw(n, rng).cuda()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_one_step_on_cuda_agrees_with_the_cpu(variant):
-    setting, seeds = load("gaussians8").setting(variant, "smoke"), (0, 3)
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
+    setting, seeds = load(name).setting(variant, "smoke"), (0, 3)
     here, there = (make_trainer(setting, seeds, torch.device(name)) for name in ("cpu", "cuda"))
     there.streams = {name: MovedStreams(seeds, name) for name in there.streams}
     there.data = MovedData(there.data)
     for trainer in (here, there):
         trainer.step()
-    torch.testing.assert_close(there.critic_loss.cpu(), here.critic_loss, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(there.generator_loss.cpu(), here.generator_loss, rtol=1e-4, atol=1e-5)
+    for label, loss in here.losses.items():
+        torch.testing.assert_close(there.losses[label].cpu(), loss, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_runs_on_cuda_and_the_record_names_the_card(variant):
-    runs = expand(load("gaussians8"), "smoke", [0, 1], [variant])
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant):
+    runs = expand(load(name), "smoke", [0, 1], [variant])
     for outcome in train_cohort(Cohort(tuple(runs)), torch.device("cuda"), artefact_of=runs[0]):
         assert outcome.record.status == "finished", outcome.record.note
-        assert None not in outcome.record.measures.values()
+        undefined = {label for label, value in outcome.record.measures.items() if value is None}
+        assert undefined <= {"drift", "rank_correlation"}, "these need more than a few steps"
         assert outcome.record.provenance.device == torch.cuda.get_device_name()
