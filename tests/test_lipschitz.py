@@ -63,3 +63,23 @@ def test_rescale_shrinks_each_tensor_of_each_seed_by_its_own_factor():
     lipschitz.rescale([weights, biases], clip_value=0.01)
     torch.testing.assert_close(weights, torch.tensor([[[-0.01, 0.005]], [[0.001, -0.005]], [[0.01, 0.0]]]))
     torch.testing.assert_close(biases, torch.tensor([[0.01], [0.01], [-0.01]]))
+
+
+@pytest.mark.parametrize(
+    ("penalty", "settles_at"),
+    [("gradient_penalty", (1.1, -0.9)), ("one_sided_penalty", (1.1,)), ("one_sided_linear_penalty", (1.0,))],
+    ids=["two-sided", "one-sided", "linear"],
+)
+def test_on_a_line_the_two_sided_penalty_alone_lets_a_critic_settle_the_wrong_way_round(penalty, settles_at):
+    """Two points 2 apart and λ = 10: 1 + d/2λ is the optimum; −(1 − d/2λ) a second, local one while d < 2λ."""
+    slopes = torch.arange(-2.0, 2.0, 0.05, dtype=torch.float64).view(-1, 1, 1)
+    real, fake = torch.full((len(slopes), 1, 1), 2.0, dtype=torch.float64), torch.zeros(len(slopes), 1, 1).double()
+
+    def critic(x):
+        return (slopes * x).flatten(1)
+
+    gap = (critic(real) - critic(fake)).mean(dim=1)
+    penalise = getattr(lipschitz, penalty)
+    losses = penalise(critic, real, fake, Streams(range(len(slopes)), "penalty"), penalty_weight=10.0) - gap
+    lowest = (losses[1:-1] < losses[:-2]) & (losses[1:-1] < losses[2:])
+    assert sorted(slopes[1:-1][lowest].flatten().tolist()) == pytest.approx(sorted(settles_at), abs=1e-6)
