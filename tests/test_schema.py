@@ -18,6 +18,7 @@ from wganbench.spec import Experiment, Setting, available, load
 
 SCHEMA = spec_schema()
 TYPES = {
+    "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
     "string": lambda value: isinstance(value, str),

@@ -25,13 +25,14 @@ def planned() -> dict[str, Run]:
     }
 
 
-def one_step(run: Run) -> dict[str, float | None]:
+def one_step(run: Run) -> dict[str, float]:
+    """Losses and measures that one step defines; drift and rank correlation, say, need more of them."""
     (outcome,) = train_cohort(Cohort((run,)), torch.device("cpu"))
     record = outcome.record
     assert record.status == "finished", record.note
     labels = ("critic_loss", "generator_loss") if run.setting.fixed_generator is None else ("critic_loss",)
     losses = {label: record.curves[label].values[0] for label in labels}
-    return {**losses, **record.measures}
+    return {label: value for label, value in {**losses, **record.measures}.items() if value is not None}
 
 
 RUNS = planned()
