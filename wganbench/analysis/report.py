@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wganbench.analysis import plot, table
 from wganbench.analysis.drawing import Drawing, draw, drawings_of, ranked, title_of
-from wganbench.analysis.overview import overview, with_numbers
+from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.plan import family
@@ -346,10 +346,12 @@ def by_id(records: Iterable[Record]) -> dict[str, Record]:
 
 def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[str]:
     """The measures that the experiment is about, the others folded away, and in a line the variants without any run."""
-    results, first = overview(experiment, records, profile), table.headline(experiment)
-    yield render(Table(results.title, results.rows), "markdown") if results.rows else ""
-    every = table.results(experiment, records, profile)
-    rest = tuple(row for row in with_numbers(every) if row.measure not in first)
+    first, every = table.headline(experiment), table.results(experiment, records, profile)
+    rows = with_numbers(every)
+    results = every if experiment.published else by_variant(experiment, records, profile)
+    shown = tuple(row for row in rows if row.measure in first) if experiment.published else results.rows
+    yield render(Table(results.title, shown), "markdown") if shown else ""
+    rest = tuple(row for row in rows if row.measure not in first)
     if rest:
         names = ", ".join(dict.fromkeys(row.measure for row in rest))
         folded = render(Table(every.title, rest), "markdown")
