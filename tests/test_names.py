@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from pydantic.fields import FieldInfo
 
+from wganbench import names
+from wganbench.measures import transport
 from wganbench.names import NAMES, Entry
 from wganbench.runner.resolve import import_object
 
@@ -42,3 +44,8 @@ def test_no_name_looks_like_a_path(kind: str, name: str, entry: Entry):
 
 def test_every_measure_says_how_its_numbers_are_read():
     assert [name for name, entry in NAMES["measure"].items() if entry.scale is None] == []
+
+
+def test_a_spec_refuses_as_many_samples_as_the_transport_itself():
+    assert names.MAX_TRANSPORT_SAMPLES == transport.MAX_SAMPLES
+    assert names.TRANSPORT_BYTES == transport.BYTES_PER_PAIR

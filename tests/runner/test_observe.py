@@ -167,3 +167,12 @@ def test_a_measure_that_the_fixed_generator_cannot_serve_is_told_before_any_trai
         execute(path, Store(tmp_path / "results"), seeds=[0])
     assert str(caught.value) == line
     assert not (tmp_path / "results").exists()
+
+
+def test_a_stranger_s_fixed_generator_needs_no_formula(tiny, tmp_path, monkeypatch):
+    text = "class Same:\n    independent = False\n\n    def __call__(self, real, noise):\n        return real\n"
+    (tmp_path / "same.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tiny("[variants.same]\nfixed_generator = 'same:Same'\nconstraint = 'gradient_penalty'\n")
+    (record,) = execute(path, Store(tmp_path / "results"), seeds=[0], variants=["same"])
+    assert record.status == "finished", record.note

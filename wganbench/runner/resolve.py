@@ -72,7 +72,8 @@ def _check_fixed(setting: Setting) -> None:
     """Makes data and fixed generator, and sees that measures which read the latter can."""
     data = factory("data set", setting.data)()
     fixed = factory("fixed generator", setting.fixed_generator)() if setting.fixed_generator else None
-    has_formula = fixed is not None and not math.isnan(fixed.distance(data))
+    formula = getattr(fixed, "distance", None)  # a stranger's need not have one
+    has_formula = formula is not None and not math.isnan(formula(data))
     for label, use in setting.measures.items():
         name = use.measure.name
         if fixed is None and not names.is_dotted(name) and "fixed" in _observing("measure", use.measure)[1]:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from wganbench.data.fixed import Fixed
 from wganbench.streams import Streams
-from wganbench.train.method import DataSet, FixedGenerator, Method
+from wganbench.train.method import DataSet, Method
 from wganbench.train.stack import Parameters, Stack
 
 
@@ -87,7 +88,7 @@ class CriticTrainer(Critics):
         critic_optimizer: Optimizer,
         method: Method,
         data: DataSet,
-        fixed: FixedGenerator,
+        fixed: Fixed,
         *,
         batch_size: int,
         device: torch.device | str = "cpu",

@@ -31,19 +31,6 @@ class DataSet(Protocol):
         ...
 
 
-class FixedGenerator(Protocol):
-    """Makes fakes out of reals, row by row, in the place of a generator that is not trained."""
-
-    @property
-    def independent(self) -> bool:
-        """Whether it is given reals of its own, so that real and fake rows are independent."""
-        ...
-
-    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
-        """Real samples and standard normal noise, both ``(…, *sample_shape)``, to as many fakes."""
-        ...
-
-
 @dataclass(frozen=True)
 class Unroll:
     """The generator is updated against the critic as it will be after ``steps`` steps; only the first step is kept.
