@@ -46,6 +46,9 @@ worse = "clip"
 """
 
 
+READERS = ("report", "check", "plan")
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -164,16 +167,37 @@ def test_bad_input_is_one_line_with_the_place_and_the_remedy(here, arguments, sa
     assert not list(here.glob("**/*.json"))
 
 
-@pytest.mark.parametrize("command", ["run", "report", "check", "plan"])
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "newer"])
-def test_a_bad_record_stops_every_command_and_costs_nothing(here, command, damage):
+def damaged_record(damage: str) -> Path:
+    """One of four records, whose file is then as ``damage`` says."""
     ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2")
     path = Store("results").paths()[0]
-    whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
     text = path.read_text()
     path.write_text(
         {"truncated": text[:500], "foreign": '{"a": 1}', "newer": text.replace('r": 1,', 'r": 99,', 1)}[damage]
     )
+    return path
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign"])
+def test_run_sets_a_damaged_record_aside_and_trains_it_anew(here, damage):
+    path = damaged_record(damage)
+    whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
+    damaged = path.read_bytes()
+    printed = ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2")
+    aside = path.parent / "damaged" / path.name
+    assert str(aside) in printed
+    assert aside.read_bytes() == damaged
+    assert len(Store("results").load()) == 4
+    assert {other: other.read_bytes() for other in whole} == whole
+
+
+@pytest.mark.parametrize(
+    ("command", "damage"),
+    [("run", "newer"), *((name, damage) for name in READERS for damage in ("truncated", "foreign", "newer"))],
+)
+def test_a_bad_record_stops_every_command_that_may_not_move_it_and_costs_nothing(here, command, damage):
+    path = damaged_record(damage)
+    whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
     damaged = path.read_bytes()
     printed = wrong(command, "tiny.toml")
     assert str(path) in printed

@@ -56,7 +56,7 @@ def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant):
     runs = expand(load(name), "smoke", [0, 1], [variant])
-    for outcome in train_cohort(Cohort(tuple(runs)), torch.device("cuda"), artefact_of=runs[0]):
+    for outcome in train_cohort(Cohort(tuple(runs)), torch.device("cuda"), drawn=runs[0].id):
         assert outcome.record.status == "finished", outcome.record.note
         undefined = {label for label, value in outcome.record.measures.items() if value is None}
         assert undefined <= {"drift", "rank_correlation"}, "these need more than a few steps"

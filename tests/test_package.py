@@ -36,6 +36,7 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "schema": ["schema"],
     "merge": ["merge", OTHERS, "--results", RESULTS],
     "report": ["report", "gaussians8", "--results", RESULTS],
+    "results": ["results", "verify", "--results", RESULTS],
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
     "check": ["check", "--results", RESULTS],
 }

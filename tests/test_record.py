@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from wganbench import record as module
 from wganbench.errors import RecordError
+from wganbench.merge import merge_stores
 from wganbench.plan import expand
 from wganbench.record import (
     MAX_BYTES,
@@ -30,7 +31,7 @@ from wganbench.record import (
     Provenance,
     Record,
     Store,
-    merge_stores,
+    leftovers,
     read_text,
     record_of,
     write_atomically,
@@ -162,6 +163,7 @@ def test_an_artefact_lies_in_its_folder_and_nowhere_else(file):
 
 # ---- files that are no records --------------------------------------------------------------------------------------
 
+SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
 COMMITTED_CONTENT: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
 
 
@@ -172,13 +174,13 @@ def with_setting(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", "not whole JSON; move the file away, 'wganbench run' makes it anew"),
-        (COMMITTED.read_text()[:-30], "not whole JSON; move the file away, 'wganbench run' makes it anew"),
+        ("", f"not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew"),
+        (COMMITTED.read_text()[:-30], f"not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew"),
         ("\0\0\0", "not whole JSON"),
         (f'{{"a": {"9" * 9999}}}', "not whole JSON"),
-        ("[" * 99999, "nested too deeply to be a record; move the file away"),
-        ('{"a":' * 99999, "nested too deeply to be a record; move the file away"),
-        ("[]", "not a record of wganbench; move the file out of the results folder"),
+        ("[" * 99999, f"nested too deeply to be a record; {SET_ASIDE}"),
+        ('{"a":' * 99999, f"nested too deeply to be a record; {SET_ASIDE}"),
+        ("[]", f"not a record of wganbench; {SET_ASIDE}"),
         ("3", "not a record of wganbench"),
         ("null", "not a record of wganbench"),
         ('"text"', "not a record of wganbench"),
@@ -194,7 +196,7 @@ def with_setting(**changes: Any) -> dict[str, Any]:
             "schema 99, this version reads up to 1; upgrade wganbench",
         ),
         (COMMITTED.read_text().replace("0.6376", "0.9376"), "content does not match its checksum '"),
-        (json.dumps({**COMMITTED_CONTENT, "checksum": None}), "content does not match its checksum None; restore"),
+        (json.dumps({**COMMITTED_CONTENT, "checksum": None}), f"content does not match its checksum None; {SET_ASIDE}"),
         (signed({**COMMITTED_CONTENT, "mood": 3}), "unknown field 'mood'; known: "),
         (
             signed({**COMMITTED_CONTENT, "status": "fine"}),
@@ -243,10 +245,10 @@ def test_every_file_that_is_no_record_is_told_and_all_at_once(make, store):
     shutil.copy(store.path(make()), store.root / "elsewhere")
     assert told(store) == [
         f"{store.root}/elsewhere/{make().id}.json: holds the record of {store.path(make())}; move the file there",
-        f"{folder}/binary.json: not a text file in UTF-8; move the file away",
-        f"{folder}/empty.json: not whole JSON; move the file away, 'wganbench run' makes it anew",
+        f"{folder}/binary.json: not a text file in UTF-8; {SET_ASIDE}",
+        f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew",
         f"{folder}/folder.json: cannot be read (Is a directory); move it away",
-        f"{folder}/huge.json: 65,537 bytes; a record has at most 65,536; move the file away",
+        f"{folder}/huge.json: 65,537 bytes; a record has at most 65,536; {SET_ASIDE}",
         f"{folder}/other-name.json: holds the record of {store.path(make(seed=2))}; move the file there",
     ]
 
@@ -425,12 +427,26 @@ def test_what_killed_writers_left_is_swept_and_what_living_ones_write_is_not(sto
     monkeypatch.setattr("platform.node", lambda: "a[1]b")
     folder = store.root / "x"
     folder.mkdir(parents=True)
-    dead, living = folder / f".r.json.a[1]b.{2**22 + 1}", folder / f".r.json.a[1]b.{os.getpid()}"
-    others, odd = folder / ".r.json.elsewhere.1", folder / f".r.json.a[1]b.{'9' * 40}"
-    for path in (dead, living, others, odd):
+    gone, here = 2**22 + 1, os.getpid()
+    dead = [folder / f".r.json.a[1]b.{gone}", folder / f".r.json.a[1]b.01234567.{gone}"]
+    living = [folder / f".r.json.a[1]b.{here}", folder / f".r.json.a[1]b.01234567.{here}"]
+    others = [folder / ".r.json.elsewhere.1", folder / ".r.json.elsewhere.01234567.1"]
+    odd = [folder / f".r.json.a[1]b.{'9' * 40}", folder / f".r.json.a[1]b.{gone}.json"]
+    for path in (*dead, *living, *others, *odd):
         path.write_text("half")
+    assert {*leftovers(store.root)} == {*dead}
     store.prepare(["x"])
-    assert {*folder.glob(".*")} == {living, others, odd}
+    assert {*folder.glob(".*")} == {*living, *others, *odd}
+
+
+def test_two_writers_of_one_host_name_and_process_id_have_two_temporary_files(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("os.fsync", lambda file: seen.extend(files(tmp_path)))
+    for _ in range(2):
+        write_atomically(tmp_path / "x.json", b"content", replace=True)
+    first, second = (name for name in seen if name != "x.json")
+    assert first != second
+    assert first.endswith(f".{os.getpid()}")
 
 
 # ---- artefacts and merging ------------------------------------------------------------------------------------------

@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
+from wganbench.console import voice
 from wganbench.errors import RecordError, SpecError, WganbenchError
+from wganbench.merge import merge_stores
 from wganbench.names import suggest
 from wganbench.plan import CPU_CORE_FLOPS, Run, cohorts, expand, family, parse_seeds, step_flops
-from wganbench.record import Record, Store, merge_stores, write_atomically
+from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import Experiment, available, load
+from wganbench.work.execution import Execution, ExecutorName
+from wganbench.work.stop import EXIT_CODES, Stop
 
 if TYPE_CHECKING:
     from wganbench.analysis.verdict import Verdict
@@ -68,6 +69,44 @@ def _chosen(function: F) -> F:
         click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable."),
         click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
         click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
+    ):
+        function = option(function)
+    return function
+
+
+POSITIVE = click.FloatRange(min=0, min_open=True)
+COUNT = click.IntRange(min=1)
+
+
+def _executed(function: F) -> F:
+    """The options that say how runs are executed: where, how many at a time, and what may go wrong."""
+    executors = click.Choice(get_args(ExecutorName))
+    for option in (
+        click.option(
+            "--checkpoint-every",
+            "checkpoint_seconds",
+            type=POSITIVE,
+            default=60.0,
+            metavar="SECONDS",
+            show_default=True,
+            help="Wall time between two checkpoints of a cohort.",
+        ),
+        click.option("--timeout", type=POSITIVE, metavar="MINUTES", help="Runs of a cohort that takes longer fail."),
+        click.option(
+            "--retries",
+            type=click.IntRange(min=0),
+            default=2,
+            show_default=True,
+            help="Further attempts at a cohort whose worker died, without a new checkpoint between.",
+        ),
+        click.option("--deterministic", is_flag=True, help="Hold torch to deterministic algorithms."),
+        click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
+        click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
+        click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),
+        click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads a cohort."),
+        click.option("--jobs", type=COUNT, help="Cohorts at a time [default: by cores or cards; inline: 1]."),
+        click.option("--executor", type=executors, help="[default: inline, with more than one job local]"),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
     ):
         function = option(function)
     return function
@@ -164,11 +203,11 @@ def plan(
 @click.argument("experiment")
 @_chosen
 @_results()
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of one cohort each.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads, with one job.")
+@_executed
 @click.option("--again", is_flag=True, help="Train and record anew what is recorded.")
 @click.option("--keep-failed", is_flag=True, help="Leave failed runs as they are.")
+@click.option("--max-hours", type=POSITIVE, help="Leave checkpoints and stop after so long, with exit code 124.")
+@click.option("--log-json", is_flag=True, help="Print every event as a line of JSON.")
 def run(
     experiment: str,
     seeds: str | None,
@@ -177,78 +216,75 @@ def run(
     overrides: tuple[str, ...],
     stack: int | None,
     results: Path,
-    device: Literal["auto", "cpu", "cuda"],
-    jobs: int,
-    threads: int,
     again: bool,
     keep_failed: bool,
+    max_hours: float | None,
+    log_json: bool,
+    **executed: Any,
 ) -> None:
     """Run every variant of EXPERIMENT once per seed, and record each outcome.
 
-    Finished and diverged runs are skipped, failed ones run again. Exits with 1 if a run failed.
+    Finished and diverged runs are skipped, failed ones run again. Ctrl-C and SIGTERM leave checkpoints; the same
+    command goes on from there, as do others on the same results folder. Exits with 1 if a run failed.
     """
     spec = load(experiment, overrides)
     runs = _runs(spec, seeds, profile, variants)
-    if profile != "paper":
-        click.echo(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
-    from wganbench.runner import Execution, run_all  # imports torch, which all else does without
-
-    execution = Execution(device=device, stack=stack or spec.stack, jobs=jobs, threads=threads)
+    execution = _execution(stack=stack or spec.stack, **executed)
+    stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []
-    with _progress(runs) as report:
+    with voice(runs, as_json=log_json) as out, stop.on_signals():
+        if profile != "paper":
+            out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+        from wganbench.runner import run_all  # imports torch, which all else does without
+
         for record in run_all(
-            runs, Store(results), spec.path, execution, again=again, keep_failed=keep_failed, report=report
+            runs,
+            Store(results),
+            spec.path,
+            execution,
+            again=again,
+            keep_failed=keep_failed,
+            stop=stop,
+            report=out.report,
+            tell=out.tell,
         ):
             new.append(record)
-            click.echo(f"{record.id}  {record.status}  {record.wall_seconds:.1f} s{_note(record)}")
-    if new:
-        click.echo(
-            f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+            out.record(record)
+        failed = sum(record.status == "failed" for record in new)
+        out.end(
+            _summary(experiment, runs, new, results),
+            recorded=len(new),
+            failed=failed,
+            planned=len(runs),
+            stop=stop.reason,
         )
-    else:
-        click.echo(
-            f"all {len(runs)} runs are recorded in {results}; nothing trained. "
-            f"--results DIR records elsewhere, --again trains anew"
-        )
-    failed = [record for record in new if record.status == "failed"]
+    if stop.reason is not None:
+        click.echo(f"wganbench: {stop.reason}; what was recorded stays, the same command goes on from there", err=True)
+        sys.exit(EXIT_CODES[stop.reason])
     if failed:
-        click.echo(f"wganbench: {len(failed)} of {len(new)} runs failed; the tracebacks are in their records", err=True)
+        click.echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
         sys.exit(1)
 
 
-def _note(record: Record) -> str:
-    return f"  {record.note.strip().splitlines()[-1]}" if record.note else ""
+def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:
+    """From the options of ``run``; more than one job is a reason to use processes."""
+    named = executor or ("local" if (rest["jobs"] or 1) > 1 else "inline")
+    asked = {}
+    for text in slurm:
+        key, equals, value = text.partition("=")
+        if not (key.isidentifier() and equals and value):
+            raise SpecError(f"--slurm {text!r}: must be KEY=VALUE, such as slurm_partition=gpu or timeout_min=120")
+        asked[key] = int(value) if value.isdecimal() else value
+    return Execution(executor=named, slurm=asked, timeout_seconds=None if timeout is None else timeout * 60, **rest)
 
 
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f} steps/s" if task.speed else "")
-
-
-@contextmanager
-def _progress(runs: Sequence[Run]) -> Iterator[Callable[[str, int], None]]:
-    """A bar a cohort under way, on a terminal only."""
-    steps = {run.family: run.setting.steps for run in runs}
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), _Speed(), TimeRemainingColumn())
-    # Records go to stdout above the bars on a terminal, and untouched into a pipe.
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(cohort: str, step: int) -> None:
-            if cohort not in tasks:
-                tasks[cohort] = bars.add_task(cohort, total=steps[cohort.rsplit("-s", 1)[0]])
-            bars.update(tasks[cohort], completed=step)
-            if step >= steps[cohort.rsplit("-s", 1)[0]]:
-                bars.remove_task(tasks.pop(cohort))
-
-        yield report
+def _summary(experiment: str, runs: Sequence[Run], new: Sequence[Record], results: Path) -> str:
+    if new:
+        return f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+    return (
+        f"all {len(runs)} runs are recorded in {results}; nothing trained. "
+        f"--results DIR records elsewhere, --again trains anew"
+    )
 
 
 def _covered(names: Sequence[str], results: Path) -> list[Experiment]:
@@ -399,6 +435,28 @@ def merge(directories: tuple[Path, ...], results: Path, prefer: Literal["ours", 
             click.echo(f"wganbench: {refusal}", err=True)
         refused = refused or bool(refusals)
     if refused:
+        sys.exit(1)
+
+
+@cli.group(name="results")
+def results_group() -> None:
+    """Look after a results folder."""
+
+
+@results_group.command(name="verify")
+@_results()
+@click.option("--set-aside", is_flag=True, help="Move damaged records to 'damaged' beside them; 'run' makes them anew.")
+def verify_results(results: Path, set_aside: bool) -> None:
+    """Say what is whole in the folder, damaged, orphaned, set aside or stale; exit with 1 if anything is damaged."""
+    from wganbench import verify
+
+    store = Store(results)
+    if set_aside:
+        verify.set_aside(store)
+    findings = verify.verify(store)
+    for line in findings.lines():
+        click.echo(line)
+    if findings.damaged:
         sys.exit(1)
 
 

@@ -6,6 +6,7 @@
     ├── SpecError           a benchmark file, an override, a name in either, or a plan that cannot be made
     ├── DataError           a data set, a sample or a measure's input that cannot be had
     ├── RecordError         a record or a results folder that cannot be read or written
+    │   └── DamagedError    a record file whose content is broken: it can be set aside, and its run trained again
     └── ExtensionError      a dotted name that does not import, or is not what its place asks for
 
 Messages say where, what is wrong with the value, and what would be right. *Divergence is an outcome, not an error.*
@@ -30,6 +31,10 @@ class DataError(WganbenchError):
 
 class RecordError(WganbenchError):
     """A record or its folder cannot be read or written."""
+
+
+class DamagedError(RecordError):
+    """A record file's content is broken."""
 
 
 class ExtensionError(WganbenchError):

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 
 from wganbench.errors import SpecError
@@ -25,6 +24,7 @@ class Run:
         experiment, profile: Who asked for it. Neither is part of the id: the same content is the same run.
         overrides: The ``--set`` texts that made the setting, for the reader.
         claims: Digest of each claim of the spec as it stood when the run was planned.
+        family: What the runs that differ in seed alone have in common: the variant's name and a hash of the setting.
     """
 
     experiment: str
@@ -34,11 +34,11 @@ class Run:
     setting: Setting
     overrides: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
+    family: str = ""
 
-    @cached_property
-    def family(self) -> str:
-        """What the runs that differ in seed alone have in common: the variant's name and a hash of the setting."""
-        return family(self.variant, self.setting)
+    def __post_init__(self) -> None:
+        if not self.family:  # expand makes it once for all seeds, since hashing a setting takes longer than all else
+            object.__setattr__(self, "family", family(self.variant, self.setting))
 
     @property
     def id(self) -> str:
@@ -91,9 +91,10 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
     overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
     chosen = list(dict.fromkeys(variants)) or list(experiment.variants)
     return [
-        Run(experiment.name, profile, variant, seed, setting, overrides, claims)
+        Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
         for variant in chosen
         for setting in [experiment.setting(variant, profile)]
+        for name in [family(variant, setting)]
         for seed in sorted(set(seeds))
     ]
 

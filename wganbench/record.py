@@ -2,6 +2,7 @@
 
 ``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN.npz`` what its figures need beyond
 numbers. Every planned run ends in exactly one record, failures included; an interrupted run has none yet.
+``results/EXPERIMENT/damaged/`` is where files go whose content is broken: they count no more and are never deleted.
 """
 
 from __future__ import annotations
@@ -15,17 +16,29 @@ import json
 import os
 import platform
 import re
+import secrets
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from wganbench.errors import RecordError
+from wganbench import quarantine
+from wganbench.errors import DamagedError, RecordError
 from wganbench.plan import Run, family
-from wganbench.spec import RECORDED, Model, Name, Setting, mistakes, short
+from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, mistakes, short
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024
@@ -35,14 +48,24 @@ MIGRATIONS: dict[int, Migration] = {}
 """From schema number n to n + 1, for every n below ``SCHEMA``; a change of the schema adds one, with its test."""
 
 Status = Literal["finished", "diverged", "failed"]
-Number = float | None
-"""A measured number; None for one that is not finite (JSON has no NaN), whose reason the status or note gives."""
+
+
+def _bounded(value: float | None) -> float | None:
+    return value if value is None or abs(value) <= MAX_FLOAT else None
+
+
+Number = Annotated[float | None, AfterValidator(_bounded)]
+"""A measured number; None for one that is not finite (JSON has no NaN), whose reason the status or note gives, or that
+is so large that statistics of it would not be.
+"""
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Step = Annotated[int, Field(ge=0, le=MAX_STEPS)]
 
 
 class Curve(Model):
     """A number over generator steps, one value a step."""
 
-    steps: list[NonNegativeInt]
+    steps: list[Step]
     values: list[Number]
 
     @model_validator(mode="after")
@@ -71,6 +94,7 @@ class Provenance(Model):
         deterministic: Whether torch was held to deterministic algorithms.
         commit: Of wganbench's checkout; None for an installed package.
         dirty: Whether that checkout had uncommitted changes; None where there is none.
+        precision: The least that torch was allowed in products of float32 matrices.
         libraries: Versions by package name.
         started: UTC, ISO 8601, to the second.
     """
@@ -82,6 +106,13 @@ class Provenance(Model):
     dirty: bool | None
     libraries: dict[str, str]
     started: str
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The plain precision is left out, so that records made before it was told stay as they are."""
+        content: dict[str, Any] = serialize(self)
+        return {key: value for key, value in content.items() if (key, value) != ("precision", "float32")}
 
 
 class Record(Model):
@@ -104,12 +135,12 @@ class Record(Model):
     experiment: Name
     profile: Name
     variant: Name
-    seed: NonNegativeInt
+    seed: Seed
     overrides: list[str]
     setting: Setting
     status: Status
     note: str | None
-    steps_done: NonNegativeInt
+    steps_done: Step
     measures: dict[str, Number]
     best: dict[str, Number]
     curves: dict[str, Curve]
@@ -143,6 +174,16 @@ def record_of(run: Run, **outcome: Any) -> Record:
     )
 
 
+def checksum_of(record: Record) -> str:
+    """What ``write_text`` states as the checksum of ``record``.
+
+    The same whenever an unchanged file is read, for an older schema too, where it is that of the migrated content; and
+    another once a run was trained anew, whose numbers may be equal but whose times are not. A field that is added
+    without a new schema is left out where it has its default, as ``Provenance.precision`` is; else this would change.
+    """
+    return _checksum(record.model_dump(mode="json"))
+
+
 def write_text(record: Record) -> str:
     """The record as it lies on disk: JSON, a field a line, curves on one line each, with its content checksum."""
     content = record.model_dump(mode="json")
@@ -157,38 +198,50 @@ def write_text(record: Record) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
+SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
+
+
+def _without_remedy(text: str) -> str:
+    return text.partition(f"; {SET_ASIDE}")[0]
+
+
 def read_text(text: str, where: str) -> Record:
     """Reads what ``write_text`` wrote, older schemas through their migrations.
 
     Raises:
-        RecordError: If it is no record, damaged, or of a newer schema; names ``where``.
+        DamagedError: If it is no record, or not as it was written.
+        RecordError: If it is as it was written, but by a version that wrote otherwise. Both name ``where``.
     """
     try:
         return _record_in(_json_in(text, where), where)
     except RecursionError:
-        raise RecordError(f"{where}: nested too deeply to be a record; move the file away") from None
+        raise DamagedError(f"{where}: nested too deeply to be a record; {SET_ASIDE}") from None
 
 
 def _json_in(text: str, where: str) -> object:
     try:
         return json.loads(text)
     except ValueError:
-        raise RecordError(f"{where}: not whole JSON; move the file away, 'wganbench run' makes it anew") from None
+        raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew") from None
 
 
 def _record_in(content: object, where: str) -> Record:
     if not isinstance(content, dict) or not {"checksum", "schema_number", "id", "setting"} <= content.keys():
-        raise RecordError(f"{where}: not a record of wganbench; move the file out of the results folder")
+        raise DamagedError(f"{where}: not a record of wganbench; {SET_ASIDE}")
     number = content["schema_number"]
     if type(number) is not int or number < 1:
-        raise RecordError(f"{where}: schema {short(number)} is none of wganbench's; move the file away")
+        raise DamagedError(f"{where}: schema {short(number)} is none of wganbench's; {SET_ASIDE}")
     if number > SCHEMA:
         raise RecordError(f"{where}: schema {number}, this version reads up to {SCHEMA}; upgrade wganbench")
     stated = content.pop("checksum")
     if stated != _checksum(content):
-        raise RecordError(f"{where}: content does not match its checksum {short(stated)}; restore the file")
+        raise DamagedError(f"{where}: content does not match its checksum {short(stated)}; {SET_ASIDE}, or restore it")
     for step in range(number, SCHEMA):
         content = MIGRATIONS[step](content)
+    return _validated(content, where)
+
+
+def _validated(content: dict[str, Any], where: str) -> Record:
     setting = json.dumps(content["setting"])
     try:
         content["setting"] = _setting_in(setting)
@@ -219,6 +272,21 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Problem:
+    """A file that is not a record in its place.
+
+    Attributes:
+        kind: ``damaged``: its content is broken; ``unreadable``: whole, as far as one can tell, but this version or
+            this user cannot read it; ``misplaced``: a whole record that belongs, or is already, elsewhere.
+        text: One line: the path, what is wrong, the remedy.
+    """
+
+    path: Path
+    kind: Literal["damaged", "unreadable", "misplaced"]
+    text: str
+
+
 class Store:
     """A results folder.
 
@@ -240,6 +308,19 @@ class Store:
         found = self.root.glob("*/*.json")
         return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
+    def find(self, experiment: str, run_id: str) -> Record | None:
+        """The record of one run, without a look at any other; None if it has none.
+
+        Raises:
+            DamagedError: If its content is broken.
+            RecordError: If it cannot be read otherwise, or is another run's.
+        """
+        path = self.root / experiment / f"{run_id}.json"
+        record = _read_file(path)
+        if record is not None and self.path(record) != path:
+            raise RecordError(self._belongs_elsewhere(path, record))
+        return record
+
     def load(self) -> dict[str, Record]:
         """All records by id.
 
@@ -248,31 +329,72 @@ class Store:
         """
         records, problems = self.scan()
         if problems:
-            raise RecordError("\n".join(problems))
+            raise RecordError("\n".join(problem.text for problem in problems))
         return records
 
-    def scan(self) -> tuple[dict[str, Record], list[str]]:
-        """The records that can be read, by id, and a line for each file that is not one of them."""
+    def load_whole(self) -> tuple[dict[str, Record], list[tuple[Path, str]]]:
+        """All whole records by id; damaged files are set aside, so that their runs count as not recorded.
+
+        Returns:
+            The records; and where each file that was set aside now lies, with the line that says what was wrong.
+
+        Raises:
+            RecordError: With a line for each other problem that ``load`` tells of; nothing is then set aside.
+        """
+        records, problems = self.scan()
+        others = [problem.text for problem in problems if problem.kind != "damaged"]
+        if others:
+            raise RecordError("\n".join(others))
+        moved = [(self.set_aside(problem.path, problem.text), _without_remedy(problem.text)) for problem in problems]
+        return records, [(path, reason) for path, reason in moved if path is not None]
+
+    def scan(self) -> tuple[dict[str, Record], list[Problem]]:
+        """The records that can be read, by id, and each file that is not one of them."""
         with _without_collection():
             return self._scan()
 
-    def _scan(self) -> tuple[dict[str, Record], list[str]]:
+    def _scan(self) -> tuple[dict[str, Record], list[Problem]]:
         records: dict[str, Record] = {}
         problems = []
         for path in self.paths():
             try:
                 record = _read_file(path)
             except RecordError as error:
-                problems.append(str(error))
+                kind: Literal["damaged", "unreadable"] = "damaged" if isinstance(error, DamagedError) else "unreadable"
+                problems.append(Problem(path, kind, str(error)))
+                continue
+            if record is None:
                 continue
             if path != self.path(record):
-                problems.append(f"{path}: holds the record of {self.path(record)}; move the file there")
+                problems.append(Problem(path, "misplaced", self._belongs_elsewhere(path, record)))
             elif record.id in records:
                 other = self.path(records[record.id])
-                problems.append(f"{path}: the same run is recorded in {other}; keep one of them")
+                text = f"{path}: the same run is recorded in {other}; keep one of them"
+                problems.append(Problem(path, "misplaced", text))
             else:
                 records[record.id] = record
         return records, problems
+
+    def _belongs_elsewhere(self, path: Path, record: Record) -> str:
+        return f"{path}: holds the record of {self.path(record)}; move the file there"
+
+    def set_aside(self, path: Path, reason: str) -> Path | None:
+        """Moves a damaged record into ``damaged`` beside it, under a name of its own, with ``reason`` beside that.
+
+        Args:
+            reason: As ``DamagedError`` says it; the remedy in it, which this is, is left out.
+
+        Returns:
+            Where it lies now; None if another process moved it first, or has put a whole record there since.
+
+        Raises:
+            RecordError: If it is not damaged, but cannot be read, or cannot be moved; it is then where it was.
+        """
+        try:
+            _read_file(path)
+        except DamagedError:
+            return quarantine.take(path, _without_remedy(reason))
+        return None
 
     def path(self, record: Record) -> Path:
         return self.root / record.experiment / f"{record.id}.json"
@@ -306,7 +428,8 @@ class Store:
                 (folder / "artefacts").mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"x" * MAX_BYTES)
-                _sweep(folder)
+                for leftover in leftovers(folder):
+                    leftover.unlink(missing_ok=True)
             except OSError as error:
                 raise RecordError(
                     f"{folder}: cannot be written ({error.strerror}); choose another folder with --results"
@@ -340,21 +463,27 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _read_file(path: Path) -> Record:
+def _read_file(path: Path) -> Record | None:
+    """The record in a file; None if there is no file, as when another process has just set it aside."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise RecordError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; move the file away")
+            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {SET_ASIDE}")
         text = path.read_bytes().decode()
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            return None
         raise RecordError(f"{path}: cannot be read ({error.strerror}); move it away") from None
     except UnicodeDecodeError:
-        raise RecordError(f"{path}: not a text file in UTF-8; move the file away") from None
+        raise DamagedError(f"{path}: not a text file in UTF-8; {SET_ASIDE}") from None
     return read_text(text, str(path))
 
 
-def write_atomically(path: Path, content: bytes, *, replace: bool = False) -> bool:
+def write_atomically(path: Path, content: bytes, *, replace: bool = False, durable: bool = True) -> bool:
     """Puts ``content`` at ``path`` whole or not at all; an existing file stays unless ``replace``.
+
+    Args:
+        durable: Whether it has to be whole after a power cut as well, which takes milliseconds.
 
     Returns:
         Whether it was written.
@@ -362,13 +491,15 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False) -> bo
     Raises:
         RecordError: If the disk refuses.
     """
-    temporary = path.parent / f".{path.name}.{platform.node()}.{os.getpid()}"
+    # The process id is last, for _sweep. It says little where containers of one host name share a disk.
+    temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         return _put(temporary, path, replace)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror}); free the disk or use --results") from None
@@ -393,12 +524,11 @@ def _put(temporary: Path, path: Path, replace: bool) -> bool:
     return True
 
 
-def _sweep(folder: Path) -> None:
-    """Removes what writers of this machine that were killed in ``write_atomically`` have left half written."""
-    for temporary in folder.rglob(f".*.{glob.escape(platform.node())}.*"):
-        process = temporary.name.rpartition(".")[2]
-        if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process)):
-            temporary.unlink(missing_ok=True)
+def leftovers(folder: Path) -> list[Path]:
+    """What writers of this machine that were killed in ``write_atomically`` have left half written in ``folder``."""
+    found = sorted(folder.rglob(f".*.{glob.escape(platform.node())}.*"))
+    processes = [(path, path.name.rpartition(".")[2]) for path in found]
+    return [path for path, process in processes if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process))]
 
 
 def _is_alive(process: int) -> bool:
@@ -409,56 +539,3 @@ def _is_alive(process: int) -> bool:
     except OSError:
         return True
     return True
-
-
-Preference = Literal["ours", "theirs"] | None
-
-
-def merge_stores(ours: Store, theirs: Store, prefer: Preference = None) -> tuple[int, int, list[str]]:
-    """Takes in another folder's records and artefacts.
-
-    A record with the same measures and curves as one that is here is skipped; one that differs is refused, unless
-    ``prefer`` says which to keep. A failed run gives way to one that did not fail, on whichever side it is. The rest is
-    merged all the same.
-
-    Returns:
-        How many were taken in, how many were skipped, and a line for each refusal, damaged files of theirs included.
-
-    Raises:
-        RecordError: If one of our own records is damaged, or the disk refuses; nothing that was here is lost.
-    """
-    here = ours.load()
-    there, refusals = theirs.scan()
-    taken = skipped = 0
-    for record in there.values():
-        mine = here.get(record.id)
-        kept = None if mine is None else _kept(mine, record, prefer)
-        if kept == "ours":
-            skipped += 1
-            continue
-        if mine is not None and kept is None:
-            refusals.append(
-                f"{ours.path(mine)} and {theirs.path(record)} differ; choose with --prefer ours or --prefer theirs"
-            )
-            continue
-        try:
-            artefacts = {artefact.file: theirs.artefact(record, artefact) for artefact in record.artefacts}
-        except RecordError as error:
-            refusals.append(f"{error}; its record is left out")
-            continue
-        for file, content in artefacts.items():
-            write_atomically(ours.path(record).parent / file, content, replace=True)
-        ours.write(record, replace=True)
-        if mine is not None and ours.path(mine) != ours.path(record):
-            ours.path(mine).unlink()
-        taken += 1
-    return taken, skipped, refusals
-
-
-def _kept(mine: Record, other: Record, prefer: Preference) -> Preference:
-    """Which of two records of one run is to stay; None where only a person can say."""
-    if (mine.status, mine.measures, mine.curves) == (other.status, other.measures, other.curves):
-        return "ours"
-    if (mine.status == "failed") != (other.status == "failed"):
-        return "theirs" if mine.status == "failed" else "ours"
-    return prefer

@@ -139,18 +139,82 @@ def test_runs_scored_by_two_protocols_stand_in_two_rows(experiment):
 
 
 @pytest.mark.parametrize(
-    ("changes", "warning"),
+    ("changes", "mixed"),
     [
-        ({"device": "NVIDIA H100"}, "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (2 runs)."),
-        ({"libraries": {"torch": "2.13"}}, "Warning: the rows mix versions of torch: 2.13 (1 run), 2.14.1 (2 runs)."),
+        ({"device": "NVIDIA H100"}, "devices: NVIDIA H100 (1 run), cpu (2 runs)"),
+        ({"libraries": {"torch": "2.13"}}, "versions of torch: 2.13 (1 run), 2.14.1 (2 runs)"),
+        ({"threads": 8}, "numbers of CPU threads: 1 (2 runs), 8 (1 run)"),
+        ({"deterministic": False}, "algorithms: any (1 run), held to be deterministic (2 runs)"),
+        ({"precision": "tf32"}, "precisions of matrix products: float32 (2 runs), tf32 (1 run)"),
+        ({"commit": "fedcba9876543210"}, "commits: 0123456 (2 runs), fedcba9 (1 run)"),
+        ({"commit": None}, "commits: 0123456 (2 runs), none (1 run)"),
+        (
+            {"threads": 2, "device": "NVIDIA H100"},
+            "devices: NVIDIA H100 (1 run), cpu (2 runs); numbers of CPU threads: 1 (2 runs), 2 (1 run)",
+        ),
     ],
 )
-def test_a_mixture_is_warned_of(experiment, changes, warning):
+def test_a_mixture_is_warned_of_in_one_line(experiment, changes, mixed):
     other = record(experiment, "good", 2, {}, provenance=PROVENANCE.model_copy(update=changes))
     same = records(experiment, "good", GOOD, n=2)
+    warning = f"Warning: the rows mix {mixed}."
     assert table.mixtures(same) == []
     assert table.mixtures([*same, other]) == [warning]
     assert warning in table.results(experiment, by_id(same, [other]), "paper").notes
+
+
+def test_when_a_run_was_started_is_no_mixture(experiment):
+    later = PROVENANCE.model_copy(update={"started": "2027-01-01T00:00:00+00:00"})
+    assert (
+        table.mixtures([*records(experiment, "good", GOOD, n=1), record(experiment, "good", 1, {}, provenance=later)])
+        == []
+    )
+
+
+def test_two_copies_of_one_data_set_are_a_mixture_and_two_data_sets_are_none(tmp_path):
+    def trained_on(data, checksum, seed):
+        spec = made(tmp_path, name=data, spec=factory.SPEC.replace("gaussian_ring", data))
+        return record(spec, "good", seed, {}, data_checksum=checksum)
+
+    ring, roll = trained_on("gaussian_ring", "a" * 64, 0), trained_on("swiss_roll", "b" * 64, 0)
+    assert table.mixtures([ring, roll]) == []
+    assert table.mixtures([ring, roll, trained_on("gaussian_ring", "c" * 64, 1)]) == [
+        "Warning: the rows mix copies of gaussian_ring: aaaaaaa (1 run), ccccccc (1 run)."
+    ]
+    assert table.mixtures([ring, roll, trained_on("swiss_roll", None, 1)]) == [
+        "Warning: the rows mix copies of swiss_roll: bbbbbbb (1 run), unnamed (1 run)."
+    ]
+
+
+def test_of_many_commits_the_most_frequent_are_named_and_the_others_counted(experiment):
+    commits = "aabcccddddef"  # by frequency: d 4, c 3, a 2, then b, e and f with 1 each
+    found = [
+        record(experiment, "good", seed, {}, provenance=PROVENANCE.model_copy(update={"commit": commit * 40}))
+        for seed, commit in enumerate(commits)
+    ]
+    assert table.mixtures(found) == [
+        "Warning: the rows mix commits: aaaaaaa (2 runs), ccccccc (3 runs), ddddddd (4 runs), 3 more (3 runs)."
+    ]
+    four = [each for each in found if each.provenance.commit and each.provenance.commit[0] in "abcd"]
+    (line,) = table.mixtures(four)
+    assert line.endswith("bbbbbbb (1 run), ccccccc (3 runs), ddddddd (4 runs).")
+
+
+@pytest.mark.parametrize(
+    ("dirty", "warnings"),
+    [
+        ([False, None, False], []),
+        ([True, False, None], ["Warning: 1 of 3 runs came from a checkout with uncommitted changes."]),
+        ([True, True, True], ["Warning: 3 of 3 runs came from a checkout with uncommitted changes."]),
+        ([True], ["Warning: 1 of 1 run came from a checkout with uncommitted changes."]),
+    ],
+)
+def test_runs_of_a_changed_checkout_are_counted(experiment, dirty, warnings):
+    found = [
+        record(experiment, "good", seed, {}, provenance=PROVENANCE.model_copy(update={"dirty": each}))
+        for seed, each in enumerate(dirty)
+    ]
+    assert table.mixtures(found) == warnings
 
 
 def test_the_headline_is_what_claims_published_rows_and_figures_are_about(tmp_path):

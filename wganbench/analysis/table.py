@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -168,23 +168,56 @@ class Sources:
 
 
 def mixtures(records: Iterable[Record]) -> list[str]:
-    """A line for each of device, precision, score protocol and library version that ``records`` do not share."""
+    """At most two lines: where ``records`` differ in how they were made, and how many of a changed checkout.
+
+    What a setting may differ in from row to row is none of it: two data sets, say, but two copies of one are.
+    """
+    records = list(records)
     seen: dict[str, Counter[str]] = {}
     for record in records:
-        about = {"devices": record.provenance.device, "precisions": record.setting.precision}
-        about |= {"score protocols": record.score_protocol} if record.score_protocol else {}
-        about |= {f"versions of {name}": version for name, version in record.provenance.libraries.items()}
-        for what, value in about.items():
+        for what, value in _circumstances(record):
             seen.setdefault(what, Counter())[value] += 1
-    return [
-        f"Warning: the rows mix {what}: {', '.join(_some(value, n) for value, n in sorted(counts.items()))}."
-        for what, counts in sorted(seen.items())
-        if len(counts) > 1
-    ]
+    mixed = [f"{what}: {_tally(counts)}" for what, counts in sorted(seen.items()) if len(counts) > 1]
+    changed = sum(record.provenance.dirty is True for record in records)
+    notes = [f"Warning: the rows mix {'; '.join(mixed)}."] if mixed else []
+    if changed:
+        notes.append(f"Warning: {changed} of {_runs(len(records))} came from a checkout with uncommitted changes.")
+    return notes
 
 
-def _some(value: str, n: int) -> str:
-    return f"{value} ({n} run{'s' if n > 1 else ''})"
+def _circumstances(record: Record) -> Iterator[tuple[str, str]]:
+    """What should be one for all rows, and what it was for ``record``."""
+    made_by = record.provenance
+    yield "devices", made_by.device
+    yield "precisions", record.setting.precision
+    yield "precisions of matrix products", made_by.precision
+    yield "numbers of CPU threads", str(made_by.threads)
+    yield "algorithms", "held to be deterministic" if made_by.deterministic else "any"
+    yield "commits", made_by.commit[:SHORT] if made_by.commit else "none"
+    yield f"copies of {record.setting.data.name}", record.data_checksum[:SHORT] if record.data_checksum else "unnamed"
+    if record.score_protocol:
+        yield "score protocols", record.score_protocol
+    for name, version in made_by.libraries.items():
+        yield f"versions of {name}", version
+
+
+SHORT = 7
+"""Digits of a commit or checksum that are shown."""
+SHOWN = 4
+"""Values that are named one by one."""
+
+
+def _tally(counts: Counter[str]) -> str:
+    """The values with their runs, in order; of many, the most frequent, and what the others are together."""
+    ranked = sorted(counts, key=lambda value: (-counts[value], value))
+    n_shown = SHOWN if len(ranked) <= SHOWN else SHOWN - 1
+    shown, rest = sorted(ranked[:n_shown]), ranked[n_shown:]
+    more = [f"{len(rest)} more ({_runs(sum(counts[value] for value in rest))})"] if rest else []
+    return ", ".join([*(f"{value} ({_runs(counts[value])})" for value in shown), *more])
+
+
+def _runs(n: int) -> str:
+    return f"{n} run{'' if n == 1 else 's'}"
 
 
 def notes_of(summaries: Iterable[Summary | None], sources: Sources, records: Iterable[Record]) -> tuple[str, ...]:

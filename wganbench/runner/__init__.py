@@ -5,44 +5,33 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from functools import partial
-from queue import SimpleQueue
-from typing import Any, Protocol
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from wganbench.errors import RecordError, SpecError
-from wganbench.plan import Cohort, Run, cohorts
-from wganbench.record import Record, Store, write_atomically
-from wganbench.runner.cohort import Outcome, train_cohort
-from wganbench.runner.resolve import add_import_folders, import_all
+from wganbench.plan import Cohort, Run, cohorts, step_flops
+from wganbench.record import Record, Store, checksum_of
+from wganbench.runner.executors import make_executor
+from wganbench.runner.resolve import add_import_folders, import_all, import_folders
+from wganbench.work.execution import Execution
+from wganbench.work.job import Event, Job, Planned, WorkFolder
+from wganbench.work.lease import BEAT_SECONDS
+from wganbench.work.stop import Stop
+from wganbench.work.sweep import SweepFile, begin
 
 Report = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
+Tell = Callable[[Event], None]
+"""Called with what happens beside the records: files set aside, and the lines of a job's log when it has ended."""
 
-
-@dataclass(frozen=True)
-class Execution:
-    """How runs are executed; none of it changes what is computed, beyond the last bits.
-
-    Attributes:
-        device: ``auto`` is CUDA where there is one, else the CPU.
-        stack: Seeds a cohort.
-        jobs: Processes, of one cohort and one CPU thread each; 1 is this process, with its own threads.
-        threads: CPU threads of this process; None leaves torch's choice. Not read where ``jobs`` exceeds 1.
-    """
-
-    device: str = "auto"
-    stack: int = 8
-    jobs: int = 1
-    threads: int | None = None
+LOOK_SECONDS = 0.5
+"""How often the progress is read, and how often it is looked whether another command's jobs are done."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -58,152 +47,200 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def pending(runs: Sequence[Run], recorded: Mapping[str, Record], *, again: bool, keep_failed: bool) -> set[str]:
-    """Ids of the runs that are to be trained: those without a record, and failed ones unless ``keep_failed``."""
+def pending(
+    runs: Sequence[Run], recorded: Mapping[str, Record], *, again: bool, keep_failed: bool
+) -> dict[str, str | None]:
+    """Ids of the runs that are to be trained, each with the checksum of the record that it replaces, if any.
 
-    def is_done(run: Run) -> bool:
+    These are the runs without a record, and failed ones unless ``keep_failed``.
+    """
+    wanted: dict[str, str | None] = {}
+    for run in runs:
         record = recorded.get(run.id)
-        return record is not None and not again and (record.status != "failed" or keep_failed)
-
-    return {run.id for run in runs if not is_done(run)}
+        if record is None:
+            wanted[run.id] = None
+        elif again or (record.status == "failed" and not keep_failed):
+            wanted[run.id] = checksum_of(record)
+    return wanted
 
 
 def run_all(
     runs: Sequence[Run],
     store: Store,
     spec_path: str,
-    execution: Execution = Execution(),
+    execution: Execution | None = None,
     *,
     again: bool = False,
     keep_failed: bool = False,
+    stop: Stop | None = None,
     report: Report = lambda cohort, step: None,
+    tell: Tell = lambda event: None,
 ) -> Iterator[Record]:
     """Trains what has no record yet, cohort by cohort, and yields each new record once it is on disk.
 
     A cohort that lacks a record trains whole; records that exist stay. Every name is imported before the first
-    training, and the store is shown to be writable.
+    training, and the store is shown to be writable. What other commands work on is waited for. Where ``stop`` is asked
+    for, checkpoints are left and the iteration ends.
 
     Raises:
         ExtensionError, RecordError, SpecError: Before any training, or when the disk refuses a record.
     """
-    recorded = store.load()
+    execution = execution or Execution()
+    recorded, damaged = store.load_whole()
+    for path, reason in damaged:
+        tell({"event": "set aside", "file": str(path), "message": reason})
     wanted = pending(runs, recorded, again=again, keep_failed=keep_failed)
     todo = [cohort for cohort in cohorts(runs, execution.stack) if any(run.id in wanted for run in cohort.runs)]
-    add_import_folders(spec_path)
+    add_import_folders(import_folders(spec_path))
     for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
         import_all(setting)
     device = choose_device(execution.device)
     store.prepare(sorted({run.experiment for run in runs}))
-    first_seed = min((run.seed for run in runs), default=0)
-
-    def keep(outcomes: Sequence[Outcome]) -> Iterator[Record]:
-        for outcome in outcomes:
-            if outcome.record.id not in wanted:
-                continue
-            if outcome.artefact is not None:
-                folder = store.path(outcome.record).parent
-                write_atomically(folder / outcome.record.artefacts[0].file, outcome.artefact, replace=True)
-            store.write(outcome.record, replace=again or outcome.record.id in recorded)
-            yield outcome.record
-
-    execute = _in_processes if execution.jobs > 1 else _inline
-    for outcomes in execute(todo, device, first_seed, execution, spec_path, report):
-        yield from keep(outcomes)
-
-
-class _Execute(Protocol):
-    def __call__(
-        self,
-        todo: Sequence[Cohort],
-        device: torch.device,
-        first_seed: int,
-        execution: Execution,
-        spec_path: str,
-        report: Report,
-    ) -> Iterator[list[Outcome]]: ...
+    work = WorkFolder(store)
+    work.prepare()
+    work.tidy(store, recorded)
+    if not todo:
+        return
+    drawn = min(run.seed for run in runs)
+    jobs = [_planned(cohort, work, wanted, execution, device, spec_path, drawn) for cohort in todo]
+    if execution.executor != "inline":
+        jobs.sort(key=lambda planned: -(planned.flops or float("inf")))  # the longest first, so that none ends alone
+    sweep = _Sweep(jobs, store, execution, device, stop or Stop(), tell)
+    with _watched(jobs, begin(work, len(runs), jobs, execution.executor), report):
+        for record in sweep.records():
+            before = recorded.get(record.id)
+            if before is not None and store.path(before) != store.path(record):
+                store.path(before).unlink(missing_ok=True)  # the failed run stood under another experiment's name
+            yield record
 
 
-def _drawn(cohort: Cohort, first_seed: int) -> Run | None:
-    """The run whose samples are kept for the figures: that of the first seed asked for."""
-    return next((run for run in cohort.runs if run.seed == first_seed), None)
-
-
-def _inline(
-    todo: Sequence[Cohort],
-    device: torch.device,
-    first_seed: int,
+def _planned(
+    cohort: Cohort,
+    work: WorkFolder,
+    wanted: Mapping[str, str | None],
     execution: Execution,
-    spec_path: str,
-    report: Report,
-) -> Iterator[list[Outcome]]:
-    if execution.threads is not None:
-        torch.set_num_threads(execution.threads)
-    for cohort in todo:
-        yield train_cohort(
-            cohort,
-            device,
-            artefact_of=_drawn(cohort, first_seed),
-            progress=partial(report, cohort.id),
-        )
-
-
-def _in_processes(
-    todo: Sequence[Cohort],
     device: torch.device,
-    first_seed: int,
-    execution: Execution,
     spec_path: str,
-    report: Report,
-) -> Iterator[list[Outcome]]:
-    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    steps = context.SimpleQueue()
-    relay = threading.Thread(target=_relay, args=(steps, report), daemon=True)
-    relay.start()
-    pool = ProcessPoolExecutor(execution.jobs, context, _start_worker, (steps, spec_path))
-    try:
-        left: set[Future[list[Outcome]]] = {
-            pool.submit(_work, cohort, str(device), _drawn(cohort, first_seed)) for cohort in todo
-        }
-        while left:
-            done, left = wait(left, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    except BrokenProcessPool:
-        raise RecordError(
-            "a worker process died, perhaps for want of memory; what was recorded stays, "
-            "the same command goes on from there, with fewer --jobs or a smaller --stack"
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in multiprocessing.active_children():
-            worker.terminate()  # after an interrupt, they would train their cohorts to the end
-        steps.put(None)
-        relay.join()
-
-
-def _relay(steps: Any, report: Report) -> None:
-    while (item := steps.get()) is not None:
-        report(*item)
-
-
-_steps: SimpleQueue[tuple[str, int] | None] | None = None
-
-
-def _start_worker(steps: Any, spec_path: str) -> None:
-    global _steps
-    _steps = steps
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
-    add_import_folders(spec_path)
-    torch.set_num_threads(1)
-
-
-def _work(cohort: Cohort, device: str, drawn: Run | None) -> list[Outcome]:
-    assert _steps is not None
-    steps = _steps
-    artefact_of = next((run for run in cohort.runs if drawn is not None and run.id == drawn.id), None)
-    return train_cohort(
-        cohort, torch.device(device), artefact_of=artefact_of, progress=lambda step: steps.put((cohort.id, step))
+    drawn: int,
+) -> Planned:
+    first = cohort.runs[0]
+    flops = step_flops(first.setting)
+    job = Job(
+        experiment=first.experiment,
+        profile=first.profile,
+        variant=first.variant,
+        seeds=list(cohort.seeds),
+        setting=first.setting,
+        overrides=list(first.overrides),
+        claims=dict(first.claims),
+        wanted={run.id: wanted[run.id] for run in cohort.runs if run.id in wanted},
+        drawn=next((run.id for run in cohort.runs if run.seed == drawn), None),
+        import_folders=import_folders(spec_path),
+        device="cuda" if device.type == "cuda" else "cpu",
+        threads=execution.threads or torch.get_num_threads(),
+        deterministic=execution.deterministic,
+        retries=execution.retries,
+        timeout_seconds=execution.timeout_seconds,
+        checkpoint_seconds=execution.checkpoint_seconds,
     )
+    return Planned(work.job(cohort), job, None if flops is None else flops * first.setting.steps * len(cohort.runs))
+
+
+class _Sweep:
+    """Has jobs worked on until all are done: again where a worker died, alone where memory was short."""
+
+    def __init__(
+        self, jobs: Sequence[Planned], store: Store, execution: Execution, device: torch.device, stop: Stop, tell: Tell
+    ):
+        self.store, self.stop, self.tell = store, stop, tell
+        self.work = WorkFolder(store)
+        self.executor = make_executor(execution, store, device.type)
+        self.left = {planned.folder.path: planned for planned in jobs}
+        self.told = {planned.folder.path: len(planned.folder.log()) for planned in jobs}
+        self.silent: Counter[Path] = Counter()
+        self.yielded: set[str] = set()
+
+    def records(self) -> Iterator[Record]:
+        while self.left and self.stop.reason is None:
+            free = [planned for planned in self.left.values() if not self._is_held(planned)]
+            for planned in free:
+                planned.folder.write(planned.job)
+            short = [planned for planned in free if planned.folder.history().out_of_memory]
+            ready = [planned for planned in free if planned not in short]
+            for planned in self.executor.run(ready or short, self.stop, one_at_a_time=not ready):
+                seen = self.told[planned.folder.path]
+                yield from self._news(planned)
+                if planned.folder.path in self.left:
+                    self._look_into(planned, seen)
+            if not free:
+                time.sleep(LOOK_SECONDS)
+            for planned in list(self.left.values()):  # what other commands have done meanwhile
+                yield from self._news(planned)
+
+    def _is_held(self, planned: Planned) -> bool:
+        return any(self.work.leases.holder(run.id) for run in planned.job.cohort.runs)
+
+    def _news(self, planned: Planned) -> Iterator[Record]:
+        job, folder = planned.job, planned.folder
+        log = folder.log()
+        for event in log[self.told[folder.path] :]:
+            self.tell({**event, "cohort": job.cohort.id})
+        self.told[folder.path] = len(log)
+        left = {run.id for run in job.left(self.store)}
+        for run in job.cohort.runs:
+            if run.id in job.wanted and run.id not in left and run.id not in self.yielded:
+                self.yielded.add(run.id)
+                record = self.store.find(run.experiment, run.id)
+                assert record is not None
+                yield record
+        if not left:
+            del self.left[folder.path]
+            folder.remove()
+
+    def _look_into(self, planned: Planned, seen: int) -> None:
+        """Raises what any further attempt at an unfinished job would meet as well.
+
+        Args:
+            seen: Lines of the job's log that were there before the attempt.
+        """
+        path, log = planned.folder.path, planned.folder.log()[seen:]
+        for event in log:
+            if event["event"] == "error":
+                raise RecordError(event["message"])
+        self.store.prepare([planned.job.experiment])  # a full disk takes no line of a log
+        self.silent[path] = 0 if log or self._is_held(planned) else self.silent[path] + 1
+        if self.silent[path] > planned.job.retries:
+            raise RecordError(
+                f"{planned.folder.name}: its worker died {self.silent[path]} times before it could begin, perhaps for "
+                f"want of memory; use fewer --jobs or a smaller --stack"
+            )
+
+
+@contextmanager
+def _watched(jobs: Sequence[Planned], file: SweepFile, report: Report) -> Iterator[None]:
+    """Tells of the progress meanwhile, here and to whoever asks for the status."""
+    end = threading.Event()
+
+    def watch() -> None:
+        beaten = time.monotonic()
+        while not end.wait(LOOK_SECONDS):
+            for planned in jobs:
+                progress = planned.folder.progress()
+                if progress is not None:
+                    report(planned.job.cohort.id, progress.step)
+            if time.monotonic() - beaten >= BEAT_SECONDS:
+                beaten = time.monotonic()
+                file.beat()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+        if not any(planned.folder.path.exists() for planned in jobs):
+            file.remove()
 
 
 __all__ = ["Execution", "choose_device", "pending", "run_all"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from wganbench.errors import RecordError
 from wganbench.plan import Cohort, Run
-from wganbench.record import Artefact, Curve, Record, record_of
+from wganbench.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
+from wganbench.runner.checkpoint import Checkpoint, Checkpoints
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
 from wganbench.spec import Setting, scale_of
@@ -21,9 +23,7 @@ from wganbench.train.critic import CriticTrainer
 from wganbench.train.method import Method, Unroll
 from wganbench.train.stack import Stack, build
 from wganbench.train.step import Trainer
-
-Progress = Callable[[int], None]
-"""Called with the number of generator steps done so far."""
+from wganbench.work.stop import Stop
 
 
 @dataclass
@@ -34,71 +34,172 @@ class Outcome:
     artefact: bytes | None = None
 
 
-def train_cohort(
-    cohort: Cohort, device: torch.device, *, artefact_of: Run | None = None, progress: Progress = lambda step: None
-) -> list[Outcome]:
-    """Trains the runs of a cohort in lockstep; an exception ends them as ``failed``, with its traceback.
+@dataclass
+class Attempt:
+    """What one attempt at a cohort goes by, and whom it tells.
 
-    Networks that cannot be stacked are trained one seed after the other, and the records say why.
+    Attributes:
+        checkpoints: Where those of a cohort are kept; None keeps none.
+        stop: When asked for, a checkpoint is left and ``Stopped`` is raised.
+        begun, reached: Called with the step that training starts at, and after each step.
+        checkpoint_seconds: Wall time between two checkpoints.
+        timeout_seconds: Wall time after which the runs have failed; None for any.
+        retries: Attempts before this one that ended by themselves, for the records.
+        memory_is_short: Whether this is the second attempt for want of memory: a third is not made.
     """
-    try:
-        return _train(cohort, device, artefact_of, progress, None)
-    except _NotStackableError as reason:
-        outcomes = []
-        for run in cohort.runs:
-            outcomes += _train(Cohort((run,)), device, artefact_of, progress, f"trained alone: {reason}")
-        return outcomes
+
+    checkpoints: Callable[[Cohort], Checkpoints] | None = None
+    stop: Stop = field(default_factory=Stop)
+    begun: Callable[[int], None] = lambda step: None
+    reached: Callable[[int], None] = lambda step: None
+    checkpoint_seconds: float = 60.0
+    timeout_seconds: float | None = None
+    retries: int = 0
+    memory_is_short: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    def is_out_of_time(self) -> bool:
+        return self.timeout_seconds is not None and time.monotonic() - self.started >= self.timeout_seconds
+
+
+class Stopped(Exception):  # noqa: N818  # an outcome that was asked for
+    """The training was asked to stop, after ``step``."""
+
+    def __init__(self, step: int):
+        super().__init__(f"stopped after step {step}")
+        self.step = step
+
+
+class OutOfMemory(Exception):  # noqa: N818  # as torch calls its own
+    """The device has no memory for the cohort, beside whatever else is on it."""
 
 
 class _NotStackableError(Exception):
     pass
 
 
+class _OutOfTimeError(Exception):
+    pass
+
+
+def train_cohort(
+    cohort: Cohort,
+    device: torch.device,
+    made_by: Provenance | None = None,
+    attempt: Attempt | None = None,
+    *,
+    drawn: str | None = None,
+    wanted: Collection[str] | None = None,
+) -> Iterator[Outcome]:
+    """Trains the runs of a cohort in lockstep, from its last checkpoint on; an exception ends them as ``failed``.
+
+    Networks that cannot be stacked are trained one seed after the other, and the records say why.
+
+    Args:
+        made_by: What the records say of it; by default that of this process.
+        drawn: Id of the run whose samples are kept for the figures.
+        wanted: Ids of the runs to be recorded; None for all. Of a cohort that is trained as one, all are yielded.
+
+    Raises:
+        Stopped, OutOfMemory: Nothing is recorded then; the next attempt goes on from the last checkpoint.
+        RecordError: If the disk refuses a checkpoint.
+    """
+    made_by, attempt = made_by or provenance(device), attempt or Attempt()
+    try:
+        yield from _train(cohort, device, made_by, attempt, drawn, None)
+    except _NotStackableError as reason:
+        for run in cohort.runs:
+            if wanted is None or run.id in wanted:
+                yield from _train(Cohort((run,)), device, made_by, attempt, drawn, f"trained alone: {reason}")
+
+
+def abandoned(cohort: Cohort, made_by: Provenance, why: str, *, steps_done: int, retries: int) -> Iterator[Outcome]:
+    """Records of runs that failed without an exception to tell of."""
+    for run in cohort.runs:
+        trace = Trace(status="failed", note=why, steps_done=steps_done)
+        yield Outcome(_record(run, cohort, trace, made_by, [], retries, 0.0))
+
+
 def _train(
-    cohort: Cohort, device: torch.device, artefact_of: Run | None, progress: Progress, note: str | None
+    cohort: Cohort, device: torch.device, made_by: Provenance, attempt: Attempt, drawn: str | None, note: str | None
 ) -> list[Outcome]:
-    started, made_by = time.perf_counter(), provenance(device)
     traces = [Trace(note=note) for _ in cohort.runs]
-    setting = cohort.runs[0].setting
+    setting, clock = cohort.runs[0].setting, _Clock()
     observer = None
     try:
-        drawn = next((index for index, run in enumerate(cohort.runs) if run is artefact_of and setting.clouds), None)
-        observer = Observer(setting, cohort.seeds, device, traces, drawn)
-        _loop(setting, cohort, device, observer, traces, progress)
-    except (RuntimeError, ValueError) as error:
+        index = next((i for i, run in enumerate(cohort.runs) if run.id == drawn and setting.clouds), None)
+        observer = Observer(setting, cohort.seeds, device, traces, index)
+        _loop(setting, cohort, device, observer, traces, attempt, clock)
+    except (Stopped, RecordError):
+        raise
+    except _OutOfTimeError as error:
+        _fail(traces, str(error))
+    except Exception as error:
+        if _is_out_of_memory(error) and not attempt.memory_is_short:
+            raise OutOfMemory(_first_line(error)) from None
         if len(cohort.runs) > 1 and "vmap" in str(error) and all(trace.steps_done == 0 for trace in traces):
-            raise _NotStackableError(str(error).strip().splitlines()[0]) from None
-        _fail(traces)
-    except Exception:
-        _fail(traces)
-    wall_seconds = round(time.perf_counter() - started, 3)
+            raise _NotStackableError(_first_line(error)) from None
+        _fail(traces, traceback.format_exc(limit=-12)[-4000:])
+    wall_seconds = round(clock.seconds(), 3)
     outcomes = []
-    for index, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
-        content = observer.pack(index) if observer else None
+    for i, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
+        content = observer.pack(i) if observer else None
         artefacts = []
         if content is not None:
             artefacts.append(Artefact(file=f"artefacts/{run.id}.npz", sha256=hashlib.sha256(content).hexdigest()))
-        record = record_of(
-            run,
-            status=trace.status,
-            note=trace.note,
-            steps_done=trace.steps_done,
-            measures=_final(setting, trace),
-            best=_best(setting, trace),
-            curves={label: Curve(steps=steps, values=values) for label, (steps, values) in trace.curves.items()},
-            cohort=[member.id for member in cohort.runs],
-            artefacts=artefacts,
-            provenance=made_by,
-            wall_seconds=wall_seconds,
+        outcomes.append(
+            Outcome(_record(run, cohort, trace, made_by, artefacts, attempt.retries, wall_seconds), content)
         )
-        outcomes.append(Outcome(record, content))
     return outcomes
 
 
-def _fail(traces: Sequence[Trace]) -> None:
+def _record(
+    run: Run,
+    cohort: Cohort,
+    trace: Trace,
+    made_by: Provenance,
+    artefacts: list[Artefact],
+    retries: int,
+    wall_seconds: float,
+) -> Record:
+    return record_of(
+        run,
+        status=trace.status,
+        note=trace.note,
+        steps_done=trace.steps_done,
+        measures=_final(run.setting, trace),
+        best=_best(run.setting, trace),
+        curves={label: Curve(steps=steps, values=values) for label, (steps, values) in trace.curves.items()},
+        cohort=[member.id for member in cohort.runs],
+        artefacts=artefacts,
+        retries=retries,
+        provenance=made_by,
+        wall_seconds=wall_seconds,
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _fail(traces: Sequence[Trace], why: str) -> None:
     for trace in traces:
         if trace.status == "finished":
-            trace.status, trace.note = "failed", traceback.format_exc(limit=-12)[-4000:]
+            trace.status, trace.note = "failed", why
+
+
+class _Clock:
+    """Wall time of a cohort over all attempts."""
+
+    def __init__(self) -> None:
+        self.started, self.before = time.perf_counter(), 0.0
+
+    def seconds(self) -> float:
+        return self.before + time.perf_counter() - self.started
 
 
 def _loop(
@@ -107,18 +208,60 @@ def _loop(
     device: torch.device,
     observer: Observer,
     traces: Sequence[Trace],
-    progress: Progress,
+    attempt: Attempt,
+    clock: _Clock,
 ) -> None:
     trainer = make_trainer(setting, cohort.seeds, device)
-    observer.look(trainer, 0)
-    for step in range(1, setting.steps + 1):
+    checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
+    first = _resume(trainer, traces, checkpoints, clock)
+    if first == 0:
+        observer.look(trainer, 0)
+    attempt.begun(first)
+    saved_at = time.monotonic()
+    for step in range(first + 1, setting.steps + 1):
         trainer.step()
         if observer.is_due(step):
             _mark_diverged(trainer, traces, step)
             observer.look(trainer, step)
-            progress(step)
             if all(trace.status == "diverged" for trace in traces):
                 return
+        attempt.reached(step)
+        if step == setting.steps:
+            return
+        if attempt.is_out_of_time():
+            raise _OutOfTimeError(f"timed out after {attempt.timeout_seconds:g} s, at step {step}")
+        stopping = attempt.stop.reason
+        is_due = stopping is not None or time.monotonic() - saved_at >= attempt.checkpoint_seconds
+        if is_due and checkpoints is not None and stopping != "overtaken":
+            _save(trainer, traces, checkpoints, step, clock)
+            saved_at = time.monotonic()
+        if stopping is not None:
+            raise Stopped(step)
+
+
+def _resume(
+    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: _Clock
+) -> int:
+    """Goes on from the last checkpoint; its step, or 0 where there is none."""
+    saved = checkpoints.latest() if checkpoints is not None else None
+    if saved is None:
+        return 0
+    clock.before = saved.wall_seconds
+    trainer.restore(saved.trainer)
+    for trace, state in zip(traces, saved.traces, strict=True):
+        trace.restore(state)
+    return saved.step
+
+
+def _save(
+    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints, step: int, clock: _Clock
+) -> None:
+    try:
+        state = trainer.state()
+    except ValueError as error:  # a stranger's optimiser may keep what no checkpoint can hold
+        checkpoints.say(f"no checkpoint at step {step}: {error}")
+        return
+    checkpoints.save(Checkpoint(step, clock.seconds(), state, [trace.state() for trace in traces]))
 
 
 def _mark_diverged(trainer: Trainer | CriticTrainer, traces: Sequence[Trace], step: int) -> None:

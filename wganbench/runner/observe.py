@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from wganbench.runner.schedule import moments, schedule
 from wganbench.spec import Setting
 from wganbench.streams import Streams, generator
 from wganbench.train.critic import CriticTrainer
+from wganbench.train.state import State, copy_plain
 from wganbench.train.step import Trainer
 
 
@@ -45,6 +46,32 @@ class Trace:
         steps, values = self.curves.setdefault(label, ([], []))
         steps.append(step)
         values.append(float(f"{value:.6g}") if math.isfinite(value) else None)
+
+    def state(self) -> State:
+        """A copy of it all, as `wganbench.train.state` has it."""
+        held = {item.name: getattr(self, item.name) for item in fields(self)}
+        pictures = {label: [_as_tensor(picture) for picture in kept] for label, kept in self.pictures.items()}
+        copied = copy_plain({**held, "pictures": pictures}, "trace")
+        assert isinstance(copied, dict)
+        return copied
+
+    def restore(self, state: State) -> None:
+        """Puts back a `state`.
+
+        Raises:
+            ValueError: If it has other names than a trace; nothing is then changed.
+        """
+        names = {item.name for item in fields(self)}
+        if names != state.keys():
+            raise ValueError(f"trace: state of {', '.join(sorted(state))}; must be of {', '.join(sorted(names))}")
+        copied = copy_plain(state, "trace")
+        pictures = {label: [picture.numpy() for picture in kept] for label, kept in copied["pictures"].items()}
+        for name, value in {**copied, "pictures": pictures}.items():
+            setattr(self, name, value)
+
+
+def _as_tensor(array: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(np.array(array, order="C"))  # torch takes no reversed axis and no read-only memory
 
 
 class Observer:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from wganbench.record import Provenance
 
 LIBRARIES = ("wganbench", "torch", "numpy", "scipy", "POT")
+PRECISIONS: dict[str, Literal["float32", "tf32", "bfloat16"]] = {
+    "highest": "float32",
+    "high": "tf32",
+    "medium": "bfloat16",
+}
+"""The number format that torch may go down to at each of its precisions of float32 matrix products."""
 SOURCE = ("wganbench", "benchmarks", "pyproject.toml", "constraints.txt")
 
 
@@ -24,13 +32,18 @@ def provenance(device: torch.device) -> Provenance:
         deterministic=torch.are_deterministic_algorithms_enabled(),
         commit=commit,
         dirty=dirty,
-        libraries={"python": platform.python_version(), **_versions()},
+        libraries={"python": platform.python_version(), **versions()},
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        precision=PRECISIONS[torch.get_float32_matmul_precision()],
     )
 
 
+@cache
 def checkout() -> tuple[str | None, bool | None]:
-    """Commit of the checkout that this package lies in, and whether its source differs from it; None if installed."""
+    """Commit of the checkout that this package lies in, and whether its source differs from it; None if installed.
+
+    Looked up once, as the code is loaded once, whatever is changed on disk meanwhile.
+    """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None, None
@@ -45,7 +58,8 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True).stdout
 
 
-def _versions() -> dict[str, str]:
+@cache
+def versions() -> dict[str, str]:
     versions = {}
     for library in LIBRARIES:
         try:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import math
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,14 @@ def import_object(kind: str, name: str) -> Any:
         ) from None
 
 
-def add_import_folders(spec_path: str) -> None:
-    """Makes modules beside the spec and in the working folder importable, after all that is installed."""
-    for folder in (str(Path(spec_path).resolve().parent), str(Path.cwd())):
-        if folder not in sys.path:
-            sys.path.append(folder)
+def import_folders(spec_path: str) -> list[str]:
+    """Where modules of a stranger's lie: beside the spec, and in the working folder."""
+    return list(dict.fromkeys([str(Path(spec_path).resolve().parent), str(Path.cwd())]))
+
+
+def add_import_folders(folders: Iterable[str]) -> None:
+    """Makes modules in these folders importable, after all that is installed."""
+    sys.path += [folder for folder in folders if folder not in sys.path]
 
 
 def import_all(setting: Setting) -> None:

@@ -25,14 +25,16 @@ from wganbench.spec.claims import (
 )
 from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
 from wganbench.spec.merging import merge
-from wganbench.spec.models import Model, Name, Table, digest, mistakes, short, short_name
+from wganbench.spec.models import MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 from wganbench.spec.reading import ABOUT, available, load
-from wganbench.spec.setting import RECORDED, Component, Kind, MeasureUse, Setting, Unrolling, scale_of
+from wganbench.spec.setting import MAX_STEPS, RECORDED, Component, Kind, MeasureUse, Setting, Unrolling, scale_of
 
 __all__ = [
     "ABOUT",
+    "MAX_FLOAT",
     "MAX_SEEDS",
     "MAX_STACK",
+    "MAX_STEPS",
     "RECORDED",
     "Claim",
     "Comparison",
@@ -52,6 +54,7 @@ __all__ = [
     "Statistic",
     "Success",
     "Table",
+    "Text",
     "Unrolling",
     "available",
     "claim_digest",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from wganbench import names
@@ -24,8 +24,24 @@ Words = Annotated[str, Field(min_length=1)]
 MAX_TOLD = 20
 """Mistakes told of one file; whoever has more has given the wrong file."""
 
+MAX_FLOAT = 1e100
+"""A larger number, or the reciprocal of a smaller one than 1 / this, overflows where it is squared or summed."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that do something to a terminal (line breaks and tabs apart), and those that no file in UTF-8 has."""
+
 MAX_DEPTH = 16
 """Of tables in tables: far more than a spec or a record needs, far less than Python's stack holds."""
+
+
+def printable(text: str) -> str:
+    """``text``, if it can be printed and written as it is; else a ValueError."""
+    if CONTROL.search(text):
+        raise ValueError(f"must have no control characters, got {short(text)}")
+    return text
+
+
+Text = Annotated[str, AfterValidator(printable)]
 
 
 class Model(BaseModel):
@@ -46,6 +62,8 @@ def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> It
         yield join(place[:1], f"nested more than {MAX_DEPTH} deep")
     elif isinstance(value, Mapping):
         for key, item in value.items():
+            if CONTROL.search(str(key)):
+                yield join(place, f"a key must have no control characters, got {short(key)}")
             yield from odd_values(item, (*place, short_name(key)), depth + 1)
     elif isinstance(value, list):
         for item in value:
@@ -53,10 +71,15 @@ def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> It
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield join(place, f"must be a finite number, got {value}")
+        elif value and not 1 / MAX_FLOAT <= abs(value) <= MAX_FLOAT:
+            yield join(place, f"must be 0 or between {1 / MAX_FLOAT} and {MAX_FLOAT} in size, got {value}")
     elif isinstance(value, int):
         if not -(2**63) <= value < 2**63:
             yield join(place, "must be an integer of at most 64 bits")
-    elif value is not None and not isinstance(value, str):
+    elif isinstance(value, str):
+        if CONTROL.search(value):
+            yield join(place, f"must have no control characters, got {short(value)}")
+    elif value is not None:
         yield join(place, f"must be a number, a string, a list or a table, got the {type(value).__name__} {value}")
 
 

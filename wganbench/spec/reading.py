@@ -102,7 +102,7 @@ def _locate(experiment: str, beside: Path = Path()) -> Path:
         if experiment not in specs:
             raise SpecError(f"unknown experiment {short(experiment)}{suggest(experiment, tuple(specs))}")
         return specs[experiment]
-    path, told_as = beside / experiment, experiment if len(experiment) < 200 else short(experiment)
+    path, told_as = beside / experiment, experiment if len(experiment) < 200 and experiment.isprintable() else short(experiment)
     try:
         if path.is_file():
             _check_name(path)

@@ -32,6 +32,7 @@ TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
 
 LATER = ("fixed_generator", "pictures")
 
+MAX_STEPS = 10**9
 MAX_MEASURES = 64
 MAX_POINTS = 2000
 """Of all measures of a setting together: a record of 64 KB holds no more."""
@@ -154,7 +155,7 @@ class Setting(Model):
     critic_optimizer: Annotated[Component, Kind("optimizer")]
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
-    steps: Annotated[int, Field(gt=0, le=10**9)]
+    steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
     precision: Literal["fp32"] = "fp32"
     measured_samples: PositiveInt = 2500
     measures: dict[Label, MeasureUse]
@@ -243,5 +244,6 @@ def _with_name(label: str, use: Mapping[str, Any]) -> Table:
 
 
 def scale_of(use: MeasureUse) -> names.Scale:
-    """How the numbers of a measure are read."""
-    return names.find("measure", use.measure.name).scale or names.STRANGER
+    """How the numbers of a measure are read; as a stranger's, where a record has a name that is none any more."""
+    entry = names.NAMES["measure"].get(use.measure.name)
+    return entry.scale if entry and entry.scale else names.STRANGER

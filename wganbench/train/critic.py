@@ -6,7 +6,7 @@ gradient, and optimisers that work entry by entry update the stack as they would
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from wganbench.data.fixed import Fixed
 from wganbench.streams import Streams
 from wganbench.train.method import DataSet, Method
 from wganbench.train.stack import Parameters, Stack
+from wganbench.train.state import State, copy_plain, mismatches, moment_mismatches, network_state, restore_network
 
 
 class Critics:
@@ -42,6 +43,61 @@ class Critics:
         self.streams = {name: Streams(seeds, name, device) for name in ("data", "penalty")}
         self.critic_loss = torch.zeros(len(seeds), device=device)
         self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
+
+    @property
+    def losses(self) -> dict[str, Tensor]:
+        """Of the last step, by name, which is their attribute's, each ``(seeds,)``."""
+        return {"critic_loss": self.critic_loss}
+
+    @property
+    def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
+        return {"critic": (self.critic, self.critic_optimizer)}
+
+    def state(self) -> State:
+        """Copies of all that the next step reads, as `wganbench.train.state` has it.
+
+        Data set, method and fixed generator are not in it: they keep nothing from one step to the next.
+
+        Raises:
+            ValueError: If an optimiser holds something that cannot be saved.
+        """
+        return {
+            "networks": {name: network_state(*network, name) for name, network in self._networks.items()},
+            "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self.streams.items()},
+            "finite": copy_plain(self.finite, "finite"),
+            "losses": copy_plain(self.losses, "losses"),
+        }
+
+    def restore(self, state: State) -> None:
+        """Puts back a `state`: the next steps are, bit for bit, those that followed it.
+
+        Tensors and devices stay the ones that they are.
+
+        Raises:
+            ValueError: If it has other names or shapes; nothing is then changed.
+        """
+        found = list(mismatches(self.state(), state, "state", beside=("moments", "losses"))) or list(self._odd(state))
+        if found:
+            more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
+            raise ValueError(f"{'; '.join(found[:4])}{more}; must be of the same setting, seeds and kind of device")
+        for name, network in self._networks.items():
+            restore_network(*network, state["networks"][name])
+        for name, own in self.streams.items():
+            for rng, position in zip(own.generators, state["streams"][name], strict=True):
+                rng.set_state(position)
+        self.finite.copy_(state["finite"])
+        for name in self.losses:
+            setattr(self, name, state["losses"][name].to(self.finite.device))
+
+    def _odd(self, state: State) -> Iterator[str]:
+        """What is wrong with those parts that the trainer's own say too little about."""
+        for name, (_, optimizer) in self._networks.items():
+            moments = state["networks"][name]["moments"]
+            yield from moment_mismatches(optimizer, moments, f"state.networks.{name}.moments")
+        for name in self.losses:
+            loss = state["losses"].get(name)
+            if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # before a step its dtype is not known
+                yield f"state.losses.{name}: not there in shape {tuple(self.finite.shape)}"
 
     def _draw_real(self, n: int, stream: str = "data") -> Sequence[Tensor]:
         """``n`` batches, each ``(seeds, batch, *sample_shape)``."""
@@ -101,11 +157,6 @@ class CriticTrainer(Critics):
     def stacks(self) -> tuple[Stack, ...]:
         """What is trained."""
         return (self.critic,)
-
-    @property
-    def losses(self) -> dict[str, Tensor]:
-        """Of the last step, by name, each ``(seeds,)``."""
-        return {"critic_loss": self.critic_loss}
 
     def step(self) -> None:
         n = self.method.n_critic

@@ -49,8 +49,11 @@ class Trainer(Critics):
 
     @property
     def losses(self) -> dict[str, Tensor]:
-        """Of the last step, by name, each ``(seeds,)``."""
-        return {"critic_loss": self.critic_loss, "generator_loss": self.generator_loss}
+        return {**super().losses, "generator_loss": self.generator_loss}
+
+    @property
+    def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
+        return {**super()._networks, "generator": (self.generator, self.generator_optimizer)}
 
     def step(self) -> None:
         """One generator step, preceded by its critic steps."""

@@ -1,0 +1,223 @@
+"""Works on jobs in tasks of Ray: on this machine, or on a cluster of which this machine is a node.
+
+Ray decides when and where a task runs; it is told of cores, of a share of a card, and of memory. All else is ours: a
+task that is lost with its worker or its node is over, and the sweep sees to it that what is left is tried again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import math
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from wganbench.errors import ExtensionError, SpecError
+from wganbench.plan import CPU_CORE_FLOPS
+from wganbench.record import Store
+from wganbench.runner.executors.remote import Going, arguments, carried, is_held
+from wganbench.work.execution import Execution
+from wganbench.work.job import Planned, WorkFolder
+from wganbench.work.stop import Stop
+
+LOOK_SECONDS = 0.2
+"""How soon a stop is seen."""
+GRACE_SECONDS = 60.0
+"""A worker has so long to leave its checkpoint before it is killed."""
+BATCH_SECONDS = 20.0
+"""Jobs for a card are put together to tasks of so long: each task gets a new process, which takes over two seconds."""
+MEMORY_BYTES = {"cpu": 1 << 30, "cuda": 3 << 30}
+"""Main memory that a task is said to need, so that a node does not get as many as it has cores but memory for fewer:
+two to three times what a worker was seen to have with the networks of the shipped benchmarks. It limits nothing."""
+STORE_BYTES = 100 << 20
+"""For Ray's store of objects, of which we have none; Ray takes a third of the memory unless told."""
+
+Request = dict[str, float]
+"""What a task needs, by Ray's names of resources."""
+
+
+class Ray:
+    """Tasks on a Ray cluster, which is started on this machine, and ended, where no address is given.
+
+    Raises:
+        ExtensionError: If Ray is not installed.
+        SpecError: If the address is one of Ray's client, which is no node of the cluster.
+    """
+
+    def __init__(self, execution: Execution, store: Store, device: str):
+        self.execution, self.store, self.device = execution, store, device
+        self.work = WorkFolder(store)
+        if (execution.address or "").startswith("ray://"):
+            raise SpecError(f"--address {execution.address}: must be host:port or auto, on a node of the cluster")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it announces at length that it will
+        try:
+            self.ray: Any = importlib.import_module("ray")
+        except ImportError as error:
+            raise ExtensionError(f"--executor ray: {error}; pip install 'wganbench[ray]'") from None
+
+    def run(self, jobs: Sequence[Planned], stop: Stop, *, one_at_a_time: bool = False) -> Iterator[Planned]:
+        if not jobs:
+            return
+        request = self._request(jobs[0].job.threads, whole_card=one_at_a_time)
+        with self._connected(request["CPU"]):
+            self._check_room(request)
+            going = Going(self.work.root)
+            going.begin()
+            yield from self._run(jobs, stop, request, going, 1 if one_at_a_time else self.execution.jobs)
+
+    def _run(
+        self, jobs: Sequence[Planned], stop: Stop, request: Request, going: Going, most: int | None
+    ) -> Iterator[Planned]:
+        task = self._task(request)
+        seconds = BATCH_SECONDS if self.device == "cuda" else 0.0
+        waiting = deque(batches(jobs, seconds, math.ceil(len(jobs) / self._at_a_time(request, most))))
+        busy: dict[Any, list[Planned]] = {}
+        try:
+            while (waiting and stop.reason is None) or busy:
+                while waiting and stop.reason is None and (most is None or len(busy) < most):
+                    batch = waiting.popleft()
+                    busy[task.remote(*arguments(batch, self.store, going))] = batch
+                ended, _ = self.ray.wait(list(busy), timeout=LOOK_SECONDS, fetch_local=False)
+                for reference in ended:
+                    self._raise_for(reference)
+                    yield from busy.pop(reference)
+                if stop.reason is not None:
+                    yield from self._end(busy, going)
+                    return
+        finally:
+            list(self._end(busy, going))
+
+    def _end(self, busy: dict[Any, list[Planned]], going: Going) -> Iterator[Planned]:
+        """Asks the workers to leave their checkpoints, takes back what has not begun, and kills what takes too long."""
+        going.end()
+        for reference, batch in busy.items():
+            if not any(is_held(planned, self.work) for planned in batch):
+                self.ray.cancel(reference)
+        deadline = time.monotonic() + GRACE_SECONDS
+        left = list(busy)
+        while left and time.monotonic() < deadline:
+            _, left = self.ray.wait(left, num_returns=len(left), timeout=1.0, fetch_local=False)
+        for reference in left:
+            self.ray.cancel(reference, force=True)
+        while busy:
+            yield from busy.popitem()[1]
+
+    def _task(self, request: Request) -> Any:
+        """A task for Ray; with a card it gets a process of its own, as CUDA keeps to the first card it has seen."""
+        return self.ray.remote(
+            num_cpus=request["CPU"],
+            num_gpus=request["GPU"],
+            memory=request["memory"],
+            max_calls=1 if request["GPU"] else 0,
+            max_retries=0,  # the sweep tries again, and counts
+        )(carried())
+
+    def _raise_for(self, reference: Any) -> None:
+        """What a lost worker left undone is seen in the store; but an exception would be met by any other as well."""
+        try:
+            self.ray.get(reference)
+        except self.ray.exceptions.RayTaskError as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ExtensionError(
+                f"--executor ray: a worker ended with {reason}; "
+                f"every node must have the packages of this one, and see its files under the same paths"
+            ) from None
+        except self.ray.exceptions.RayError:
+            pass
+
+    def _request(self, threads: int, *, whole_card: bool) -> Request:
+        share = 0.0
+        if self.device == "cuda":
+            per_gpu = 1 if whole_card else self.execution.per_gpu
+            share = math.floor(10_000 / per_gpu) / 10_000  # Ray counts in ten-thousandths
+        return {"CPU": threads, "GPU": share, "memory": MEMORY_BYTES[self.device]}
+
+    def _check_room(self, request: Request) -> None:
+        """Ray would wait for ever for a node that has what is asked for.
+
+        Raises:
+            SpecError: If no node has it, busy or not.
+        """
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        if not any(_times(request, node) for node in nodes):
+            wanted = f"{request['CPU']:g} cores"
+            wanted += f", {request['GPU']:g} of a card" if request["GPU"] else ""
+            raise SpecError(
+                f"--executor ray: no node has {wanted} and {request['memory'] / 2**30:g} GiB; "
+                f"--threads asks for fewer cores, --device cpu for no card"
+            )
+
+    def _at_a_time(self, request: Request, most: int | None) -> int:
+        room = sum(_times(request, node["Resources"]) for node in self.ray.nodes() if node["Alive"])
+        return max(1, min(room, most or room))
+
+    @contextmanager
+    def _connected(self, threads: float) -> Iterator[None]:
+        """Ray as it is if this process uses it already, else a cluster at the address, else one that ends with this."""
+        if self.ray.is_initialized():
+            yield
+            return
+        with _own_sigterm():
+            self._connect(threads)
+        try:
+            yield
+        finally:
+            with _own_sigterm():
+                self.ray.shutdown()
+
+    def _connect(self, threads: float) -> None:
+        address, jobs = self.execution.address, self.execution.jobs
+        options: dict[str, Any] = {"address": address or "local", "log_to_driver": False}
+        if address is None:
+            options |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
+            options |= {"num_cpus": jobs * int(threads)} if jobs else {}
+        try:
+            self.ray.init(logging_level=logging.CRITICAL, **options)
+        except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
+            self.ray.shutdown()
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            where = f"--address {address}" if address else "--executor ray"
+            raise SpecError(f"{where}: Ray cannot be reached ({reason}); 'ray start --head' begins a cluster") from None
+
+
+def batches(jobs: Sequence[Planned], seconds: float, most: int) -> list[list[Planned]]:
+    """Puts consecutive short jobs together until they take ``seconds`` on one core, by an estimate.
+
+    Args:
+        most: Jobs in a batch, so that every worker has something to do. A job of unknown cost is alone.
+    """
+    found: list[list[Planned]] = []
+    spare = 0.0
+    for planned in jobs:
+        cost = math.inf if planned.flops is None else planned.flops / CPU_CORE_FLOPS
+        if not found or cost >= spare or len(found[-1]) >= most:
+            found.append([])
+            spare = seconds
+        found[-1].append(planned)
+        spare = max(0.0, spare - cost)
+    return found
+
+
+def _times(request: Request, resources: Request) -> int:
+    """How often a node of these resources has what is asked for."""
+    return int(min(resources.get(name, 0.0) / amount for name, amount in request.items() if amount))
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Ray puts its own answer to SIGTERM in our place as it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, ours)

@@ -1,0 +1,129 @@
+"""What workers on other machines have in common, Ray's and SLURM's: no pipe and no signal from here reaches them.
+
+They are to see the same files as the command, under the same paths: the results folder, this package, the folder that
+the command was started in, and the modules beside the spec.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from wganbench.errors import WganbenchError
+from wganbench.record import Store, write_atomically
+from wganbench.runner.worker import work
+from wganbench.work.job import Planned, WorkFolder
+from wganbench.work.stop import Stop
+
+LOOK_SECONDS = 0.5
+"""How often a worker looks whether it is to stop."""
+PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+
+Arguments = tuple[str, str, list[str], str, str]
+"""Of the function that ``carried`` makes."""
+
+
+class Going:
+    """A file that is there for as long as workers are to go on.
+
+    That it goes is the sign, not that it comes: NFS asks its server about a file that it opens, but remembers for up
+    to a minute that there was none.
+    """
+
+    def __init__(self, work_folder: Path):
+        self.path = work_folder / "going" / uuid.uuid4().hex
+
+    def begin(self) -> None:
+        """Raises RecordError if the disk refuses."""
+        write_atomically(self.path, b"")
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def carried() -> Callable[[str, str, list[str], str, str], None]:
+    """A function for a worker elsewhere; it brings along what it takes to find this package.
+
+    It is pickled whole, as functions within functions are, where one of a module would be looked up by the module's
+    name: in vain on a node that has not got the package installed, or to find another version of it.
+    """
+
+    def begin(package_root: str, folder: str, jobs: list[str], results: str, going: str) -> None:
+        os.chdir(folder)
+        if package_root not in sys.path:
+            sys.path.insert(0, package_root)
+        from wganbench.runner.executors.remote import work_on
+
+        work_on(jobs, results, going)
+
+    return begin
+
+
+def arguments(jobs: Sequence[Planned], store: Store, going: Going) -> Arguments:
+    folders = [str(planned.folder.path.resolve()) for planned in jobs]
+    return str(PACKAGE_ROOT), str(Path.cwd()), folders, str(store.root.resolve()), str(going.path.resolve())
+
+
+def work_on(jobs: Sequence[str], results: str, going: str) -> None:
+    """The life of a worker, or a part of it: one job after the other."""
+    with Stop().on_signals() as stop, _until_gone(Path(going), stop), _until_warned(stop):
+        for path in jobs:
+            with contextlib.suppress(WganbenchError):  # the job's log has the error
+                work(Path(path), Path(results), stop, alone=True)
+
+
+@contextmanager
+def _until_gone(going: Path, stop: Stop) -> Iterator[None]:
+    end = threading.Event()
+
+    def look() -> bool:
+        try:
+            going.open().close()
+        except FileNotFoundError:
+            stop.ask("terminated")
+        except OSError:  # a file server that does not answer says nothing
+            pass
+        return stop.reason is not None
+
+    def watch() -> None:
+        while not end.wait(LOOK_SECONDS) and not look():
+            pass
+
+    look()
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+@contextmanager
+def _until_warned(stop: Stop) -> Iterator[None]:
+    """SLURM can be asked for one of these signals before the time is up, and submitit asks for it.
+
+    Left to submitit, it would raise an exception amid a training, which would be recorded as the training's own.
+    """
+    before = {
+        number: signal.signal(number, lambda number, frame: stop.ask("out of time"))
+        for number in (signal.SIGUSR1, signal.SIGUSR2)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def is_held(planned: Planned, work: WorkFolder) -> bool:
+    """Whether a worker has the job under way; one that begins takes the leases of all runs of the cohort."""
+    return work.leases.holder(planned.job.cohort.runs[0].id) is not None

@@ -1,0 +1,243 @@
+"""Works on jobs as tasks of a SLURM array, which submitit writes and submits.
+
+The command only waits, and may be gone: the array goes on, and the next command finds what it has left. Whether a task
+is over is told from files and from ``squeue``; submitit waits for ever for one that was killed where SLURM keeps no
+accounts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import math
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wganbench.errors import ExtensionError, SpecError
+from wganbench.record import Store
+from wganbench.runner.executors.remote import Going, arguments, carried, is_held
+from wganbench.work.execution import Execution
+from wganbench.work.job import Planned, WorkFolder
+from wganbench.work.stop import Stop
+
+LOOK_SECONDS = 1.0
+"""How soon the end of a task is seen, and a stop."""
+SURVEY_SECONDS = 10.0
+"""How often SLURM and the leases are asked about tasks of which nothing was heard."""
+GRACE_SECONDS = 60.0
+"""A worker has so long to leave its checkpoint before it is cancelled."""
+MAX_TASKS = 1000
+"""Of an array: SLURM's own default. More jobs make several arrays."""
+TIMEOUT_MINUTES = 60
+"""Of a task, where nothing is said: what takes longer goes on from its checkpoint, in the next array."""
+COMMANDS = ("sbatch", "srun", "squeue", "scancel")
+SQUEUE = ("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i %T")
+OVER = {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "TIMEOUT",
+}
+"""States that a task does not leave any more."""
+
+
+@dataclass
+class _Task:
+    """A task of an array.
+
+    Attributes:
+        job: As submitit knows it.
+        told: Lines in the job's log when it was submitted.
+        quiet: Surveys, one after the other, that found nobody at work on the job.
+    """
+
+    planned: Planned
+    job: Any
+    told: int
+    quiet: int = 0
+
+    @property
+    def result(self) -> str:
+        """Name of the file that submitit leaves at the end of a task that was not killed."""
+        return str(self.job.paths.result_pickle.name)
+
+    def has_begun(self) -> bool:
+        return len(self.planned.folder.log()) > self.told
+
+
+class Slurm:
+    """One array for all jobs, a task for each; on cards, with one for itself.
+
+    Args:
+        cluster: Of submitit's: "local" has processes of this machine for tasks.
+
+    Raises:
+        ExtensionError: If submitit is not installed.
+        SpecError: If there is no SLURM here, or submitit does not take the options.
+    """
+
+    def __init__(self, execution: Execution, store: Store, device: str, cluster: str = "slurm"):
+        self.execution, self.store, self.device, self.cluster = execution, store, device, cluster
+        self.work = WorkFolder(store)
+        try:
+            self.submitit: Any = importlib.import_module("submitit")
+        except ImportError as error:
+            raise ExtensionError(f"--executor slurm: {error}; pip install 'wganbench[slurm]'") from None
+        missing = [command for command in COMMANDS if shutil.which(command) is None]
+        if cluster == "slurm" and missing:
+            raise SpecError(f"--executor slurm: no {missing[0]} here; run this where SLURM jobs are submitted from")
+        if execution.per_gpu > 1:
+            raise SpecError(f"--per-gpu {execution.per_gpu}: must be 1 with --executor slurm, a card for each cohort")
+        self._submitter(self.work.root / "slurm", self._options(1, None))
+
+    def run(self, jobs: Sequence[Planned], stop: Stop, *, one_at_a_time: bool = False) -> Iterator[Planned]:
+        if not jobs:
+            return
+        folder = self.work.root / "slurm" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
+        options = self._options(jobs[0].job.threads, jobs[0].job.timeout_seconds)
+        if one_at_a_time:
+            options["slurm_array_parallelism"] = 1
+        going = Going(self.work.root)
+        going.begin()
+        tasks: list[_Task] = []
+        try:
+            tasks += self._submit(jobs, self._submitter(folder, options), going)
+            yield from self._wait(tasks, folder, stop)
+        finally:
+            list(self._end(tasks, folder, going))
+
+    def _wait(self, tasks: list[_Task], folder: Path, stop: Stop) -> Iterator[Planned]:
+        """Yields what has ended, and takes it out of ``tasks``."""
+        results = {task.result for task in tasks}
+        surveyed = time.monotonic()
+        while tasks and stop.reason is None:
+            time.sleep(LOOK_SECONDS)
+            survey = time.monotonic() - surveyed >= SURVEY_SECONDS
+            surveyed = time.monotonic() if survey else surveyed
+            for task in self._over(tasks, folder, survey):
+                self._raise_for(task, folder)
+                yield task.planned
+        if not tasks and results <= _names(folder):  # else some were killed, and their output may tell why
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _over(self, tasks: list[_Task], folder: Path, survey: bool) -> list[_Task]:
+        """Takes the tasks that are over out of ``tasks``.
+
+        A task that was killed leaves no file: it is over once SLURM knows it no more, or its worker has begun, and
+        nobody holds its leases. That must be seen twice, as a shared file system may show what was a while ago.
+        """
+        names = _names(folder)
+        over = [task for task in tasks if task.result in names]
+        if survey:
+            known = self._known(tasks)
+            for task in [task for task in tasks if task not in over]:
+                is_lost = known is not None and task.job.job_id not in known
+                is_quiet = (is_lost or task.has_begun()) and not is_held(task.planned, self.work)
+                task.quiet = task.quiet + 1 if is_quiet else 0
+            over += [task for task in tasks if task.quiet > 1 and task not in over]
+        tasks[:] = [task for task in tasks if task not in over]
+        return over
+
+    def _known(self, tasks: Sequence[_Task]) -> set[str] | None:
+        """Ids of the tasks that SLURM has yet to run, or runs; None where it does not answer."""
+        if self.cluster != "slurm":
+            return {task.job.job_id for task in tasks if not task.job.done()}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
+        try:
+            said = subprocess.run(SQUEUE, capture_output=True, text=True, check=True, timeout=60.0, env=own).stdout
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return queued(said)
+
+    def _end(self, tasks: list[_Task], folder: Path, going: Going) -> Iterator[Planned]:
+        """Takes back what has not begun, asks the workers to leave checkpoints, cancels those that take too long."""
+        going.end()
+        self._cancel(tasks, "--state=PENDING")
+        deadline = time.monotonic() + GRACE_SECONDS
+        while tasks and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+            for task in self._over(tasks, folder, survey=True):
+                yield task.planned
+        self._cancel(tasks)
+        while tasks:
+            yield tasks.pop().planned
+
+    def _cancel(self, tasks: Sequence[_Task], *options: str) -> None:
+        if self.cluster != "slurm":
+            for task in tasks if not options else ():
+                task.job.cancel()
+        elif tasks:
+            arrays = sorted({task.job.job_id.partition("_")[0] for task in tasks})
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                subprocess.run(["scancel", *options, *arrays], capture_output=True, check=False, timeout=60.0)
+
+    def _submit(self, jobs: Sequence[Planned], submitter: Any, going: Going) -> Iterator[_Task]:
+        for start in range(0, len(jobs), MAX_TASKS):
+            part = jobs[start : start + MAX_TASKS]
+            told = [len(planned.folder.log()) for planned in part]
+            columns = zip(*(arguments([planned], self.store, going) for planned in part), strict=True)
+            try:
+                with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, beside raising it
+                    submitted = submitter.map_array(carried(), *columns)
+            except (OSError, RuntimeError) as error:
+                reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+                raise SpecError(f"--executor slurm: not submitted ({reason}); --slurm sets what is asked for") from None
+            yield from (_Task(*each) for each in zip(part, submitted, told, strict=True))
+
+    def _submitter(self, folder: Path, options: dict[str, Any]) -> Any:
+        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster)
+        try:
+            submitter.update_parameters(**options)
+        except (AssertionError, NameError, TypeError, ValueError) as error:
+            raise SpecError(f"--slurm: {str(error).splitlines()[0]}; must be an option of submitit's") from None
+        return submitter
+
+    def _options(self, threads: int, timeout_seconds: float | None) -> dict[str, Any]:
+        """What is asked for, by submitit's names; the user's word goes over ours."""
+        minutes = 0 if timeout_seconds is None else math.ceil(timeout_seconds / 60) + 5
+        options: dict[str, Any] = {
+            "name": "wganbench",
+            "cpus_per_task": threads,
+            "timeout_min": max(TIMEOUT_MINUTES, minutes),
+        }
+        options |= {"gpus_per_node": 1} if self.device == "cuda" else {}
+        options |= {"slurm_array_parallelism": self.execution.jobs} if self.execution.jobs else {}
+        return {**options, **self.execution.slurm}
+
+    def _raise_for(self, task: _Task, folder: Path) -> None:
+        """A worker that ended before it began, by an exception: any other would meet it as well."""
+        if task.has_begun() or task.result not in _names(folder) or task.job.exception() is None:
+            return
+        said = (task.job.stderr() or task.job.stdout() or "an error").strip().splitlines()[-1]
+        raise ExtensionError(
+            f"--executor slurm: a worker ended with {said}; every node must have the packages of this one, and see "
+            f"its files under the same paths; its output is in {folder}"
+        )
+
+
+def _names(folder: Path) -> set[str]:
+    """Files in a folder; listing it makes a shared file system look for new ones."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:
+        return set()
+
+
+def queued(said: str) -> set[str]:
+    """Ids of the tasks that are not over, of what ``SQUEUE`` says, a line a task: its id and its state."""
+    tasks = (line.split() for line in said.splitlines())
+    return {task[0] for task in tasks if len(task) == 2 and task[1] not in OVER}

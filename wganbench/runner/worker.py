@@ -1,0 +1,199 @@
+"""Takes up one job, wherever it runs: leases, checkpoints, the training, the records.
+
+Whatever ends it, what the next worker needs lies in the job's folder.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from wganbench.errors import WganbenchError
+from wganbench.plan import Cohort
+from wganbench.record import Store, write_atomically
+from wganbench.runner.checkpoint import Checkpoints, Identity
+from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, train_cohort
+from wganbench.runner.provenance import provenance
+from wganbench.runner.resolve import add_import_folders
+from wganbench.work.heart import Heart
+from wganbench.work.job import History, Job, JobFolder, WorkFolder
+from wganbench.work.lease import Lease
+from wganbench.work.stop import Stop
+
+LATE_SECONDS = 30.0
+"""A process too stuck to end itself after a time-out is ended so much later."""
+
+
+def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
+    """Trains and records a job, unless it is done or somebody else works on it.
+
+    Args:
+        path: The job's folder.
+        results: The results folder.
+        stop: When asked for, the training leaves a checkpoint and ends.
+        alone: Whether this process is there for jobs alone, and may be ended with one that does not end.
+
+    Raises:
+        WganbenchError: If the job, its objects or the disk are such that another attempt would end alike.
+    """
+    folder, store = JobFolder(path), Store(results)
+    try:
+        _work(folder, store, stop, alone)
+    except WganbenchError as error:
+        folder.note("error", message=str(error))
+        raise
+    except Exception as error:
+        folder.note("error", message=f"{folder.name}: {type(error).__name__}: {error}")
+        raise
+    except KeyboardInterrupt:
+        folder.note("stop", reason="interrupted")
+        raise
+
+
+def serve(path: Path, results: Path) -> None:
+    """The life of a process that is there for one job: as ``work``, with the errors in the job's log alone."""
+    with Stop().on_signals() as stop:
+        try:
+            work(path, results, stop, alone=True)
+        except WganbenchError:
+            return
+
+
+def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
+    job = folder.read()
+    if job is None or stop.reason is not None:
+        return
+    lease = WorkFolder(store).leases.take(run.id for run in job.cohort.runs)
+    if lease is None:
+        return
+    try:
+        if job.left(store):
+            with _set_up(job):
+                _Attempt(folder, job, store, lease, stop, alone).make()
+        if not job.left(store):
+            lease.forget()  # the folder stays for the command, which reads the log
+    finally:
+        lease.release()
+
+
+@contextmanager
+def _set_up(job: Job) -> Iterator[None]:
+    """Threads and algorithms as the job says, in whatever process this is: both decide the last bits."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it sums may vary
+    add_import_folders(job.import_folders)
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(job.threads)
+    torch.use_deterministic_algorithms(job.deterministic)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+class _Attempt:
+    """One attempt at a job that this process holds the leases of."""
+
+    def __init__(self, folder: JobFolder, job: Job, store: Store, lease: Lease, stop: Stop, alone: bool):
+        self.folder, self.job, self.store, self.alone = folder, job, store, alone
+        self.stop = Stop(of=stop)  # the loss of a lease ends this attempt, and no other job of this process
+        self.history = folder.history()
+        self.device = torch.device(job.device)
+        self.made_by = provenance(self.device)
+        self.heart = Heart(folder, lease, self.stop, job.timeout_seconds, kill=alone)
+
+    def make(self) -> None:
+        step = self.folder.checkpointed()
+        hopeless = _hopeless(self.job, self.history, step, self.folder)
+        if hopeless is not None:
+            retries = self.history.retries
+            self._keep(abandoned(self.job.cohort, self.made_by, hopeless, steps_done=step, retries=retries))
+            return
+        if self.history.died:
+            self._warn(f"its worker died; it goes on from step {step}")
+        self.folder.note("start", step=step, worker=str(os.getpid()), retries=self.history.retries)
+        try:
+            with self.heart, self._last_resort():
+                self._keep(self._train())
+        except Stopped as stopped:
+            if self.stop.reason != "overtaken":  # else the log is the other worker's
+                self.folder.note("stop", step=stopped.step, reason=self.stop.reason)
+        except OutOfMemory as error:
+            self.folder.note("out of memory", message=str(error))
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _train(self) -> Iterator[Outcome]:
+        attempt = Attempt(
+            checkpoints=self._checkpoints,
+            stop=self.stop,
+            begun=self._begun,
+            reached=self._reached,
+            checkpoint_seconds=self.job.checkpoint_seconds,
+            timeout_seconds=self.job.timeout_seconds,
+            retries=self.history.retries,
+            memory_is_short=self.history.out_of_memory > 0,
+        )
+        return train_cohort(
+            self.job.cohort, self.device, self.made_by, attempt, drawn=self.job.drawn, wanted=self.job.wanted
+        )
+
+    def _checkpoints(self, cohort: Cohort) -> Checkpoints:
+        return Checkpoints(self.folder.path / cohort.id, Identity.of(cohort, self.made_by, self.job.drawn), self._warn)
+
+    def _warn(self, text: str) -> None:
+        self.folder.note("warning", message=text)
+
+    def _begun(self, step: int) -> None:
+        self.heart.first = self.heart.step = step
+
+    def _reached(self, step: int) -> None:
+        self.heart.step = step
+
+    def _keep(self, outcomes: Iterator[Outcome]) -> None:
+        for outcome in outcomes:
+            record = outcome.record
+            if record.id not in self.job.wanted or self.stop.reason == "overtaken":
+                continue
+            if outcome.artefact is not None:
+                file = self.store.path(record).parent / record.artefacts[0].file
+                write_atomically(file, outcome.artefact, replace=True)
+            self.store.write(record, replace=self.job.wanted[record.id] is not None)
+
+    @contextmanager
+    def _last_resort(self) -> Iterator[None]:
+        """Tells of a crash in C, and ends a process that hangs in C, where a time-out reaches no thread of Python."""
+        if not self.alone:
+            yield
+            return
+        with (self.folder.path / CRASH).open("w") as file:
+            faulthandler.enable(file)
+            if self.job.timeout_seconds is not None:
+                late = self.job.timeout_seconds + LATE_SECONDS
+                faulthandler.dump_traceback_later(late, exit=True, file=file)
+            try:
+                yield
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+                faulthandler.disable()
+
+
+CRASH = "crash.txt"
+
+
+def _hopeless(job: Job, history: History, step: int, folder: JobFolder) -> str | None:
+    """Why no further attempt is made; None where one is."""
+    if history.timed_out is not None:
+        return f"timed out, at step {history.timed_out}"
+    if history.deaths_here <= job.retries:
+        return None
+    try:
+        last = (folder.path / CRASH).read_text(errors="replace")[:2000]
+    except OSError:
+        last = ""
+    return f"its worker died {history.deaths_here} times after step {step}\n{last}".strip()
