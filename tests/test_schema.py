@@ -161,7 +161,12 @@ def test_every_field_of_a_spec_is_in_it_and_described():
     hidden = {"name", "path", "defaults", "overrides"}
     assert SCHEMA["properties"].keys() == {*Experiment.model_fields, *Setting.model_fields} - hidden
     assert SCHEMA["$defs"]["variant"]["properties"].keys() == Setting.model_fields.keys()
-    assert SCHEMA["$defs"]["profile"]["properties"].keys() == {"says", *Setting.model_fields}
+    assert SCHEMA["$defs"]["profile"]["properties"].keys() == {
+        "says",
+        "variants",
+        "architectures",
+        *Setting.model_fields,
+    }
     tables = [
         SCHEMA,
         *(SCHEMA["$defs"][name] for name in CLAIMS),

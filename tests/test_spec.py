@@ -416,7 +416,7 @@ def test_a_digest_is_the_same_everywhere():
         (
             '"gaussian_ring"',
             '"ring"',
-            "data: unknown data set 'ring'; known: circle, double_circle, gaussian, gaussian_grid,",
+            "data: unknown data set 'ring'; known: cifar10, circle, double_circle, gaussian,",
         ),
         ('"gaussian_ring"', "3", "data: must be the data set's name, or a table with one, got 3"),
         (

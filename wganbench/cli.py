@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from wganbench.analysis.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
+DATA_VARIABLE = "WGANBENCH_DATA"
 
 
 class _Commands(click.Group):
@@ -61,11 +63,51 @@ def _results(default: str = "results") -> Callable[[F], F]:
     )
 
 
+_data = click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Images of FOLDER in the place of the image set NAME, under the folder's name; repeatable.",
+)
+
+
+def _keep_in_environment(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
+    """For this command and the processes that it starts: the data folder is no part of any setting."""
+    if folder is not None:
+        before = {key: value for key, value in os.environ.items() if key == DATA_VARIABLE}
+        context.call_on_close(lambda: os.environ.update(before))
+        context.call_on_close(lambda: os.environ.pop(DATA_VARIABLE))  # the last is called first
+        os.environ[DATA_VARIABLE] = str(folder.absolute())
+
+
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    expose_value=False,
+    callback=_keep_in_environment,
+    help=f"Folder of the image sets [default: ${DATA_VARIABLE}, or wganbench in the user's cache].",
+)
+
+
+def _load(
+    experiment: str, overrides: Sequence[str], data: Sequence[str], profile: str, variants: Sequence[str]
+) -> tuple[Experiment, dict[str, Path]]:
+    """The experiment, with the folders of ``--data`` in their places, and these by the name of the set."""
+    spec = load(experiment, overrides)
+    if not data:
+        return spec, {}
+    from wganbench import substitute  # numpy and Pillow, which all else does without
+
+    folders = substitute.parse(data)
+    return load(experiment, [*overrides, *substitute.overrides(spec, folders, profile, variants)]), folders
+
+
 def _chosen(function: F) -> F:
     """The options that choose runs: profile, seeds, variants, overrides, stack."""
     for option in (
         click.option("--stack", type=click.IntRange(min=1), help="Seeds trained in lockstep [default: the spec's]."),
         click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a field; repeatable."),
+        _data,
         click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable."),
         click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
         click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
@@ -136,11 +178,14 @@ def list_() -> None:
 @cli.command()
 @click.argument("experiment")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a field; repeatable.")
+@_data
 @click.option("--profile", default="paper", show_default=True)
 @click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable.")
-def show(experiment: str, overrides: tuple[str, ...], profile: str, variants: tuple[str, ...]) -> None:
+def show(
+    experiment: str, overrides: tuple[str, ...], data: tuple[str, ...], profile: str, variants: tuple[str, ...]
+) -> None:
     """Show EXPERIMENT as it is resolved: every variant with all defaults filled in, as JSON."""
-    spec = load(experiment, overrides)
+    spec, _ = _load(experiment, overrides, data, profile, variants)
     shown = {
         "title": spec.title,
         "source": spec.source,
@@ -162,13 +207,14 @@ def plan(
     profile: str,
     variants: tuple[str, ...],
     overrides: tuple[str, ...],
+    data: tuple[str, ...],
     stack: int | None,
     results: Path,
 ) -> None:
     """Print what 'run' would do: runs, cohorts, what is done, the cost, and which claims it can settle."""
     from wganbench.analysis.verdict import reachable
 
-    spec = load(experiment, overrides)
+    spec, _ = _load(experiment, overrides, data, profile, variants)
     runs = _runs(spec, seeds, profile, variants)
     recorded = Store(results).load()
     table = Table("cohort", "seeds", "steps", "recorded", "GFLOP a step and seed", "core-hours", box=None)
@@ -203,6 +249,7 @@ def plan(
 @click.argument("experiment")
 @_chosen
 @_results()
+@_data_dir
 @_executed
 @click.option("--again", is_flag=True, help="Train and record anew what is recorded.")
 @click.option("--keep-failed", is_flag=True, help="Leave failed runs as they are.")
@@ -214,6 +261,7 @@ def run(
     profile: str,
     variants: tuple[str, ...],
     overrides: tuple[str, ...],
+    data: tuple[str, ...],
     stack: int | None,
     results: Path,
     again: bool,
@@ -227,8 +275,12 @@ def run(
     Finished and diverged runs are skipped, failed ones run again. Ctrl-C and SIGTERM leave checkpoints; the same
     command goes on from there, as do others on the same results folder. Exits with 1 if a run failed.
     """
-    spec = load(experiment, overrides)
+    spec, folders = _load(experiment, overrides, data, profile, variants)
     runs = _runs(spec, seeds, profile, variants)
+    if folders:
+        from wganbench import substitute
+
+        substitute.prepare((run.setting.data for run in runs), folders)
     execution = _execution(stack=stack or spec.stack, **executed)
     stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []
@@ -348,7 +400,7 @@ def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[
     return [
         profile
         for profile in spec.profiles
-        if any(family(variant, spec.setting(variant, profile)) in families for variant in spec.variants)
+        if any(family(variant, spec.setting(variant, profile)) in families for variant in spec.variants_of(profile))
     ]
 
 
@@ -457,6 +509,54 @@ def verify_results(results: Path, set_aside: bool) -> None:
     for line in findings.lines():
         click.echo(line)
     if findings.damaged:
+        sys.exit(1)
+
+
+@cli.group(name="data")
+def data_group() -> None:
+    """Look after the image sets.
+
+    They lie in the data folder: --data-dir, else $WGANBENCH_DATA, else wganbench in the user's cache.
+    """
+
+
+@data_group.command(name="list")
+@_data_dir
+def list_data() -> None:
+    """List the image sets: what there is of each, where it lies or has to, and its checksum."""
+    from wganbench.data.inventory import inventory
+
+    table = Table("image set", "split", "images", "shape", "state", "SHA-256", "place", box=None)
+    for held in inventory():
+        place = click.format_filename(held.place)
+        table.add_row(held.name, held.split, f"{held.images:,}", held.shape, held.state, held.checksum[:12], place)
+    _console().print(table)
+
+
+@data_group.command(name="fetch")
+@click.argument("name")
+@_data_dir
+def fetch_data(name: str) -> None:
+    """Download the image set NAME, or draw it, and decode it into the data folder."""
+    from wganbench.data.upkeep import fetch
+
+    for line in fetch(name):
+        click.echo(line)
+
+
+@data_group.command(name="verify")
+@click.argument("name", required=False)
+@_data_dir
+def verify_data(name: str | None) -> None:
+    """Hold the image set NAME, or all that are there, against their checksums; exit with 1 if one is damaged."""
+    from wganbench.data.upkeep import verify as verify_images
+
+    findings = list(verify_images(name))
+    for finding in findings:
+        click.echo(finding.text)
+    whole = sum(finding.whole for finding in findings)
+    click.echo(f"verified {len(findings)}: {whole} whole, {len(findings) - whole} damaged")
+    if whole < len(findings):
         sys.exit(1)
 
 

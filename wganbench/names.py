@@ -12,9 +12,19 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 DOTTED = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z")
 
@@ -71,6 +81,40 @@ class IntervalOptions(Options):
         return self
 
 
+def _not_of_another(folder: str) -> str:
+    """CIFAR-10 is ``cifar10`` as well; ``train`` is a part of a set."""
+    taken = {re.sub("[^a-z0-9]", "", name) for name in (*NAMES["data set"], "train", "test", "decoded")}
+    if re.sub("[^a-z0-9]", "", folder.lower()) in taken:
+        raise ValueError(f"{folder!r} names something else; rename the folder, as its name is the set's")
+    return folder
+
+
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), AfterValidator(_not_of_another)]
+"""Of a folder of images; it is the set's name, and part of a file's."""
+Split = Literal["train", "test"]
+Scaling = Literal["255", "256-dequantised", "unit"]
+
+
+class ImageOptions(Options):
+    split: Split = "train"
+    size: Annotated[int, Field(ge=1, le=32)] = 32
+    scaling: Scaling = "255"
+
+
+class MnistOptions(ImageOptions):
+    size: Annotated[int, Field(ge=1, le=28)] = 28
+    scaling: Scaling = "unit"
+
+
+class ImageFolderOptions(Options):
+    folder: FolderName
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    split: Split = "train"
+    size: PositiveInt | None = None
+    channels: Literal[1, 3] = 3
+    scaling: Scaling = "255"
+
+
 Initialisation = Literal["normal", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 
 
@@ -83,6 +127,29 @@ class MlpOptions(Options):
     last_init: Initialisation | None = None
     input_scale: PositiveFloat = 1.0
     summed_outputs: PositiveInt = 1
+
+
+class DcganOptions(Options):
+    filters: PositiveInt
+    filters_divided_by: PositiveInt | None = None
+    depth: Annotated[int, Field(ge=2, le=1000)] | None = None
+    init_std: PositiveFloat | None = None
+
+
+Nonlinearity = Literal["relu", "leaky_relu", "tanh", "softplus", "elu"]
+Normalisation = Literal["batch", "layer", "none"]
+
+
+class DcganGeneratorOptions(DcganOptions):
+    activation: Nonlinearity = "relu"
+    norm: Normalisation = "batch"
+    unit_norm: bool = False
+    output: Literal["tanh", "sigmoid"] = "tanh"
+
+
+class DcganCriticOptions(DcganOptions):
+    activation: Nonlinearity = "leaky_relu"
+    norm: Normalisation = "none"
 
 
 class ClipOptions(Options):
@@ -109,9 +176,18 @@ class ScaledOptions(Options):
 
 
 class AdamOptions(Options):
+    """``weight_decay`` times a parameter is added to its gradient, the L2 term that the word meant before AdamW."""
+
     lr: PositiveFloat
     betas: tuple[Smoothing, Smoothing] = (0.9, 0.999)
     eps: PositiveFloat = 1e-8
+    weight_decay: NonNegativeFloat = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Left out where it is 0, what it was before it could be said: ids and records of those days stay."""
+        table: dict[str, Any] = serialize(self)
+        return {key: value for key, value in table.items() if value or key != "weight_decay"}
 
 
 class RmspropOptions(Options):
@@ -195,6 +271,31 @@ class OfToOptions(Options):
     to: str
 
 
+class ScoreOptions(Options):
+    samples: PositiveInt = 50_000
+
+
+class SplitScoreOptions(ScoreOptions):
+    splits: PositiveInt = 10
+
+    @model_validator(mode="after")
+    def _has_a_sample_a_split(self) -> SplitScoreOptions:
+        if self.splits > self.samples:
+            raise ValueError(f"splits must be at most samples ({self.samples:,}), got {self.splits:,}")
+        return self
+
+
+class SubsetScoreOptions(ScoreOptions):
+    subsets: PositiveInt = 100
+    subset_size: Annotated[int, Field(ge=2)] = 1000
+
+    @model_validator(mode="after")
+    def _fills_a_subset(self) -> SubsetScoreOptions:
+        if self.subset_size > self.samples:
+            raise ValueError(f"subset_size must be at most samples ({self.samples:,}), got {self.subset_size:,}")
+        return self
+
+
 @dataclass(frozen=True)
 class Scale:
     """How a measure's numbers are read: by the statistics, the tables and the plots.
@@ -244,12 +345,14 @@ def _neutral(unit: str) -> Scale:
 
 
 _SIZE = Scale(higher_is_better=True, worst=0.0, bounded=False, unit="per unit moved")
+_IMAGE_SETS = "wganbench.data.image_sets"
 _TRANSPORT = "wganbench.measures.transport"
 _LAYERS = "wganbench.measures.layers"
 _SURFACE = "wganbench.measures.surface"
 _COUPLING = "wganbench.measures.coupling"
 _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
+_SCORES = "wganbench.scores.measures"
 
 STRANGER = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
 """How a measure named by a dotted path is read: no direction, no worst value, no normal theory."""
@@ -265,13 +368,22 @@ NAMES: dict[str, dict[str, Entry]] = {
         "circle": Entry("wganbench.data.closed_form:circle", CircleOptions),
         "interval": Entry("wganbench.data.closed_form:interval", IntervalOptions),
         "segment": Entry("wganbench.data.closed_form:segment"),
+        "shapes10": Entry(f"{_IMAGE_SETS}:shapes10", ImageOptions),
+        "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions),
+        "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions),
+        "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions),
+        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions),
     },
     "fixed generator": {
         "noised": Entry("wganbench.data.fixed:Noised", NoisedOptions),
         "translated": Entry("wganbench.data.fixed:Translated", TranslatedOptions),
         "scaled": Entry("wganbench.data.fixed:Scaled", ScaledOptions),
     },
-    "network": {"mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions)},
+    "network": {
+        "mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions),
+        "dcgan_generator": Entry("wganbench.networks.dcgan:DcganGenerator", DcganGeneratorOptions),
+        "dcgan_critic": Entry("wganbench.networks.dcgan:DcganCritic", DcganCriticOptions),
+    },
     "objective": {
         "minimax": Entry("wganbench.objectives:Minimax"),
         "non_saturating": Entry("wganbench.objectives:NonSaturating"),
@@ -356,6 +468,14 @@ NAMES: dict[str, dict[str, Entry]] = {
         "rank_correlation": Entry(
             f"{_OVER_STEPS}:rank_correlation", OfToOptions, scale=Scale(True, -1.0, True, "correlation")
         ),
+        "inception_score": Entry(
+            f"{_SCORES}:inception_score", SplitScoreOptions, scale=Scale(True, 1.0, False, "score")
+        ),
+        "inception_score_spread": Entry(
+            f"{_SCORES}:inception_score_spread", SplitScoreOptions, scale=_neutral("score")
+        ),
+        "frechet_distance": Entry(f"{_SCORES}:frechet_distance", ScoreOptions, scale=_DISTANCE),
+        "kernel_distance": Entry(f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE),
     },
 }
 

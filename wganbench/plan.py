@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from wganbench.errors import SpecError
-from wganbench.spec import MAX_SEEDS, MAX_STACK, Component, Experiment, Setting, claim_digest, digest, short_name
+from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, digest, short_name
 
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
@@ -78,10 +76,10 @@ class Cohort:
 
 
 def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants: Sequence[str] = ()) -> list[Run]:
-    """The runs of ``variants`` (all, where none is named) under ``profile``, by variant, then seed; each once.
+    """The runs of ``variants`` (all that ``profile`` has, where none is named), by variant, then seed; each once.
 
     Raises:
-        SpecError: If a variant or the profile is unknown, there is no seed, or one is negative.
+        SpecError: If the profile or a variant of it is unknown, there is no seed, or one is negative.
     """
     if not seeds:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
@@ -89,7 +87,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
         raise SpecError(f"{experiment.file}: seeds start at 0, got {min(seeds)}")
     claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
     overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
-    chosen = list(dict.fromkeys(variants)) or list(experiment.variants)
+    chosen = list(dict.fromkeys(variants)) or experiment.variants_of(profile)
     return [
         Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
         for variant in chosen
@@ -140,25 +138,18 @@ def _seed_range(text: str) -> range | None:
 
 
 def step_flops(setting: Setting) -> float | None:
-    """Floating-point operations of one generator step of one seed; None where a network is a stranger's.
+    """Floating-point operations of one generator step of one seed; None where a network's cost is not known.
 
-    Counts two for each weight and sample forward, twice that backward, and for a penalty one more pass forward with
-    its gradient and their derivative.
+    Counts two for each weight and sample forward (for a convolution: and each place of its filter), twice that
+    backward, and for a penalty one more pass forward with its gradient and their derivative.
     """
-    critic = _mlp_weights(setting.critic, 2, 1)
-    generator = _mlp_weights(setting.generator, setting.latent_dim or 0, 2) if setting.generator else 0
-    if generator is None or critic is None:
+    costs = setting.costs()
+    if costs is None:
         return None
+    critic, generator = costs["critic"].flops, costs["generator"].flops if "generator" in costs else 0
     steps = setting.unroll.steps if setting.unroll else setting.n_critic
     penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
     second = 2 if setting.unroll and setting.unroll.order == "second" else 1
-    critic_step = 2 * generator + (12 + (12 if penalised else 0)) * critic
-    generator_step = 6 * generator + 4 * critic if setting.generator else 0
+    critic_step = generator + (6 + (6 if penalised else 0)) * critic
+    generator_step = 3 * generator + 2 * critic if setting.generator else 0
     return setting.batch_size * (second * steps * critic_step + generator_step)
-
-
-def _mlp_weights(network: Component, n_in: int, n_out: int) -> int | None:
-    if network.name != "mlp":
-        return None
-    widths = [n_in, *network.options["hidden"], n_out]
-    return sum(math.prod(pair) for pair in pairwise(widths))

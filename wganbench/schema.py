@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from wganbench import names
-from wganbench.spec import ABOUT, Experiment, Kind, MeasureUse, Model, Setting
+from wganbench.spec import ABOUT, Experiment, Fitting, Kind, MeasureUse, Model, Setting
 
 Schema = dict[str, Any]
 
@@ -29,10 +29,14 @@ def spec_schema() -> Schema:
     for table in ("variants", "profiles"):
         fields[table] = _keyed(fields[table], {"$ref": f"#/$defs/{table.removesuffix('s')}"})
     definitions["variant"] = _table(setting, "What this variant has of its own.")
-    definitions["profile"] = _table(
-        {"says": {"type": "string", "description": "What the profile is, in a line."}, **setting},
-        "What every variant has under this profile.",
+    definitions["profile"] = _table({**_of_profile(), **setting}, "What every variant has under this profile.")
+    definitions["method"] = _table(
+        {"normalised": {"$ref": "#/$defs/variant"}, **setting},
+        "What every architecture has under this method; normalised: what goes over it where the critic is normalised.",
     )
+    architectures = definitions["Architectures"]
+    architectures["properties"]["methods"] = _keyed(architectures["properties"]["methods"], {"$ref": "#/$defs/method"})
+    del architectures["required"]  # a spec that extends another may change one of them
     required = [key for key in about["required"] if key in ABOUT]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -40,6 +44,20 @@ def spec_schema() -> Schema:
         **_table({**fields, **setting}, "What it is about, and beside that the defaults of every variant's setting."),
         "anyOf": [{"required": ["extends"]}, {"required": required}],
         "$defs": definitions,
+    }
+
+
+def _of_profile() -> Schema:
+    """What a profile has beside fields of a setting."""
+    return {
+        "says": {"type": "string", "description": "What the profile is, in a line."},
+        "variants": {
+            "type": "array",
+            "items": {"type": "string"},
+            "minItems": 1,
+            "description": "Names of the variants that the profile has; all, where it does not say.",
+        },
+        "architectures": _of_model(Fitting),
     }
 
 

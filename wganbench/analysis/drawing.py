@@ -78,8 +78,11 @@ def _drawable(
     for record in table.planned(experiment, records, profile):
         if _has_data(experiment, figure, record):
             by_family.setdefault(record.family, []).append(record)
+    own = set(experiment.variants_of(profile))
     families = {
-        variant: family(variant, experiment.setting(variant, profile)) for variant in experiment.drawn_in(figure)
+        variant: family(variant, experiment.setting(variant, profile))
+        for variant in experiment.drawn_in(figure)
+        if variant in own
     }
     used = {
         variant: sorted(by_family[name], key=lambda record: record.seed)

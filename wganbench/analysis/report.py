@@ -357,7 +357,8 @@ def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[
         folded = render(Table(every.title, rest), "markdown")
         yield f"<details><summary>Other measures: {names}</summary>\n\n{folded}\n</details>"
     found = {record.family for record in records.values()}
-    absent = [name for name in experiment.variants if family(name, experiment.setting(name, profile)) not in found]
+    own = experiment.variants_of(profile)
+    absent = [name for name in own if family(name, experiment.setting(name, profile)) not in found]
     if absent:
         yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent)}."
     yield "\n\n".join(_unguided(results))
@@ -377,7 +378,7 @@ def _convergence(experiment: Experiment, records: Iterable[Record], profile: str
             drifts.setdefault(record.family, []).append(math.inf if drift is None else drift)
     converged: list[str] = []
     others: list[str] = []
-    for variant in experiment.variants:
+    for variant in experiment.variants_of(profile):
         known = drifts.get(family(variant, experiment.setting(variant, profile)))
         if known:
             median = statistics.median(known)

@@ -236,7 +236,7 @@ def headline(experiment: Experiment) -> list[str]:
     read = {measure for claim in experiment.claims for measure in claim.measured()}
     read |= {row.measure for row in experiment.published}
     read |= {measure for figure in experiment.figures for measure in figure.measures}
-    pairs = [(variant, profile) for profile in experiment.profiles for variant in experiment.variants]
+    pairs = [(variant, profile) for profile in experiment.profiles for variant in experiment.variants_of(profile)]
     every = list(dict.fromkeys(measure for pair in pairs for measure in experiment.setting(*pair).measures))
     return [measure for measure in every if measure in read] or every
 
@@ -259,9 +259,9 @@ class Measured:
 def measured(
     experiment: Experiment, records: Mapping[str, Record], profile: str, statistic: Statistic = "final"
 ) -> list[Measured]:
-    """Every variant of the spec under ``profile`` on each of its measures, whether it has records or not."""
+    """Every variant of ``profile`` on each of its measures, whether it has records or not."""
     by_family, found = pools(planned(experiment, records, profile)), []
-    for variant in experiment.variants:
+    for variant in experiment.variants_of(profile):
         setting = experiment.setting(variant, profile)
         groups: list[list[Record]] = by_family.get(family(variant, setting), [[]])
         for group in groups:
@@ -278,7 +278,7 @@ NO_RUNS = frame([])
 
 def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
     """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
-    families = {family(variant, experiment.setting(variant, profile)) for variant in experiment.variants}
+    families = {family(variant, experiment.setting(variant, profile)) for variant in experiment.variants_of(profile)}
     return [record for record in records.values() if record.family in families]
 
 

@@ -7,7 +7,7 @@ any field of ``Setting``: the defaults of every variant. A variant's setting is 
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
 named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,
-``experiment`` and ``reading``, each importing those before it.
+``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those before it.
 """
 
 from wganbench.spec.claims import (
@@ -23,6 +23,7 @@ from wganbench.spec.claims import (
     Success,
     claim_digest,
 )
+from wganbench.spec.drawn import Architectures, Fitting
 from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
 from wganbench.spec.merging import merge
 from wganbench.spec.models import MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
@@ -36,6 +37,7 @@ __all__ = [
     "MAX_STACK",
     "MAX_STEPS",
     "RECORDED",
+    "Architectures",
     "Claim",
     "Comparison",
     "Component",
@@ -44,6 +46,7 @@ __all__ = [
     "Equivalence",
     "Experiment",
     "Figure",
+    "Fitting",
     "Kind",
     "Level",
     "MeasureUse",

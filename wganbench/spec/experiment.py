@@ -13,6 +13,7 @@ from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from wganbench.errors import SpecError
 from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published
+from wganbench.spec.drawn import Architectures
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
 from wganbench.spec.setting import Component, Setting, scale_of
@@ -29,6 +30,9 @@ PICTURED = ("layers", "histograms", "surfaces")
 Pair = tuple[str, str]
 """A variant and a profile."""
 
+OF_PROFILE = ("says", "variants")
+"""What a profile has beside fields of the setting."""
+
 
 class Experiment(Model):
     """One figure or table of a paper. Made by ``load``.
@@ -43,7 +47,9 @@ class Experiment(Model):
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
         deviations: Each stated difference from the paper.
-        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is.
+        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, and which variants
+            it has, where these are not all.
+        architectures: Random architectures, which are variants beside those that are written out.
         variants: Settings by name, one a row that is compared.
         claims: Checkable sentences, written before the runs.
         published: Published numbers.
@@ -62,6 +68,7 @@ class Experiment(Model):
     seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
     deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
     profiles: Annotated[dict[Name, Table], Field(min_length=1)]
+    architectures: Architectures | None = None
     variants: Annotated[dict[Name, Table], Field(min_length=1)]
     claims: Annotated[list[Claim], Field(max_length=200)] = Field(default_factory=list)
     published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
@@ -71,7 +78,7 @@ class Experiment(Model):
 
     @model_validator(mode="after")
     def _is_not_endless(self) -> Experiment:
-        n_settings = len(self.variants) * len(self.profiles)
+        n_settings = sum(len(self.variants) if own is None else len(own) for own in map(_named, self.profiles.values()))
         if n_settings > MAX_SETTINGS:
             raise ValueError(f"{n_settings:,} variants times profiles; a spec has at most {MAX_SETTINGS:,}")
         return self
@@ -89,13 +96,25 @@ class Experiment(Model):
         """
         return str(self.profiles[self._known("profile", profile)].get("says", ""))
 
+    def variants_of(self, profile: str) -> list[str]:
+        """The variants that a profile has, in their order: those that it names, or all.
+
+        Raises:
+            SpecError: If it is unknown.
+        """
+        named = _named(self.profiles[self._known("profile", profile)])
+        return [variant for variant in self.variants if named is None or variant in named]
+
     def setting(self, variant: str, profile: str) -> Setting:
         """Everything of a variant under a profile, resolved.
 
         Raises:
-            SpecError: If either is unknown, or the merged tables make no setting.
+            SpecError: If either is unknown, the profile does not have the variant, or the merged tables make no
+                setting.
         """
         pair = self._known("variant", variant), self._known("profile", profile)
+        for problem in self._absent(*pair):
+            raise SpecError(f"{self.file}: {problem}")
         settings, problems = self._resolved
         if pair not in settings:
             raise SpecError(*problems)
@@ -110,11 +129,17 @@ class Experiment(Model):
     # ---- settings ---------------------------------------------------------------------------------------------------
 
     @cached_property
+    def _pairs(self) -> list[Pair]:
+        """By variant, then profile."""
+        own = {profile: set(self.variants_of(profile)) for profile in self.profiles}
+        return [pair for pair in product(self.variants, self.profiles) if pair[0] in own[pair[1]]]
+
+    @cached_property
     def _resolved(self) -> tuple[dict[Pair, Setting], list[str]]:
         """The settings that can be made, and what is wrong with the others."""
         settings: dict[Pair, Setting] = {}
         found: dict[str, list[Pair]] = {}
-        for pair in product(self.variants, self.profiles):
+        for pair in self._pairs:
             merged = self._merged(*pair)
             try:
                 settings[pair] = Setting.model_validate(merged)
@@ -125,7 +150,7 @@ class Experiment(Model):
 
     def _merged(self, variant: str, profile: str) -> Table:
         """Top level, then variant, then profile, then ``--set`` in its order."""
-        changes = {key: value for key, value in self.profiles[profile].items() if key != "says"}
+        changes = {key: value for key, value in self.profiles[profile].items() if key not in OF_PROFILE}
         merged = merge(merge(self.defaults, self.variants[variant]), changes)
         for path, value in self.overrides:
             keys = split(path)
@@ -143,9 +168,9 @@ class Experiment(Model):
         """Where in the file a mistake of these pairs is: the widest part of it that has the mistake throughout."""
         variants = list(dict.fromkeys(variant for variant, _ in pairs))
         profiles = list(dict.fromkeys(profile for _, profile in pairs))
-        if len(pairs) == len(self.variants) * len(self.profiles):
+        if len(pairs) == len(self._pairs):
             return ""
-        if len(variants) == len(self.variants) and len(profiles) == 1:
+        if len(profiles) == 1 and len(variants) == len(self.variants_of(profiles[0])):
             return f", under profiles.{profiles[0]}"
         more = f" and {len(variants) - 1} more" if len(variants) > 1 else ""
         under = "" if len(profiles) == len(self.profiles) else f" under profiles.{profiles[0]}"
@@ -157,6 +182,8 @@ class Experiment(Model):
         for profile, table in self.profiles.items():
             if not isinstance(table.get("says", ""), str):
                 yield f"profiles.{profile}.says: must be a string, got {short(table['says'])}"
+            for text in self._about_variants_of(table):
+                yield f"profiles.{profile}.variants: {text}"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
                 yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
@@ -173,10 +200,26 @@ class Experiment(Model):
             for text in self._about_figure(figure, measured, settings):
                 yield f"figures.{position}: {text}"
 
+    def _about_variants_of(self, profile: Table) -> Iterator[str]:
+        named = profile.get("variants", ["?"])
+        if not isinstance(named, list) or not named or not all(isinstance(variant, str) for variant in named):
+            yield f"must be a list of names, got {short(named)}"
+        elif "variants" in profile:
+            for variant in named:
+                yield from self._unknown("variant", variant)
+
+    def _absent(self, variant: str, profile: str) -> Iterator[str]:
+        """What is wrong where a profile does not have a variant."""
+        known = tuple(self.variants_of(profile))
+        if variant not in known:
+            yield f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"
+
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
         unknown = [*self._unknown("profile", claim.profile)]
         for variant in claim.variants():
             unknown += self._unknown("variant", variant)
+        if not unknown:
+            unknown += [text for variant in claim.variants() for text in self._absent(variant, claim.profile)]
         yield from unknown
         for variant in claim.variants():
             setting = settings.get((variant, claim.profile))
@@ -257,6 +300,12 @@ class Experiment(Model):
         for problem in self._unknown(kind, name):
             raise SpecError(f"{self.file}: {problem}")
         return name
+
+
+def _named(profile: Table) -> set[str] | None:
+    """The variants that a profile names; None where it names none, or not as it must."""
+    named = profile.get("variants")
+    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else None
 
 
 def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:

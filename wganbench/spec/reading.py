@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wganbench.errors import SpecError
+from wganbench.spec.drawn import with_drawn
 from wganbench.spec.experiment import Experiment, with_overrides
 from wganbench.spec.merging import merge, nested, parse_override, split
 from wganbench.spec.models import Table, mistakes, odd_values, short, suggest, told
@@ -56,7 +57,11 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     path = _locate(str(experiment))
     table = _read_extended(path, ())
     changes = [parse_override(text) for text in overrides]
-    for dotted, value in changes:
+    of_the_draw = [change for change in changes if split(change[0])[0] == "architectures"]
+    for dotted, value in of_the_draw:
+        table = _override(table, dotted, value)
+    table = with_drawn(table, with_overrides(path.name, of_the_draw))
+    for dotted, value in (change for change in changes if change not in of_the_draw):
         table = _override(table, dotted, value)
     return _make(path, table, changes)
 

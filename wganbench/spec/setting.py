@@ -21,7 +21,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from wganbench import names
+from wganbench import cost, names
+from wganbench.cost import Cost
+from wganbench.errors import SpecError
 from wganbench.spec.models import Model, Table, mistakes, odd_values, short
 
 RECORDED = {"recorded": True}
@@ -208,17 +210,57 @@ class Setting(Model):
     def _check_together(self, info: ValidationInfo) -> Setting:
         if info.context == RECORDED:
             return self
-        problems = [*self._about_the_critic(), *self._about_the_samples()]
+        problems = [
+            *self._about_the_networks(),
+            *self._about_the_critic(),
+            *self._about_the_samples(),
+            *self._about_unrolling(),
+        ]
         if problems:
             raise ValueError("\n".join(problems))
-        if self.unroll and self.unroll.order == "second" and self.critic_optimizer.name != "adam":
-            raise ValueError(
-                f"unroll: second order is written for critic_optimizer 'adam', got {self.critic_optimizer.name!r}"
-            )
         points = sum(use.points for use in self.measures.values())
         if points > MAX_POINTS:
             raise ValueError(f"measures: {points:,} points together; a record holds at most {MAX_POINTS:,}")
         return self
+
+    def costs(self) -> dict[str, Cost] | None:
+        """What generator (where one is trained) and critic cost; None where one of them is a stranger's.
+
+        Raises:
+            SpecError: If a network is not one for the samples; not for a setting that was checked.
+        """
+        found = {role: self._cost(role) for role in ("generator", "critic") if getattr(self, role) is not None}
+        known = {role: one for role, one in found.items() if one is not None}
+        return known if len(known) == len(found) else None
+
+    def _cost(self, role: str) -> Cost | None:
+        network: Component = getattr(self, role)
+        sample = cost.sample_shape(self.data.name, self.data.options)
+        if sample is None:
+            return None
+        shapes = ((self.latent_dim or 0,), sample) if role == "generator" else (sample, ())
+        return cost.of_network(network.name, network.options, *shapes)
+
+    def _about_the_networks(self) -> Iterator[str]:
+        """Whether they fit the samples, as far as this is known before they are built."""
+        for role in ("generator", "critic"):
+            try:
+                if getattr(self, role) is not None:
+                    self._cost(role)
+            except SpecError as error:
+                option = str(error).partition(":")[0]
+                yield f"{role}.{error}" if option in getattr(self, role).options else f"{role}: {error}"
+        penalised = self.constraint is not None and self.constraint.name.endswith("penalty")
+        if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
+            yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
+
+    def _about_unrolling(self) -> Iterator[str]:
+        if self.unroll is None or self.unroll.order != "second":
+            return
+        if self.critic_optimizer.name != "adam":
+            yield f"unroll: second order is written for critic_optimizer 'adam', got {self.critic_optimizer.name!r}"
+        elif self.critic_optimizer.options.get("weight_decay"):
+            yield "unroll: second order is written for a critic_optimizer without weight_decay"
 
     def _about_the_critic(self) -> Iterator[str]:
         """Whether it has the layers that a measure reads, as far as this is known before it is built."""

@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from wganbench.data import image_sets, shapes10
+from wganbench.errors import DataError
+from wganbench.runner import resolve
+from wganbench.spec import Component
+
+
+def seeded():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def few_shapes(monkeypatch, data_folder):
+    monkeypatch.setattr(shapes10, "COUNTS", {"train": 30, "test": 20})
+    return data_folder
+
+
+def test_shapes_are_drawn_once_and_opened_from_then_on(few_shapes, monkeypatch):
+    first = image_sets.shapes10()
+    monkeypatch.setattr(shapes10, "draw", None)
+    second = image_sets.shapes10(scaling="256-dequantised")
+    assert torch.equal(first.pixels, second.pixels)
+    assert first.checksum == second.checksum
+    assert (len(first), first.sample_shape, first.n_classes) == (30, (3, 32, 32), 10)
+
+
+def test_a_set_that_a_spec_names_is_made_as_the_runner_makes_it(few_shapes):
+    component = Component.resolve("data set", {"name": "shapes10", "size": 16, "split": "test"})
+    data = resolve.factory("data set", component)().to("cpu")
+    x = data.draw(7, seeded())
+    assert (len(data), x.shape, x.dtype) == (20, (7, 3, 16, 16), torch.float32)
+    assert -1 <= x.min() < -0.5 and 0.5 < x.max() <= 1
+
+
+def test_checksums_tell_splits_and_sizes_apart(few_shapes):
+    sets = [image_sets.shapes10(split=split, size=size) for split in ("train", "test") for size in (16, 32)]
+    assert len({each.checksum for each in sets}) == 4
+
+
+@pytest.mark.parametrize(
+    ("make", "native"),
+    [
+        (image_sets.shapes10, 32),
+        (image_sets.cifar10, 32),
+        (image_sets.mnist, 28),
+        (image_sets.imagenet32, 32),
+    ],
+)
+@pytest.mark.parametrize("size", [0, 33])
+def test_a_size_is_at_most_the_native_one(data_folder, make, native, size):
+    message = rf"^{make.__name__}, size: must be between 1 and {native}, got {size}; it is averaged, never enlarged$"
+    with pytest.raises(DataError, match=message):
+        make(size=size)
+
+
+SMALL = {"train/a/0.png": (4, 4), "train/b/0.png": (4, 4), "test/a/0.png": (4, 4), "test/b/0.png": (4, 4)}
+
+
+def test_a_folder_in_the_data_folder_goes_by_its_name(data_folder, make_folder):
+    make_folder("data/faces", SMALL)
+    train, test = (image_sets.image_folder(folder="faces", split=split, size=2) for split in ("train", "test"))
+    assert (train.name, train.sample_shape) == ("faces", (3, 2, 2))
+    assert train.pixels[:, 0, 0, 0].tolist() == [10, 20]
+    assert test.pixels[:, 0, 0, 0].tolist() == [30, 40]
+
+
+def test_a_folder_with_a_digest_is_found_decoded_when_it_is_gone_itself(data_folder, make_folder):
+    from wganbench.data.folders import digest
+
+    folder = make_folder("data/faces", SMALL)
+    key = digest(folder)
+    first = image_sets.image_folder(folder="faces", digest=key)
+    folder.rename(data_folder / "away")
+    assert image_sets.image_folder(folder="faces", digest=key).checksum == first.checksum
+    with pytest.raises(DataError, match=rf"^{folder}: no such folder; must have a folder of images for each class$"):
+        image_sets.image_folder(folder="faces", digest=key, split="test")
+    with pytest.raises(DataError, match="no such folder"):
+        image_sets.image_folder(folder="faces")
+
+
+@pytest.mark.parametrize("folder", ["cifar10", "CIFAR-10", "mnist", "ImageNet32", "shapes_10", "train", "decoded"])
+def test_a_folder_cannot_have_the_name_of_something_else(folder):
+    with pytest.raises(ValueError, match=f"^folder: '{folder}' names something else; rename the folder"):
+        Component.resolve("data set", {"name": "image_folder", "folder": folder})
+
+
+@pytest.mark.parametrize("folder", ["../faces", "/faces", "", ".hidden", "a b", "faces/train"])
+def test_a_folder_is_named_and_not_led_to(folder):
+    with pytest.raises(ValueError, match=r"^folder: "):
+        Component.resolve("data set", {"name": "image_folder", "folder": folder})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("size", 64), ("size", 0), ("scaling", "256"), ("split", "valid"), ("path", "/data")]
+)
+def test_a_spec_with_a_wrong_option_is_refused(option, value):
+    with pytest.raises(ValueError, match=f"(^|')({option})"):
+        Component.resolve("data set", {"name": "cifar10", option: value})

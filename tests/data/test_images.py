@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+
+from wganbench.data.decoded import Decoded
+from wganbench.data.epochs import Epochs
+from wganbench.data.images import Images
+from wganbench.errors import DataError
+
+BYTES = np.array([0, 1, 127, 128, 254, 255], np.uint8)
+
+
+def images(scaling="255", pixels=BYTES):
+    """One pixel an image; its label is its position."""
+    return Images.of("small", Decoded(pixels.reshape(-1, 1, 1, 1).copy(), np.arange(len(pixels)), "0" * 64), scaling)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def all_of(data, rng):
+    return data.take(torch.arange(len(data)), rng).flatten()
+
+
+@pytest.mark.parametrize(
+    ("scaling", "low", "high", "middle"), [("255", -1.0, 1.0, 1 / 255), ("unit", 0.0, 1.0, 128 / 255)]
+)
+def test_scalings_without_noise_take_0_and_255_to_the_ends(scaling, low, high, middle):
+    rng = seeded()
+    before = rng.get_state()
+    x = all_of(images(scaling), rng)
+    assert (x[0], x[-1]) == (low, high)
+    assert x[3] == pytest.approx(middle, abs=1e-7)
+    assert torch.equal(rng.get_state(), before)
+
+
+def test_dequantised_values_lie_uniformly_within_the_step_of_their_byte():
+    x = images("256-dequantised", BYTES.repeat(20_000))
+    offset = (all_of(x, seeded()).double() - torch.from_numpy(BYTES.repeat(20_000) / 128 - 1)) * 128
+    assert offset.min() >= -1e-4 and offset.max() <= 1 + 1e-4  # float32 near 1 has steps of 6e-8, 1e-5 of 1/128
+    assert offset.mean() == pytest.approx(0.5, abs=4 / np.sqrt(12 * len(x)))
+    assert (offset < 0.25).double().mean() == pytest.approx(0.25, abs=4 * np.sqrt(0.1875 / len(x)))
+
+
+def test_dequantised_values_span_minus_one_to_one_and_are_fresh_at_every_draw():
+    data, rng = images("256-dequantised"), seeded()
+    first, second = all_of(data, rng), all_of(data, rng)
+    assert first.min() >= -1 and first.max() <= 1
+    assert not (first == second).any()
+    assert torch.equal(all_of(data, seeded()), first)
+
+
+@pytest.mark.parametrize("scaling", ["255", "256-dequantised", "unit"])
+def test_a_draw_depends_on_its_stream_alone(scaling):
+    data, rng = images(scaling), seeded(1)
+    torch.manual_seed(2)
+    ambient = torch.get_rng_state()
+    first, second = data.draw(50, rng), data.draw(50, rng)
+    assert torch.equal(torch.get_rng_state(), ambient)
+    assert torch.equal(data.draw(50, seeded(1)), first)
+    assert not torch.equal(second, first)
+    assert (first.shape, first.dtype) == ((50, *data.sample_shape), torch.float32)
+
+
+def test_a_draw_is_uniform_and_with_replacement():
+    n = 30_000
+    x = images("unit").draw(n, seeded()).flatten().mul(255).round().to(torch.uint8)
+    shares = torch.tensor([(x == int(value)).sum() for value in BYTES]) / n
+    torch.testing.assert_close(shares, torch.full((6,), 1 / 6), rtol=0, atol=4 * np.sqrt(5 / 36 / n))
+
+
+def test_taken_images_are_those_asked_for_in_that_order():
+    data = images("unit")
+    x = data.take(torch.tensor([5, 0, 5]), seeded()).flatten()
+    assert x.tolist() == [1.0, 0.0, 1.0]
+    assert data.labels[torch.tensor([5, 0, 5])].tolist() == [5, 0, 5]
+
+
+def test_bytes_stay_bytes_and_shared_with_the_file_on_the_cpu():
+    held = np.zeros((4, 3, 2, 5), np.uint8)
+    data = Images.of("small", Decoded(held, np.array([0, 1, 1, 3]), "0" * 64), "255").to("cpu")
+    held[:] = 255
+    assert data.pixels.dtype == torch.uint8
+    assert data.draw(2, seeded()).eq(1).all()
+    assert (len(data), data.sample_shape, data.n_classes) == (4, (3, 2, 5), 4)
+
+
+def test_an_unknown_scaling_is_refused():
+    with pytest.raises(DataError, match=r"^small, scaling: must be one of 255, 256-dequantised, unit, got '256'$"):
+        images("256")
+
+
+@pytest.mark.gpu
+def test_on_a_card_bytes_lie_there_and_order_and_draws_are_made_there():
+    data = images("256-dequantised").to("cuda")
+    assert (data.pixels.device.type, data.labels.device.type, data.pixels.dtype) == ("cuda", "cuda", torch.uint8)
+    order = Epochs(len(data), 4, torch.Generator("cuda").manual_seed(0))
+    state, noise = order.state(), torch.Generator("cuda").manual_seed(1)
+    indices = order.batch()
+    x = data.take(indices, noise).flatten()
+    assert x.device.type == "cuda"
+    offset = (x.cpu().double() - torch.from_numpy(BYTES[indices.cpu().numpy()] / 128 - 1)) * 128
+    assert offset.min() >= -1e-4 and offset.max() <= 1 + 1e-4
+    order.restore({key: value.cpu() if isinstance(value, torch.Tensor) else value for key, value in state.items()})
+    assert torch.equal(order.batch(), indices)
+    assert data.draw(3, noise).shape == (3, 1, 1, 1)

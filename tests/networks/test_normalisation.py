@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from wganbench.networks.normalisation import NORMALISATIONS, BatchNorm, LayerNorm
+
+F64 = torch.float64
+
+
+def normalised(x: Tensor, axes: tuple[int, ...], scale: Tensor, offset: Tensor) -> Tensor:
+    """By the formula, with the biased variance and a scale and an offset a channel."""
+    mean = x.mean(axes, keepdim=True)
+    variance = (x - mean).square().mean(axes, keepdim=True)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    return (x - mean) / (variance + 1e-5).sqrt() * scale.view(shape) + offset.view(shape)
+
+
+def layer(name: str, channels: int) -> torch.nn.Module:
+    made = NORMALISATIONS[name](channels).double()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter)
+    return made
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 4, 4), (6, 5)])
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_each_is_its_formula(name, shape):
+    torch.manual_seed(0)
+    made, x = layer(name, shape[1]), 0.01 * torch.randn(shape, dtype=F64) + 3  # so small that ε counts
+    rows = (0, *range(2, len(shape)))
+    axes = rows if name == "batch" else tuple(range(1, len(shape)))
+    torch.testing.assert_close(made(x), normalised(x, axes, made.weight, made.bias), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_they_start_with_scale_one_and_offset_zero_and_keep_nothing_of_a_batch(name):
+    made = NORMALISATIONS[name](3)
+    assert made.weight.tolist() == [1.0] * 3
+    assert made.bias.tolist() == [0.0] * 3
+    assert not list(made.buffers())
+    x = torch.randn(5, 3, 2, 2)
+    first = made(x)
+    made(100 * x)
+    assert torch.equal(made.eval()(x), first)  # the statistics of the batch, also where there is no training
+
+
+def test_layer_norm_does_not_mix_rows_and_batch_norm_does():
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, 2, 2, dtype=F64)
+    torch.testing.assert_close(LayerNorm(3).double()(x)[:1], LayerNorm(3).double()(x[:1]))
+    assert not torch.allclose(BatchNorm(3).double()(x)[:1], BatchNorm(3).double()(x[:1]))
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_their_derivatives_are_right_to_the_second(name):
+    torch.manual_seed(0)
+    made, x = layer(name, 2), torch.randn(3, 2, 2, 2, dtype=F64, requires_grad=True)
+    assert torch.autograd.gradcheck(made, x)
+    assert torch.autograd.gradgradcheck(made, x)

@@ -1,0 +1,68 @@
+"""Images made smaller by averaging areas, in whole numbers, so that every machine gets the same pixels."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wganbench.errors import DataError
+
+Pixels = NDArray[np.uint8]
+
+
+def centre_crop(images: Pixels) -> Pixels:
+    """The largest square about the centre; of an odd rest, the larger half is cut off below and on the right.
+
+    Args:
+        images: Shape ``(..., height, width)``.
+
+    Returns:
+        Shape ``(..., side, side)`` with the smaller of the two as side; a view.
+    """
+    height, width = images.shape[-2:]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return images[..., top : top + side, left : left + side]
+
+
+def box_average(images: Pixels, size: int) -> Pixels:
+    """Each new pixel is the mean over the area that it covers, rounded to the nearest, halves upwards.
+
+    Where ``side`` is a multiple of ``size`` that is the mean of a block of pixels; where it is none, a pixel on the
+    border of two areas counts in each by the part of it that lies there. (Pillow's ``BOX`` takes it for one of them.)
+
+    Args:
+        images: Square, ``(..., side, side)``.
+        size: The new side, 1 to ``side``.
+
+    Returns:
+        Shape ``(..., size, size)``.
+
+    Raises:
+        DataError: If they are not square, or would have to grow.
+    """
+    height, side = images.shape[-2:]
+    if height != side or not 1 <= size <= side:
+        raise DataError(f"box_average, size: must be 1 to {side} and the images square, got {size} of {height}×{side}")
+    if side == size:
+        return images
+    if side % size == 0:
+        factor = side // size
+        blocks = images.reshape(*images.shape[:-2], size, factor, size, factor)
+        total, area = blocks.sum(axis=(-3, -1), dtype=np.int64), factor**2
+    else:
+        parts = _overlaps(side, size)
+        total, area = parts @ images.astype(np.int64) @ parts.T, side**2
+    return ((total + area // 2) // area).astype(np.uint8)
+
+
+@lru_cache
+def _overlaps(side: int, size: int) -> NDArray[np.int64]:
+    """How much of each old pixel lies in each new one, ``(size, side)``; a row adds up to ``side``.
+
+    Lengths are in units of 1 / (``side`` · ``size``) of the image.
+    """
+    old, new = np.arange(side) * size, np.arange(size)[:, None] * side
+    return np.clip(np.minimum(old + size, new + side) - np.maximum(old, new), 0, None)

@@ -1,0 +1,98 @@
+"""The image sets that a spec may name, each opened from the data folder; see `wganbench.data.shelf`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from wganbench.data import folders, originals
+from wganbench.data import imagenet32 as batches
+from wganbench.data import shapes10 as shapes
+from wganbench.data.decoded import Recipe, Split, obtain
+from wganbench.data.images import Images, Scaling
+from wganbench.data.shelf import data_folder, decoded_folder
+from wganbench.errors import DataError
+
+
+def shapes10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255") -> Images:
+    """Ten classes of drawn shapes, 50,000 to train and 10,000 to test on; drawn here, once.
+
+    Args:
+        split: Which images.
+        size: Side in pixels; smaller than 32 they are box-averaged.
+        scaling: See `wganbench.data.images.Scaling`.
+    """
+    _check_size("shapes10", size, shapes.SIDE)
+    return _open(shapes.recipe(split, size), scaling)
+
+
+def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255") -> Images:
+    """CIFAR-10 (Krizhevsky 2009): 50,000 images to train and 10,000 to test on, ten classes.
+
+    Args:
+        split: Which images.
+        size: Side in pixels; smaller than 32 they are box-averaged.
+        scaling: See `wganbench.data.images.Scaling`.
+    """
+    _check_size("cifar10", size, originals.SIDES["cifar10"])
+    return _open(originals.cifar10(split, size), scaling)
+
+
+def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit") -> Images:
+    """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on.
+
+    Args:
+        split: Which images.
+        size: Side in pixels; smaller than 28 they are box-averaged.
+        scaling: See `wganbench.data.images.Scaling`; the default is that of ``gan_mnist.py``.
+    """
+    _check_size("mnist", size, originals.SIDES["mnist"])
+    return _open(originals.mnist(split, size), scaling)
+
+
+def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "255") -> Images:
+    """ImageNet 32×32 (Chrabaszcz et al. 2017): 1,281,167 images to train and 50,000 to test on, 1,000 classes.
+
+    Gulrajani et al. use van den Oord's of 2016, which was made by another averaging: 1,281,149 and 49,999 images.
+
+    Args:
+        split: Which images.
+        size: Side in pixels; smaller than 32 they are box-averaged.
+        scaling: See `wganbench.data.images.Scaling`.
+    """
+    _check_size("imagenet32", size, batches.SIDE)
+    return _open(batches.recipe(split, size), scaling)
+
+
+def image_folder(
+    *,
+    folder: str,
+    digest: str | None = None,
+    split: Split = "train",
+    size: int | None = None,
+    channels: Literal[1, 3] = 3,
+    scaling: Scaling = "255",
+) -> Images:
+    """A folder of images in the data folder, one folder a class, with ``train`` and ``test`` above these or not.
+
+    Args:
+        folder: Its name, which is the set's.
+        digest: Of its content, by which it is found where it was decoded before, and which it is held against.
+        split: Which images; where there is neither ``train`` nor ``test``, all are to train on.
+        size: Side in pixels: each is cropped to a square about its centre and box-averaged; None for images of one
+            size, as they are.
+        channels: 1 for grey, 3 for red, green and blue.
+        scaling: See `wganbench.data.images.Scaling`.
+    """
+    there = data_folder() / folder
+    key = digest or folders.digest(there)
+    recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
+    return _open(recipe, scaling)
+
+
+def _open(recipe: Recipe, scaling: Scaling) -> Images:
+    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling)
+
+
+def _check_size(name: str, size: int, native: int) -> None:
+    if not 1 <= size <= native:
+        raise DataError(f"{name}, size: must be between 1 and {native}, got {size}; it is averaged, never enlarged")

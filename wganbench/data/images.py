@@ -1,0 +1,94 @@
+"""Image sets in the hands of training and measures: bytes that lie on the device, drawn and scaled in batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from wganbench.data.decoded import Decoded
+from wganbench.errors import DataError
+
+Scaling = Literal["255", "256-dequantised", "unit"]
+"""How bytes x become numbers, as published (Gulrajani et al. 2017, code).
+
+``255``: 2 (x/255 − 1/2), in [−1, 1] (``gan_cifar.py``, ``gan_64x64.py``; § 5.1). ``256-dequantised``: 2 (x/256 − 1/2)
+plus uniform noise in [0, 1/128], the width of a step, fresh for every draw (``gan_cifar_resnet.py``; § 5.4). ``unit``:
+x/255, in [0, 1] (``gan_mnist.py``).
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A set of images with labels.
+
+    Attributes:
+        name: What they are; of a folder, its own.
+        pixels: Shape ``(n, channels, height, width)``, uint8, on the device that they are drawn on.
+        labels: Shape ``(n,)``, int64, from 0, on the same device.
+        checksum: SHA-256 of all of them before any scaling, 64 hexadecimal digits; for the record.
+        scaling: See `Scaling`.
+    """
+
+    name: str
+    pixels: Tensor
+    labels: Tensor
+    checksum: str
+    scaling: Scaling = "255"
+
+    def __post_init__(self) -> None:
+        if self.scaling not in get_args(Scaling):
+            known = ", ".join(get_args(Scaling))
+            raise DataError(f"{self.name}, scaling: must be one of {known}, got {self.scaling!r}")
+
+    @classmethod
+    def of(cls, name: str, decoded: Decoded, scaling: Scaling) -> Images:
+        """Those of a file, which stays mapped: nothing is read before it is drawn, or moved to another device."""
+        return cls(name, torch.from_numpy(decoded.images), torch.from_numpy(decoded.labels), decoded.checksum, scaling)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """``(channels, height, width)``."""
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.labels.max()) + 1
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """Images drawn with replacement, each as likely as any other; what measures use.
+
+        Args:
+            rng: The only source of randomness, on the device of ``pixels``.
+
+        Returns:
+            Shape ``(n, channels, height, width)``, float32, on that device.
+        """
+        return self.take(torch.randint(len(self), (n,), generator=rng, device=rng.device), rng)
+
+    def take(self, indices: Tensor, rng: torch.Generator) -> Tensor:
+        """The images at ``indices``, such as a batch of `wganbench.data.epochs.Epochs`.
+
+        Args:
+            indices: Shape ``(n,)``, int64, on the device of ``pixels``; their labels are ``labels[indices]``.
+            rng: Of the noise that ``256-dequantised`` adds; the other scalings leave it as it is.
+
+        Returns:
+            Shape ``(n, channels, height, width)``, float32.
+        """
+        x = self.pixels[indices].float()
+        if self.scaling == "unit":
+            return x / 255
+        if self.scaling == "255":
+            return 2 * (x / 255 - 0.5)
+        return torch.empty_like(x).uniform_(0, 1 / 128, generator=rng).add_(2 * (x / 256 - 0.5))
+
+    def to(self, device: torch.device | str) -> Images:
+        """The same images on ``device``."""
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))

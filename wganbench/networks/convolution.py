@@ -1,0 +1,96 @@
+"""Linear layers and convolutions as the official WGAN-GP code has them: SAME padding, and how weights are drawn.
+
+Weights are uniform with a stated standard deviation and come from torch's global stream; biases start at 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, linear, pad
+
+
+class Linear(nn.Module):
+    """``(batch, inputs)`` → ``(batch, outputs)``.
+
+    Args:
+        std: Of the weights; None for √(2/(inputs + outputs)), Glorot's.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, std: float | None = None):
+        super().__init__()
+        self.weight = _uniform(std or math.sqrt(2 / (inputs + outputs)), outputs, inputs)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+class Conv(nn.Module):
+    """A convolution with TensorFlow's SAME padding: ``(batch, inputs, n, n)`` → ``(batch, outputs, ⌈n/stride⌉, …)``.
+
+    Where the padding is odd, as for a filter of 5 and a stride of 2 on an even side, one more row and column are added
+    at the end than at the start: output i sees the inputs 2i − 1 … 2i + 3.
+
+    Args:
+        std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel² and fan_out is
+            outputs·kernel²/stride².
+        biased: Whether it has a bias.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        std: float | None = None,
+        biased: bool = True,
+    ):
+        super().__init__()
+        self.stride = stride
+        fans = (inputs + outputs / stride**2) * kernel**2
+        self.weight = _uniform(std or math.sqrt(4 / fans), outputs, inputs, kernel, kernel)
+        self.bias = nn.Parameter(torch.zeros(outputs)) if biased else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        (top, bottom), (left, right) = (same_padding(n, self.weight.shape[-1], self.stride) for n in x.shape[-2:])
+        if top == bottom and left == right:
+            return conv2d(x, self.weight, self.bias, self.stride, (top, left))
+        return conv2d(pad(x, (left, right, top, bottom)), self.weight, self.bias, self.stride)
+
+
+class Deconv(nn.Module):
+    """A transposed convolution of stride 2, the adjoint of ``Conv``: ``(batch, inputs, n, n)`` → ``(…, side, side)``.
+
+    Args:
+        kernel: Odd.
+        side: Of the images that come out; 2n or, with the last row and column cut off, less.
+        std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel²/4 and fan_out is
+            outputs·kernel².
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, side: int, *, std: float | None = None):
+        super().__init__()
+        self.side = side
+        fans = (inputs / 4 + outputs) * kernel**2
+        self.weight = _uniform(std or math.sqrt(4 / fans), inputs, outputs, kernel, kernel)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        # The adjoint of SAME padding cuts off what was padded: here at the start, and one more at the end.
+        start, _ = same_padding(2 * x.shape[-1], self.weight.shape[-1], 2)
+        return conv_transpose2d(x, self.weight, self.bias, 2, start)[..., : self.side, : self.side]
+
+
+def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros at the start and at the end of an axis, so that a filter has ⌈side/stride⌉ places there (TensorFlow)."""
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
+
+
+def _uniform(std: float, *shape: int) -> nn.Parameter:
+    return nn.Parameter(torch.empty(shape).uniform_(-math.sqrt(3) * std, math.sqrt(3) * std))

@@ -1,0 +1,143 @@
+"""DCGAN generators and critics for square images, from the official scripts to the random architectures of table 1.
+
+An image is halved, sides rounded up, until its side is at most 4; ``filters`` (d) channels at the first halving double
+at each further one. The critic's halvings are 5×5 convolutions of stride 2, then comes one linear layer. The generator
+is the mirror image: a linear layer, then transposed 5×5 convolutions, where a side that was rounded up loses its last
+row and column. So 32, 16, 8, 4 has the critic d, 2d, 4d and 4 layers with weights; 28 goes by 14, 7, 4; 64 has one
+halving more, 16 one less and its d and 2d.
+
+``depth`` counts layers with weights. Those beyond the ones that the side asks for are 3×3 convolutions on images of the
+last side but one, which is 8 (7 for 28): the channels stay, and normalisation and nonlinearity follow. At 32 that is
+the 2d channels of the authors' lab script, and depths 4, 8, 12, 20 insert 0, 4, 8, 16; at 16, where 3 layers are the
+least, 1, 5, 9, 17.
+
+=========  =========================================================================================================
+official   options
+=========  =========================================================================================================
+32 px      ``filters = 128``; generator ``unit_norm = true``; critic ``norm = "batch"`` but for WGAN-GP (gan_cifar)
+28 px      ``filters = 64, norm = "none"``; generator ``output = "sigmoid"`` on pixels in [0, 1] (gan_mnist, WGAN-GP)
+64 px      ``filters = 64, init_std = 0.02``; critic ``norm = "batch"``, ``"layer"`` for WGAN-GP (gan_64x64, baseline)
+=========  =========================================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from wganbench import layout
+from wganbench.layout import Layer
+from wganbench.networks.convolution import Conv, Deconv, Linear
+from wganbench.networks.nonlinearity import Nonlinearity
+from wganbench.networks.normalisation import NORMALISATIONS
+
+
+class DcganGenerator(nn.Module):
+    """Latent vectors ``(batch, latent)`` → images ``(batch, channels, side, side)``.
+
+    Args:
+        input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
+        filters: Channels before the last layer.
+        filters_divided_by: Makes a network thinner whose ``filters`` are those of a paper; must divide them.
+        depth: Layers with weights; None for the fewest.
+        activation: ``relu``, ``leaky_relu`` (slope 0.2), ``tanh``, ``softplus`` (softplus(2x + 2)/2 − 1) or ``elu``;
+            not behind the last layer.
+        norm: ``batch`` (always with the batch's own statistics), ``layer`` or ``none``; not behind the last layer.
+        unit_norm: Whether each unit of the linear layer is normalised by itself, not each channel of the image made of
+            them.
+        output: What the last layer goes through: ``tanh``, for pixels in [−1, 1], or ``sigmoid``, for [0, 1].
+        init_std: Of all weights; None for each layer's own (``wganbench.networks.convolution``).
+
+    Raises:
+        SpecError: If no such network exists for the images.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_shape: Sequence[int],
+        *,
+        filters: int,
+        filters_divided_by: int | None = None,
+        depth: int | None = None,
+        activation: str = "relu",
+        norm: str = "batch",
+        unit_norm: bool = False,
+        output: str = "tanh",
+        init_std: float | None = None,
+    ):
+        super().__init__()
+        first, *others = layout.dcgan_generator(
+            math.prod(input_shape),
+            output_shape,
+            filters=filters,
+            filters_divided_by=filters_divided_by,
+            depth=depth,
+            norm=norm,
+            unit_norm=unit_norm,
+        )
+        to_image = [nn.Unflatten(1, (others[0].inputs, others[0].side_in, others[0].side_in))]
+        norms = _normalisation(first, norm)
+        behind = [*norms, *to_image] if unit_norm else [*to_image, *norms]
+        layers = [_weights(first, init_std), *behind, Nonlinearity(activation)]
+        for layer in others[:-1]:
+            layers += [_weights(layer, init_std), *_normalisation(layer, norm), Nonlinearity(activation)]
+        self.layers = nn.Sequential(*layers, _weights(others[-1], init_std))
+        self.output = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}[output]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.layers(x.flatten(1)))
+
+
+class DcganCritic(nn.Module):
+    """Images ``(batch, channels, side, side)`` → scores ``(batch,)``.
+
+    Args:
+        input_shape, output_shape: ``(channels, side, side)`` and ``()``.
+        filters: Channels behind the first layer.
+        filters_divided_by, depth, activation, init_std: As for ``DcganGenerator``.
+        norm: ``batch``, ``layer`` (for a penalty, which must not mix rows) or ``none``; not behind the first layer.
+
+    Raises:
+        SpecError: If no such network exists for the images.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_shape: Sequence[int],
+        *,
+        filters: int,
+        filters_divided_by: int | None = None,
+        depth: int | None = None,
+        activation: str = "leaky_relu",
+        norm: str = "none",
+        init_std: float | None = None,
+    ):
+        super().__init__()
+        *convolutions, last = layout.dcgan_critic(
+            input_shape, filters=filters, filters_divided_by=filters_divided_by, depth=depth, norm=norm
+        )
+        self.output_shape = tuple(output_shape)
+        layers: list[nn.Module] = []
+        for layer in convolutions:
+            layers += [_weights(layer, init_std), *_normalisation(layer, norm), Nonlinearity(activation)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), _weights(last, init_std))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x).reshape(x.shape[0], *self.output_shape)
+
+
+def _weights(layer: Layer, std: float | None) -> nn.Module:
+    if layer.kind == "linear":
+        return Linear(layer.inputs, layer.outputs, std=std)
+    if layer.kind == "conv":
+        return Conv(layer.inputs, layer.outputs, layer.kernel, layer.stride, std=std)
+    return Deconv(layer.inputs, layer.outputs, layer.kernel, layer.side_out, std=std)
+
+
+def _normalisation(layer: Layer, norm: str) -> list[nn.Module]:
+    return [NORMALISATIONS[norm](layer.normed)] if layer.normed else []
