@@ -40,6 +40,7 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
     "check": ["check", "--results", RESULTS],
     "data": ["data", "list"],
+    "status": ["status", "gaussians8", "--results", RESULTS],
 }
 HELP = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in cli.commands}}
 TRAINS = {"run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS]}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from wganbench.console import voice
 from wganbench.errors import RecordError, SpecError, WganbenchError
@@ -21,6 +22,7 @@ from wganbench.plan import CPU_CORE_FLOPS, Run, cohorts, expand, family, parse_s
 from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import Experiment, available, load
 from wganbench.work.execution import Execution, ExecutorName
+from wganbench.work.status import status as look
 from wganbench.work.stop import EXIT_CODES, Stop
 
 if TYPE_CHECKING:
@@ -467,6 +469,35 @@ def _explanation(spec: Experiment, verdict: Verdict) -> Iterator[str]:
     yield f"  verdict      {verdict.outcome}{mark}" + (f": {verdict.why}" if verdict.why else "")
     if claim.known_contradiction:
         yield f"  known        {claim.known_contradiction}"
+
+
+@cli.command()
+@click.argument("experiments", nargs=-1, metavar="[EXP]...")
+@_results()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
+    """Say what 'run' is doing, from any terminal: runs done, failed, running and left, the time left, what stopped."""
+    # A folder's name counts without its spec, which may have gone since.
+    names = [name if (results / name).is_dir() else load(name).name for name in experiments]
+    found = look(Store(results), names)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+        return
+    if found.is_idle:
+        click.echo(f"nothing is under way in {results}; {found.records:,} records")
+    else:
+        _print_rows([sweep.row() for sweep in found.sweeps])
+        _print_rows([cohort.row() for cohort in found.cohorts])
+    for line in (*found.stopped, *found.remarks):
+        click.echo(line)
+
+
+def _print_rows(rows: Sequence[Mapping[str, str]]) -> None:
+    if rows:
+        table = Table(*rows[0], box=None)
+        for row in rows:
+            table.add_row(*map(Text, row.values()))
+        _console().print(table)
 
 
 @cli.command()

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -99,13 +100,13 @@ class Provenance(Model):
         started: UTC, ISO 8601, to the second.
     """
 
-    device: str
+    device: Text
     threads: PositiveInt
     deterministic: bool
-    commit: str | None
+    commit: Text | None
     dirty: bool | None
-    libraries: dict[str, str]
-    started: str
+    libraries: dict[Text, Text]
+    started: Text
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
 
     @model_serializer(mode="wrap")
@@ -136,19 +137,19 @@ class Record(Model):
     profile: Name
     variant: Name
     seed: Seed
-    overrides: list[str]
+    overrides: list[Text]
     setting: Setting
     status: Status
     note: str | None
     steps_done: Step
-    measures: dict[str, Number]
-    best: dict[str, Number]
-    curves: dict[str, Curve]
-    cohort: list[str]
-    score_protocol: str | None = None
-    data_checksum: str | None = None
+    measures: dict[Text, Number]
+    best: dict[Text, Number]
+    curves: dict[Text, Curve]
+    cohort: list[Text]
+    score_protocol: Text | None = None
+    data_checksum: Text | None = None
     artefacts: list[Artefact] = Field(default_factory=list)
-    claims: dict[str, str]
+    claims: dict[Text, Text]
     retries: NonNegativeInt = 0
     provenance: Provenance
     wall_seconds: NonNegativeFloat
@@ -248,7 +249,7 @@ def _validated(content: dict[str, Any], where: str) -> Record:
     except ValidationError as error:
         raise RecordError(f"{where}, setting: {'; '.join(mistakes(error, Setting))}; move the file away") from None
     try:
-        record = Record.model_validate({**content, "schema_number": SCHEMA})
+        record = Record.model_validate({**content, "schema_number": SCHEMA}, context=RECORDED)
     except ValidationError as error:
         raise RecordError(f"{where}: {'; '.join(mistakes(error, Record))}; move the file away") from None
     if record.id != f"{_family_in(record.variant, setting)}-s{record.seed}":

@@ -9,6 +9,7 @@ from pathlib import Path
 from wganbench import quarantine
 from wganbench.errors import RecordError
 from wganbench.record import Record, Store, leftovers
+from wganbench.work.stale import left_behind
 
 
 @dataclass
@@ -61,7 +62,7 @@ def verify(store: Store) -> Findings:
         ],
         orphaned=[*misplaced, *_orphaned_artefacts(store, records.values())],
         set_aside=[f"{path}: {reason}" for path, reason in quarantine.held(store.root)],
-        stale=[*_half_written(store.root)],
+        stale=[*_half_written(store.root), *left_behind(store)],
     )
 
 

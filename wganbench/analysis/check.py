@@ -37,7 +37,8 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        return f"{' '.join(filter(None, (self.experiment, self.subject)))}: {self.check}: {self.text}"
+        about = " ".join(filter(None, (self.experiment, self.subject)))
+        return " ".join(f"{about}: {self.check}: {self.text}".split())  # what a claim says may have several lines
 
 
 def check(experiments: Sequence[Experiment], store: Store, *, strict: bool = False) -> list[Finding]:

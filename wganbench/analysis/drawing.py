@@ -20,7 +20,7 @@ from wganbench.errors import RecordError
 from wganbench.names import STRANGER, Scale
 from wganbench.plan import family
 from wganbench.record import Artefact, Record, Store
-from wganbench.spec import Experiment, Figure, scale_of
+from wganbench.spec import MAX_FLOAT, Experiment, Figure, scale_of, short_name
 from wganbench.spec.experiment import PICTURED, number_at
 
 RANKED = ("paper", "reduced", "quick", "smoke")
@@ -148,8 +148,12 @@ def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 # ---- what an artefact holds -----------------------------------------------------------------------------------------
 
 
+MAX_UNPACKED = 2**27
+"""Bytes: sixteen times the largest picture at sixteen moments."""
+
+
 def _arrays(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]]:
-    """Everything in a run's npz.
+    """Everything in a run's npz, with NaN for numbers that are too large to be drawn.
 
     Raises:
         RecordError: If it is no archive, or without steps: "holds no ``what``".
@@ -158,13 +162,24 @@ def _arrays(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]]:
     assert artefact is not None  # drawings_of took records with one
     content = store.artefact(record, artefact)
     try:
-        with np.load(io.BytesIO(content)) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile):
+        arrays = _unpacked(content)
+    except Exception:  # numpy and zipfile raise anything at all on bytes that are not theirs
         arrays = {}
-    if "steps" not in arrays:
+    steps = arrays.get("steps")
+    if steps is None or steps.ndim != 1 or not len(steps) or steps.dtype.kind not in "iu":
         raise _unusable(record, store, f"holds no {what}", "")
     return arrays
+
+
+def _unpacked(content: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of numbers in an npz, and those of anything else but Python objects."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        if sum(member.file_size for member in packed.infolist()) > MAX_UNPACKED:
+            return {}
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    wide = {name: array for name, array in arrays.items() if array.dtype.kind == "f" and array.itemsize > 4}
+    return arrays | {name: np.where(np.abs(array) <= MAX_FLOAT, array, np.nan) for name, array in wide.items()}
 
 
 def _unusable(record: Record, store: Store, wrong: str, remedy: str) -> RecordError:
@@ -196,16 +211,17 @@ def _cloud(variant: str, records: Iterable[Record], store: Store) -> list[plot.C
         fake, real = arrays.get("fake"), arrays.get("real")
         if fake is None and record.setting.pictures:
             continue
-        if fake is None or real is None or not _are_planar(fake, real):
+        if fake is None or real is None or not _are_planar(fake, real, arrays["steps"]):
             raise _unusable(record, store, f"holds no {CLOUDS}", "")
         gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
         return [plot.Cloud(f"{variant}\nseed {record.seed}", arrays["steps"], fake, real, gone)]
     return []
 
 
-def _are_planar(fake: NDArray[Any], real: NDArray[Any]) -> bool:
-    """Whether they are samples of two dimensions, ``(k, n, 2)`` and ``(n, 2)``."""
-    return fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2
+def _are_planar(fake: NDArray[Any], real: NDArray[Any], steps: NDArray[Any]) -> bool:
+    """Whether they are samples of two dimensions, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
+    fit = fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2 and len(fake) == len(steps)
+    return fit and _is_numeric(fake) and _is_numeric(real)
 
 
 # ---- curves ---------------------------------------------------------------------------------------------------------
@@ -293,14 +309,15 @@ def _kept(record: Record, store: Store, figure: Figure) -> Kept:
     arrays = _arrays(record, store, f"picture {figure.picture!r}")
     pictures, steps = arrays.get(f"picture.{figure.picture}"), arrays["steps"]
     if pictures is None:
-        raise _unusable(record, store, f"holds no picture {figure.picture!r} (it has {', '.join(arrays)})", "")
+        held = ", ".join(map(short_name, arrays))
+        raise _unusable(record, store, f"holds no picture {figure.picture!r} (it has {held})", "")
     words, fits = SHAPES[figure.kind]
     if not fits(pictures.shape[1:]) or 0 in pictures.shape or len(pictures) != len(steps) or not _is_numeric(pictures):
         wrong = f"picture {figure.picture!r} is {pictures.dtype} of shape {pictures.shape} at {len(steps)} steps, "
         wrong += f"and a figure of kind {figure.kind!r} draws numbers of shape {words} at each"
         raise _unusable(record, store, wrong, "name another picture in the figure, or ")
     fake, real = arrays.get("fake"), arrays.get("real")
-    planar = fake is not None and real is not None and len(fake) == len(steps) and _are_planar(fake, real)
+    planar = fake is not None and real is not None and _are_planar(fake, real, steps)
     return Kept(
         record,
         int(steps[-1]),

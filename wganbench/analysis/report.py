@@ -18,7 +18,7 @@ from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limit
 from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.plan import family
 from wganbench.record import Record, Store, write_atomically
-from wganbench.spec import Experiment, claim_digest
+from wganbench.spec import CONTROL, Experiment, claim_digest
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 DRIFT, SETTLED = "drift", 0.02
@@ -418,4 +418,5 @@ def _count(words: Iterable[str]) -> str:
 
 
 def _last_line(record: Record) -> str:
-    return (record.note or "no reason given").strip().splitlines()[-1]
+    lines = (record.note or "").strip().splitlines() or ["no reason given"]
+    return CONTROL.sub("?", lines[-1])

@@ -23,7 +23,7 @@ from wganbench.work.execution import Execution
 from wganbench.work.job import Event, Job, Planned, WorkFolder
 from wganbench.work.lease import BEAT_SECONDS
 from wganbench.work.stop import Stop
-from wganbench.work.sweep import SweepFile, begin
+from wganbench.work.sweep import SweepFile, begin, forget
 
 Report = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
@@ -34,15 +34,15 @@ LOOK_SECONDS = 0.5
 """How often the progress is read, and how often it is looked whether another command's jobs are done."""
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, *, here: bool = True) -> torch.device:
     """The torch device behind ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        SpecError: If CUDA is asked for and there is none.
+        SpecError: If CUDA is asked for and there is none, unless the training is not to be ``here``.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cuda" and here and not torch.cuda.is_available():
         raise SpecError("--device cuda: torch finds no CUDA device here; use --device cpu or auto")
     return torch.device(name)
 
@@ -94,12 +94,13 @@ def run_all(
     add_import_folders(import_folders(spec_path))
     for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
         import_all(setting)
-    device = choose_device(execution.device)
+    device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
     store.prepare(sorted({run.experiment for run in runs}))
     work = WorkFolder(store)
     work.prepare()
     work.tidy(store, recorded)
     if not todo:
+        forget(work)
         return
     drawn = min(run.seed for run in runs)
     jobs = [_planned(cohort, work, wanted, execution, device, spec_path, drawn) for cohort in todo]
@@ -112,6 +113,8 @@ def run_all(
             if before is not None and store.path(before) != store.path(record):
                 store.path(before).unlink(missing_ok=True)  # the failed run stood under another experiment's name
             yield record
+    if not sweep.left:
+        work.tidy(store, wanted)  # of workers that died just as they were done
 
 
 def _planned(
@@ -162,7 +165,8 @@ class _Sweep:
 
     def records(self) -> Iterator[Record]:
         while self.left and self.stop.reason is None:
-            free = [planned for planned in self.left.values() if not self._is_held(planned)]
+            held = self.work.leases.held().keys()
+            free = [planned for planned in self.left.values() if held.isdisjoint(planned.job.runs)]
             for planned in free:
                 planned.folder.write(planned.job)
             short = [planned for planned in free if planned.folder.history().out_of_memory]
@@ -176,9 +180,6 @@ class _Sweep:
                 time.sleep(LOOK_SECONDS)
             for planned in list(self.left.values()):  # what other commands have done meanwhile
                 yield from self._news(planned)
-
-    def _is_held(self, planned: Planned) -> bool:
-        return any(self.work.leases.holder(run.id) for run in planned.job.cohort.runs)
 
     def _news(self, planned: Planned) -> Iterator[Record]:
         job, folder = planned.job, planned.folder
@@ -208,7 +209,8 @@ class _Sweep:
             if event["event"] == "error":
                 raise RecordError(event["message"])
         self.store.prepare([planned.job.experiment])  # a full disk takes no line of a log
-        self.silent[path] = 0 if log or self._is_held(planned) else self.silent[path] + 1
+        is_held = not self.work.leases.held().keys().isdisjoint(planned.job.runs)
+        self.silent[path] = 0 if log or is_held else self.silent[path] + 1
         if self.silent[path] > planned.job.retries:
             raise RecordError(
                 f"{planned.folder.name}: its worker died {self.silent[path]} times before it could begin, perhaps for "

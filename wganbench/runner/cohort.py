@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from wganbench.errors import RecordError
+from wganbench.errors import ExtensionError, RecordError
 from wganbench.plan import Cohort, Run
 from wganbench.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
@@ -103,6 +103,7 @@ def train_cohort(
     Raises:
         Stopped, OutOfMemory: Nothing is recorded then; the next attempt goes on from the last checkpoint.
         RecordError: If the disk refuses a checkpoint.
+        ExtensionError: If a name leads to nothing usable here, where it may have elsewhere.
     """
     made_by, attempt = made_by or provenance(device), attempt or Attempt()
     try:
@@ -130,7 +131,7 @@ def _train(
         index = next((i for i, run in enumerate(cohort.runs) if run.id == drawn and setting.clouds), None)
         observer = Observer(setting, cohort.seeds, device, traces, index)
         _loop(setting, cohort, device, observer, traces, attempt, clock)
-    except (Stopped, RecordError):
+    except (Stopped, RecordError, ExtensionError):
         raise
     except _OutOfTimeError as error:
         _fail(traces, str(error))

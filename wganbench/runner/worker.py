@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ from wganbench.work.stop import Stop
 
 LATE_SECONDS = 30.0
 """A process too stuck to end itself after a time-out is ended so much later."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""That ask a worker to stop; what starts one may block them until it can tell what to do."""
 
 
 def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
@@ -58,6 +61,7 @@ def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
 def serve(path: Path, results: Path) -> None:
     """The life of a process that is there for one job: as ``work``, with the errors in the job's log alone."""
     with Stop().on_signals() as stop:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         try:
             work(path, results, stop, alone=True)
         except WganbenchError:
@@ -68,7 +72,7 @@ def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
     job = folder.read()
     if job is None or stop.reason is not None:
         return
-    lease = WorkFolder(store).leases.take(run.id for run in job.cohort.runs)
+    lease = WorkFolder(store).leases.take(job.runs)
     if lease is None:
         return
     try:
@@ -111,7 +115,7 @@ class _Attempt:
         step = self.folder.checkpointed()
         hopeless = _hopeless(self.job, self.history, step, self.folder)
         if hopeless is not None:
-            retries = self.history.retries
+            retries = self.history.retries - self.history.died  # the last death was not followed by a try
             self._keep(abandoned(self.job.cohort, self.made_by, hopeless, steps_done=step, retries=retries))
             return
         if self.history.died:
@@ -156,9 +160,10 @@ class _Attempt:
         self.heart.step = step
 
     def _keep(self, outcomes: Iterator[Outcome]) -> None:
+        left = {run.id for run in self.job.left(self.store)}  # what an earlier attempt has replaced stays
         for outcome in outcomes:
             record = outcome.record
-            if record.id not in self.job.wanted or self.stop.reason == "overtaken":
+            if record.id not in left or self.stop.reason == "overtaken":
                 continue
             if outcome.artefact is not None:
                 file = self.store.path(record).parent / record.artefacts[0].file
@@ -190,10 +195,12 @@ def _hopeless(job: Job, history: History, step: int, folder: JobFolder) -> str |
     """Why no further attempt is made; None where one is."""
     if history.timed_out is not None:
         return f"timed out, at step {history.timed_out}"
-    if history.deaths_here <= job.retries:
-        return None
     try:
         last = (folder.path / CRASH).read_text(errors="replace")[:2000]
     except OSError:
         last = ""
+    if history.died and last.startswith("Timeout ("):
+        return f"timed out, in a call that does not return to Python\n{last}".strip()
+    if history.deaths_here <= job.retries:
+        return None
     return f"its worker died {history.deaths_here} times after step {step}\n{last}".strip()

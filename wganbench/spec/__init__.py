@@ -26,12 +26,13 @@ from wganbench.spec.claims import (
 from wganbench.spec.drawn import Architectures, Fitting
 from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
 from wganbench.spec.merging import merge
-from wganbench.spec.models import MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
+from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 from wganbench.spec.reading import ABOUT, available, load
 from wganbench.spec.setting import MAX_STEPS, RECORDED, Component, Kind, MeasureUse, Setting, Unrolling, scale_of
 
 __all__ = [
     "ABOUT",
+    "CONTROL",
     "MAX_FLOAT",
     "MAX_SEEDS",
     "MAX_STACK",

@@ -107,7 +107,8 @@ def _locate(experiment: str, beside: Path = Path()) -> Path:
         if experiment not in specs:
             raise SpecError(f"unknown experiment {short(experiment)}{suggest(experiment, tuple(specs))}")
         return specs[experiment]
-    path, told_as = beside / experiment, experiment if len(experiment) < 200 and experiment.isprintable() else short(experiment)
+    path = beside / experiment
+    told_as = experiment if len(experiment) < 200 and experiment.isprintable() else short(experiment)
     try:
         if path.is_file():
             _check_name(path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import time
@@ -21,8 +22,8 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.plan import Cohort, Run
-from wganbench.record import Store, checksum_of, write_atomically
-from wganbench.spec import RECORDED, Model, Name, Setting, mistakes
+from wganbench.record import Seed, Store, checksum_of, leftovers, write_atomically
+from wganbench.spec import RECORDED, Model, Name, Setting, Text, mistakes
 from wganbench.work.lease import Leases
 
 FOLDER = ".work"
@@ -60,11 +61,11 @@ class Job(Model):
     experiment: Name
     profile: Name
     variant: Name
-    seeds: list[NonNegativeInt]
+    seeds: list[Seed]
     setting: Setting
     overrides: list[str]
     claims: dict[str, str]
-    wanted: dict[str, str | None]
+    wanted: dict[Text, Text | None]
     drawn: str | None
     import_folders: list[str]
     device: Literal["cpu", "cuda"]
@@ -79,6 +80,11 @@ class Job(Model):
         shared = (self.experiment, self.profile, self.variant)
         rest = (self.setting, tuple(self.overrides), tuple(self.claims.items()))
         return Cohort(tuple(Run(*shared, seed, *rest) for seed in self.seeds))
+
+    @cached_property
+    def runs(self) -> list[str]:
+        """Ids of the cohort's runs."""
+        return [run.id for run in self.cohort.runs]
 
     def left(self, store: Store) -> list[Run]:
         """The wanted runs that are not recorded yet; a damaged record is set aside.
@@ -104,7 +110,7 @@ class History:
     Attributes:
         deaths: Workers that died on it.
         died: Whether the last one did.
-        deaths_here: How many of them died one after the other without a new checkpoint between.
+        deaths_here: How many of them died one after the other without a new checkpoint between or since.
         out_of_memory: How often the device had no memory for it.
         timed_out: The step at which it ran out of time; None where it did not.
         error: What ended the last attempt before any training; None where nothing did.
@@ -154,9 +160,12 @@ class JobFolder:
 
     def note(self, event: str, **about: Any) -> None:
         """Adds a line to the log; one that a full disk refuses is lost, as the record will be refused as well."""
-        line = json.dumps({"time": round(time.time(), 3), "event": event, **about})
-        with contextlib.suppress(OSError), (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **about}).encode() + b"\n"
+        with contextlib.suppress(OSError), (self.path / "log.jsonl").open("a+b") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else b"\n" + line  # else a line cut off before spoils this one
+            file.write(line)
 
     def log(self) -> list[Event]:
         """The log's lines; one that was cut off as its writer died is left out."""
@@ -183,6 +192,8 @@ class JobFolder:
                 timed_out = event.get("step")
             elif kind == "error":
                 error = event.get("message")
+        if isinstance(died_at, int) and self.checkpointed() > died_at:
+            here = 0
         return History(deaths, died, here, memory, timed_out, error)
 
     def write_progress(self, progress: Progress) -> None:
@@ -215,7 +226,7 @@ def _events(lines: Iterable[str]) -> Iterator[Event]:
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and isinstance(event.get("event"), str):
             yield event
@@ -244,15 +255,19 @@ class WorkFolder:
         return [JobFolder(path.parent) for path in sorted(self.root.glob("jobs/*/*/job.json"))]
 
     def tidy(self, store: Store, recorded: Container[str]) -> None:
-        """Removes jobs that are done, and leases on the runs that are ``recorded``, whose worker did not live to."""
+        """Removes what those left that did not live to: jobs that are done, leases on ``recorded`` runs, half files."""
         for folder in self.jobs():
             with contextlib.suppress(RecordError):
                 job = folder.read()
                 if job is not None and not job.left(store):
                     folder.remove()
         for name, _ in self.leases.stale():
-            if name in recorded:
-                shutil.rmtree(self.root / "leases" / name, ignore_errors=True)
+            lease = self.leases.take([name]) if name in recorded else None
+            if lease is not None:
+                lease.forget()
+        for path in leftovers(self.root):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 
 import psutil
+from pydantic import PositiveInt
 
-from wganbench.spec import Model
+from wganbench.spec import Model, Text
 
 BIRTH_SLACK_SECONDS = 2.0
-"""By how much the start time of one process may be told differently, as the clock of the machine is set."""
+"""By how much the start time of one process may be told differently: it is given to the second at best."""
 
 
 class Owner(Model):
@@ -22,12 +23,12 @@ class Owner(Model):
         host: For people.
         system: One boot of one machine and one process namespace: within it, process ids can be looked up.
         process: Its id there.
-        born: When it was started, in seconds since 1970; tells it from a later process with the same id.
+        born: When it was started, in seconds since the system was; tells it from a later process with the same id.
     """
 
-    host: str
-    system: str
-    process: int
+    host: Text
+    system: Text
+    process: PositiveInt
     born: float
 
     def is_alive(self) -> bool | None:
@@ -36,7 +37,7 @@ class Owner(Model):
             return None
         try:
             process = psutil.Process(self.process)
-            is_same = abs(process.create_time() - self.born) <= BIRTH_SLACK_SECONDS
+            is_same = abs(_born(process) - self.born) <= BIRTH_SLACK_SECONDS
             return is_same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -54,8 +55,14 @@ def myself() -> Owner:
 
 @cache
 def _owner(process: int) -> Owner:
-    born = psutil.Process(process).create_time()
+    born = _born(psutil.Process(process))
     return Owner(host=platform.node(), system=_system(), process=process, born=born)
+
+
+def _born(process: psutil.Process) -> float:
+    """Does not move when the machine's clock is set, as the time of day of either start would."""
+    system = psutil.boot_time()  # first: older versions of psutil keep what it said for create_time
+    return process.create_time() - system
 
 
 @cache

@@ -42,10 +42,12 @@ class Stop:
     @contextmanager
     def on_signals(self) -> Iterator[Stop]:
         """SIGTERM and Ctrl-C ask for it; a second Ctrl-C does not wait for the checkpoint."""
+        seen: set[int] = set()
 
         def handle(number: int, frame: FrameType | None) -> None:
-            if number == signal.SIGINT and self._reason == "interrupted":
+            if number == signal.SIGINT and number in seen:
                 raise KeyboardInterrupt
+            seen.add(number)
             self.ask("interrupted" if number == signal.SIGINT else "terminated")
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

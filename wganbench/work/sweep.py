@@ -6,14 +6,15 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeFloat, ValidationError
 
 from wganbench.errors import RecordError
 from wganbench.record import write_atomically
-from wganbench.spec import Model, Name
+from wganbench.spec import MAX_STEPS, Model, Name, Text
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.lease import LAPSE_SECONDS
 from wganbench.work.owner import Owner, myself
@@ -29,9 +30,9 @@ class SweepJob(Model):
         flops: Estimate for all of it; None where it is unknown.
     """
 
-    name: str
-    wanted: dict[str, str | None]
-    steps: PositiveInt
+    name: Text
+    wanted: dict[Text, Text | None]
+    steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
     flops: NonNegativeFloat | None
 
 
@@ -47,9 +48,9 @@ class Sweep(Model):
     owner: Owner
     experiment: Name
     profile: Name
-    executor: str
-    planned: NonNegativeInt
-    started: NonNegativeFloat
+    executor: Text
+    planned: Annotated[int, Field(ge=0, le=10**9)]
+    started: Annotated[float, Field(ge=0, le=1e11)]
     jobs: list[SweepJob]
 
 
@@ -100,14 +101,19 @@ def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str
             for each in jobs
         ],
     )
-    names = {job.name for job in sweep.jobs}
-    for file, earlier in sweeps(work):
-        if not file.is_under_way(earlier) and names >= {job.name for job in earlier.jobs if _is_there(work, job)}:
-            file.remove()
+    forget(work, {job.name for job in sweep.jobs})
     file = SweepFile(work.root / "sweeps" / f"{uuid.uuid4().hex}.json")
     with contextlib.suppress(RecordError):  # nothing but status reads it
         write_atomically(file.path, sweep.model_dump_json().encode(), durable=False)
     return file
+
+
+def forget(work: WorkFolder, names: Set[str] = frozenset()) -> None:
+    """Forgets the sweeps that are over and have left no jobs, or none but those named."""
+    for file, sweep in sweeps(work):
+        is_over = sweep.owner == myself() or not file.is_under_way(sweep)
+        if is_over and names >= {job.name for job in sweep.jobs if _is_there(work, job)}:
+            file.remove()
 
 
 def _is_there(work: WorkFolder, job: SweepJob) -> bool:

@@ -17,14 +17,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
 
+from wganbench.errors import SpecError
 from wganbench.record import Store
-from wganbench.runner.worker import serve
+from wganbench.runner.worker import SIGNALS, serve
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned
 from wganbench.work.stop import Stop
@@ -33,6 +35,8 @@ LOOK_SECONDS = 0.2
 """How soon a stop is seen."""
 GRACE_SECONDS = 60.0
 """A worker has so long to leave its checkpoint before it is killed."""
+STARTS = 10
+"""How often it is tried to start a worker."""
 PRELOADED = ("wganbench.runner.executors.local", "wganbench.runner.preload")
 
 Slot = str | None
@@ -86,10 +90,22 @@ class Local:
             list(self._end(busy, grace))
 
     def _start(self, planned: Planned, slot: Slot) -> _Worker:
-        arguments = (planned.folder.path, self.store.root, slot)
-        process = self.context.Process(target=_main, args=arguments)
-        process.start()
-        return _Worker(process, planned, slot)
+        # A worker begins in the folder that this process was started in, wherever this process is by now.
+        arguments = (planned.folder.path.absolute(), self.store.root.absolute(), slot)
+        for attempt in range(STARTS):
+            process = self.context.Process(target=_main, args=arguments)
+            try:
+                _ensure_fork_server()
+                process.start()
+                return _Worker(process, planned, slot)
+            except (EOFError, OSError) as error:  # the fork server was killed just now, and begins anew
+                if attempt + 1 == STARTS:
+                    raise SpecError(
+                        f"--executor local: no process can be started ({type(error).__name__}: {error}); "
+                        f"use fewer --jobs, or --executor inline"
+                    ) from None
+                time.sleep(LOOK_SECONDS)
+        raise AssertionError
 
     def _end(self, busy: dict[int, _Worker], seconds: float) -> Iterator[Planned]:
         """Asks the workers to leave their checkpoints, and kills those that take longer than ``seconds``."""
@@ -111,9 +127,24 @@ def slots(execution: Execution, device: str) -> list[Slot]:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return [None] * (execution.jobs or max(1, cores // (execution.threads or 1)))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    cards = visible.split(",") if visible else [str(index) for index in range(torch.cuda.device_count())]
+    count = torch.cuda.device_count()
+    cards = visible.split(",")[:count] if visible else [str(index) for index in range(count)]
     places: list[Slot] = [card for _ in range(execution.per_gpu) for card in cards]
     return places[: execution.jobs] if execution.jobs else places
+
+
+def _ensure_fork_server() -> None:
+    """Starts the fork server if none runs, deaf to Ctrl-C and SIGTERM, which a terminal or timeout(1) send to all.
+
+    It would end of them with workers that are still to leave their checkpoints. It ends with the last process that it
+    serves; a worker inherits its deafness, and ends it as soon as it can tell what to do.
+    """
+    resource_tracker.ensure_running()  # else it is started below, and lifts the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _main(path: Path, results: Path, slot: Slot) -> None:

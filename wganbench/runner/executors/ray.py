@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -33,13 +34,35 @@ GRACE_SECONDS = 60.0
 BATCH_SECONDS = 20.0
 """Jobs for a card are put together to tasks of so long: each task gets a new process, which takes over two seconds."""
 MEMORY_BYTES = {"cpu": 1 << 30, "cuda": 3 << 30}
-"""Main memory that a task is said to need, so that a node does not get as many as it has cores but memory for fewer:
-two to three times what a worker was seen to have with the networks of the shipped benchmarks. It limits nothing."""
+"""Main memory that a task is said to need, so that a node does not get one for each core where it has memory for fewer;
+it limits nothing. A worker was seen to have 0.8 GiB on a CPU, 1.1 at its peak, 0.3 of it shared with its neighbours;
+what CUDA adds is a guess."""
+KNOCK_SECONDS = 10.0
+"""The address of a cluster is waited for so long."""
 STORE_BYTES = 100 << 20
 """For Ray's store of objects, of which we have none; Ray takes a third of the memory unless told."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces at length what this will once mean
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # any line: log_to_driver alone leaves its words about each death on stdout
+}
+"""What Ray reads of the environment as it is imported."""
 
 Request = dict[str, float]
 """What a task needs, by Ray's names of resources."""
+
+
+class _Batch:
+    """Jobs of one task."""
+
+    def __init__(self, jobs: list[Planned]):
+        self.jobs = jobs
+        self.told = [len(planned.folder.log()) for planned in jobs]
+
+    def begun(self) -> int:
+        """How many jobs the worker has come to: of those beyond, none has a new line in its log."""
+        turns = enumerate(zip(self.jobs, self.told, strict=True), start=1)
+        return max((turn for turn, (planned, told) in turns if len(planned.folder.log()) > told), default=1)
 
 
 class Ray:
@@ -55,8 +78,8 @@ class Ray:
         self.work = WorkFolder(store)
         if (execution.address or "").startswith("ray://"):
             raise SpecError(f"--address {execution.address}: must be host:port or auto, on a node of the cluster")
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it announces at length that it will
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
         try:
             self.ray: Any = importlib.import_module("ray")
         except ImportError as error:
@@ -78,36 +101,41 @@ class Ray:
         task = self._task(request)
         seconds = BATCH_SECONDS if self.device == "cuda" else 0.0
         waiting = deque(batches(jobs, seconds, math.ceil(len(jobs) / self._at_a_time(request, most))))
-        busy: dict[Any, list[Planned]] = {}
+        busy: dict[Any, _Batch] = {}
+        grace = GRACE_SECONDS
         try:
             while (waiting and stop.reason is None) or busy:
                 while waiting and stop.reason is None and (most is None or len(busy) < most):
-                    batch = waiting.popleft()
-                    busy[task.remote(*arguments(batch, self.store, going))] = batch
+                    batch = _Batch(waiting.popleft())
+                    busy[task.remote(*arguments(batch.jobs, self.store, going))] = batch
                 ended, _ = self.ray.wait(list(busy), timeout=LOOK_SECONDS, fetch_local=False)
                 for reference in ended:
-                    self._raise_for(reference)
-                    yield from busy.pop(reference)
+                    begun = self._begun(reference, busy[reference])
+                    batch = busy.pop(reference)
+                    waiting.extendleft([batch.jobs[begun:]] if batch.jobs[begun:] else [])
+                    yield from batch.jobs[:begun]
                 if stop.reason is not None:
-                    yield from self._end(busy, going)
-                    return
+                    yield from self._end(busy, going, grace)
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait
+            grace = 0.0
+            raise
         finally:
-            list(self._end(busy, going))
+            list(self._end(busy, going, grace))
 
-    def _end(self, busy: dict[Any, list[Planned]], going: Going) -> Iterator[Planned]:
-        """Asks the workers to leave their checkpoints, takes back what has not begun, and kills what takes too long."""
+    def _end(self, busy: dict[Any, _Batch], going: Going, seconds: float) -> Iterator[Planned]:
+        """Asks the workers to leave checkpoints, takes back what has not begun, kills what takes over ``seconds``."""
         going.end()
         for reference, batch in busy.items():
-            if not any(is_held(planned, self.work) for planned in batch):
+            if not any(is_held(planned, self.work) for planned in batch.jobs):
                 self.ray.cancel(reference)
-        deadline = time.monotonic() + GRACE_SECONDS
+        deadline = time.monotonic() + seconds
         left = list(busy)
         while left and time.monotonic() < deadline:
             _, left = self.ray.wait(left, num_returns=len(left), timeout=1.0, fetch_local=False)
         for reference in left:
             self.ray.cancel(reference, force=True)
         while busy:
-            yield from busy.popitem()[1]
+            yield from busy.popitem()[1].jobs
 
     def _task(self, request: Request) -> Any:
         """A task for Ray; with a card it gets a process of its own, as CUDA keeps to the first card it has seen."""
@@ -119,8 +147,12 @@ class Ray:
             max_retries=0,  # the sweep tries again, and counts
         )(carried())
 
-    def _raise_for(self, reference: Any) -> None:
-        """What a lost worker left undone is seen in the store; but an exception would be met by any other as well."""
+    def _begun(self, reference: Any, batch: _Batch) -> int:
+        """How many jobs of a task that is over had their turn; at least one, whatever became of it.
+
+        Raises:
+            ExtensionError: If the worker could not get to the jobs, as no other could.
+        """
         try:
             self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
@@ -129,8 +161,9 @@ class Ray:
                 f"--executor ray: a worker ended with {reason}; "
                 f"every node must have the packages of this one, and see its files under the same paths"
             ) from None
-        except self.ray.exceptions.RayError:
-            pass
+        except self.ray.exceptions.RayError:  # the worker was lost: what it has done is seen in the store
+            return batch.begun()
+        return len(batch.jobs)
 
     def _request(self, threads: int, *, whole_card: bool) -> Request:
         share = 0.0
@@ -179,12 +212,21 @@ class Ray:
             options |= {"include_dashboard": False, "object_store_memory": STORE_BYTES}
             options |= {"num_cpus": jobs * int(threads)} if jobs else {}
         try:
+            if address is not None:
+                _knock(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
             self.ray.init(logging_level=logging.CRITICAL, **options)
         except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             self.ray.shutdown()
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             where = f"--address {address}" if address else "--executor ray"
-            raise SpecError(f"{where}: Ray cannot be reached ({reason}); 'ray start --head' begins a cluster") from None
+            raise SpecError(f"{where}: Ray cannot be had ({reason}); 'ray start --head' begins a cluster") from None
+
+
+def _knock(address: str) -> None:
+    """Raises OSError or ValueError if nobody listens at ``host:port``: Ray itself would try for three minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 def batches(jobs: Sequence[Planned], seconds: float, most: int) -> list[list[Planned]]:

@@ -7,6 +7,7 @@ the command was started in, and the modules beside the spec.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from wganbench.errors import WganbenchError
 from wganbench.record import Store, write_atomically
 from wganbench.runner.worker import work
 from wganbench.work.job import Planned, WorkFolder
@@ -60,9 +60,7 @@ def carried() -> Callable[[str, str, list[str], str, str], None]:
         os.chdir(folder)
         if package_root not in sys.path:
             sys.path.insert(0, package_root)
-        from wganbench.runner.executors.remote import work_on
-
-        work_on(jobs, results, going)
+        importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, going)
 
     return begin
 
@@ -76,7 +74,7 @@ def work_on(jobs: Sequence[str], results: str, going: str) -> None:
     """The life of a worker, or a part of it: one job after the other."""
     with Stop().on_signals() as stop, _until_gone(Path(going), stop), _until_warned(stop):
         for path in jobs:
-            with contextlib.suppress(WganbenchError):  # the job's log has the error
+            with contextlib.suppress(Exception):  # the job's log has it
                 work(Path(path), Path(results), stop, alone=True)
 
 

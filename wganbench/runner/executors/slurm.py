@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import time
 import uuid
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,9 @@ OVER = {
     "TIMEOUT",
 }
 """States that a task does not leave any more."""
+
+OUTPUT, RESULT = "_log.out", "_result.pkl"
+"""How submitit ends the names of a task's files: the second is there once the task has ended by itself."""
 
 
 @dataclass
@@ -114,15 +118,19 @@ class Slurm:
         going = Going(self.work.root)
         going.begin()
         tasks: list[_Task] = []
+        grace = GRACE_SECONDS
         try:
             tasks += self._submit(jobs, self._submitter(folder, options), going)
             yield from self._wait(tasks, folder, stop)
+        except KeyboardInterrupt:  # a second Ctrl-C does not wait
+            grace = 0.0
+            raise
         finally:
-            list(self._end(tasks, folder, going))
+            list(self._end(tasks, folder, going, grace))
+            _tidy(folder)
 
     def _wait(self, tasks: list[_Task], folder: Path, stop: Stop) -> Iterator[Planned]:
         """Yields what has ended, and takes it out of ``tasks``."""
-        results = {task.result for task in tasks}
         surveyed = time.monotonic()
         while tasks and stop.reason is None:
             time.sleep(LOOK_SECONDS)
@@ -131,8 +139,6 @@ class Slurm:
             for task in self._over(tasks, folder, survey):
                 self._raise_for(task, folder)
                 yield task.planned
-        if not tasks and results <= _names(folder):  # else some were killed, and their output may tell why
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _over(self, tasks: list[_Task], folder: Path, survey: bool) -> list[_Task]:
         """Takes the tasks that are over out of ``tasks``.
@@ -163,11 +169,11 @@ class Slurm:
             return None
         return queued(said)
 
-    def _end(self, tasks: list[_Task], folder: Path, going: Going) -> Iterator[Planned]:
-        """Takes back what has not begun, asks the workers to leave checkpoints, cancels those that take too long."""
+    def _end(self, tasks: list[_Task], folder: Path, going: Going, seconds: float) -> Iterator[Planned]:
+        """Asks the workers to leave checkpoints, takes back what has not begun, cancels what takes over ``seconds``."""
         going.end()
         self._cancel(tasks, "--state=PENDING")
-        deadline = time.monotonic() + GRACE_SECONDS
+        deadline = time.monotonic() + seconds
         while tasks and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
             for task in self._over(tasks, folder, survey=True):
@@ -201,8 +207,9 @@ class Slurm:
     def _submitter(self, folder: Path, options: dict[str, Any]) -> Any:
         submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster)
         try:
-            submitter.update_parameters(**options)
-        except (AssertionError, NameError, TypeError, ValueError) as error:
+            with warnings.catch_warnings(action="error"):
+                submitter.update_parameters(**options)
+        except (AssertionError, NameError, TypeError, ValueError, Warning) as error:
             raise SpecError(f"--slurm: {str(error).splitlines()[0]}; must be an option of submitit's") from None
         return submitter
 
@@ -235,6 +242,13 @@ def _names(folder: Path) -> set[str]:
         return {path.name for path in folder.iterdir()}
     except OSError:
         return set()
+
+
+def _tidy(folder: Path) -> None:
+    """Removes what submitit has written, unless a task was killed: its output may tell why."""
+    names = _names(folder)
+    if all(name.replace(OUTPUT, RESULT) in names for name in names if name.endswith(OUTPUT)):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def queued(said: str) -> set[str]:

@@ -1,0 +1,175 @@
+"""A training that was stopped and goes on, in this process or another, ends bit for bit as one that never was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.runner.commands import left_behind, run
+from tests.runner.test_run_all import execute
+from wganbench.record import Store
+from wganbench.runner import Execution, worker
+from wganbench.runner.checkpoint import Checkpoints
+from wganbench.work.stop import Stop
+
+INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
+LOCAL = Execution(device="cpu", stack=2, threads=1, executor="local", jobs=1)
+
+TRAININGS = [
+    ("gaussians8", "gan"),
+    ("gaussians8", "unrolled"),
+    ("gaussians8", "unrolled-second-order"),
+    ("gaussians8", "wgan-clip"),
+    ("gaussians8", "wgan-rescale"),
+    ("gaussians8", "wgan-gp"),
+    ("gaussians8", "lsgan"),
+    ("optimal-critic", "translation2-1"),
+]
+STEPS = "steps=10"
+AN_HOUR = 3600.0
+
+
+def train(training, store, **about):
+    experiment, variant = training
+    return execute(experiment, store, [0, 1], [variant], **{"execution": INLINE, "overrides": [STEPS], **about})
+
+
+def train_until(step, training, store, monkeypatch, **about):
+    """Trains on, and stops after ``step``; its checkpoints say that it took an hour a step."""
+    stop, save = Stop(), Checkpoints.save
+
+    def saved(self, checkpoint):
+        checkpoint.wall_seconds += checkpoint.step * AN_HOUR
+        save(self, checkpoint)
+        if checkpoint.step == step - 1:
+            stop.ask("interrupted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "save", saved)
+        assert train(training, store, stop=stop, **about) == []
+    assert [path.name for path in checkpoints(store)] == [f"checkpoint-{n:08d}.pt" for n in (step - 1, step)]
+
+
+def checkpoints(store):
+    return sorted(store.root.glob(".work/jobs/*/*/*/*.pt"))
+
+
+def told(store, records):
+    """All of records and artefacts, but for the times."""
+    timeless = {"wall_seconds": True, "provenance": {"started"}}
+    return {
+        record.id: (
+            record.model_dump(exclude=timeless),
+            [store.artefact(record, artefact) for artefact in record.artefacts],
+        )
+        for record in records
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What comes of a training that nothing stops."""
+    known = {}
+
+    def look_up(training):
+        if training not in known:
+            store = Store(tmp_path_factory.mktemp("undisturbed"))
+            known[training] = told(store, train(training, store))
+        return known[training]
+
+    return look_up
+
+
+@pytest.mark.parametrize("training", TRAININGS, ids="-".join)
+def test_stopped_twice_and_gone_on_with_it_ends_as_if_nothing_had_been(training, tmp_path, monkeypatch, undisturbed):
+    store, events = Store(tmp_path), []
+    train_until(3, training, store, monkeypatch)
+    train_until(7, training, store, monkeypatch)
+    records = train(training, store, tell=events.append)
+    assert told(store, records) == undisturbed(training)
+    assert len(records) == 2
+    assert bool(records[0].artefacts) == (training[0] == "gaussians8")  # whose samples are drawn
+    assert {record.retries for record in records} == {0}
+    assert {record.wall_seconds // AN_HOUR for record in records} == {3 + 7}  # so it went on, and the times add up
+    assert [event["step"] for event in events if event["event"] == "start"] == [7]
+    assert left_behind(tmp_path) == []
+
+
+def test_a_worker_goes_on_with_what_this_process_began(tmp_path, monkeypatch, undisturbed):
+    store, training = Store(tmp_path), TRAININGS[0]
+    train_until(4, training, store, monkeypatch)
+    records = train(training, store, execution=LOCAL)
+    assert told(store, records) == undisturbed(training)
+    assert {record.wall_seconds // AN_HOUR for record in records} == {4}
+
+
+def test_another_command_goes_on_with_what_this_process_began(tmp_path, monkeypatch, undisturbed):
+    store, training = Store(tmp_path), TRAININGS[2]
+    train_until(6, training, store, monkeypatch)
+    options = ("--seeds", "2", "--variant", training[1], "--stack", "2", "--set", STEPS, "--device", "cpu")
+    code, out, errors = run(training[0], tmp_path, *options, "--log-json")
+    assert (code, errors) == (0, "")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["step"] for event in events if event["event"] == "start"] == [6]
+    records = store.load().values()
+    assert told(store, records) == undisturbed(training)
+    assert {record.wall_seconds // AN_HOUR for record in records} == {6}
+
+
+def warnings(events):
+    return [event["message"] for event in events if event["event"] == "warning"]
+
+
+def test_where_the_newest_checkpoint_is_cut_off_the_one_before_serves_and_a_line_says_so(
+    tmp_path, monkeypatch, undisturbed
+):
+    store, training, events = Store(tmp_path), TRAININGS[0], []
+    train_until(6, training, store, monkeypatch)
+    _, newest = checkpoints(store)
+    newest.write_bytes(newest.read_bytes()[:-1])
+    records = train(training, store, tell=events.append)
+    assert warnings(events) == [f"{newest}: damaged, its content does not match its checksum; it is passed over"]
+    assert told(store, records) == undisturbed(training)
+    assert {record.wall_seconds // AN_HOUR for record in records} == {5}
+
+
+def test_where_all_checkpoints_are_damaged_the_training_begins_anew(tmp_path, monkeypatch, undisturbed):
+    store, training, events = Store(tmp_path), TRAININGS[0], []
+    train_until(6, training, store, monkeypatch)
+    for path in checkpoints(store):
+        path.write_bytes(b"")
+    records = train(training, store, tell=events.append)
+    assert len(warnings(events)) == 2
+    assert told(store, records) == undisturbed(training)
+    assert {record.wall_seconds // AN_HOUR for record in records} == {0}
+
+
+def other_threads(patched):
+    return {"execution": Execution(device="cpu", stack=2, threads=2, checkpoint_seconds=0.0)}
+
+
+def other_version(patched):
+    provenance = worker.provenance
+
+    def older(device):
+        made_by = provenance(device)
+        return made_by.model_copy(update={"libraries": {**made_by.libraries, "torch": "0.4.1"}})
+
+    patched.setattr(worker, "provenance", older)
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("other", "says"), [(other_threads, 'threads "2", here "1"'), (other_version, 'torch "0.4.1", here "')]
+)
+def test_checkpoints_made_otherwise_are_passed_over_with_what_differs(tmp_path, monkeypatch, undisturbed, other, says):
+    store, training, events = Store(tmp_path), TRAININGS[0], []
+    with monkeypatch.context() as patched:
+        about = other(patched)
+        train_until(5, training, store, monkeypatch, **about)
+    records = train(training, store, tell=events.append)
+    assert len(warnings(events)) == 2
+    assert all("of another run, setting or machine" in line and says in line for line in warnings(events))
+    assert told(store, records) == undisturbed(training)
+    assert {record.wall_seconds // AN_HOUR for record in records} == {0}
