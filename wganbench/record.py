@@ -126,7 +126,7 @@ class Record(Model):
         measures, best: Each measure's last value, and its best over its own schedule (None where it has no better).
         cohort: Ids of the runs trained together, itself included.
         score_protocol: Name and version of the score's protocol; None where no score network is used.
-        data_checksum: SHA-256 of the data set's files; None for one that is drawn, which its setting defines.
+        data_checksum: SHA-256 of the decoded images and labels; None for points, which the setting defines.
         claims: Digest of each claim when the run was planned; a claim that differs later is marked post hoc.
         wall_seconds: Of the whole cohort, training and measures.
     """

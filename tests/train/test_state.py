@@ -10,6 +10,7 @@ from torch import nn
 
 from wganbench import lipschitz, objectives
 from wganbench.data.fixed import Noised
+from wganbench.data.images import Images
 from wganbench.data.toy import gaussian_ring, swiss_roll
 from wganbench.networks.mlp import Mlp
 from wganbench.train.critic import CriticTrainer
@@ -41,6 +42,12 @@ def make_critic():
     return Mlp((2,), (), hidden=[6], activation="tanh")
 
 
+def make_images():
+    """Two batches of eight an epoch, three images left out."""
+    pixels = torch.arange(19 * 2, dtype=torch.uint8).reshape(19, 2, 1, 1) * 6
+    return Images("dots", pixels, torch.zeros(19, dtype=torch.int64), "0" * 64, "256-dequantised")
+
+
 GAN, WGAN = objectives.NonSaturating(), objectives.Wasserstein()
 PENALISED = Method(WGAN, penalty=lipschitz.gradient_penalty, n_critic=2)
 DRAWN = {"data", "latent"}
@@ -65,6 +72,12 @@ CASES = {  # how it is trained, what it is built with, which streams it draws fr
         PENALISED,
         {"fixed": Noised(std=0.5, independent=True)},
         {"data", "data of the generator", "noise", "penalty"},
+    ),
+    "images": (Method(GAN), {"data": make_images}, {"latent", "dequantisation"}),
+    "images, fixed, independent": (
+        Method(GAN),
+        {"data": make_images, "fixed": Noised(std=0.5, independent=True)},
+        {"dequantisation", "noise"},
     ),
 }
 
@@ -164,6 +177,7 @@ def parts(case):
         yield from (("networks", name, "buffers", key) for key in own["buffers"])
         yield "networks", name, "moments"
     yield from (("streams", name) for name in CASES[case][2])
+    yield from (("epochs", name) for name in make(case).epochs)
 
 
 @pytest.mark.parametrize("case", CASES)

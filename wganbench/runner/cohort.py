@@ -172,6 +172,7 @@ def _record(
         best=_best(run.setting, trace),
         curves={label: Curve(steps=steps, values=values) for label, (steps, values) in trace.curves.items()},
         cohort=[member.id for member in cohort.runs],
+        data_checksum=trace.data_checksum,
         artefacts=artefacts,
         retries=retries,
         provenance=made_by,
@@ -213,6 +214,8 @@ def _loop(
     clock: _Clock,
 ) -> None:
     trainer = make_trainer(setting, cohort.seeds, device)
+    for trace in traces:
+        trace.data_checksum = getattr(trainer.data, "checksum", None)
     checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
     first = _resume(trainer, traces, checkpoints, clock)
     if first == 0:

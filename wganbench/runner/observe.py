@@ -32,6 +32,7 @@ class Trace:
         kept: Steps at which clouds or pictures were kept.
         clouds: Fake samples at these, of the run whose samples are drawn.
         pictures: Arrays at these, by label.
+        data_checksum: Of the decoded images; None for points.
     """
 
     curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Trace:
     status: Status = "finished"
     note: str | None = None
     steps_done: int = 0
+    data_checksum: str | None = None
 
     def add(self, label: str, step: int, value: float) -> None:
         steps, values = self.curves.setdefault(label, ([], []))

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from wganbench.data.epochs import Epochs
 from wganbench.data.fixed import Fixed
+from wganbench.data.images import Images
 from wganbench.streams import Streams
 from wganbench.train.method import DataSet, Method
 from wganbench.train.stack import Parameters, Stack
@@ -41,6 +43,10 @@ class Critics:
         self.critic, self.critic_optimizer = critic, critic_optimizer
         self.method, self.data, self.batch_size = method, data, batch_size
         self.streams = {name: Streams(seeds, name, device) for name in ("data", "penalty")}
+        self.epochs: dict[str, list[Epochs]] = {}
+        if isinstance(data, Images):
+            self.streams["dequantisation"] = Streams(seeds, "dequantisation", device)
+            self._shuffle("data")
         self.critic_loss = torch.zeros(len(seeds), device=device)
         self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
 
@@ -53,17 +59,24 @@ class Critics:
     def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
         return {"critic": (self.critic, self.critic_optimizer)}
 
+    @property
+    def _drawn_from(self) -> dict[str, Streams]:
+        """The streams, but for those of an order, of which the order itself knows where it stands."""
+        return {name: own for name, own in self.streams.items() if name not in self.epochs}
+
     def state(self) -> State:
         """Copies of all that the next step reads, as `wganbench.train.state` has it.
 
-        Data set, method and fixed generator are not in it: they keep nothing from one step to the next.
+        Data set, method and fixed generator are not in it: they keep nothing from one step to the next. Where a seed is
+        in its epoch is.
 
         Raises:
             ValueError: If an optimiser holds something that cannot be saved.
         """
         return {
             "networks": {name: network_state(*network, name) for name, network in self._networks.items()},
-            "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self.streams.items()},
+            "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self._drawn_from.items()},
+            "epochs": {name: [order.state() for order in own] for name, own in self.epochs.items()},
             "finite": copy_plain(self.finite, "finite"),
             "losses": copy_plain(self.losses, "losses"),
         }
@@ -82,9 +95,12 @@ class Critics:
             raise ValueError(f"{'; '.join(found[:4])}{more}; must be of the same setting, seeds and kind of device")
         for name, network in self._networks.items():
             restore_network(*network, state["networks"][name])
-        for name, own in self.streams.items():
+        for name, own in self._drawn_from.items():
             for rng, position in zip(own.generators, state["streams"][name], strict=True):
                 rng.set_state(position)
+        for name, orders in self.epochs.items():
+            for order, at in zip(orders, state["epochs"][name], strict=True):
+                order.restore(at)
         self.finite.copy_(state["finite"])
         for name in self.losses:
             setattr(self, name, state["losses"][name].to(self.finite.device))
@@ -99,9 +115,20 @@ class Critics:
             if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # before a step its dtype is not known
                 yield f"state.losses.{name}: not there in shape {tuple(self.finite.shape)}"
 
+    def _shuffle(self, stream: str) -> None:
+        """Has images come in epochs, as the official code has them, and not drawn with replacement."""
+        assert isinstance(self.data, Images)
+        own = self.streams[stream].generators
+        self.epochs[stream] = [Epochs(len(self.data), self.batch_size, rng) for rng in own]
+
     def _draw_real(self, n: int, stream: str = "data") -> Sequence[Tensor]:
         """``n`` batches, each ``(seeds, batch, *sample_shape)``."""
-        draws = [self.data.draw(n * self.batch_size, rng) for rng in self.streams[stream].generators]
+        if isinstance(self.data, Images):
+            orders = [torch.cat([order.batch() for _ in range(n)]) for order in self.epochs[stream]]
+            noise = self.streams["dequantisation"].generators
+            draws = [self.data.take(order, rng) for order, rng in zip(orders, noise, strict=True)]
+        else:
+            draws = [self.data.draw(n * self.batch_size, rng) for rng in self.streams[stream].generators]
         return torch.stack(draws).unflatten(1, (n, self.batch_size)).unbind(1)
 
     def _critic_objective(self, parameters: Parameters, real: Tensor, fake: Tensor) -> Tensor:
@@ -152,6 +179,8 @@ class CriticTrainer(Critics):
         super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
         self.fixed = fixed
         self.streams |= {name: Streams(seeds, name, device) for name in ("noise", "data of the generator")}
+        if isinstance(data, Images):
+            self._shuffle("data of the generator")
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
