@@ -271,6 +271,10 @@ class OfToOptions(Options):
     to: str
 
 
+class ClassifierOptions(Options):
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9]+-[0-9a-f]{8}$")]
+
+
 class ScoreOptions(Options):
     samples: PositiveInt = 50_000
 
@@ -321,6 +325,7 @@ class Entry:
         scale: Of a measure.
         hidden_layers: The fewest that a critic must have for a measure to read it.
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
+        scored: Whether a measure reads what the setting's score network says of the images.
     """
 
     path: str
@@ -329,6 +334,7 @@ class Entry:
     scale: Scale | None = field(default=None, compare=False)
     hidden_layers: int = field(default=0, compare=False)
     closed_form: bool = field(default=False, compare=False)
+    scored: bool = field(default=False, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -401,6 +407,10 @@ NAMES: dict[str, dict[str, Entry]] = {
         "adam": Entry("torch.optim:Adam", AdamOptions),
         "rmsprop": Entry("torch.optim:RMSprop", RmspropOptions),
     },
+    "score": {
+        "classifier": Entry("wganbench.scores.classifier:classifier", ClassifierOptions),
+        "inception": Entry("wganbench.scores.inception:inception"),
+    },
     "picture": {
         "layer_norms": Entry("wganbench.measures.layers:layer_norms"),
         "weight_histogram": Entry("wganbench.measures.layers:weight_histogram", HistogramOptions),
@@ -469,13 +479,15 @@ NAMES: dict[str, dict[str, Entry]] = {
             f"{_OVER_STEPS}:rank_correlation", OfToOptions, scale=Scale(True, -1.0, True, "correlation")
         ),
         "inception_score": Entry(
-            f"{_SCORES}:inception_score", SplitScoreOptions, scale=Scale(True, 1.0, False, "score")
+            f"{_SCORES}:inception_score", SplitScoreOptions, scale=Scale(True, 1.0, False, "score"), scored=True
         ),
         "inception_score_spread": Entry(
-            f"{_SCORES}:inception_score_spread", SplitScoreOptions, scale=_neutral("score")
+            f"{_SCORES}:inception_score_spread", SplitScoreOptions, scale=_neutral("score"), scored=True
         ),
-        "frechet_distance": Entry(f"{_SCORES}:frechet_distance", ScoreOptions, scale=_DISTANCE),
-        "kernel_distance": Entry(f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE),
+        "frechet_distance": Entry(f"{_SCORES}:frechet_distance", ScoreOptions, scale=_DISTANCE, scored=True),
+        "kernel_distance": Entry(
+            f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE, scored=True
+        ),
     },
 }
 

@@ -172,6 +172,7 @@ def _record(
         best=_best(run.setting, trace),
         curves={label: Curve(steps=steps, values=values) for label, (steps, values) in trace.curves.items()},
         cohort=[member.id for member in cohort.runs],
+        score_protocol=trace.score_protocol,
         data_checksum=trace.data_checksum,
         artefacts=artefacts,
         retries=retries,

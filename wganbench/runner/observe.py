@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,9 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from wganbench.data.images import Images
 from wganbench.record import Status
 from wganbench.runner import resolve
 from wganbench.runner.schedule import moments, schedule
+from wganbench.scores.samples import sample_batches
+from wganbench.scores.seen import Seen, images_in_batches
 from wganbench.spec import Setting
 from wganbench.streams import Streams, generator
 from wganbench.train.critic import CriticTrainer
@@ -33,6 +36,7 @@ class Trace:
         clouds: Fake samples at these, of the run whose samples are drawn.
         pictures: Arrays at these, by label.
         data_checksum: Of the decoded images; None for points.
+        score_protocol: Of the network that scores come from; None where none is used.
     """
 
     curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
@@ -43,6 +47,7 @@ class Trace:
     note: str | None = None
     steps_done: int = 0
     data_checksum: str | None = None
+    score_protocol: str | None = None
 
     def add(self, label: str, step: int, value: float) -> None:
         steps, values = self.curves.setdefault(label, ([], []))
@@ -95,9 +100,13 @@ class Observer:
         self.setting, self.seeds, self.device, self.traces, self.drawn = setting, seeds, device, traces, drawn
         self.measures = {label: resolve.measure(use.measure) for label, use in setting.measures.items()}
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
+        self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
+        self._real: Seen | None = None
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
         self.loss_steps = set(schedule(setting.steps, 100))
+        for trace in traces:
+            trace.score_protocol = self.score.protocol if self.score is not None else None
         self._any = set().union(self.moments, self.loss_steps, *self.due.values(), {setting.steps})
 
     def is_due(self, step: int) -> bool:
@@ -107,7 +116,7 @@ class Observer:
     def look(self, trainer: Trainer | CriticTrainer, step: int) -> None:
         if not self.is_due(step):
             return
-        fakes = self._fakes(trainer, step)
+        fakes = _Inputs({"fake": lambda: self._fakes(trainer, step)})  # made when a measure asks for them
         for index, trace in enumerate(self.traces):
             if trace.status != "finished":
                 continue
@@ -139,15 +148,16 @@ class Observer:
         streams = Streams(self.seeds, f"measured latent {step}", self.device)
         return trainer.generator(streams.normal(self.setting.measured_samples, trainer.latent_dim))
 
-    def _inputs(self, trainer: Trainer | CriticTrainer, fakes: Tensor | None, index: int, step: int) -> _Inputs:
+    def _inputs(self, trainer: Trainer | CriticTrainer, fakes: _Inputs, index: int, step: int) -> _Inputs:
         """What a measure may be given; with a fixed generator, row i of fake is made of row i of real."""
         seed, n = self.seeds[index], self.setting.measured_samples
         weight = self.setting.constraint.options.get("penalty_weight") if self.setting.constraint else None
 
         def fake() -> Tensor:
             if not isinstance(trainer, CriticTrainer):
-                assert fakes is not None
-                return fakes[index]
+                made = fakes["fake"][index]
+                assert isinstance(made, Tensor)
+                return made
             rng = generator(seed, f"measured noise {step}", self.device)
             noise = torch.randn(given["real"].shape, generator=rng, device=self.device)
             return trainer.fixed(given["real"], noise)
@@ -162,9 +172,28 @@ class Observer:
                 "network": lambda: trainer.critic.module_of_seed(index),
                 "penalty_weight": lambda: math.nan if weight is None else float(weight),
                 "curves": lambda: self.traces[index].curves,
+                "seen": lambda: self._seen(trainer, index, step),
+                "seen_real": lambda: self._seen_real(trainer),
             }
         )
         return given
+
+    def _seen(self, trainer: Trainer | CriticTrainer, index: int, step: int) -> Seen:
+        """One seed's generated images before the score network."""
+        assert self.score is not None and isinstance(trainer, Trainer) and isinstance(trainer.data, Images)
+        generate, latent_dim = trainer.generator.of_seed(index), trainer.latent_dim
+
+        def batches(n: int) -> Iterator[Tensor]:
+            rng = generator(self.seeds[index], f"scored latent {step}", self.device)
+            return sample_batches(generate, n, rng, latent_dim=latent_dim)
+
+        return Seen(self.score, batches, scaling=trainer.data.scaling)
+
+    def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
+        """The data set's images before it, once for all seeds and steps."""
+        assert self.score is not None and isinstance(trainer.data, Images)
+        self._real = self._real or Seen(self.score, images_in_batches(trainer.data.pixels))
+        return self._real
 
     def real_cloud(self) -> Tensor:
         """Real samples to draw beside the fake ones."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
@@ -15,10 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wganbench import names
+from wganbench.data.shelf import data_folder
 from wganbench.errors import ExtensionError, SpecError
+from wganbench.scores.classifier_file import ENDING
+from wganbench.scores.seen import ScoreNetwork
 from wganbench.spec import Component, Setting
 
-MEASURE_INPUTS = ("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves")
+MEASURE_INPUTS = (
+    *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
+    *("seen", "seen_real"),
+)
+SCORE_INPUTS = ("folder", "weights")
+INCEPTION_WEIGHTS = "WGANBENCH_INCEPTION_WEIGHTS"
+"""Of the environment, as workers inherit it."""
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")
 PROJECTION_INPUTS = ("parameters",)
 
@@ -56,12 +66,15 @@ def import_all(setting: Setting) -> None:
 
     Raises:
         ExtensionError: For the first that does not.
+        DataError: If a score's weights or an image set cannot be had.
         SpecError: If a measure reads what the fixed generator cannot tell.
     """
     for use in setting.measures.values():
         measure(use.measure)
     for component in (setting.pictures or {}).values():
         picture(component)
+    if setting.score is not None:
+        score(setting.score)
     factory("objective", setting.objective)()
     constraint(setting.constraint)
     for network in filter(None, (setting.generator, setting.critic)):
@@ -117,6 +130,29 @@ def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
     """A function from the inputs by name to the number."""
     bound, taken = _observing("measure", component)
     return lambda given: float(bound(*(given[name] for name in taken)))
+
+
+def score(component: Component) -> ScoreNetwork:
+    """The network that scores come from, with its weights.
+
+    Raises:
+        DataError: If these cannot be had.
+    """
+    bound = factory("score", component)
+    weights = os.environ.get(INCEPTION_WEIGHTS)
+    given = {"folder": _classifiers(component), "weights": Path(weights) if weights else None}
+    taken = _inputs("score", component, bound.func, SCORE_INPUTS)  # type: ignore[attr-defined]
+    network: ScoreNetwork = bound(*(given[name] for name in taken))
+    return network
+
+
+def _classifiers(component: Component) -> Path:
+    """Where the classifiers lie: those that were trained here, else those that ship."""
+    own = data_folder() / "classifiers"
+    if (own / f"{component.options.get('file')}{ENDING}").exists():
+        return own
+    wheel = Path(__file__).resolve().parents[1] / "classifiers"
+    return wheel if wheel.is_dir() else Path(__file__).resolve().parents[2] / "results" / "classifiers"
 
 
 def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:

@@ -34,6 +34,9 @@ class ScoreNetwork(Protocol):
     @property
     def device(self) -> torch.device: ...
 
+    def to(self, device: torch.device | str) -> ScoreNetwork:
+        """Itself, moved to ``device``."""
+
     def __call__(self, images: Tensor) -> Outputs:
         """Of images ``(n, channels, height, width)`` uint8, row by row."""
 

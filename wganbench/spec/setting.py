@@ -32,7 +32,7 @@ RECORDED = {"recorded": True}
 TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
 """What a generator that is trained needs, or may have."""
 
-LATER = ("fixed_generator", "pictures")
+LATER = ("fixed_generator", "pictures", "score")
 
 MAX_STEPS = 10**9
 MAX_MEASURES = 64
@@ -137,6 +137,7 @@ class Setting(Model):
         steps: Generator steps of a run.
         precision: Of all arithmetic.
         measured_samples: Generated samples that the measures see.
+        score: The network that scores of images come from; "none" undoes an inherited one.
         measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
         clouds: Moments at which a variant's first seed keeps its samples for a figure, as fractions of the steps.
         pictures: Arrays that every seed keeps for a figure at those moments, by label, named as measures are.
@@ -160,6 +161,7 @@ class Setting(Model):
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
     precision: Literal["fp32"] = "fp32"
     measured_samples: PositiveInt = 2500
+    score: Annotated[Component | None, Kind("score", optional=True)] = None
     measures: dict[Label, MeasureUse]
     clouds: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(max_length=16)] = Field(default_factory=list)
     pictures: Annotated[dict[Label, Annotated[Component, Kind("picture")]] | None, Field(max_length=16)] = None
@@ -278,6 +280,14 @@ class Setting(Model):
             if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
                 bound = f"measured_samples ({self.measured_samples:,})"
                 yield f"measures.{label}.samples: must be at most {bound}, got {samples:,}"
+            if names.find("measure", use.measure.name).scored:
+                yield from self._about_the_score(label)
+
+    def _about_the_score(self, label: str) -> Iterator[str]:
+        if self.score is None:
+            yield f"measures.{label}: reads a score network, and the setting has none; set score"
+        if self.fixed_generator is not None:
+            yield f"measures.{label}: scores what a generator makes, which a fixed generator is not; leave it out"
 
 
 def _with_name(label: str, use: Mapping[str, Any]) -> Table:
