@@ -15,6 +15,9 @@ from wganbench.spec import MAX_SEEDS, MAX_STACK, Component, Experiment, Setting,
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
 
+MAX_RUNS = 50_000
+"""Of a plan."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -81,7 +84,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
     """The runs of ``variants`` (all, where none is named) under ``profile``, by variant, then seed; each once.
 
     Raises:
-        SpecError: If a variant or the profile is unknown, there is no seed, or one is negative.
+        SpecError: If a variant or the profile is unknown, there is no seed, a negative one, or there are too many runs.
     """
     if not seeds:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
@@ -90,6 +93,9 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
     claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
     overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
     chosen = list(dict.fromkeys(variants)) or list(experiment.variants)
+    n_runs = len(chosen) * len(set(seeds))
+    if n_runs > MAX_RUNS:
+        raise SpecError(f"{experiment.file}: {n_runs:,} runs, at most {MAX_RUNS:,}; ask for fewer seeds or variants")
     return [
         Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
         for variant in chosen
