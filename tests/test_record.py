@@ -21,7 +21,8 @@ from pydantic import ValidationError
 from wganbench import record as module
 from wganbench.errors import RecordError
 from wganbench.merge import merge_stores
-from wganbench.plan import expand
+from wganbench.names import STRANGER
+from wganbench.plan import expand, family
 from wganbench.record import (
     MAX_BYTES,
     MIGRATIONS,
@@ -37,7 +38,7 @@ from wganbench.record import (
     write_atomically,
     write_text,
 )
-from wganbench.spec import Experiment, load
+from wganbench.spec import RECORDED, Experiment, Setting, load, scale_of
 
 COMMITTED = Path(__file__).with_name("record_schema_1.json")
 MADE_BY = Provenance(
@@ -205,6 +206,16 @@ def with_setting(**changes: Any) -> dict[str, Any]:
         (signed({**COMMITTED_CONTENT, "wall_seconds": "9"}), "wall_seconds: must be a valid number, got '9'"),
         (signed({**COMMITTED_CONTENT, "wall_seconds": float("nan")}), "wall_seconds: must be a finite number, got nan"),
         (signed({**COMMITTED_CONTENT, "seed": -1}), "seed: must be at least 0, got -1"),
+        (signed({**COMMITTED_CONTENT, "seed": 2**31}), "seed: must be less than 2147483648, got 2147483648"),
+        (signed({**COMMITTED_CONTENT, "steps_done": 10**20}), "steps_done: must be at most 1000000000, got 1000"),
+        (
+            signed({**COMMITTED_CONTENT, "overrides": ["\x1b[2J"]}),
+            "overrides.0: must have no control characters, got '\\x1b",
+        ),
+        (
+            signed({**COMMITTED_CONTENT, "curves": {"x": {"steps": [10**20], "values": [1.0]}}}),
+            "curves.x.steps.0: must be at most 1000000000, got 1000",
+        ),
         (signed({**COMMITTED_CONTENT, "experiment": "../../tmp"}), "experiment: must match pattern"),
         (signed({**COMMITTED_CONTENT, "variant": []}), "variant: must be a valid string, got []"),
         (signed({**COMMITTED_CONTENT, "setting": 3}), "setting: must be a table"),
@@ -222,6 +233,22 @@ def test_what_is_no_record_is_told_in_one_line_with_the_remedy(text, line):
     assert str(caught.value).replace(", setting", ": setting").startswith(f"results/x/y.json: {line}")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_a_setting_is_read_as_it_was_recorded_though_a_spec_may_not_say_it():
+    content = {**COMMITTED_CONTENT, **with_setting(critic={"name": "mlp", "protocol": 9, "options": {}})}
+    content["setting"]["measures"]["gone"] = {"measure": {"name": "gone", "protocol": 1, "options": {}}, "points": 1}
+    setting = Setting.model_validate(content["setting"], context=RECORDED)
+    content["id"] = f"{family('gan', setting)}-s0"
+    read = read_text(signed(content), "here")
+    assert read.setting.critic.options == {}
+    assert scale_of(read.setting.measures["gone"]) == STRANGER
+
+
+def test_a_number_too_large_for_statistics_counts_as_not_finite(make):
+    record = make(measures={"a": 1e101, "b": -1e100}, curves={"a": Curve(steps=[0, 1], values=[-1e308, 1e-300])})
+    assert record.measures == {"a": None, "b": -1e100}
+    assert record.curves["a"].values == [None, 1e-300]
 
 
 def test_a_number_that_json_does_not_have_is_no_traceback():

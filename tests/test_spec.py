@@ -505,6 +505,20 @@ def test_a_digest_is_the_same_everywhere():
         ("lr = 1e-4", "lr = nan", "variants.wgan.critic_optimizer.lr: must be a finite number, got nan"),
         ("margin = 1.0", "margin = inf", "claims.margin: must be a finite number, got inf"),
         ("batch_size = 4", "batch_size = -inf", "batch_size: must be a finite number, got -inf"),
+        ("margin = 1.0", "margin = 1e101", "claims.margin: must be 0 or between 1e-100 and 1e+100 in size, got 1e+101"),
+        (
+            "margin = 1.0",
+            "margin = 5e-324",
+            "claims.margin: must be 0 or between 1e-100 and 1e+100 in size, got 5e-324",
+        ),
+        # what a terminal would obey
+        ('title = "A test"', 'title = "\\u001b[2J"', "title: must have no control characters, got '\\x1b[2J'"),
+        (
+            'says = "few steps"',
+            'says = "\\u009b2J"',
+            "profiles.smoke.says: must have no control characters, got '\\x9b2J'",
+        ),
+        ("version = 1", 'version = 1\n"\\u0007" = 2', "a key must have no control characters, got '\\x07'"),
         # claims
         ('"permutation"', '"permutatoin"', "claims.spreads.test: unknown value 'permutatoin'; did you mean"),
         ('"permutation"', '"welch"', "claims.spreads: 'modes_covered' is a count or bounded; use a permutation"),
@@ -752,6 +766,10 @@ def test_a_missing_file_is_told_with_the_remedy(path, tmp_path, monkeypatch):
     assert len(line) < 200
 
 
+def test_a_file_s_name_is_told_without_its_control_characters():
+    assert told("\x1b[2J.toml") == ["'\\x1b[2J.toml': no such file; 'wganbench list' names the experiments that ship"]
+
+
 def test_a_folder_or_a_pipe_in_a_files_place_is_told(tmp_path):
     (tmp_path / "folder.toml").mkdir()
     os.mkfifo(tmp_path / "pipe.toml")
@@ -782,6 +800,10 @@ MANY = {
     "settings": TEXT.partition("[[")[0] + "".join(f"[variants.v{i}]\n[profiles.p{i}]\n" for i in range(2000)),
     "claims": TEXT + "".join(f"[[claims]]\nid='c{i}'\ntest='t'\n" for i in range(4000)),
     "measures": TEXT.replace("[measures]", "[measures]\n" + "".join(f"m{i} = {{ x = 1 }}\n" for i in range(9000))),
+    "measures of many variants": TEXT.partition("[variants")[0].replace(
+        "[measures]", "[measures]\n" + "".join(f"m{i} = {{ name = 'reverse_kl', points = 1 }}\n" for i in range(60))
+    )
+    + "".join(f"[variants.v{i}]\n" for i in range(900)),
     "items": TEXT.replace("hidden = [2]", f"hidden = [{'true,' * 30000}]", 1),
     "bytes": TEXT + "#" * 10_000_000,
 }

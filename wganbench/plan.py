@@ -13,6 +13,9 @@ from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_dige
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
 
+MAX_RUNS = 50_000
+"""Of a plan."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -79,7 +82,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
     """The runs of ``variants`` (all that ``profile`` has, where none is named), by variant, then seed; each once.
 
     Raises:
-        SpecError: If the profile or a variant of it is unknown, there is no seed, or one is negative.
+        SpecError: If the profile or a variant of it is unknown, there is no seed, a negative one, or too many runs.
     """
     if not seeds:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
@@ -88,6 +91,9 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
     claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
     overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
     chosen = list(dict.fromkeys(variants)) or experiment.variants_of(profile)
+    n_runs = len(chosen) * len(set(seeds))
+    if n_runs > MAX_RUNS:
+        raise SpecError(f"{experiment.file}: {n_runs:,} runs, at most {MAX_RUNS:,}; ask for fewer seeds or variants")
     return [
         Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
         for variant in chosen

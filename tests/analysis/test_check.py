@@ -57,6 +57,10 @@ def test_whole_results_have_no_findings(experiment, store, committed):
 # ---- claims -------------------------------------------------------------------------------------------------------
 
 
+def test_a_finding_is_one_line_whatever_a_claim_says():
+    assert str(Finding("contradicted", "made", "x", "that\nit\tis")) == "made x: contradicted: that it is"
+
+
 def judged(tmp_path, store, claims, **options):
     """Findings about the claims of a spec whose runs were made under it."""
     experiment = made(tmp_path, claims)

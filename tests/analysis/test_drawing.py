@@ -353,3 +353,48 @@ def test_points_without_any_number_are_not_drawn(tmp_path, store):
         "Not drawn, as there are no runs with the data: points."
         in compose([experiment], store, store.load(), store.root).markdown
     )
+
+
+def spoilt(content: bytes) -> bytes:
+    """Its first member's compressed bytes changed, so that zlib itself fails."""
+    return content[:60] + bytes(byte ^ 255 for byte in content[60:90]) + content[90:]
+
+
+def packed(**arrays) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
+STEPS = np.array([100])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(spoilt(packed(steps=STEPS, fake=FAKE, real=REAL)), id="not to be unpacked"),
+        pytest.param(packed(steps=np.array([np.nan]), fake=FAKE, real=REAL), id="steps not whole"),
+        pytest.param(packed(steps=np.array(3), fake=FAKE, real=REAL), id="steps no row"),
+        pytest.param(packed(steps=np.array([0, 100]), fake=FAKE, real=REAL), id="more steps than samples"),
+        pytest.param(packed(steps=STEPS, fake=FAKE > 1, real=REAL), id="samples no numbers"),
+        pytest.param(packed(steps=STEPS, fake=FAKE, real=REAL, x=np.zeros(2**25)), id="endless"),
+    ],
+)
+def test_an_archive_of_anything_else_than_clouds_is_named(tmp_path, store, content):
+    experiment = made(tmp_path, '[[figures]]\nkind = "clouds"\n')
+    artefact = Artefact(file="artefacts/x.npz", sha256=hashlib.sha256(content).hexdigest())
+    store.write(record(experiment, "good", 0, {}, artefacts=[artefact]))
+    (store.root / "made" / "artefacts").mkdir()
+    (store.root / "made" / artefact.file).write_bytes(content)
+    with pytest.raises(RecordError, match=r"x.npz: holds no clouds"):
+        write_report([experiment], store, store.root)
+
+
+def test_samples_too_large_to_be_drawn_count_as_not_finite(tmp_path, store):
+    experiment = made(tmp_path, '[[figures]]\nkind = "clouds"\n')
+    content = packed(steps=STEPS, fake=np.full((1, 5, 2), 1e300), real=REAL)
+    artefact = Artefact(file="artefacts/x.npz", sha256=hashlib.sha256(content).hexdigest())
+    store.write(record(experiment, "good", 0, {}, artefacts=[artefact]))
+    (store.root / "made" / "artefacts").mkdir()
+    (store.root / "made" / artefact.file).write_bytes(content)
+    figure_of(experiment, store)  # without a warning

@@ -106,6 +106,14 @@ def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
     assert report.POST_HOC in text
 
 
+@pytest.mark.parametrize(
+    ("note", "told"), [(None, "no reason given"), (" \n", "no reason given"), ("a\n\x1b[2Jb", "?[2Jb")]
+)
+def test_a_failed_run_s_note_may_be_anything(experiment, note, told):
+    failed = record(experiment, "good", 0, {}, status="failed", note=note)
+    assert f"- failed: `{failed.id}`: {told}" in report._provenance([failed])
+
+
 def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):
     found = records(experiment, "good", GOOD, n=6)
     found.append(record(experiment, "good", 6, {}, status="diverged", note="loss is nan"))

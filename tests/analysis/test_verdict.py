@@ -1,6 +1,7 @@
 """What becomes of a claim: outcome, reason, numbers, and what enters."""
 
 import math
+import time
 
 import pytest
 
@@ -562,3 +563,11 @@ def test_what_is_reachable_is_reached_by_clear_runs(make_experiment, make_record
     experiment = make_experiment("\n".join(toml(**claim) for claim in claims))
     verdicts = judge(experiment, make_records(experiment, a=HIGH[:n], b=LOW[:n]))
     assert [verdict.outcome == "reproduced" for verdict in verdicts] == [told[1] for told in reachable(experiment, n)]
+
+
+def test_reachable_of_as_many_claims_as_a_spec_may_have_is_told_within_a_second(make_experiment):
+    experiment = make_experiment("\n".join(toml(**{**LEVEL, "id": f"c{place}"}) for place in range(200)))
+    reachable(experiment, 5)  # scipy imports what it needs
+    start = time.process_time()
+    assert len(reachable(experiment, 5)) == 200
+    assert time.process_time() - start < 1

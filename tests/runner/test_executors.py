@@ -36,6 +36,7 @@ FAULTY = '''
 import ctypes, json, os, pathlib, signal, subprocess, sys, threading, time
 
 import torch
+from wganbench.networks.mlp import Mlp
 
 QUIET = subprocess.DEVNULL  # else it would keep open what the command writes to
 calls = 0
@@ -51,7 +52,9 @@ def _is_due(at, marker=None):
     return True
 
 
-def dies(critic, real, *, at, marker=None):
+def dies(critic, real, *, at, marker=None, log=None):
+    if log:
+        tells(critic, real, log=log, nap=0.05)
     if _is_due(at, marker):
         os.kill(os.getpid(), signal.SIGKILL)
     return real.new_zeros(len(real))
@@ -65,7 +68,7 @@ def dies_each(critic, real, *, steps):
 
 
 def finds_no_memory(critic, real, *, at, log, marker=None):
-    tells(critic, real, log=log)
+    tells(critic, real, log=log, nap=0.05)
     if _is_due(at, marker):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
     return real.new_zeros(len(real))
@@ -97,6 +100,12 @@ def hangs_in_c(critic, real, *, at):
     if _is_due(at):
         ctypes.PyDLL(None).sleep(1000)  # no other thread of Python runs meanwhile
     return real.new_zeros(len(real))
+
+
+class Peeking(Mlp):
+    def forward(self, x):
+        assert x.sum().item() == x.sum().item()  # has no meaning for a stack, so each seed is trained alone
+        return super().forward(x)
 
 
 def naps(critic, real, *, seconds):
@@ -162,6 +171,21 @@ def test_deaths_with_a_checkpoint_between_them_are_without_limit(faulty, tmp_pat
     assert [(r.measures, r.curves) for r in records] == [(r.measures, r.curves) for r in whole]
 
 
+def test_what_was_recorded_before_the_deaths_stays_where_seeds_are_trained_one_by_one(faulty, tmp_path):
+    store, marker, dying = Store(tmp_path / "results"), tmp_path / "marker", replace(LOCAL, retries=0)
+    path = faulty("dies", at=6, marker=marker)  # in the training of the second seed
+    critic = f'critic = {{ name = "faulty_{tmp_path.name}:Peeking", hidden = [4] }}\n'
+    path.write_text(path.read_text() + critic)
+    marker.touch()
+    before = execute(path, store, [0, 1], ["faulty"], dying)
+    assert {record.status for record in before} == {"finished"}
+    marker.unlink()
+    execute(path, store, [0, 1], ["faulty"], dying, again=True)
+    after = {record.seed: record for record in store.load().values()}
+    assert {seed: record.status for seed, record in after.items()} == {0: "finished", 1: "failed"}
+    assert told(after[0]) == told(before[0])
+
+
 @BOTH
 def test_an_exception_is_recorded_and_the_rest_goes_on(faulty, tmp_path, execution):
     records = execute(faulty("raises", at=2), Store(tmp_path), [0], ["faulty", "clip"], execution)
@@ -183,24 +207,32 @@ def spans(log: Path) -> dict[int, tuple[float, float]]:
     return {process: (min(moments), max(moments)) for process, moments in times.items()}
 
 
-def others(name: str, log: Path) -> str:
-    penalty = f'{{ name = "{name}:tells", log = {json.dumps(str(log))}, nap = 0.05 }}'
-    return "".join(f"[variants.other{n}]\nconstraint = {penalty}\nlatent_dim = {n + 2}\n" for n in range(3))
+def test_without_memory_a_cohort_is_tried_again_when_no_other_is_left_to_train(faulty, tmp_path):
+    log, module = tmp_path / "log", f"faulty_{tmp_path.name}"
 
+    def variant(name, penalty, **options):
+        given = "".join(f", {key} = {json.dumps(value)}" for key, value in options.items())
+        return (
+            f'[variants.{name}]\nconstraint = {{ name = "{module}:{penalty}", log = {json.dumps(str(log))}{given} }}\n'
+        )
 
-def test_without_memory_a_cohort_is_tried_again_while_no_other_trains(faulty, tmp_path):
-    log, marker = tmp_path / "log", tmp_path / "marker"
-    more = others(f"faulty_{tmp_path.name}", log)
-    path = faulty("finds_no_memory", more, at=2, log=log, marker=marker)
-    variants = ["faulty", "other0", "other1", "other2"]
+    more = variant("short", "finds_no_memory", at=2, marker=str(tmp_path / "short"))
+    more += variant("dead", "dies", at=2, marker=str(tmp_path / "dead")) + variant("other", "tells", nap=0.05)
+    path = faulty("finds_no_memory", more, at=2, log=log, marker=tmp_path / "marker")
+    variants = ["faulty", "short", "dead", "other"]
     records = by_variant(execute(path, Store(tmp_path / "results"), [0, 1], variants, LOCAL))
-    assert {name: (r.status, r.retries) for name, r in records.items()} == {
-        name: ("finished", int(name == "faulty")) for name in variants
+    assert {name: (record.status, record.retries) for name, record in records.items()} == {
+        "faulty": ("finished", 1),
+        "short": ("finished", 1),
+        "dead": ("finished", 1),
+        "other": ("finished", 0),
     }
-    *before, last = sorted(spans(log).values())
-    assert len(before) == 4
-    assert any(early[1] > late[0] for early, late in pairwise(before))  # two at a time
-    assert last[0] > max(end for _, end in before)
+    trained = sorted(spans(log).values())
+    assert len(trained) == 7
+    *together, dead, first, second = trained
+    assert any(later[0] < earlier[1] for earlier, later in pairwise(together))  # two at a time
+    assert max(end for _, end in together) < dead[0]
+    assert dead[1] < first[0] and first[1] < second[0]
     alone = by_variant(execute(path, Store(tmp_path / "alone"), [0, 1], ["faulty"], LOCAL))
     assert told(alone["faulty"]) == told(records["faulty"])
 
@@ -283,7 +315,7 @@ STOPPED = "wganbench: {}; what was recorded stays, the same command goes on from
 def sleepy(tiny, tmp_path):
     """A spec that trains for seconds where ``NAP`` is set, and what a command needs to make its 8 runs."""
     spec, options = sleepy_spec(tiny, 2, 40), ("--seeds", "4", "--stack", "2", "--checkpoint-every", "1000")
-    return spec, options, {"NAP": "0.1"}
+    return spec, options, {"NAP": "0.5"}
 
 
 def begin(tiny, tmp_path, *options) -> Command:
@@ -336,6 +368,15 @@ def test_what_a_terminal_sends_to_all_leaves_checkpoints(tiny, tmp_path, options
 
 
 @pytest.mark.slow
+def test_workers_whose_command_was_killed_leave_checkpoints_and_end(tiny, tmp_path):
+    command = begin(tiny, tmp_path, *PROCESSES)
+    command.process.kill()
+    assert command.strays(10) == []  # what is left to train takes longer
+    command.end()
+    goes_on(tiny, tmp_path)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [NONE, PROCESSES], ids=["inline", "local"])
 def test_a_second_ctrl_c_does_not_wait_for_checkpoints(faulty, tmp_path, options):
     path, started = faulty("hangs", at=2, started=tmp_path / "started"), tmp_path / "started"
@@ -370,7 +411,7 @@ def test_ctrl_c_while_the_fork_server_is_importing_ends_it_in_one_line(tiny, tmp
 @pytest.mark.parametrize("options", [NONE, PROCESSES], ids=["inline", "local"])
 def test_the_time_limit_leaves_checkpoints(tiny, tmp_path, options):
     spec, chosen, environment = sleepy(tiny, tmp_path)
-    hours = str(12 / 3600)  # imports included
+    hours = str(15 / 3600)  # imports included
     code, _, errors = run(spec, tmp_path / "results", *chosen, *options, "--max-hours", hours, environment=environment)
     assert (code, errors) == (124, STOPPED.format("out of time"))
     goes_on(tiny, tmp_path)

@@ -265,15 +265,14 @@ def measured(
         setting = experiment.setting(variant, profile)
         groups: list[list[Record]] = by_family.get(family(variant, setting), [[]])
         for group in groups:
-            runs = dict(iter(frame(group).groupby("measure", sort=False)))
+            runs = dict(iter(frame(group).groupby("measure", sort=False))) if group else {}
             apart = f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else ""
             for measure, use in setting.measures.items():
-                summary = summarise(runs.get(measure, NO_RUNS), scale_of(use), experiment.seeds, statistic)
+                summary = Summary(n_planned=experiment.seeds)
+                if measure in runs:
+                    summary = summarise(runs[measure], scale_of(use), experiment.seeds, statistic)
                 found.append(Measured(variant, variant + apart, measure, scale_of(use), summary))
     return found
-
-
-NO_RUNS = frame([])
 
 
 def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:

@@ -8,6 +8,7 @@ chance of any false verdict in a spec is so held at 5 %, within what ``stats`` s
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -120,9 +121,11 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
     def best_case(sizes: Mapping[str, int] | int) -> list[float]:
         return stats.holm([_smallest_p(claim, sizes) for claim in experiment.claims])
 
+    with_seeds = functools.cache(best_case)  # the searches of all claims look at many of the same numbers
+
     def enough(position: int) -> int:
         sizes = range(MIN_UNITS, 2**31)
-        return sizes[bisect_left(sizes, True, key=lambda n: best_case(n)[position] <= ALPHA)]
+        return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
 
     reached = [p <= ALPHA for p in best_case(n_seeds)]
     return [(claim, reached[position], enough(position)) for position, claim in enumerate(experiment.claims)]

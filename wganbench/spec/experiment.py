@@ -19,6 +19,8 @@ from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, sh
 from wganbench.spec.setting import Component, Setting, scale_of
 
 MAX_SETTINGS = 2000
+MAX_USES = 8000
+"""Of measures, in all settings together."""
 MAX_STACK = 256
 MAX_SEEDS = 10_000
 LOSSES = ("critic_loss", "generator_loss")
@@ -139,10 +141,15 @@ class Experiment(Model):
         """The settings that can be made, and what is wrong with the others."""
         settings: dict[Pair, Setting] = {}
         found: dict[str, list[Pair]] = {}
+        n_uses = 0
         for pair in self._pairs:
+            if n_uses > MAX_USES:
+                many = f"{n_uses:,} and more in all variants and profiles; a spec has at most {MAX_USES:,}"
+                return settings, [f"{self._where}, measures: {many}"]
             merged = self._merged(*pair)
             try:
                 settings[pair] = Setting.model_validate(merged)
+                n_uses += len(settings[pair].measures)
             except ValidationError as error:
                 for text in mistakes(error, Setting, merged):
                     found.setdefault(text, []).append(pair)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -45,9 +45,31 @@ Slot = str | None
 
 @dataclass
 class _Worker:
+    """A process that waits for one job, and has one after ``begin``.
+
+    Attributes:
+        line: Carries the order to it; closed by it when the job has ended.
+    """
+
     process: BaseProcess
-    planned: Planned
-    slot: Slot
+    line: Connection
+    planned: Planned | None = None
+    slot: Slot = None
+
+    def begin(self, planned: Planned, results: Path, slot: Slot) -> bool:
+        """Gives it its job; False where it is dead."""
+        self.planned, self.slot = planned, slot
+        # A worker's folder is the one that this process was started in, wherever this process is by now.
+        try:
+            self.line.send((planned.folder.path.absolute(), results.absolute(), slot))
+        except OSError:
+            return False
+        return True
+
+    @property
+    def sign(self) -> Connection | int:
+        """What becomes ready when the next job may begin: on a card, when this one has given its memory back."""
+        return self.line if self.slot is None else self.process.sentinel
 
     def end_group(self) -> None:
         """Kills the worker and whatever it has started."""
@@ -66,59 +88,106 @@ class Local:
         self.context.set_forkserver_preload(list(PRELOADED))
 
     def run(self, jobs: Sequence[Planned], stop: Stop, *, one_at_a_time: bool = False) -> Iterator[Planned]:
-        waiting, free = deque(jobs), deque(self.slots[:1] if one_at_a_time else self.slots)
-        busy: dict[int, _Worker] = {}
+        shift = _Shift(self, jobs, self.slots[:1] if one_at_a_time else self.slots, stop)
         grace = GRACE_SECONDS
         try:
-            while (waiting and stop.reason is None) or busy:
-                while waiting and free and stop.reason is None:
-                    worker = self._start(waiting.popleft(), free.popleft())
-                    busy[worker.process.sentinel] = worker
-                for sentinel in wait(list(busy), LOOK_SECONDS):
-                    assert isinstance(sentinel, int)
-                    worker = busy.pop(sentinel)
-                    worker.process.join()
-                    worker.end_group()
-                    free.append(worker.slot)
-                    yield worker.planned
+            shift.fill()
+            while shift.busy:
+                ended = shift.ended()
+                shift.fill()  # before the command reads what came of those that ended
+                yield from ended
                 if stop.reason is not None:
-                    yield from self._end(busy, grace)
+                    yield from shift.end(grace)
         except KeyboardInterrupt:  # a second Ctrl-C does not wait
             grace = 0.0
             raise
         finally:
-            list(self._end(busy, grace))
+            list(shift.end(grace))
 
-    def _start(self, planned: Planned, slot: Slot) -> _Worker:
-        # A worker begins in the folder that this process was started in, wherever this process is by now.
-        arguments = (planned.folder.path.absolute(), self.store.root.absolute(), slot)
+    def start(self) -> _Worker:
+        """A worker that has no job yet.
+
+        Raises:
+            SpecError: If no process can be started.
+        """
         for attempt in range(STARTS):
-            process = self.context.Process(target=_main, args=arguments)
+            ours, theirs = self.context.Pipe()
+            process = self.context.Process(target=_main, args=(theirs,))
             try:
                 _ensure_fork_server()
                 process.start()
-                return _Worker(process, planned, slot)
+                return _Worker(process, ours)
             except (EOFError, OSError) as error:  # the fork server was killed just now, and begins anew
+                ours.close()
                 if attempt + 1 == STARTS:
                     raise SpecError(
                         f"--executor local: no process can be started ({type(error).__name__}: {error}); "
                         f"use fewer --jobs, or --executor inline"
                     ) from None
                 time.sleep(LOOK_SECONDS)
+            finally:
+                theirs.close()
         raise AssertionError
 
-    def _end(self, busy: dict[int, _Worker], seconds: float) -> Iterator[Planned]:
+
+class _Shift:
+    """The workers of one ``run``: those with a job, spare ones that are to have the next, and those that are leaving.
+
+    Starting a process with torch in its memory and ending it take some 20 ms each, here while others train.
+    """
+
+    def __init__(self, local: Local, jobs: Sequence[Planned], slots: Sequence[Slot], stop: Stop):
+        self.local, self.stop = local, stop
+        self.waiting, self.free = deque(jobs), deque(slots)
+        self.busy: list[_Worker] = []
+        self.spare: deque[_Worker] = deque()
+        self.leaving: list[_Worker] = []
+
+    def fill(self) -> None:
+        """Gives every free place the next job, and has a spare worker ready for each place."""
+        while self.waiting and self.free and self.stop.reason is None:
+            worker = self.spare.popleft() if self.spare else self.local.start()
+            if worker.begin(self.waiting[0], self.local.store.root, self.free[0]):
+                self.busy.append(worker)
+                self.waiting.popleft(), self.free.popleft()
+            else:
+                self._leave(worker)
+        while len(self.spare) < min(len(self.waiting), len(self.busy)) and self.stop.reason is None:
+            self.spare.append(self.local.start())
+
+    def ended(self) -> list[Planned]:
+        """Waits a little; the jobs that have ended, whose places are then free."""
+        ready = wait([worker.sign for worker in self.busy], LOOK_SECONDS)
+        over = [worker for worker in self.busy if worker.sign in ready]
+        for worker in over:
+            self._leave(worker)
+            self.free.append(worker.slot)
+        self.busy = [worker for worker in self.busy if worker not in over]
+        for worker in [worker for worker in self.leaving if not worker.process.is_alive()]:
+            worker.end_group()
+            self.leaving.remove(worker)
+        return [worker.planned for worker in over if worker.planned is not None]
+
+    def _leave(self, worker: _Worker) -> None:
+        worker.line.close()
+        self.leaving.append(worker)
+
+    def end(self, seconds: float) -> Iterator[Planned]:
         """Asks the workers to leave their checkpoints, and kills those that take longer than ``seconds``."""
-        for worker in busy.values():
+        for worker in self.busy:
             worker.process.terminate()
         deadline = time.monotonic() + seconds
-        while busy:
-            sentinel, worker = next(iter(busy.items()))
+        while self.spare:
+            self._leave(self.spare.popleft())
+        while self.busy or self.leaving:
+            worker = (self.busy or self.leaving)[0]
             worker.process.join(max(0.0, deadline - time.monotonic()))
             worker.end_group()
             worker.process.join()
-            del busy[sentinel]
-            yield worker.planned
+            (self.busy or self.leaving).remove(worker)
+            if worker.planned is not None and not worker.line.closed:
+                worker.line.close()
+                yield worker.planned
 
 
 def slots(execution: Execution, device: str) -> list[Slot]:
@@ -147,9 +216,14 @@ def _ensure_fork_server() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _main(path: Path, results: Path, slot: Slot) -> None:
+def _main(line: Connection) -> None:
     """The life of a worker; its exit code tells nobody anything."""
     os.setpgid(0, 0)  # so that it can be ended with what it starts, and Ctrl-C reaches the command alone
+    try:
+        path, results, slot = line.recv()
+    except (EOFError, OSError):  # there was no job left for it
+        return
     if slot is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = slot
     serve(path, results)
+    line.close()
