@@ -90,6 +90,7 @@ CHANGES: dict[str, Any] = {
     "batch_size": 99,
     "steps": 49_999,
     "measured_samples": 2501,
+    "score": "inception",
     "measures.kde_peaks.points": 19,
 }
 
