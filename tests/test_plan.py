@@ -321,11 +321,11 @@ def test_a_run_is_the_same_after_a_pickle(ring):
 
 def test_as_many_runs_as_a_plan_may_have_are_planned_within_a_second(ring):
     start = time.process_time()
-    runs = [run.id for cohort in cohorts(expand(ring, "paper", range(5_000)), 1) for run in cohort.runs]
+    runs = [run.id for cohort in cohorts(expand(ring, "paper", range(2_000)), 1) for run in cohort.runs]
     assert time.process_time() - start < 1
-    assert len(set(runs)) == 5_000 * len(ring.variants)
+    assert len(set(runs)) == 2_000 * len(ring.variants)
 
 
 def test_more_runs_than_a_plan_may_have_are_refused_at_once():
-    with pytest.raises(SpecError, match=r"280,000 runs, at most 50,000; ask for fewer seeds or variants"):
+    with pytest.raises(SpecError, match=r"280,000 runs, at most 20,000; ask for fewer seeds or variants"):
         expand(load("optimal-critic"), "paper", range(10_000))

@@ -13,7 +13,7 @@ from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_dige
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
 
-MAX_RUNS = 50_000
+MAX_RUNS = 20_000
 """Of a plan."""
 
 

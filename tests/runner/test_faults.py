@@ -20,28 +20,30 @@ from tests.runner.commands import Command, left_behind, lines, numbers, run, sle
 from tests.runner.test_run_all import execute
 from wganbench.record import Store
 from wganbench.runner import Execution
+from wganbench.work.job import WorkFolder
 
 LOCAL = ("--executor", "local", "--jobs", "2")
 
 # ---- killed at any moment -----------------------------------------------------------------------------------------
 
 DISTURBANCES = {
-    "kill": 0.74,
+    "kill": 0.7,
+    "kill any": 0.04,
     "kill server": 0.04,
     "kill command": 0.05,
     "end": 0.06,
     "end command": 0.03,
     "halt": 0.08,
 }
-"""What is done to a worker, to the fork server or to the command, and how often: SIGKILL, SIGTERM, or SIGSTOP and soon
-SIGCONT."""
+"""What is done to a worker that trains, to any, to the fork server or to the command, and how often: SIGKILL, SIGTERM,
+or SIGSTOP and soon SIGCONT."""
 
 
 class Killer:
     """Disturbs a command time after time, and starts it again where that ended it."""
 
-    def __init__(self, start):
-        self.start, self.rng = start, random.Random(0)
+    def __init__(self, start, results, rng):
+        self.start, self.leases, self.rng = start, WorkFolder(Store(results)).leases, rng
         self.commands = [start()]
         self.kills = 0
 
@@ -56,11 +58,17 @@ class Killer:
             assert code == -signal.SIGKILL if what.startswith("kill") else code in (143, -signal.SIGTERM), errors
             self.commands.append(self.start())
             return
-        until(lambda: command.workers() or command.process.poll() is not None)
+        until(lambda: self._training() or command.process.poll() is not None)
         assert command.process.poll() is None, command.end()
-        time.sleep(self.rng.uniform(0, 0.4))  # amid a training
-        targets = command.workers()
-        self._send([target.parent() for target in targets] if what == "kill server" else targets, what)
+        time.sleep(self.rng.uniform(0, 0.4))
+        workers = command.workers()
+        targets = {"kill server": [worker.parent() for worker in workers], "kill any": workers}
+        self._send(targets.get(what) or self._training(), what)
+
+    def _training(self) -> list[psutil.Process]:
+        """The workers that are not just coming, going or waiting."""
+        training = {owner.process for owner in self.leases.held().values() if owner is not None}
+        return [worker for worker in self.commands[-1].workers() if worker.pid in training]
 
     def _send(self, targets: list[psutil.Process], what: str) -> None:
         with contextlib.suppress(psutil.NoSuchProcess, IndexError):
@@ -76,11 +84,11 @@ class Killer:
                 self.kills += 1
 
 
-def disturb_until(kills: int, disturbances: Iterator[str], tiny, tmp_path, *, stack: int, steps: int, nap: float):
+def disturb_until(kills: int, disturbances: Iterator[str], rng, tiny, tmp_path, *, stack: int, steps: int, nap: float):
     """Makes 64 runs under ``disturbances``, at least until so many were kills, and compares them with undisturbed."""
     spec, results, whole = sleepy_spec(tiny, 4, steps), tmp_path / "disturbed", tmp_path / "whole"
     chosen = ("--seeds", "16", "--stack", str(stack), "--retries", "99", "--checkpoint-every", "0.05")
-    killer = Killer(lambda: Command(spec, results, *chosen, *LOCAL, environment={"NAP": str(nap)}))
+    killer = Killer(lambda: Command(spec, results, *chosen, *LOCAL, environment={"NAP": str(nap)}), results, rng)
     before = 0
     while killer.kills < kills:
         killer.disturb(next(disturbances))
@@ -98,7 +106,7 @@ def disturb_until(kills: int, disturbances: Iterator[str], tiny, tmp_path, *, st
 
 def test_killed_ended_and_halted_every_run_is_recorded_once_as_if_nothing_had_been(tiny, tmp_path):
     one_each = cycle(["kill", "halt", "kill", "end", "kill command", "kill"])
-    disturb_until(4, one_each, tiny, tmp_path, stack=4, steps=20, nap=0.03)
+    disturb_until(4, one_each, random.Random(0), tiny, tmp_path, stack=4, steps=20, nap=0.03)
 
 
 @pytest.mark.slow
@@ -107,7 +115,7 @@ def test_killed_ended_and_halted_every_run_is_recorded_once_as_if_nothing_had_be
 def test_of_over_fifty_kills_and_other_disturbances_no_trace_is_left(tiny, tmp_path, seed):
     rng = random.Random(seed)
     random_ones = (rng.choices(list(DISTURBANCES), list(DISTURBANCES.values()))[0] for _ in count())
-    disturb_until(52, random_ones, tiny, tmp_path, stack=2, steps=80, nap=0.03)
+    disturb_until(52, random_ones, rng, tiny, tmp_path, stack=2, steps=80, nap=0.03)
 
 
 # ---- two at once --------------------------------------------------------------------------------------------------
@@ -137,8 +145,8 @@ def two_at_once(tiny, tmp_path, first, second) -> tuple[dict, Counter[str]]:
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        pytest.param((*SAME, *LOCAL), (*SAME, *INLINE), id="local-inline"),
-        pytest.param((*SAME, *INLINE), (*SAME, *INLINE), id="inline-inline", marks=pytest.mark.slow),
+        pytest.param((*SAME, *INLINE), (*SAME, *INLINE), id="inline-inline"),
+        pytest.param((*SAME, *LOCAL), (*SAME, *INLINE), id="local-inline", marks=pytest.mark.slow),
         pytest.param((*SAME, *LOCAL), (*SAME, *LOCAL), id="local-local", marks=pytest.mark.slow),
     ],
 )
@@ -184,20 +192,24 @@ UNCACHED = {"PYTHONDONTWRITEBYTECODE": "1"}
 """Python would leave cut off what it compiles."""
 
 
+CHECKPOINT = ".pt: cannot be written (File too large); free the disk or use --results"
+FOLDER = "tiny: cannot be written (File too large); choose another folder with --results"
+
+
 def contents(results: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in results.glob("*/*.json")}
 
 
 @pytest.mark.parametrize(
-    ("size", "says"),
+    ("size", "says", "executor"),
     [
-        (1000, "tiny: cannot be written (File too large); choose another folder with --results"),
-        (200_000, ".pt: cannot be written (File too large); free the disk or use --results"),
+        pytest.param(200_000, CHECKPOINT, INLINE, id="checkpoints-inline"),
+        pytest.param(200_000, CHECKPOINT, LOCAL, id="checkpoints-local", marks=pytest.mark.slow),
+        pytest.param(1000, FOLDER, INLINE, id="all-inline", marks=pytest.mark.slow),
+        pytest.param(1000, FOLDER, LOCAL, id="all-local", marks=pytest.mark.slow),
     ],
-    ids=["records", "checkpoints"],
 )
-@pytest.mark.parametrize("executor", [INLINE, pytest.param(LOCAL, marks=pytest.mark.slow)], ids=["inline", "local"])
-def test_where_files_may_not_grow_one_line_says_so_and_old_records_stay_whole(tiny, tmp_path, executor, size, says):
+def test_where_files_may_not_grow_one_line_says_so_and_old_records_stay_whole(tiny, tmp_path, size, says, executor):
     spec, results = tiny(WIDE), tmp_path / "results"
     execute(spec, Store(results), [0, 1], ["gp"])
     before = contents(results)

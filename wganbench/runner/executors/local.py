@@ -67,9 +67,12 @@ class _Worker:
         return True
 
     @property
-    def sign(self) -> Connection | int:
-        """What becomes ready when the next job may begin: on a card, when this one has given its memory back."""
-        return self.line if self.slot is None else self.process.sentinel
+    def signs(self) -> list[Connection | int]:
+        """What becomes ready when the next job may begin: on a card, when this one has given its memory back.
+
+        The line alone would not do: a child that a dead worker has forked may still hold it.
+        """
+        return [self.line, self.process.sentinel] if self.slot is None else [self.process.sentinel]
 
     def end_group(self) -> None:
         """Kills the worker and whatever it has started."""
@@ -157,8 +160,8 @@ class _Shift:
 
     def ended(self) -> list[Planned]:
         """Waits a little; the jobs that have ended, whose places are then free."""
-        ready = wait([worker.sign for worker in self.busy], LOOK_SECONDS)
-        over = [worker for worker in self.busy if worker.sign in ready]
+        ready = wait([sign for worker in self.busy for sign in worker.signs], LOOK_SECONDS)
+        over = [worker for worker in self.busy if any(sign in ready for sign in worker.signs)]
         for worker in over:
             self._leave(worker)
             self.free.append(worker.slot)
