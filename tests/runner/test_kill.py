@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.runner.commands import Command, left_behind, numbers
 from tests.runner.test_run_all import execute
 from wganbench.record import Store
@@ -21,6 +23,7 @@ def kill_at(command: Command, results: Path, moment: int) -> None:
     command.end()
 
 
+@pytest.mark.slow
 def test_killed_twice_and_started_again_every_run_is_recorded_once(tiny, tmp_path):
     spec = tiny()
     spec.write_text(spec.read_text().replace("steps = 4\n", "steps = 60\n"))

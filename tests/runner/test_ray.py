@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from wganbench.errors import ExtensionError, SpecError
+from wganbench.errors import ExtensionError, SpecError, WganbenchError
 from wganbench.plan import CPU_CORE_FLOPS, expand
 from wganbench.record import Store
 from wganbench.runner import Execution, run_all
@@ -161,7 +161,7 @@ def test_what_a_lost_worker_had_not_come_to_is_no_attempt(tiny, tmp_path, cluste
     records = list(execute(tiny(), store, range(4), report=report, tell=told.append, **options))
     assert sorted(record.retries for record in records) == [0, 0, 0, 1]
     workers = Counter(event["worker"] for event in told if event["event"] == "start")
-    assert sorted(workers.values()) == [1, 2, 2], "four jobs in a task, two of them in another, one again"
+    assert (len(workers), workers.total()) == (3, 5), "the lost worker, one for the rest, one that tries again"
 
 
 @needs_ray
@@ -184,6 +184,26 @@ def test_a_lost_worker_and_a_lost_node_cost_an_attempt_and_nothing_else(tmp_path
     assert len(records) == len(store.load()) == 6
     assert numbers(records) == numbers(store.load().values()) == inline
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_cluster_that_goes_away_ends_the_command_with_a_line(tiny, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster, told, long = Cluster(initialize_head=True), [], ("profiles.smoke.steps=100000",)
+
+    def report(cohort, step):
+        if step > 5 and not told:
+            told.append(step)
+            for (info,) in cluster.head_node.all_processes.values():
+                info.process.terminate()
+
+    try:
+        with pytest.raises(WganbenchError, match=r"^--executor ray: the cluster is gone; "):
+            list(execute(tiny(), Store(tmp_path), [0], overrides=long, address=cluster.address, report=report))
+    finally:
+        cluster.shutdown()
 
 
 @needs_ray

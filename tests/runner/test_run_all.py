@@ -66,7 +66,9 @@ def test_a_cohort_that_lacks_a_record_trains_whole_and_keeps_the_others(tiny, tm
 
 def test_processes_record_what_this_process_records(tiny, tmp_path):
     one = execute(tiny(), Store(tmp_path / "one"), execution=Execution(device="cpu", stack=2, threads=1))
-    two = execute(tiny(), Store(tmp_path / "two"), execution=Execution(device="cpu", stack=2, jobs=2))
+    two = execute(
+        tiny(), Store(tmp_path / "two"), execution=Execution(device="cpu", stack=2, executor="local", jobs=2, threads=1)
+    )
     assert numbers(one) == numbers(two)
 
 

@@ -47,6 +47,7 @@ def numbers(records):
     return {record.id: (record.status, record.measures, record.curves) for record in records}
 
 
+@pytest.mark.slow
 @needs_submitit
 def test_a_task_that_is_killed_costs_an_attempt_and_nothing_else(tiny, tmp_path, local):
     longer, store, told, killed = ("profiles.smoke.steps=80",), Store(tmp_path / "slurm"), [], []

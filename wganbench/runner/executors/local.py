@@ -25,8 +25,10 @@ from pathlib import Path
 import torch
 
 from wganbench.errors import SpecError
+from wganbench.networks.mlp import Mlp
 from wganbench.record import Store
 from wganbench.runner.worker import SIGNALS, serve
+from wganbench.train.stack import Stack
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned
 from wganbench.work.stop import Stop
@@ -115,7 +117,7 @@ class Local:
         """
         for attempt in range(STARTS):
             ours, theirs = self.context.Pipe()
-            process = self.context.Process(target=_main, args=(theirs,))
+            process = self.context.Process(target=_main, args=(theirs, self.slots[0] is None))
             try:
                 _ensure_fork_server()
                 process.start()
@@ -219,9 +221,11 @@ def _ensure_fork_server() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _main(line: Connection) -> None:
+def _main(line: Connection, on_cpu: bool) -> None:
     """The life of a worker; its exit code tells nobody anything."""
     os.setpgid(0, 0)  # so that it can be ended with what it starts, and Ctrl-C reaches the command alone
+    if on_cpu:  # a card must not be touched before it is known which one it is to be
+        _warm_up()
     try:
         path, results, slot = line.recv()
     except (EOFError, OSError):  # there was no job left for it
@@ -230,3 +234,15 @@ def _main(line: Connection) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = slot
     serve(path, results)
     line.close()
+
+
+def _warm_up() -> None:
+    """Takes a step, of which nothing is kept, so that its memory is this process's own before it has a job.
+
+    Pages that are shared with the fork server are copied when they are first touched, some 20 ms of a step's.
+    """
+    torch.set_num_threads(1)
+    critic = Stack([Mlp((2,), (), hidden=[2]), Mlp((2,), (), hidden=[2])])
+    weights = list(critic.parameters.values())
+    critic(torch.ones(2, 2, 2)).sum().backward(inputs=weights)
+    torch.optim.Adam(weights, fused=True).step()

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from wganbench.errors import ExtensionError, SpecError
+from wganbench.errors import ExtensionError, SpecError, WganbenchError
 from wganbench.plan import CPU_CORE_FLOPS
 from wganbench.record import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
@@ -108,7 +108,7 @@ class Ray:
                 while waiting and stop.reason is None and (most is None or len(busy) < most):
                     batch = _Batch(waiting.popleft())
                     busy[task.remote(*arguments(batch.jobs, self.store, going))] = batch
-                ended, _ = self.ray.wait(list(busy), timeout=LOOK_SECONDS, fetch_local=False)
+                ended = self._wait(busy)
                 for reference in ended:
                     begun = self._begun(reference, busy[reference])
                     batch = busy.pop(reference)
@@ -121,6 +121,21 @@ class Ray:
             raise
         finally:
             list(self._end(busy, going, grace))
+
+    def _wait(self, busy: dict[Any, _Batch]) -> list[Any]:
+        """The tasks that are over, of ``busy``.
+
+        Raises:
+            WganbenchError: If Ray's processes on this machine are gone; it would end ours as well, without a word.
+        """
+        try:
+            ended: list[Any] = self.ray.wait(list(busy), timeout=LOOK_SECONDS, fetch_local=False)[0]
+            return ended
+        except SystemExit:
+            busy.clear()
+            raise WganbenchError(
+                "--executor ray: the cluster is gone; what was recorded stays, and the same command goes on from there"
+            ) from None
 
     def _end(self, busy: dict[Any, _Batch], going: Going, seconds: float) -> Iterator[Planned]:
         """Asks the workers to leave checkpoints, takes back what has not begun, kills what takes over ``seconds``."""
