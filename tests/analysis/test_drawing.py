@@ -377,6 +377,7 @@ STEPS = np.array([100])
         pytest.param(packed(steps=np.array(3), fake=FAKE, real=REAL), id="steps no row"),
         pytest.param(packed(steps=np.array([0, 100]), fake=FAKE, real=REAL), id="more steps than samples"),
         pytest.param(packed(steps=STEPS, fake=FAKE > 1, real=REAL), id="samples no numbers"),
+        pytest.param(packed(steps=STEPS, fake=FAKE[:, :0], real=REAL), id="no samples"),
         pytest.param(packed(steps=STEPS, fake=FAKE, real=REAL, x=np.zeros(2**25)), id="endless"),
     ],
 )

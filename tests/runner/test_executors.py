@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +205,15 @@ def test_what_was_recorded_before_the_deaths_stays_where_seeds_are_trained_one_b
     assert told(after[0]) == told(before[0])
 
 
+def test_short_jobs_share_a_process(faulty, tmp_path):
+    log = tmp_path / "log"
+    records = execute(
+        faulty("tells", log=log), Store(tmp_path / "results"), range(8), ["faulty"], replace(LOCAL, stack=1)
+    )
+    assert [record.status for record in records] == ["finished"] * 8
+    assert len(spans([log])) < 8
+
+
 @BOTH
 def test_an_exception_is_recorded_and_the_rest_goes_on(faulty, tmp_path, execution):
     records = execute(faulty("raises", at=2), Store(tmp_path), [0], ["faulty", "clip"], execution)
@@ -216,27 +226,27 @@ def test_an_exception_is_recorded_and_the_rest_goes_on(faulty, tmp_path, executi
 # ---- memory -------------------------------------------------------------------------------------------------------
 
 
-def spans(log: Path) -> dict[int, tuple[float, float]]:
-    """From when until when each process trained."""
-    times: dict[int, list[float]] = {}
-    for line in log.read_text().splitlines():
-        moment, process, *_ = json.loads(line)
-        times.setdefault(process, []).append(moment)
-    return {process: (min(moments), max(moments)) for process, moments in times.items()}
+def spans(logs: Iterable[Path]) -> list[tuple[float, float]]:
+    """From when until when each process trained for each log, the earliest first."""
+    times: dict[tuple[Path, int], list[float]] = {}
+    for log in logs:
+        for line in log.read_text().splitlines():
+            moment, process, *_ = json.loads(line)
+            times.setdefault((log, process), []).append(moment)
+    return sorted((min(moments), max(moments)) for moments in times.values())
 
 
 def test_without_memory_a_cohort_is_tried_again_when_no_other_is_left_to_train(faulty, tmp_path):
-    log, module = tmp_path / "log", f"faulty_{tmp_path.name}"
+    module = f"faulty_{tmp_path.name}"
 
     def variant(name, penalty, **options):
+        options["log"] = str(tmp_path / f"{name}.log")
         given = "".join(f", {key} = {json.dumps(value)}" for key, value in options.items())
-        return (
-            f'[variants.{name}]\nconstraint = {{ name = "{module}:{penalty}", log = {json.dumps(str(log))}{given} }}\n'
-        )
+        return f'[variants.{name}]\nconstraint = {{ name = "{module}:{penalty}"{given} }}\n'
 
     more = variant("short", "finds_no_memory", at=2, marker=str(tmp_path / "short"))
     more += variant("dead", "dies", at=2, marker=str(tmp_path / "dead")) + variant("other", "tells", nap=0.05)
-    path = faulty("finds_no_memory", more, at=2, log=log, marker=tmp_path / "marker")
+    path = faulty("finds_no_memory", more, at=2, log=tmp_path / "faulty.log", marker=tmp_path / "marker")
     variants = ["faulty", "short", "dead", "other"]
     records = by_variant(execute(path, Store(tmp_path / "results"), [0, 1], variants, LOCAL))
     assert {name: (record.status, record.retries) for name, record in records.items()} == {
@@ -245,7 +255,7 @@ def test_without_memory_a_cohort_is_tried_again_when_no_other_is_left_to_train(f
         "dead": ("finished", 1),
         "other": ("finished", 0),
     }
-    trained = sorted(spans(log).values())
+    trained = spans(tmp_path.glob("*.log"))
     assert len(trained) == 7
     *together, dead, first, second = trained
     assert max(end for _, end in together) < dead[0]
@@ -286,7 +296,7 @@ import sys
 from pathlib import Path
 from wganbench.runner import worker
 worker.LATE_SECONDS = 0.2
-worker.serve(Path(sys.argv[1]), Path(sys.argv[2]))
+worker.serve([(Path(sys.argv[1]), Path(sys.argv[2]))])
 """
 
 

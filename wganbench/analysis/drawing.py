@@ -221,7 +221,7 @@ def _cloud(variant: str, records: Iterable[Record], store: Store) -> list[plot.C
 def _are_planar(fake: NDArray[Any], real: NDArray[Any], steps: NDArray[Any]) -> bool:
     """Whether they are samples of two dimensions, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
     fit = fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2 and len(fake) == len(steps)
-    return fit and _is_numeric(fake) and _is_numeric(real)
+    return fit and fake.size > 0 and _is_numeric(fake) and _is_numeric(real)
 
 
 # ---- curves ---------------------------------------------------------------------------------------------------------

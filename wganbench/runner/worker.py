@@ -8,8 +8,8 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -58,14 +58,19 @@ def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
         raise
 
 
-def serve(path: Path, results: Path) -> None:
-    """The life of a process that is there for one job: as ``work``, with the errors in the job's log alone."""
+def serve(orders: Iterable[tuple[Path, Path]]) -> None:
+    """The life of a process that is there for jobs alone, until there is none or it is asked to stop.
+
+    Args:
+        orders: The folder of each job, and its results folder; errors are in the job's log alone.
+    """
     with Stop().on_signals() as stop:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        try:
-            work(path, results, stop, alone=True)
-        except WganbenchError:
-            return
+        for path, results in orders:
+            with suppress(WganbenchError):
+                work(path, results, stop, alone=True)
+            if stop.reason is not None:
+                return
 
 
 def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:

@@ -1,10 +1,10 @@
-"""Works on each job in a process of its own, on this machine.
+"""Works on each job in a process of its own, on this machine; short jobs share one, one after the other.
 
 Processes come from a fork server that has imported torch and never touched a card: 25 ms each, where a new interpreter
 takes seconds. They are plain processes rather than those of a pool: with all state in files nothing comes back from
-them, so a dead one costs its own job an attempt, and its sentinel tells of the end at once. (Of pools, those of the
-standard library and of joblib lose every pending job with one worker; Pebble's looks for dead workers five times a
-second, too rarely for jobs of a second, and cannot be given a process group to end.)
+them, so a dead one costs an attempt at the job that it had, and its sentinel tells of the end at once. (Of pools, those
+of the standard library and of joblib lose every pending job with one worker; Pebble's looks for dead workers five times
+a second, too rarely for jobs of a second, and cannot be given a process group to end.)
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ LOOK_SECONDS = 0.2
 """How soon a stop is seen."""
 GRACE_SECONDS = 60.0
 """A worker has so long to leave its checkpoint before it is killed."""
+YOUNG_SECONDS = 10.0
+"""A process that has had jobs for less takes another: to start and end one costs some 50 ms."""
 STARTS = 10
 """How often it is tried to start a worker."""
 PRELOADED = ("wganbench.runner.executors.local", "wganbench.runner.preload")
@@ -47,19 +49,23 @@ Slot = str | None
 
 @dataclass
 class _Worker:
-    """A process that waits for one job, and has one after ``begin``.
+    """A process that waits for a job, and has one after ``begin``.
 
     Attributes:
-        line: Carries the order to it; closed by it when the job has ended.
+        line: Carries the orders to it; when a job has ended it asks for the next, or hangs up.
+        planned: The last job that it was given.
+        slot: Its place, as long as it lives, from its first job on.
+        hung_up: Whether it is leaving, and may still hold memory of its card.
     """
 
     process: BaseProcess
     line: Connection
     planned: Planned | None = None
     slot: Slot = None
+    hung_up: bool = False
 
     def begin(self, planned: Planned, results: Path, slot: Slot) -> bool:
-        """Gives it its job; False where it is dead."""
+        """Gives it a job; False where it is dead."""
         self.planned, self.slot = planned, slot
         # A worker's folder is the one that this process was started in, wherever this process is by now.
         try:
@@ -70,11 +76,19 @@ class _Worker:
 
     @property
     def signs(self) -> list[Connection | int]:
-        """What becomes ready when the next job may begin: on a card, when this one has given its memory back.
+        """What becomes ready when it asks for a job, hangs up or is dead.
 
         The line alone would not do: a child that a dead worker has forked may still hold it.
         """
-        return [self.line, self.process.sentinel] if self.slot is None else [self.process.sentinel]
+        return [self.process.sentinel] if self.hung_up else [self.line, self.process.sentinel]
+
+    def asks(self) -> bool:
+        """Whether it is there for another job, as its line is ready."""
+        try:
+            self.line.recv()
+        except (EOFError, OSError):
+            self.hung_up = True
+        return not self.hung_up
 
     def end_group(self) -> None:
         """Kills the worker and whatever it has started."""
@@ -138,7 +152,7 @@ class Local:
 class _Shift:
     """The workers of one ``run``: those with a job, spare ones that are to have the next, and those that are leaving.
 
-    Starting a process with torch in its memory and ending it take some 20 ms each, here while others train.
+    Starting a process with torch in its memory and ending it is done while others train.
     """
 
     def __init__(self, local: Local, jobs: Sequence[Planned], slots: Sequence[Slot], stop: Stop):
@@ -151,7 +165,7 @@ class _Shift:
     def fill(self) -> None:
         """Gives every free place the next job, and has a spare worker ready for each place."""
         while self.waiting and self.free and self.stop.reason is None:
-            worker = self.spare.popleft() if self.spare else self.local.start()
+            worker = self._next(self.free[0])
             if worker.begin(self.waiting[0], self.local.store.root, self.free[0]):
                 self.busy.append(worker)
                 self.waiting.popleft(), self.free.popleft()
@@ -159,19 +173,37 @@ class _Shift:
                 self._leave(worker)
         while len(self.spare) < min(len(self.waiting), len(self.busy)) and self.stop.reason is None:
             self.spare.append(self.local.start())
+        while self.spare and not self.waiting:
+            self._leave(self.spare.popleft())
+
+    def _next(self, slot: Slot) -> _Worker:
+        """The worker for a place: the one that had it, else one that has had none."""
+        for worker in self.spare:
+            if worker.planned is None or worker.slot == slot:
+                self.spare.remove(worker)
+                return worker
+        return self.local.start()
 
     def ended(self) -> list[Planned]:
         """Waits a little; the jobs that have ended, whose places are then free."""
         ready = wait([sign for worker in self.busy for sign in worker.signs], LOOK_SECONDS)
-        over = [worker for worker in self.busy if any(sign in ready for sign in worker.signs)]
-        for worker in over:
-            self._leave(worker)
+        over = []
+        for worker in list(self.busy):
+            if worker.process.sentinel in ready:
+                self._leave(worker)
+            elif worker.line in ready and worker.asks():
+                self.spare.appendleft(worker)
+            elif worker.hung_up and worker.slot is None:
+                self._leave(worker)
+            else:  # a card is free again when the process is gone
+                continue
+            self.busy.remove(worker)
             self.free.append(worker.slot)
-        self.busy = [worker for worker in self.busy if worker not in over]
+            over.append(worker.planned)
         for worker in [worker for worker in self.leaving if not worker.process.is_alive()]:
             worker.end_group()
             self.leaving.remove(worker)
-        return [worker.planned for worker in over if worker.planned is not None]
+        return [planned for planned in over if planned is not None]
 
     def _leave(self, worker: _Worker) -> None:
         worker.line.close()
@@ -181,18 +213,19 @@ class _Shift:
         """Asks the workers to leave their checkpoints, and kills those that take longer than ``seconds``."""
         for worker in self.busy:
             worker.process.terminate()
+            worker.line.close()  # it may have asked for a job by now
         deadline = time.monotonic() + seconds
         while self.spare:
             self._leave(self.spare.popleft())
-        while self.busy or self.leaving:
-            worker = (self.busy or self.leaving)[0]
-            worker.process.join(max(0.0, deadline - time.monotonic()))
-            worker.end_group()
-            worker.process.join()
-            (self.busy or self.leaving).remove(worker)
-            if worker.planned is not None and not worker.line.closed:
-                worker.line.close()
-                yield worker.planned
+        for workers in (self.busy, self.leaving):
+            while workers:
+                worker = workers[0]
+                worker.process.join(max(0.0, deadline - time.monotonic()))
+                worker.end_group()
+                worker.process.join()
+                workers.remove(worker)
+                if workers is self.busy and worker.planned is not None:
+                    yield worker.planned
 
 
 def slots(execution: Execution, device: str) -> list[Slot]:
@@ -226,14 +259,24 @@ def _main(line: Connection, on_cpu: bool) -> None:
     os.setpgid(0, 0)  # so that it can be ended with what it starts, and Ctrl-C reaches the command alone
     if on_cpu:  # a card must not be touched before it is known which one it is to be
         _warm_up()
-    try:
-        path, results, slot = line.recv()
-    except (EOFError, OSError):  # there was no job left for it
-        return
-    if slot is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = slot
-    serve(path, results)
+    serve(_orders(line))
     line.close()
+
+
+def _orders(line: Connection) -> Iterator[tuple[Path, Path]]:
+    """The jobs of a worker: folder and results of each, until there is none or it is no longer young."""
+    begun = None
+    while begun is None or time.monotonic() < begun + YOUNG_SECONDS:
+        try:
+            if begun is not None:
+                line.send(None)
+            path, results, slot = line.recv()
+        except (EOFError, OSError):  # there was no job left for it, or the command is gone
+            return
+        begun = begun or time.monotonic()
+        if slot is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = slot
+        yield path, results
 
 
 def _warm_up() -> None:
