@@ -35,6 +35,22 @@ def inception_score_spread(seen: Seen, *, samples: int = 50_000, splits: int = 1
     return formulas.inception_score(seen.outputs(samples).logits, splits=splits)[1]
 
 
+def real_inception_score(seen_real: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
+    """Inception score of the data set's own training images: what a generator of the data set itself would score.
+
+    Args:
+        seen_real: The training images before the score network, in their stored order.
+        samples, splits: As for ``inception_score``.
+
+    Returns:
+        1 to the number of classes.
+
+    Raises:
+        DataError: If there are fewer images than ``samples``, or than splits.
+    """
+    return formulas.inception_score(seen_real.outputs(samples).logits, splits=splits)[0]
+
+
 def frechet_distance(seen: Seen, seen_real: Seen, *, samples: int = 50_000) -> float:
     """Fréchet distance between generated and real images; `formulas.frechet_distance`.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from wganbench.spec.models import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
+Thresholds = Annotated[list[float], Field(min_length=1, max_length=100)]
 
 
 class _Claim(Model):
@@ -32,7 +33,12 @@ class _Claim(Model):
     known_contradiction: Words | None = None
 
     def variants(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Those that it names; empty where it is about architectures."""
+        return ()
+
+    def methods(self) -> tuple[str, ...]:
+        """Of random architectures, that it is about; empty where it is about variants."""
+        return ()
 
     def measured(self) -> tuple[str, ...]:
         """Labels of the measures that it reads."""
@@ -191,7 +197,74 @@ class Equivalence(_Claim):
         return (self.measure,)
 
 
-Claim = Annotated[Comparison | Level | Success | Equality | Equivalence, Field(discriminator="test")]
+class OverArchitectures(_Claim):
+    """Over random architectures, the method ``better`` scores better than ``worse`` by more than ``margin``.
+
+    The sample is the architecture: its score under a method is the mean over the seeds that it has under both.
+
+    Attributes:
+        test: ``architectures``: exact sign-flip test of the differences by architecture.
+        measure: Label of a measure of both methods.
+        better: The method that scores better.
+        worse: The method that scores worse.
+        margin: In the measure's unit.
+    """
+
+    test: Literal["architectures"]
+    measure: str
+    better: str
+    worse: str
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> OverArchitectures:
+        if self.better == self.worse:
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
+        return self
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+class SuccessCurve(_Claim):
+    """At every threshold, the share of architectures that score more lies within ``within`` of the published share.
+
+    Attributes:
+        test: ``success_curve``: two one-sided exact binomial tests a threshold; all of them must pass.
+        measure: Label of a measure of the method, of which more is better.
+        method: Whose architectures are judged.
+        thresholds: In the measure's unit.
+        published: Share of the source's architectures above each threshold, 0 to 1.
+        within: The margin, as a share.
+    """
+
+    test: Literal["success_curve"]
+    measure: str
+    method: str
+    thresholds: Thresholds
+    published: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=100)]
+    within: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _one_share_a_threshold(self) -> SuccessCurve:
+        if len(self.published) != len(self.thresholds):
+            raise ValueError(f"published: {len(self.published)} shares for {len(self.thresholds)} thresholds; one each")
+        return self
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.method,)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+Claim = Annotated[
+    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | SuccessCurve,
+    Field(discriminator="test"),
+]
 
 NORMAL_THEORY = ("t", "welch", "tost")
 """Tests that only an unbounded continuous measure allows: on counts their intervals cover far less than they say."""
@@ -203,6 +276,40 @@ def claim_digest(claim: Claim) -> str:
     if content["drift_at_most"] is None:
         del content["drift_at_most"]  # a field that came later, and says nothing new of the claims before it
     return digest(content)
+
+
+class SuccessTable(Model):
+    """Of random architectures, how many score above each threshold: with either method alone, both, neither.
+
+    Attributes:
+        measure: Label of the measure that decides, of which more is better.
+        methods: The two methods.
+        score: The score network that ``thresholds`` and ``published`` are of.
+        thresholds: Of that score. For any other there are as many, at equal steps from 1 to ``real``.
+        real: Label of the measure of what the real data score.
+        source: Of the published counts.
+        published: For each threshold, architectures with only the first, only the second, both, neither.
+    """
+
+    measure: str
+    methods: tuple[str, str]
+    score: Name = "inception"
+    thresholds: Thresholds
+    real: str
+    source: Words
+    published: Annotated[list[tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]], Field()]
+
+    @model_validator(mode="after")
+    def _fits(self) -> SuccessTable:
+        if self.methods[0] == self.methods[1]:
+            raise ValueError(f"methods: both are {self.methods[0]!r}; the table needs two")
+        if self.thresholds != sorted(set(self.thresholds)):
+            raise ValueError("thresholds: must rise")
+        if len(self.published) != len(self.thresholds):
+            raise ValueError(f"published: {len(self.published)} rows for {len(self.thresholds)} thresholds; one each")
+        if len({sum(row) for row in self.published}) > 1 or not sum(self.published[0]):
+            raise ValueError("published: each row must add up to the same number of architectures")
+        return self
 
 
 class Published(Model):
@@ -244,7 +351,8 @@ class Figure(Model):
         kind: ``clouds`` (samples, methods × moments), ``curves`` (measures over steps), ``layers`` (a picture of one
             number a layer, seeds as a band), ``histograms`` (a picture of shares between edges, a panel a variant),
             ``surfaces`` (level sets of a picture of critic values, with the data over them) or ``points`` (measures
-            over a number of the setting).
+            over a number of the setting), ``success`` (of the success table's methods, the share of architectures
+            above a threshold) or ``factors`` (of the same, the measure by what was chosen of an architecture).
         profile: Whose records are drawn.
         variants: Which are drawn; all, where none is named.
         measures: Labels of the measures that are drawn as curves or points.
@@ -258,7 +366,7 @@ class Figure(Model):
         title: Above the figure.
     """
 
-    kind: Literal["clouds", "curves", "layers", "histograms", "surfaces", "points"]
+    kind: Literal["clouds", "curves", "layers", "histograms", "surfaces", "points", "success", "factors"]
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)
     measures: list[str] = Field(default_factory=list)

@@ -33,7 +33,7 @@ from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, Positive
 from wganbench.architectures import TABLE_1, Architecture, Space, draw, named, parts
 from wganbench.errors import SpecError
 from wganbench.spec.merging import merge
-from wganbench.spec.models import Model, Name, Table, mistakes, short
+from wganbench.spec.models import Model, Name, Table, mistakes, short, suggest
 
 Places = Annotated[int, Field(ge=1, le=1000)]
 Values = Annotated[list[PositiveInt], Field(min_length=1, max_length=6)]
@@ -86,9 +86,11 @@ class Fitting(_Restricted):
         nonlinearities: Those that fit, of generator and critic both; any where it does not say, as for the next two.
         depths: Layers with weights.
         filters: As they were drawn, not as they are divided.
+        methods: With which of the methods; all, where it does not say.
     """
 
     n: Places | None = None
+    methods: Annotated[list[Name], Field(min_length=1)] | None = None
 
 
 class _OfProfile(Model):
@@ -137,6 +139,10 @@ def with_drawn(table: Table, where: str) -> Table:
     profiles = dict(table.get("profiles", {}))
     for name, own in read.profiles.items():
         if own.architectures is not None:
+            strange = sorted(set(own.architectures.methods or ()) - among.methods.keys())
+            if strange:
+                known = suggest(strange[0], among.methods)
+                raise SpecError(f"{where}, profiles.{name}.architectures.methods: no method {strange[0]!r}{known}")
             chosen = _fitting(own.architectures, drawn, among)
             if not chosen:
                 raise SpecError(f"{where}, profiles.{name}.architectures: none of the {len(drawn)} drawn fits")
@@ -149,7 +155,8 @@ def _fitting(fitting: Fitting, drawn: Mapping[str, Architecture], among: Archite
     """Names of the variants of those that fit, in their order."""
     space = fitting.within(among.within(TABLE_1))
     chosen = [name for name, architecture in drawn.items() if architecture in space][: fitting.n]
-    return [f"{name}-{method}" for name in chosen for method in among.methods]
+    methods = [method for method in among.methods if fitting.methods is None or method in fitting.methods]
+    return [f"{name}-{method}" for name in chosen for method in methods]
 
 
 def _joined(chosen: list[str], others: object) -> object:

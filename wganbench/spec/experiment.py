@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from wganbench.errors import SpecError
-from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published
+from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published, SuccessTable
 from wganbench.spec.drawn import Architectures
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
@@ -54,6 +54,7 @@ class Experiment(Model):
         architectures: Random architectures, which are variants beside those that are written out.
         variants: Settings by name, one a row that is compared.
         claims: Checkable sentences, written before the runs.
+        success_table: How many random architectures score above each threshold.
         published: Published numbers.
         figures: Figures of the report.
         defaults: Fields of the setting that stand at the file's top level.
@@ -73,6 +74,7 @@ class Experiment(Model):
     architectures: Architectures | None = None
     variants: Annotated[dict[Name, Table], Field(min_length=1)]
     claims: Annotated[list[Claim], Field(max_length=200)] = Field(default_factory=list)
+    success_table: SuccessTable | None = None
     published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
     figures: Annotated[list[Figure], Field(max_length=100)] = Field(default_factory=list)
     defaults: Table
@@ -106,6 +108,17 @@ class Experiment(Model):
         """
         named = _named(self.profiles[self._known("profile", profile)])
         return [variant for variant in self.variants if named is None or variant in named]
+
+    def architectures_of(self, profile: str, methods: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The random architectures that a profile has with each of ``methods``, and their variants in that order.
+
+        Raises:
+            SpecError: If the profile is unknown.
+        """
+        own = set(self.variants_of(profile))
+        places = range(self.architectures.n if self.architectures else 0)
+        named = {name: tuple(f"{name}-{method}" for method in methods) for name in (f"a{place:03}" for place in places)}
+        return {name: variants for name, variants in named.items() if own.issuperset(variants)}
 
     def setting(self, variant: str, profile: str) -> Setting:
         """Everything of a variant under a profile, resolved.
@@ -197,6 +210,13 @@ class Experiment(Model):
         for claim in self.claims:
             for text in self._about_claim(claim, settings):
                 yield f"claims.{claim.id}: {text}"
+        if self.success_table is not None:
+            about = self.success_table
+            for profile in self.profiles:
+                if self.architectures_of(profile, about.methods) or self.architectures is None:
+                    labels = (about.measure, about.real)
+                    for text in self._about_architectures(profile, about.methods, labels, settings):
+                        yield f"success_table: {text}"
         measured: dict[str, set[str]] = {variant: set() for variant in self.variants}
         for (variant, _), setting in settings.items():
             measured[variant] |= setting.measures.keys()
@@ -222,6 +242,11 @@ class Experiment(Model):
             yield f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"
 
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
+        if claim.methods():
+            yield from self._about_architectures(claim.profile, claim.methods(), claim.measured(), settings)
+            if claim.drift_at_most is not None:
+                yield "drift_at_most: a claim about architectures has none"
+            return
         unknown = [*self._unknown("profile", claim.profile)]
         for variant in claim.variants():
             unknown += self._unknown("variant", variant)
@@ -236,6 +261,30 @@ class Experiment(Model):
                 yield from self._about_reading(claim, label, variant, setting)
             if claim.drift_at_most is not None and "drift" not in setting.measures:
                 yield f"variant {variant!r} does not measure 'drift', which drift_at_most is about"
+
+    def _about_architectures(
+        self, profile: str, methods: Sequence[str], labels: Sequence[str], settings: Mapping[Pair, Setting]
+    ) -> Iterator[str]:
+        """Why architectures cannot be judged by these measures under these methods."""
+        unknown = list(self._unknown("profile", profile))
+        known = tuple(self.architectures.methods) if self.architectures else ()
+        unknown += [f"no method {short(name)}{suggest(name, known)}" for name in methods if name not in known]
+        yield from unknown
+        if unknown:
+            return
+        chosen = self.architectures_of(profile, methods)
+        if not chosen:
+            yield f"profile {profile!r} has no architecture with {' and '.join(map(short, methods))}"
+        for variant in (variant for variants in chosen.values() for variant in variants):
+            measures = settings[variant, profile].measures if (variant, profile) in settings else {}
+            missing = [label for label in labels if label not in measures]
+            if measures and missing:
+                near = suggest(missing[0], tuple(measures))
+                yield f"variant {variant!r} does not measure {short(missing[0])}{near}"
+                return
+            if measures and scale_of(measures[labels[0]]).higher_is_better is not True:
+                yield f"{labels[0]!r} is not better the higher it is, so nothing succeeds by it"
+                return
 
     def _about_reading(self, claim: Claim, label: str, variant: str, setting: Setting) -> Iterator[str]:
         if label not in setting.measures:
@@ -268,6 +317,8 @@ class Experiment(Model):
         known = {
             variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
         }
+        if figure.kind in ("success", "factors") and self.success_table is None:
+            yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
         if figure.kind in PICTURED:
             yield from _about_picture(figure.picture or "", known)
         if figure.kind == "points":
