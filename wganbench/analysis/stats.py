@@ -244,6 +244,27 @@ def binomial_p(successes: int, n: int, rate: float) -> Tails:
     )
 
 
+def success_curve_p(successes: Sequence[int], n: int, published: Sequence[float], within: float) -> Tails:
+    """That every one of several success rates lies within ``within`` of its published value.
+
+    For: the largest p-value of two one-sided exact binomial tests a rate, since all of them must pass. Against: the
+    smallest p-value that a rate lies outside, times the number of rates.
+
+    Args:
+        successes: Of ``n`` units, one number a rate.
+        published: Rates, 0 to 1, taken as known.
+    """
+    inside, outside = 0.0, 1.0
+    for count, rate in zip(successes, published, strict=True):
+        if rate - within > 0:
+            above, below = binomial_p(count, n, rate - within)
+            inside, outside = max(inside, above), min(outside, below)
+        if rate + within < 1:
+            above, below = binomial_p(count, n, rate + within)
+            inside, outside = max(inside, below), min(outside, above)
+    return inside, min(1.0, len(successes) * outside)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values, in the order given: the k-th smallest of m times m − k + 1, monotone, at most 1."""
     adjusted, highest = [0.0] * len(p_values), 0.0
@@ -263,7 +284,7 @@ def smallest_p(test: str, *sizes: int, rate: float = 0.5) -> float:
     """
     if test == "permutation":
         return _smallest_share(float(scipy.special.comb(sum(sizes), sizes[0])))
-    if test in ("paired", "paired_equivalence"):
+    if test in ("paired", "paired_equivalence", "architectures"):
         return _smallest_share(2.0 ** min(*sizes, 1000))
     if test in ("binomial", "sign"):
         return (rate if test == "binomial" else 0.5) ** sizes[0]

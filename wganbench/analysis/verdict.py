@@ -29,8 +29,10 @@ from wganbench.spec import (
     Equivalence,
     Experiment,
     Level,
+    OverArchitectures,
     Setting,
     Success,
+    SuccessCurve,
     claim_digest,
     scale_of,
 )
@@ -44,11 +46,15 @@ PAIRED = ("paired", "paired_equivalence")
 
 @dataclass(frozen=True)
 class Unit:
-    """One run as the statistics see it.
+    """One run as the statistics see it; of a claim over architectures, one architecture with all its seeds.
 
     Attributes:
+        run_id: Of an architecture's first run.
+        seed: Of an architecture, its place in the drawn list.
+        status: Of an architecture, ``failed`` or ``diverged`` if any of its runs is.
         value: What the claim reads of the run: the measure, its declared worst where the run diverged or the measure is
-            not finite; 1 or 0 for a success or none; NaN for a failed run, or where no worst value is declared.
+            not finite; 1 or 0 for a success or none; NaN for a failed run, or where no worst value is declared. Of an
+            architecture, the mean over its seeds.
     """
 
     run_id: str
@@ -70,7 +76,8 @@ class Verdict:
         interval: Of 95 % or its own stated level, unadjusted; None where there is none.
         p_for, p_against: One-sided; 1 where the claim cannot be decided.
         adjusted_for, adjusted_against: The same after Holm over the spec's claims.
-        units: By variant, by seed; of a paired claim the seeds that both variants have.
+        units: By variant, by seed; of a paired claim the seeds that both variants have. Of a claim over architectures
+            by method, those that have runs with each method.
         post_hoc: The claim was written or changed after runs it is judged on.
     """
 
@@ -107,7 +114,7 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
     return [_conclude(*each) for each in zip(weighed, adjusted_for, adjusted_against, strict=True)]
 
 
-def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int]]:
+def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
     """Whether each claim can be reproduced with so many seeds, and how many would do, at the best that can come.
 
     Args:
@@ -115,26 +122,37 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
 
     Returns:
         The claim, whether its smallest attainable p-value passes Holm when every claim has its own smallest, and the
-        fewest seeds with which it does, the same number for all variants.
+        fewest seeds with which it does, the same number for all variants; None where no number of seeds would do.
     """
 
     def best_case(sizes: Mapping[str, int] | int) -> list[float]:
-        return stats.holm([_smallest_p(claim, sizes) for claim in experiment.claims])
+        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in experiment.claims])
 
     with_seeds = functools.cache(best_case)  # the searches of all claims look at many of the same numbers
 
-    def enough(position: int) -> int:
-        sizes = range(MIN_UNITS, 2**31)
+    def enough(position: int) -> int | None:
+        sizes = range(1 if experiment.claims[position].methods() else MIN_UNITS, 2**31)
+        if with_seeds(sizes[-1])[position] > ALPHA:
+            return None
         return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
 
     reached = [p <= ALPHA for p in best_case(n_seeds)]
     return [(claim, reached[position], enough(position)) for position, claim in enumerate(experiment.claims)]
 
 
-def _smallest_p(claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
-    sizes = [n_seeds if isinstance(n_seeds, int) else n_seeds.get(variant, 0) for variant in claim.variants()]
+def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
+    def seeds_of(variant: str) -> int:
+        return n_seeds if isinstance(n_seeds, int) else n_seeds.get(variant, 0)
+
+    sizes = [seeds_of(variant) for variant in claim.variants()]
+    if claim.methods():
+        chosen = experiment.architectures_of(claim.profile, claim.methods()).values()
+        sizes = [sum(min(map(seeds_of, variants)) > 0 for variants in chosen)]
     if min(sizes) < MIN_UNITS:
         return 1.0
+    if isinstance(claim, SuccessCurve):
+        nearest = [round(share * sizes[0]) for share in claim.published]
+        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within)[0]
     return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
 
 
@@ -156,22 +174,15 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 
 def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
     """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
-    settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
-    used = {variant: list(families.get(family(variant, setting), ())) for variant, setting in settings.items()}
-    missing = [variant for variant, found in used.items() if not found]
-    if claim.test in PAIRED and not missing:
-        common = set.intersection(*({record.seed for record in found} for found in used.values()))
-        used = {variant: [record for record in found if record.seed in common] for variant, found in used.items()}
-    units = {
-        variant: tuple(_unit(claim, record, settings[variant]) for record in found) for variant, found in used.items()
-    }
+    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    settings, used, units = read.settings, read.used, read.units
     every = [record for found in used.values() for record in found]
     outcome: Outcome = "inconclusive"
-    if missing:
-        outcome, why = "not run", f"no run of {' or '.join(missing)} under profile {claim.profile}"
+    if read.missing:
+        outcome, why = "not run", f"{read.missing} under profile {claim.profile}"
     else:
         why = next(_obstacles(claim, units, used), "")
-    told = _ask(claim, settings, {variant: [unit.value for unit in found] for variant, found in units.items()})
+    told = _ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
     p_for, p_against = stats.UNDECIDED if why else told.tails
     return Verdict(
         claim=claim,
@@ -187,6 +198,68 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
         units=units,
         post_hoc=_is_post_hoc(experiment, claim, every),
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a claim reads, by variant, or by method where it is about architectures, in its own order.
+
+    Attributes:
+        settings: Of a method, that of its first architecture.
+        missing: What has no run, in words; empty where nothing is missing.
+    """
+
+    settings: Mapping[str, Setting]
+    used: Mapping[str, Sequence[Record]]
+    units: Units
+    missing: str
+
+
+def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+    settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
+    used = {variant: list(families.get(family(variant, setting), ())) for variant, setting in settings.items()}
+    missing = [variant for variant, found in used.items() if not found]
+    if claim.test in PAIRED and not missing:
+        used = _with_common_seeds(used)
+    units = {
+        variant: tuple(_unit(claim, record, settings[variant]) for record in found) for variant, found in used.items()
+    }
+    return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
+
+
+def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+    """The architectures that have runs with each of the claim's methods, of the seeds that they have with each."""
+    methods = claim.methods()
+    settings: dict[str, Setting] = {}
+    used: dict[str, list[Record]] = {method: [] for method in methods}
+    units: dict[str, list[Unit]] = {method: [] for method in methods}
+    for name, variants in experiment.architectures_of(claim.profile, methods).items():
+        own = {
+            method: experiment.setting(variant, claim.profile)
+            for method, variant in zip(methods, variants, strict=True)
+        }
+        settings = settings or own
+        found = {
+            method: list(families.get(family(variant, own[method]), ()))
+            for method, variant in zip(methods, variants, strict=True)
+        }
+        for method, records in _with_common_seeds(found).items():
+            if records:
+                used[method] += records
+                units[method].append(_averaged(int(name[1:]), [_unit(claim, each, own[method]) for each in records]))
+    missing = "" if all(units.values()) else f"no architecture has runs with {' and '.join(methods)}"
+    return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
+
+
+def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[Record]]:
+    common = set.intersection(*({record.seed for record in found} for found in used.values()))
+    return {side: [record for record in found if record.seed in common] for side, found in used.items()}
+
+
+def _averaged(place: int, units: Sequence[Unit]) -> Unit:
+    statuses = [unit.status for unit in units]
+    status = next((word for word in ("failed", "diverged") if word in statuses), "finished")
+    return Unit(units[0].run_id, place, status, float(np.mean([unit.value for unit in units])))
 
 
 def _unit(claim: Claim, record: Record, setting: Setting) -> Unit:
@@ -217,9 +290,11 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
     failed = [unit.run_id for unit in every if unit.status == "failed"]
     if failed:
         yield f"run {failed[0]} failed" + (f" and {len(failed) - 1} more" if failed[1:] else "")
-    for variant, found in units.items():
+    for side, found in units.items():
         if len(found) < MIN_UNITS:
-            kind = "seeds in both variants" if claim.test in PAIRED else f"units of {variant}"
+            kind = "seeds in both variants" if claim.test in PAIRED else f"units of {side}"
+            if claim.methods():
+                kind = f"architectures with runs of {' and '.join(claim.methods())}"
             yield f"{len(found)} {kind}, at least {MIN_UNITS} needed"
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
@@ -273,7 +348,7 @@ class _Told:
 
 def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> _Told:
     """Estimate, interval and p-values; nothing where a variant has no values or one is NaN."""
-    first, *_ = groups = [np.array(values[variant]) for variant in claim.variants()]
+    first, *_ = groups = [np.array(values[side]) for side in claim.variants() or claim.methods()]
     if any(len(group) == 0 or np.isnan(group).any() for group in groups):
         return _Told()
     mean = float(first.mean())
@@ -297,6 +372,15 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             )
         case Equality():
             return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
+        case OverArchitectures():
+            better, worse = groups
+            tails = stats.paired_p(better, worse, claim.margin)
+            return _Told(_distance(better, worse), stats.paired_interval(better, worse), tails)
+        case SuccessCurve():
+            n_above = [int((first > threshold).sum()) for threshold in claim.thresholds]
+            distances = [count / len(first) - share for count, share in zip(n_above, claim.published, strict=True)]
+            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within)
+            return _Told(max(distances, key=abs), None, tails)
         case Equivalence():
             _, second = groups
             tails = stats.paired_equivalence_p(first, second, claim.within)
@@ -323,10 +407,14 @@ _LEVELLED = {
 def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
     if isinstance(claim, Success):
         return f"share of {claim.variant} runs that succeed"
+    if isinstance(claim, SuccessCurve):
+        return f"largest distance of the success rate of {claim.method} from the published one"
     centre = "median" if claim.test == "sign" else "mean"
     mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
     if isinstance(claim, Equivalence):
         return f"{mean} {claim.first} minus {claim.second}"
+    if isinstance(claim, OverArchitectures):
+        return f"{mean} {claim.better} minus {claim.worse}, over architectures"
     if not isinstance(claim, Comparison):
         return f"{mean} {claim.variant}"
     higher, lower = (claim.better, claim.worse) if _higher_is_better(claim, settings) else (claim.worse, claim.better)

@@ -141,7 +141,7 @@ def with_drawn(table: Table, where: str) -> Table:
         if own.architectures is not None:
             strange = sorted(set(own.architectures.methods or ()) - among.methods.keys())
             if strange:
-                known = suggest(strange[0], among.methods)
+                known = suggest(strange[0], tuple(among.methods))
                 raise SpecError(f"{where}, profiles.{name}.architectures.methods: no method {strange[0]!r}{known}")
             chosen = _fitting(own.architectures, drawn, among)
             if not chosen:
