@@ -292,12 +292,12 @@ class SuccessTable(Model):
     """
 
     measure: str
-    methods: tuple[str, str]
+    methods: Annotated[list[str], Field(min_length=2, max_length=2)]
     score: Name = "inception"
     thresholds: Thresholds
     real: str
     source: Words
-    published: Annotated[list[tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt]], Field()]
+    published: list[Annotated[list[NonNegativeInt], Field(min_length=4, max_length=4)]]
 
     @model_validator(mode="after")
     def _fits(self) -> SuccessTable:
