@@ -25,9 +25,10 @@ WITHOUT_TORCH = {
     "merge": {"errors", "record"},
     "work": {"errors", "spec", "plan", "record"},
     "verify": {"errors", "quarantine", "record", "work"},
-    "analysis": {"errors", "names", "spec", "plan", "record"},
+    "analysis": {"errors", "names", "spec", "plan", "record", "protocols"},
     "console": {"plan", "record", "work"},
     "substitute": {"errors", "names", "spec", "data"},
+    "protocols": {"errors", "data"},
     "cli": {
         *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "console"),
         *("substitute", "data"),
@@ -42,13 +43,13 @@ LEAVES = {
     "networks": {"errors", "layout"},
     "data": {"errors"},
     "measures": {"errors", "data"},
-    "scores": {"errors", "data", "streams"},
+    "scores": {"errors", "data", "streams", "protocols"},
 }
 LAYERS: dict[str, set[str]] = {
     **WITHOUT_TORCH,
     **LEAVES,
     "train": {"errors", *LEAVES},
-    "runner": {"errors", "names", "spec", "plan", "record", "work", "train", *LEAVES},
+    "runner": {"errors", "names", "spec", "plan", "record", "work", "train", "protocols", *LEAVES},
 }
 """What each part of the package may import, beside itself. A new part takes its place here first."""
 

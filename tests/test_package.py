@@ -172,11 +172,13 @@ def unpacked_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked
 
 
-def test_a_wheel_holds_the_package_and_the_benchmarks_and_nothing_else(unpacked_wheel):
+def test_a_wheel_holds_the_package_the_benchmarks_and_the_classifiers_and_nothing_else(unpacked_wheel):
     held = {path.relative_to(unpacked_wheel).as_posix() for path in unpacked_wheel.rglob("*") if path.is_file()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench").rglob("*.py")}
     specs = {f"wganbench/benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.toml")}
-    assert {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")} == source | specs
+    scored = {f"wganbench/classifiers/{path.name}" for path in (ROOT / "results" / "classifiers").iterdir()}
+    inside = {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")}
+    assert inside == source | specs | scored
 
 
 def test_the_package_of_a_wheel_finds_its_benchmarks(unpacked_wheel):

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.backends import cudnn
 
 from wganbench.errors import DataError
+from wganbench.protocols import PUBLISHED, UNCALIBRATED
 from wganbench.scores.formulas import inception_score
 from wganbench.scores.seen import Outputs, Seen
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 HASH = "6726825d"
 """What the SHA-256 of torch-fidelity's own file of weights begins with, as its name says."""
 
-PUBLISHED = "tf2015-10split-50k"
 REAL_SCORE = 11.24
 REAL_TOLERANCE = 0.12
 REAL_SAMPLES = 50_000
@@ -54,7 +54,7 @@ class Inception:
 
         How many samples and splits a score itself is of, its measure's options say.
         """
-        return f"inception@{PUBLISHED}" if self.calibrated else f"inception@{self.hash}-uncalibrated"
+        return PUBLISHED if self.calibrated else f"inception@{self.hash}{UNCALIBRATED}"
 
     def to(self, device: torch.device | str) -> Inception:
         """Itself, moved to ``device``."""

@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy, pad
 
 from wganbench.data.images import Images
 from wganbench.errors import DataError
+from wganbench.protocols import DATA_NAME, About
 from wganbench.scores.classifier import Classifier
-from wganbench.scores.classifier_file import DATA_NAME, About, content_of
+from wganbench.scores.classifier_file import content_of
 from wganbench.scores.formulas import inception_score
 from wganbench.scores.network import SMALLEST, Network, folded_state
 from wganbench.streams import generator
