@@ -40,10 +40,14 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
     "check": ["check", "--results", RESULTS],
     "data": ["data", "list"],
+    "classifier": ["classifier", "list"],
     "status": ["status", "gaussians8", "--results", RESULTS],
 }
 HELP = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in cli.commands}}
-TRAINS = {"run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS]}
+TRAINS = {
+    "run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS],
+    "inception": ["inception", "verify"],
+}
 PLAYED = {**HELP, **WITHOUT_TORCH, **TRAINS}
 
 
@@ -127,8 +131,9 @@ def test_a_command_that_does_not_train_never_asks_for_torch(outcomes, command):
     assert outcome["said"].strip()
 
 
-def test_the_command_that_trains_asks_for_torch_so_the_others_would_have_been_seen(outcomes):
-    assert outcomes["run"]["torch"] != []
+@pytest.mark.parametrize("command", TRAINS)
+def test_a_command_that_computes_asks_for_torch_so_the_others_would_have_been_seen(outcomes, command):
+    assert outcomes[command]["torch"] != []
 
 
 def test_no_command_is_left_out():

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tests.runner.test_run_all import execute
-from tests.scores.imaged import SPEC
+from tests.scores.imaged import CLASSIFIER, SPEC
 from wganbench.cli import cli
 from wganbench.data import shapes10
 from wganbench.record import Store
@@ -19,6 +19,7 @@ from wganbench.runner import Execution
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.cohort import make_trainer
 from wganbench.runner.observe import Observer, Trace
+from wganbench.scores.classifier import Classifier
 from wganbench.scores.grid import GAP
 from wganbench.scores.samples import BATCH
 from wganbench.streams import generator
@@ -87,9 +88,8 @@ def test_a_grid_moves_no_number(imaged, tmp_path, monkeypatch):
     assert [len(record.artefacts) for record in [*with_grids, *without]] == [1, 1, 0, 0]
 
 
-def test_stopped_and_gone_on_with_a_run_ends_in_the_same_grid(imaged, tmp_path, monkeypatch):
-    whole, halted = Store(tmp_path / "a"), Store(tmp_path / "b")
-    expected = [kept(whole, record) for record in train(imaged, whole)]
+def train_until_two(path, store, monkeypatch):
+    """Trains until step 2, and stops."""
     stop, save = Stop(), Checkpoints.save
 
     def saved(self, checkpoint):
@@ -98,11 +98,31 @@ def test_stopped_and_gone_on_with_a_run_ends_in_the_same_grid(imaged, tmp_path, 
 
     with monkeypatch.context() as patched:
         patched.setattr(Checkpoints, "save", saved)
-        assert train(imaged, halted, stop=stop) == []
-    events = []
+        assert train(path, store, stop=stop) == []
+
+
+def test_stopped_and_gone_on_with_a_run_ends_in_the_same_grid(imaged, tmp_path, monkeypatch):
+    whole, halted, events = Store(tmp_path / "a"), Store(tmp_path / "b"), []
+    expected = [kept(whole, record) for record in train(imaged, whole)]
+    train_until_two(imaged, halted, monkeypatch)
     records = train(imaged, halted, tell=events.append)
     assert [event["step"] for event in events if event["event"] == "start"] == [2]
+    assert not [event for event in events if event["event"] == "warning"]
     assert [kept(halted, record) for record in records] == expected
+
+
+def test_scores_by_another_network_than_before_the_stop_start_anew(imaged, tmp_path, monkeypatch):
+    whole, halted, events = Store(tmp_path / "a"), Store(tmp_path / "b"), []
+    expected = [record.curves for record in train(imaged, whole)]
+    train_until_two(imaged, halted, monkeypatch)
+    monkeypatch.setattr(Classifier, "protocol", "classifier@other")
+    records = train(imaged, halted, tell=events.append)
+    (said,) = (event["message"] for event in events if event["event"] == "warning")
+    before = f"classifier@{CLASSIFIER}"
+    assert said == f"step 2: scores so far are by {before}, here by classifier@other; it starts anew"
+    assert [(record.score_protocol, record.curves) for record in records] == [
+        ("classifier@other", curves) for curves in expected
+    ]
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])

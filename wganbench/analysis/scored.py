@@ -67,7 +67,9 @@ def _told(protocol: str, records: Sequence[Record]) -> str:
     if protocol == PUBLISHED:
         return "the Inception graph of published scores, which gave CIFAR-10's training images what they are known for."
     if protocol.startswith(f"{INCEPTION}@") and protocol.endswith(UNCALIBRATED):
-        return "no self-test on CIFAR-10 was passed with these weights, so nothing published stands beside them."
+        return (
+            "the weights have passed no self-test ('wganbench inception verify'), so nothing published stands beside."
+        )
     name = classifier_in(protocol)
     return "" if name is None else " ".join(_of_classifier(name, records))
 

@@ -249,6 +249,10 @@ def _resume(
     saved = checkpoints.latest() if checkpoints is not None else None
     if saved is None:
         return 0
+    before, now = saved.traces[0].get("score_protocol"), traces[0].score_protocol
+    if before != now and checkpoints is not None:
+        checkpoints.say(f"step {saved.step}: scores so far are by {before}, here by {now}; it starts anew")
+        return 0
     clock.before = saved.wall_seconds
     trainer.restore(saved.trainer)
     for trace, state in zip(traces, saved.traces, strict=True):
