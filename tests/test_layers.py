@@ -25,12 +25,15 @@ WITHOUT_TORCH = {
     "merge": {"errors", "record"},
     "work": {"errors", "spec", "plan", "record"},
     "verify": {"errors", "quarantine", "record", "work"},
-    "analysis": {"errors", "names", "spec", "plan", "record"},
+    "analysis": {"errors", "names", "spec", "plan", "record", "protocols"},
     "console": {"plan", "record", "work"},
+    "environment": set(),
+    "score_commands": {"errors", "protocols", "console", "environment", "runner"},
     "substitute": {"errors", "names", "spec", "data"},
+    "protocols": {"errors", "data"},
     "cli": {
         *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "console"),
-        *("substitute", "data"),
+        *("substitute", "data", "environment", "score_commands"),
         "runner",
     },
     "__main__": {"cli"},
@@ -42,13 +45,13 @@ LEAVES = {
     "networks": {"errors", "layout"},
     "data": {"errors"},
     "measures": {"errors", "data"},
-    "scores": {"errors", "data", "streams"},
+    "scores": {"errors", "data", "streams", "protocols"},
 }
 LAYERS: dict[str, set[str]] = {
     **WITHOUT_TORCH,
     **LEAVES,
     "train": {"errors", *LEAVES},
-    "runner": {"errors", "names", "spec", "plan", "record", "work", "train", *LEAVES},
+    "runner": {"errors", "names", "spec", "plan", "record", "work", "train", "protocols", *LEAVES},
 }
 """What each part of the package may import, beside itself. A new part takes its place here first."""
 
@@ -137,8 +140,9 @@ def test_what_does_not_train_never_imports_torch(module):
     assert [found.name for found in imports(SOURCES[module]) if top(found.name) in LOADS_TORCH] == []
 
 
-def test_the_command_line_imports_the_runner_and_the_data_only_inside_a_command():
-    at_once = {part(found.name) for found in imports(SOURCES["wganbench.cli"]) if found.at_once}
+@pytest.mark.parametrize("module", ["wganbench.cli", "wganbench.score_commands"])
+def test_the_command_line_imports_the_runner_and_the_data_only_inside_a_command(module):
+    at_once = {part(found.name) for found in imports(SOURCES[module]) if found.at_once}
     assert not at_once & {"runner", "data", "substitute"}
 
 
@@ -150,7 +154,7 @@ def test_only_the_runner_makes_an_object_of_a_name(module):
     assert part(module) == "runner" or not names & {"import_module", "__import__", "resolve_name", "run_path"}
 
 
-COMMAND_LINE = {"wganbench.cli", "wganbench.console"}
+COMMAND_LINE = {"wganbench.cli", "wganbench.console", "wganbench.environment", "wganbench.score_commands"}
 TELLING = {"wganbench.runner.worker"}
 """Catches our errors to write them into a job's log, from which the command raises them."""
 

@@ -40,10 +40,14 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
     "check": ["check", "--results", RESULTS],
     "data": ["data", "list"],
+    "classifier": ["classifier", "list"],
     "status": ["status", "gaussians8", "--results", RESULTS],
 }
 HELP = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in cli.commands}}
-TRAINS = {"run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS]}
+TRAINS = {
+    "run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS],
+    "inception": ["inception", "verify"],
+}
 PLAYED = {**HELP, **WITHOUT_TORCH, **TRAINS}
 
 
@@ -127,8 +131,9 @@ def test_a_command_that_does_not_train_never_asks_for_torch(outcomes, command):
     assert outcome["said"].strip()
 
 
-def test_the_command_that_trains_asks_for_torch_so_the_others_would_have_been_seen(outcomes):
-    assert outcomes["run"]["torch"] != []
+@pytest.mark.parametrize("command", TRAINS)
+def test_a_command_that_computes_asks_for_torch_so_the_others_would_have_been_seen(outcomes, command):
+    assert outcomes[command]["torch"] != []
 
 
 def test_no_command_is_left_out():
@@ -172,11 +177,13 @@ def unpacked_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked
 
 
-def test_a_wheel_holds_the_package_and_the_benchmarks_and_nothing_else(unpacked_wheel):
+def test_a_wheel_holds_the_package_the_benchmarks_and_the_classifiers_and_nothing_else(unpacked_wheel):
     held = {path.relative_to(unpacked_wheel).as_posix() for path in unpacked_wheel.rglob("*") if path.is_file()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench").rglob("*.py")}
     specs = {f"wganbench/benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.toml")}
-    assert {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")} == source | specs
+    scored = {f"wganbench/classifiers/{path.name}" for path in (ROOT / "results" / "classifiers").iterdir()}
+    inside = {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")}
+    assert inside == source | specs | scored
 
 
 def test_the_package_of_a_wheel_finds_its_benchmarks(unpacked_wheel):

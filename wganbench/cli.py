@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wganbench.console import voice
+from wganbench import score_commands
+from wganbench.console import plain, voice
+from wganbench.environment import data_dir, inception_weights
 from wganbench.errors import RecordError, SpecError, WganbenchError
 from wganbench.merge import merge_stores
 from wganbench.names import suggest
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wganbench.analysis.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
-DATA_VARIABLE = "WGANBENCH_DATA"
 
 
 class _Commands(click.Group):
@@ -70,24 +69,6 @@ _data = click.option(
     multiple=True,
     metavar="NAME=FOLDER",
     help="Images of FOLDER in the place of the image set NAME, under the folder's name; repeatable.",
-)
-
-
-def _keep_in_environment(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
-    """For this command and the processes that it starts: the data folder is no part of any setting."""
-    if folder is not None:
-        before = {key: value for key, value in os.environ.items() if key == DATA_VARIABLE}
-        context.call_on_close(lambda: os.environ.update(before))
-        context.call_on_close(lambda: os.environ.pop(DATA_VARIABLE))  # the last is called first
-        os.environ[DATA_VARIABLE] = str(folder.absolute())
-
-
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    expose_value=False,
-    callback=_keep_in_environment,
-    help=f"Folder of the image sets [default: ${DATA_VARIABLE}, or wganbench in the user's cache].",
 )
 
 
@@ -174,7 +155,7 @@ def list_() -> None:
             ", ".join(experiment.profiles),
             str(len(experiment.claims)),
         )
-    _console().print(table)
+    plain().print(table)
 
 
 @cli.command()
@@ -234,7 +215,7 @@ def plan(
             "unknown" if flops is None else f"{flops / 1e9:.3g}",
             "unknown" if hours is None else f"{hours:.2g}",
         )
-    console = _console()
+    console = plain()
     console.print(table)
     click.echo(
         f"{len(runs)} runs of profile {profile} ({spec.says(profile)}); about {total:.2g} core-hours left, by counting "
@@ -251,7 +232,8 @@ def plan(
 @click.argument("experiment")
 @_chosen
 @_results()
-@_data_dir
+@data_dir
+@inception_weights
 @_executed
 @click.option("--again", is_flag=True, help="Train and record anew what is recorded.")
 @click.option("--keep-failed", is_flag=True, help="Leave failed runs as they are.")
@@ -386,7 +368,7 @@ def report(
                 tables.append(overview(spec, records, profile) if form is None else rows)
             else:
                 tables.append(table.compare(spec, records, reference, profile))
-    console = _console()
+    console = plain()
     for each in tables:
         if form is None:
             console.print(table.terminal(each))
@@ -497,7 +479,7 @@ def _print_rows(rows: Sequence[Mapping[str, str]]) -> None:
         table = Table(*rows[0], box=None)
         for row in rows:
             table.add_row(*map(Text, row.values()))
-        _console().print(table)
+        plain().print(table)
 
 
 @cli.command()
@@ -552,7 +534,7 @@ def data_group() -> None:
 
 
 @data_group.command(name="list")
-@_data_dir
+@data_dir
 def list_data() -> None:
     """List the image sets: what there is of each, where it lies or has to, and its checksum."""
     from wganbench.data.inventory import inventory
@@ -561,12 +543,12 @@ def list_data() -> None:
     for held in inventory():
         place = click.format_filename(held.place)
         table.add_row(held.name, held.split, f"{held.images:,}", held.shape, held.state, held.checksum[:12], place)
-    _console().print(table)
+    plain().print(table)
 
 
 @data_group.command(name="fetch")
 @click.argument("name")
-@_data_dir
+@data_dir
 def fetch_data(name: str) -> None:
     """Download the image set NAME, or draw it, and decode it into the data folder."""
     from wganbench.data.upkeep import fetch
@@ -577,7 +559,7 @@ def fetch_data(name: str) -> None:
 
 @data_group.command(name="verify")
 @click.argument("name", required=False)
-@_data_dir
+@data_dir
 def verify_data(name: str | None) -> None:
     """Hold the image set NAME, or all that are there, against their checksums; exit with 1 if one is damaged."""
     from wganbench.data.upkeep import verify as verify_images
@@ -599,9 +581,8 @@ def schema() -> None:
     click.echo(json.dumps(spec_schema(), indent=2))
 
 
-def _console() -> Console:
-    width = None if sys.stdout.isatty() else 160
-    return Console(width=width, soft_wrap=False)
+cli.add_command(score_commands.classifier)
+cli.add_command(score_commands.inception)
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ import torch
 from wganbench.data import shapes10
 from wganbench.data.box import box_average
 from wganbench.data.decoded import obtain
+from wganbench.protocols import ENDING
 from wganbench.scores.classifier import classifier
-from wganbench.scores.classifier_file import ENDING, MAX_BYTES
+from wganbench.scores.classifier_file import MAX_BYTES
 from wganbench.scores.formulas import inception_score
 
 FOLDER = Path(__file__).parents[2] / "results" / "classifiers"

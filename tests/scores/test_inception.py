@@ -1,14 +1,19 @@
 """Around the network: its weights are not here, so it stands with random ones of the right shapes."""
 
 import io
+import json
+import math
 import pickle
+from importlib import metadata
 
 import pytest
 import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from wganbench.errors import DataError
-from wganbench.scores.inception import REAL_SAMPLES, Inception, inception, self_test
+from wganbench.protocols import PUBLISHED
+from wganbench.scores.calibration import LIBRARIES, REAL_SAMPLES
+from wganbench.scores.inception import Inception, inception, self_test
 from wganbench.scores.seen import Outputs, Seen, images_in_batches
 
 
@@ -153,36 +158,85 @@ def test_a_download_is_kept_where_torch_keeps_its_own(small, tmp_path, monkeypat
 # ---- self-test ------------------------------------------------------------------------------------------------------
 
 
-class Sure(Inception):
-    """Gives images in turn to classes, as many as it is told; a score of that many."""
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    """Of this test alone, where what real images scored is kept."""
+    monkeypatch.setenv("WGANBENCH_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
 
-    def __init__(self, classes):
-        super().__init__(None, "12345678")
+
+class Sure(Inception):
+    """Gives images in turn to classes, as many as it is told, every 200th to one more class."""
+
+    def __init__(self, classes, weights_hash="12345678"):
+        super().__init__(None, weights_hash)
         self.classes, self.turn = classes, 0
 
+    def to(self, device):
+        self.device = torch.device(device)
+        return self
+
     def __call__(self, images):
-        classes = (self.turn + torch.arange(len(images))) % self.classes
+        positions = self.turn + torch.arange(len(images))
         self.turn += len(images)
+        classes = torch.where(positions % 200 == 7, self.classes, positions % self.classes)
         return Outputs(50 * torch.eye(20)[classes], torch.zeros(len(images), 2))
 
 
 REAL = torch.zeros(REAL_SAMPLES, 3, 1, 1, dtype=torch.uint8)
+SCORE = math.exp(-0.005 * math.log(0.005) - 0.995 * math.log(0.995 / 11))
+"""Of eleven classes and a little of a twelfth: 11.22, near enough to 11.24."""
 
 
-def test_the_score_of_real_data_opens_the_published_protocol():
-    network = Sure(10)
+def put_to_the_test(network, n=REAL_SAMPLES):
+    return self_test(network, Seen(network, images_in_batches(REAL[:n])))
+
+
+def test_the_score_of_real_data_opens_the_published_protocol_for_these_weights_on_this_kind_of_device():
+    network = Sure(11)
     assert network.protocol == "inception@12345678-uncalibrated"
-    assert self_test(network, Seen(network, images_in_batches(REAL)), expected=10.1) == "10.00 ± 0.00"
-    assert network.protocol == "inception@tf2015-10split-50k"
+    assert put_to_the_test(network) == (pytest.approx(SCORE, abs=1e-3), pytest.approx(0, abs=1e-3))
+    assert network.protocol == Sure(10).protocol == PUBLISHED == "inception@tf2015-10split-50k"
+    assert Sure(11, "00000000").protocol == "inception@00000000-uncalibrated"
+    network.device = torch.device("cuda")
+    assert network.protocol == "inception@12345678-uncalibrated"
 
 
-@pytest.mark.parametrize(("classes", "stated"), [(11, "11.24"), (12, "11.24")])
-def test_another_score_of_real_data_closes_it(classes, stated):
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_other_versions_have_to_pass_it_anew(monkeypatch, library):
+    network, version = Sure(11), metadata.version
+    put_to_the_test(network)
+    monkeypatch.setattr(metadata, "version", lambda name: "0.0.1" if name == library else version(name))
+    assert network.protocol.endswith("-uncalibrated")
+
+
+@pytest.mark.parametrize("classes", [10, 12])
+def test_another_score_of_real_data_closes_it(classes):
+    put_to_the_test(Sure(11))
     network = Sure(classes)
-    network.calibrated = True
-    with pytest.raises(DataError, match=rf"real images score {classes}.00 ± 0.00, must be {stated} ± 0.12: "):
-        self_test(network, Seen(network, images_in_batches(REAL)))
-    assert not network.calibrated
+    with pytest.raises(DataError, match=rf"real images score {classes}.\d\d ± 0.\d\d, must be 11.24 ± 0.12: ") as told:
+        put_to_the_test(network)
+    assert network.protocol == "inception@12345678-uncalibrated"
+    assert str(told.value).endswith("scores go by inception@12345678-uncalibrated and stand beside nothing published")
+
+
+def test_what_is_kept_is_the_score_and_a_damaged_file_counts_as_none(data_folder):
+    put_to_the_test(Sure(11))
+    (path,) = (data_folder / "inception").iterdir()
+    content = json.loads(path.read_text())
+    assert (content["score"], content["samples"]) == (pytest.approx(SCORE, abs=1e-3), 50_000)
+    for text in ("", "[]", "{}", "[" * 10_000, path.read_text()[:-5], json.dumps({**content, "score": None})):
+        path.write_text(text)
+        assert Sure(11).protocol.endswith("-uncalibrated")
+    for changed in ({"score": 11.1}, {"samples": 5_000}, {"score": float("nan")}):
+        path.write_text(json.dumps({**content, **changed}))
+        assert Sure(11).protocol.endswith("-uncalibrated")
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_in_a_line(data_folder):
+    data_folder.write_text("a file")
+    with pytest.raises(DataError, match=r"json: cannot be written \(.*\); make room there, or name another folder"):
+        put_to_the_test(Sure(11))
 
 
 def test_a_self_test_is_of_the_network_itself_and_of_all_images():
@@ -190,4 +244,4 @@ def test_a_self_test_is_of_the_network_itself_and_of_all_images():
     with pytest.raises(DataError, match="must be before the network that is tested"):
         self_test(network, Seen(Sure(11), images_in_batches(REAL)))
     with pytest.raises(DataError, match="50,000 images were asked for, there are 10,000"):
-        self_test(network, Seen(network, images_in_batches(REAL[:10_000])))
+        put_to_the_test(network, 10_000)

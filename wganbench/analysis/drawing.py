@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from wganbench.analysis import plot, plot_pictures, plot_points, table
 from wganbench.analysis.plot import Array
+from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.table import number
 from wganbench.errors import RecordError
 from wganbench.names import STRANGER, Scale
@@ -251,10 +252,14 @@ def _panels(drawing: Drawing) -> list[plot.Panel]:
 def _named(measure: str, drawing: Drawing) -> tuple[str, str]:
     """Title and unit of a measure's panel."""
     scale: Scale = STRANGER
+    protocols = dict[str, None]()
     for records in drawing.used.values():
         use = records[0].setting.measures.get(measure)
-        scale = scale_of(use) if use else scale
-    return measure + {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better], scale.unit
+        if use:
+            scale, protocol = scale_of(use), protocol_of(use, records[0].setting, records)
+            protocols.update({protocol: None} if protocol else {})
+    unit = f"{scale.unit} by {' or '.join(protocols)}" if protocols else scale.unit
+    return measure + {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better], unit
 
 
 def _line(variant: str, position: int, measure: str, records: Sequence[Record]) -> plot.Line | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from wganbench.analysis.frame import Summary
 from wganbench.analysis.table import (
     NONE,
+    Measured,
     Result,
     Scalar,
     Sources,
@@ -34,22 +35,23 @@ class VariantRow:
     """A variant under a profile, on several measures.
 
     Attributes:
+        measures: With the protocols, of scores.
         of: By measure; a variant need not have them all.
     """
 
     experiment: str
     profile: str
     variant: str
-    measures: tuple[tuple[str, Scale], ...]
+    measures: tuple[tuple[str, Scale, str | None], ...]
     of: Mapping[str, Summary]
 
     def cells(self) -> dict[str, str]:
-        told = {describe(name, scale): centre_text(self.of.get(name)) for name, scale in self.measures}
+        told = {describe(*measure): centre_text(self.of.get(measure[0])) for measure in self.measures}
         longest = max(self.of.values(), key=lambda summary: summary.n_runs)
         return {"variant": self.variant, **told, "n": runs_text(longest)}
 
     def data(self) -> dict[str, Scalar]:
-        told = [summary_data(self.of.get(name), f"{name}_") for name, _ in self.measures]
+        told = [summary_data(self.of.get(name), f"{name}_") for name, _, _ in self.measures]
         return {
             **fields(self, "experiment", "profile", "variant"),
             **{key: item for each in told for key, item in each.items()},
@@ -73,7 +75,7 @@ def by_variant(experiment: Experiment, records: Mapping[str, Record], profile: s
     found = measured(experiment, records, profile)
     chosen = headline(experiment)
     scales = {item.measure: item.scale for item in found if item.measure in chosen and item.summary.n_runs}
-    columns = tuple((name, scales[name]) for name in chosen if name in scales)
+    columns = tuple((name, scales[name], _protocols(found, name)) for name in chosen if name in scales)
     by_label: dict[str, dict[str, Summary]] = {}
     for item in found:
         if item.measure in scales and item.summary.n_runs:
@@ -84,6 +86,12 @@ def by_variant(experiment: Experiment, records: Mapping[str, Record], profile: s
     return Table(
         f"{experiment.name}, {profile}: measured at the last step", tuple(rows), notes_of(summaries, Sources(), used)
     )
+
+
+def _protocols(found: Iterable[Measured], measure: str) -> str | None:
+    """What the numbers of a column are scores by, where there is more than one with all of them named."""
+    every = {item.protocol for item in found if item.measure == measure and item.summary.n_runs and item.protocol}
+    return " or ".join(sorted(every)) or None
 
 
 def overview(experiment: Experiment, records: Mapping[str, Record], profile: str) -> Table:

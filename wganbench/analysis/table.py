@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import rich.table
 from rich.text import Text
 
+from wganbench.analysis import scored
 from wganbench.analysis.frame import Summary, frame, pools, summarise
 from wganbench.analysis.stats import Interval
 from wganbench.names import STRANGER, Scale
@@ -94,10 +95,11 @@ def summary_text(summary: Summary) -> str:
     return f"{number(summary.mean)}{between(summary.interval)}{median} (n = {runs_text(summary)})"
 
 
-def describe(measure: str, scale: Scale) -> str:
-    """The measure's name, its better direction and its unit."""
+def describe(measure: str, scale: Scale, protocol: str | None = None) -> str:
+    """The measure's name, its better direction and its unit; of a score, the protocol."""
     arrow = {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
-    return f"{measure}{arrow}" + (f" ({scale.unit})" if scale.unit and scale.unit not in measure else "")
+    unit = f" ({scale.unit})" if scale.unit and scale.unit not in measure else ""
+    return f"{measure}{arrow}{unit}" + (f" by {protocol}" if protocol else "")
 
 
 def fields(of: object, *names: str, prefix: str = "") -> dict[str, Scalar]:
@@ -222,10 +224,10 @@ def _runs(n: int) -> str:
 
 def notes_of(summaries: Iterable[Summary | None], sources: Sources, records: Iterable[Record]) -> tuple[str, ...]:
     """What stands under a table of these summaries."""
-    known = [summary for summary in summaries if summary]
+    known, records = [summary for summary in summaries if summary], list(records)
     about = [INTERVALS] if any(summary.n for summary in known) else []
     about += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
-    return (*about, *sources.notes(), *mixtures(records))
+    return (*about, *sources.notes(), *scored.notes(records), *mixtures(records))
 
 
 # ---- published | measured -----------------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ class Measured:
 
     Attributes:
         label: The variant, and what sets the pool apart where the variant has several.
+        protocol: Of a score; None for what is none.
     """
 
     variant: str
@@ -254,6 +257,7 @@ class Measured:
     measure: str
     scale: Scale
     summary: Summary
+    protocol: str | None = None
 
 
 def measured(
@@ -271,7 +275,8 @@ def measured(
                 summary = Summary(n_planned=experiment.seeds)
                 if measure in runs:
                     summary = summarise(runs[measure], scale_of(use), experiment.seeds, statistic)
-                found.append(Measured(variant, variant + apart, measure, scale_of(use), summary))
+                protocol = scored.protocol_of(use, setting, group)
+                found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol))
     return found
 
 
@@ -295,6 +300,7 @@ class Result:
     cited: str = NONE
     summary: Summary | None = None
     overrides: str = ""
+    protocol: str | None = None
 
     @property
     def has_number(self) -> bool:
@@ -304,7 +310,7 @@ class Result:
     def cells(self) -> dict[str, str]:
         known = self.summary or Summary()
         return {
-            "measure": describe(self.measure, self.scale),
+            "measure": describe(self.measure, self.scale, self.protocol),
             "variant": self.variant + (f" with {self.overrides}" if self.overrides else ""),
             "published": self.cited,
             "mean [95 % interval]": number(known.mean) + between(known.interval),
@@ -315,6 +321,7 @@ class Result:
     def data(self) -> dict[str, Scalar]:
         return {
             **fields(self, "experiment", "profile", "variant", "overrides", "measure"),
+            **fields(self, "protocol"),
             "unit": self.scale.unit,
             "statistic": self.statistic,
             **_published_data(self.published),
@@ -332,32 +339,41 @@ def results(
 ) -> Table:
     """Published | measured, for every variant under ``profile`` on ``measures`` (all, where none is named).
 
-    Published rows of no variant are context, and stand beside the paper's own protocol alone.
+    Published rows of no variant are context, and stand beside the paper's own protocol alone. Published scores stand
+    beside scores of the same network alone.
     """
     found = measured(experiment, records, profile, statistic)
     context = [row for row in experiment.published if row.variant is None]
     context = context if profile == "paper" or "paper" not in experiment.profiles else []
     sources, rows = Sources(), []
     for measure in measures or dict.fromkeys(item.measure for item in found):
-        about, scale = (experiment.name, profile, measure), STRANGER
-        for item in found:
-            if item.measure == measure:
-                scale, known = item.scale, _published(experiment, item)
-                cited = sources.cite(known)
-                rows.append(Result(*about, item.label, scale, statistic, known, cited, item.summary))
-        for row in context:
-            if row.measure == measure:
+        about, scale, items = (experiment.name, profile, measure), STRANGER, [i for i in found if i.measure == measure]
+        for item in items:
+            scale, known = item.scale, _published(experiment, item)
+            cited, protocol = sources.cite(known), item.protocol
+            rows.append(Result(*about, item.label, scale, statistic, known, cited, item.summary, protocol=protocol))
+        if all(scored.may_stand_beside_published(item.protocol) for item in items):
+            for row in (row for row in context if row.measure == measure):
                 rows.append(Result(*about, f"context: {row.row}", scale, statistic, (row,), sources.cite([row])))
     title = f"{experiment.name}, {profile}: published | measured {_WHEN[statistic]}"
     used = planned(experiment, records, profile)
-    return Table(title, tuple(rows), notes_of([row.summary for row in rows], sources, used))
+    notes = notes_of([row.summary for row in rows], sources, used)
+    return Table(title, tuple(rows), (*notes, *_left_out(experiment, found)))
 
 
 _WHEN: dict[Statistic, str] = {"final": "at the last step", "best": "at the best of its scheduled steps"}
 
 
 def _published(experiment: Experiment, item: Measured) -> tuple[Published, ...]:
+    if not scored.may_stand_beside_published(item.protocol):
+        return ()
     return tuple(row for row in experiment.published if (row.variant, row.measure) == (item.variant, item.measure))
+
+
+def _left_out(experiment: Experiment, found: Sequence[Measured]) -> list[str]:
+    published = {row.measure for row in experiment.published}
+    apart = {item.measure: None for item in found if not scored.may_stand_beside_published(item.protocol)}
+    return [scored.left_out(measure) for measure in apart if measure in published]
 
 
 def others(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> Table:
@@ -376,7 +392,8 @@ def others(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> 
         for measure, runs in frame(group).groupby("measure", sort=False):
             scale = scale_of(first.setting.measures[str(measure)])
             about = (first.experiment, first.profile, str(measure), f"{label} at {first.profile}", scale)
-            rows.append(Result(*about, summary=summarise(runs, scale), overrides=overrides))
+            protocol = scored.protocol_of(first.setting.measures[str(measure)], first.setting, group)
+            rows.append(Result(*about, summary=summarise(runs, scale), overrides=overrides, protocol=protocol))
     return Table("Other runs", tuple(rows), notes_of([row.summary for row in rows], Sources(), strangers))
 
 
@@ -404,12 +421,13 @@ class Comparison:
     longest_heading: str
     published: tuple[Published, ...]
     cited: str
+    protocol: str | None = None
 
     def cells(self) -> dict[str, str]:
         longest = summary_text(self.longest) if self.longest else NONE
         apart = f"{self.longest_profile}: " if self.longest and ", else " in self.longest_heading else ""
         return {
-            "measure": describe(self.measure, self.scale),
+            "measure": describe(self.measure, self.scale, self.protocol),
             "variant": self.variant,
             f"this machine at {self.profile}": summary_text(self.here),
             f"reference at {self.profile}": summary_text(self.reference),
@@ -419,7 +437,7 @@ class Comparison:
 
     def data(self) -> dict[str, Scalar]:
         return {
-            **fields(self, "experiment", "profile", "variant", "measure"),
+            **fields(self, "experiment", "profile", "variant", "measure", "protocol"),
             "unit": self.scale.unit,
             **summary_data(self.here, "here_"),
             **summary_data(self.reference, "reference_"),
@@ -460,13 +478,14 @@ def compare(
                     *(experiment.name, profile, measure, item.label, item.scale, item.summary),
                     theirs.get((item.label, measure), absent),
                     summaries.get(measure, absent) if name in chosen else None,
-                    *(name, heading, known, sources.cite(known)),
+                    *(name, heading, known, sources.cite(known), item.protocol),
                 )
             )
     used = planned(experiment, here, profile)
     used += [record for name in (profile, *chosen) for record in planned(experiment, reference, name)]
     every = [summary for row in rows for summary in (row.here, row.reference, row.longest)]
-    return Table(f"{experiment.name}: this machine | reference", tuple(rows), notes_of(every, sources, used))
+    notes = (*notes_of(every, sources, used), *_left_out(experiment, mine))
+    return Table(f"{experiment.name}: this machine | reference", tuple(rows), notes)
 
 
 LONGEST = ("paper", "reduced")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,10 @@ from wganbench.work.stop import Stop
 
 @dataclass
 class Outcome:
-    """A record, and the content of its artefact where it has one."""
+    """A record, and the content of its artefacts by their names in it."""
 
     record: Record
-    artefact: bytes | None = None
+    artefacts: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
@@ -144,13 +144,11 @@ def _train(
     wall_seconds = round(clock.seconds(), 3)
     outcomes = []
     for i, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
-        content = observer.pack(i) if observer else None
-        artefacts = []
-        if content is not None:
-            artefacts.append(Artefact(file=f"artefacts/{run.id}.npz", sha256=hashlib.sha256(content).hexdigest()))
-        outcomes.append(
-            Outcome(_record(run, cohort, trace, made_by, artefacts, attempt.retries, wall_seconds), content)
-        )
+        kept = observer.pack(i) if observer else {}
+        files = {f"artefacts/{run.id}{ending}": content for ending, content in kept.items()}
+        artefacts = [Artefact(file=file, sha256=hashlib.sha256(content).hexdigest()) for file, content in files.items()]
+        record = _record(run, cohort, trace, made_by, artefacts, attempt.retries, wall_seconds)
+        outcomes.append(Outcome(record, files))
     return outcomes
 
 
@@ -250,6 +248,10 @@ def _resume(
     """Goes on from the last checkpoint; its step, or 0 where there is none."""
     saved = checkpoints.latest() if checkpoints is not None else None
     if saved is None:
+        return 0
+    before, now = saved.traces[0].get("score_protocol"), traces[0].score_protocol
+    if before != now and checkpoints is not None:
+        checkpoints.say(f"step {saved.step}: scores so far are by {before}, here by {now}; it starts anew")
         return 0
     clock.before = saved.wall_seconds
     trainer.restore(saved.trainer)

@@ -17,13 +17,17 @@ from wganbench.data.images import Images
 from wganbench.record import Status
 from wganbench.runner import resolve
 from wganbench.runner.schedule import moments, schedule
-from wganbench.scores.samples import sample_batches
+from wganbench.scores.grid import grid
+from wganbench.scores.samples import sample_batches, sample_images
 from wganbench.scores.seen import Seen, images_in_batches
 from wganbench.spec import Setting
 from wganbench.streams import Streams, generator
 from wganbench.train.critic import CriticTrainer
 from wganbench.train.state import State, copy_plain
 from wganbench.train.step import Trainer
+
+GRID_COLUMNS = GRID_ROWS = 8
+"""Of the images that each run keeps for people to look at."""
 
 
 @dataclass
@@ -102,6 +106,7 @@ class Observer:
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
         self._real: Seen | None = None
+        self._grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
         self.loss_steps = set(schedule(setting.steps, 100))
@@ -126,6 +131,8 @@ class Observer:
             due = [label for label in self.measures if step in self.due[label]]
             if due or step in self.moments:
                 self._look_at(index, step, due, self._inputs(trainer, fakes, index, step))
+            if step == self.setting.steps and self.score is not None:
+                self._keep_grid(trainer, index)
 
     def _look_at(self, index: int, step: int, due: Sequence[str], given: _Inputs) -> None:
         seed, trace = self.seeds[index], self.traces[index]
@@ -189,6 +196,15 @@ class Observer:
 
         return Seen(self.score, batches, scaling=trainer.data.scaling)
 
+    def _keep_grid(self, trainer: Trainer | CriticTrainer, index: int) -> None:
+        """Images of one seed in whole numbers, as they are scored, out of a stream of their own."""
+        if not (isinstance(trainer, Trainer) and isinstance(trainer.data, Images)):
+            return
+        generate, rng = trainer.generator.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
+        scaling, n = trainer.data.scaling, GRID_COLUMNS * GRID_ROWS
+        images = sample_images(generate, n, rng, latent_dim=trainer.latent_dim, scaling=scaling)
+        self._grids[index] = grid(images, GRID_COLUMNS)
+
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
         """The data set's images before it, once for all seeds and steps."""
         assert self.score is not None and isinstance(trainer.data, Images)
@@ -203,22 +219,25 @@ class Observer:
         assert isinstance(cloud, Tensor)
         return cloud
 
-    def pack(self, index: int) -> bytes | None:
-        """What was kept of one seed, as a compressed npz; None where nothing was.
+    def pack(self, index: int) -> dict[str, bytes]:
+        """What was kept of one seed: files by their ending, of which there may be none.
 
-        ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; where its samples are drawn ``fake`` (k, n, *s)
-        and ``real`` (n, *s) in float16.
+        ``.npz``, compressed: ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; where its samples are
+        drawn ``fake`` (k, n, *s) and ``real`` (n, *s) in float16. ``.png``: a grid of images made at the last step.
         """
         trace = self.traces[index]
-        arrays = {f"picture.{label}": _small(np.stack(kept)) for label, kept in trace.pictures.items()}
+        arrays = {f"picture.{label}": _small(np.stack(each)) for label, each in trace.pictures.items()}
         if trace.clouds:
             arrays["fake"] = torch.stack(trace.clouds).numpy().astype(np.float16)
             arrays["real"] = self.real_cloud().numpy().astype(np.float16)
-        if not arrays:
-            return None
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub
-        return buffer.getvalue()
+        files = {}
+        if arrays:
+            buffer = io.BytesIO()
+            np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub
+            files[".npz"] = buffer.getvalue()
+        if index in self._grids:
+            files[".png"] = self._grids[index]
+        return files
 
 
 def _small(array: NDArray[np.float64]) -> NDArray[np.floating]:

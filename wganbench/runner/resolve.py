@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wganbench import names
-from wganbench.data.shelf import data_folder
 from wganbench.errors import ExtensionError, SpecError
-from wganbench.scores.classifier_file import ENDING
+from wganbench.protocols import path_of
 from wganbench.scores.seen import ScoreNetwork
 from wganbench.spec import Component, Setting
 
@@ -140,19 +139,13 @@ def score(component: Component) -> ScoreNetwork:
     """
     bound = factory("score", component)
     weights = os.environ.get(INCEPTION_WEIGHTS)
-    given = {"folder": _classifiers(component), "weights": Path(weights) if weights else None}
+    given = {
+        "folder": path_of(str(component.options.get("file"))).parent,
+        "weights": Path(weights) if weights else None,
+    }
     taken = _inputs("score", component, bound.func, SCORE_INPUTS)  # type: ignore[attr-defined]
     network: ScoreNetwork = bound(*(given[name] for name in taken))
     return network
-
-
-def _classifiers(component: Component) -> Path:
-    """Where the classifiers lie: those that were trained here, else those that ship."""
-    own = data_folder() / "classifiers"
-    if (own / f"{component.options.get('file')}{ENDING}").exists():
-        return own
-    wheel = Path(__file__).resolve().parents[1] / "classifiers"
-    return wheel if wheel.is_dir() else Path(__file__).resolve().parents[2] / "results" / "classifiers"
 
 
 def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:

@@ -170,9 +170,8 @@ class _Attempt:
             record = outcome.record
             if record.id not in left or self.stop.reason == "overtaken":
                 continue
-            if outcome.artefact is not None:
-                file = self.store.path(record).parent / record.artefacts[0].file
-                write_atomically(file, outcome.artefact, replace=True)
+            for file, content in outcome.artefacts.items():
+                write_atomically(self.store.path(record).parent / file, content, replace=True)
             self.store.write(record, replace=self.job.wanted[record.id] is not None)
 
     @contextmanager

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.backends import cudnn
 
 from wganbench.errors import DataError
-from wganbench.scores.classifier_file import ENDING, About, read_file
+from wganbench.protocols import ENDING, About, of_classifier
+from wganbench.scores.classifier_file import read_file
 from wganbench.scores.network import Network
 from wganbench.scores.seen import Outputs
 
@@ -36,7 +37,7 @@ class Classifier:
     @property
     def protocol(self) -> str:
         """``classifier@shapes10-32-1a2b3c4d``: data set, size and the hash of the file."""
-        return f"classifier@{self.name}"
+        return of_classifier(self.name)
 
     def to(self, device: torch.device | str) -> Classifier:
         """Itself, moved to ``device``."""

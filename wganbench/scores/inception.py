@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.backends import cudnn
 
 from wganbench.errors import DataError
+from wganbench.protocols import PUBLISHED, UNCALIBRATED
+from wganbench.scores import calibration
 from wganbench.scores.formulas import inception_score
 from wganbench.scores.seen import Outputs, Seen
 
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
 HASH = "6726825d"
 """What the SHA-256 of torch-fidelity's own file of weights begins with, as its name says."""
 
-PUBLISHED = "tf2015-10split-50k"
-REAL_SCORE = 11.24
-REAL_TOLERANCE = 0.12
-REAL_SAMPLES = 50_000
-"""CIFAR-10's training images under the published protocol: 11.24 ± 0.12 (Miyato et al. 2018, table 2)."""
-
 LAYERS = ["2048", "logits_unbiased"]
 """The published score takes the logits without the last layer's bias (Salimans et al., their code)."""
 
@@ -37,24 +33,24 @@ GIVE_WEIGHTS = "give the file with --inception-weights FILE"
 
 
 class Inception:
-    """The network; its scores count as of the published protocol once the self-test was passed.
+    """The network; its scores count as of the published protocol where real images score what they are known to.
 
     Attributes:
         hash: Eight hex digits that the SHA-256 of the weights' file begins with.
-        calibrated: Whether real data scored in this process what they are known to.
     """
 
     def __init__(self, extractor: FeatureExtractorInceptionV3, weights_hash: str):
-        self.extractor, self.hash, self.calibrated = extractor, weights_hash, False
+        self.extractor, self.hash = extractor, weights_hash
         self.device = torch.device("cpu")
 
     @property
     def protocol(self) -> str:
-        """``inception@tf2015-10split-50k``, after the self-test that it passed; before, one that is not published.
+        """``inception@tf2015-10split-50k`` where ``self_test`` was passed, else one that is not published.
 
         How many samples and splits a score itself is of, its measure's options say.
         """
-        return f"inception@{PUBLISHED}" if self.calibrated else f"inception@{self.hash}-uncalibrated"
+        passed = calibration.passed(self.hash, self.device.type)
+        return PUBLISHED if passed else f"inception@{self.hash}{UNCALIBRATED}"
 
     def to(self, device: torch.device | str) -> Inception:
         """Itself, moved to ``device``."""
@@ -93,31 +89,29 @@ def inception(weights: Path | None) -> Inception:
     return Inception(_with_weights(path, state), weights_hash)
 
 
-def self_test(
-    network: Inception, real: Seen, *, expected: float = REAL_SCORE, tolerance: float = REAL_TOLERANCE
-) -> str:
-    """Scores CIFAR-10's training images, and has the network's scores count if they score what they are known to.
+def self_test(network: Inception, real: Seen) -> tuple[float, float]:
+    """Scores CIFAR-10's training images, and keeps what came of it: from now on runs are scored accordingly.
 
     Args:
         real: The 50,000 training images of CIFAR-10 itself, not of a lossy copy, before ``network``.
-        expected, tolerance: The mean score must lie within ``tolerance`` of ``expected``.
 
     Returns:
-        The score in words, such as ``"11.24 ± 0.10"``.
+        Mean and standard deviation over ten splits.
 
     Raises:
-        DataError: If it does not; nothing that is generated may then be scored.
+        DataError: If they do not score what they are known to.
     """
     if real.network is not network:
         raise DataError("inception, self-test: the real images must be before the network that is tested")
-    mean, spread = inception_score(real.outputs(REAL_SAMPLES).logits, splits=10)
-    network.calibrated = abs(mean - expected) <= tolerance
-    if not network.calibrated:
+    mean, spread = inception_score(real.outputs(calibration.REAL_SAMPLES).logits, splits=10)
+    calibration.keep(network.hash, network.device.type, mean, spread)
+    if not calibration.is_known(mean):
         raise DataError(
-            f"inception, self-test: real images score {mean:.2f} ± {spread:.2f}, must be {expected} ± {tolerance}: "
-            f"other weights than the graph of 2015-12-05, or not CIFAR-10's training images; nothing is scored"
+            f"inception, self-test: real images score {mean:.2f} ± {spread:.2f}, must be {calibration.REAL_SCORE} ± "
+            f"{calibration.REAL_TOLERANCE}: other weights than the graph of 2015-12-05, or not CIFAR-10's training "
+            f"images; scores go by {network.protocol} and stand beside nothing published"
         )
-    return f"{mean:.2f} ± {spread:.2f}"
+    return mean, spread
 
 
 def _download() -> Path:

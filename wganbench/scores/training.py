@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy, pad
 
 from wganbench.data.images import Images
 from wganbench.errors import DataError
+from wganbench.protocols import DATA_NAME, About
 from wganbench.scores.classifier import Classifier
-from wganbench.scores.classifier_file import DATA_NAME, About, content_of
+from wganbench.scores.classifier_file import content_of
 from wganbench.scores.formulas import inception_score
 from wganbench.scores.network import SMALLEST, Network, folded_state
 from wganbench.streams import generator
@@ -37,6 +38,7 @@ class Recipe:
         peak_rate: Learning rate at the peak, a fifth of the way.
         weight_decay: Of all parameters.
         epochs: Passes over the training images, unless others are asked for.
+        accuracy: That a classifier must reach, unless another is stated; share of the test images.
         shift: Images are moved by up to so many pixels each way, their edge repeated.
         flip: Whether half of the images are mirrored left to right.
     """
@@ -47,6 +49,7 @@ class Recipe:
     peak_rate: float
     weight_decay: float
     epochs: int
+    accuracy: float
     shift: int
     flip: bool
 
@@ -54,8 +57,8 @@ class Recipe:
 RECIPES = {
     recipe.name.partition("/")[0]: recipe
     for recipe in (
-        Recipe("drawn/1", 16, 128, peak_rate=0.1, weight_decay=5e-4, epochs=4, shift=2, flip=False),
-        Recipe("photographs/1", 48, 512, peak_rate=0.4, weight_decay=5e-4, epochs=24, shift=4, flip=True),
+        Recipe("drawn/1", 16, 128, peak_rate=0.1, weight_decay=5e-4, epochs=4, accuracy=0.95, shift=2, flip=False),
+        Recipe("photographs/1", 48, 512, peak_rate=0.4, weight_decay=5e-4, epochs=24, accuracy=0.9, shift=4, flip=True),
     )
 }
 """``drawn``: shapes and digits, minutes on a CPU. ``photographs``: CIFAR-10 and its like, on a GPU."""

@@ -1,0 +1,42 @@
+"""Options that are kept in the environment, for a command and the processes that it starts.
+
+They say where things lie on this machine, and so are no part of any setting.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+DATA_VARIABLE = "WGANBENCH_DATA"
+WEIGHTS_VARIABLE = "WGANBENCH_INCEPTION_WEIGHTS"
+
+
+def _kept_in(variable: str) -> Callable[[click.Context, click.Parameter, Path | None], None]:
+    def keep(context: click.Context, option: click.Parameter, path: Path | None) -> None:
+        if path is not None:
+            before = {key: value for key, value in os.environ.items() if key == variable}
+            context.call_on_close(lambda: os.environ.update(before))
+            context.call_on_close(lambda: os.environ.pop(variable))  # the last is called first
+            os.environ[variable] = str(path.absolute())
+
+    return keep
+
+
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    expose_value=False,
+    callback=_kept_in(DATA_VARIABLE),
+    help=f"Folder of the image sets [default: ${DATA_VARIABLE}, or wganbench in the user's cache].",
+)
+inception_weights = click.option(
+    "--inception-weights",
+    type=click.Path(dir_okay=False, path_type=Path),
+    expose_value=False,
+    callback=_kept_in(WEIGHTS_VARIABLE),
+    help=f"File of the Inception network's weights [default: ${WEIGHTS_VARIABLE}, or torch-fidelity's download].",
+)

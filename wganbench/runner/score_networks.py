@@ -1,0 +1,140 @@
+"""Score networks are got ready: a classifier is trained on data by its name, the Inception network put to its test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from wganbench.data import folders
+from wganbench.data.decoded import Split, obtain
+from wganbench.data.images import Images
+from wganbench.data.shelf import IMAGE_SETS, decoded_folder
+from wganbench.errors import DataError
+from wganbench.protocols import ENDING, About
+from wganbench.runner import choose_device
+from wganbench.runner.resolve import factory, score
+from wganbench.scores.inception import Inception, self_test
+from wganbench.scores.seen import Seen, images_in_batches
+from wganbench.scores.training import RECIPES, train_classifier
+from wganbench.spec import Component
+
+DRAWN = ("shapes10", "mnist")
+"""What the recipe ``drawn`` is for, unless another is asked for."""
+
+
+def train(
+    data: str,
+    size: int,
+    out: Path,
+    *,
+    stated_accuracy: float | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    device: str = "auto",
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Path, About]:
+    """Trains a classifier and writes its file; one that is there is the same, since it is named by its content.
+
+    Args:
+        data: An image set's name, or the path of a folder of images with ``train`` and ``test``.
+        size: Side of the images in pixels.
+        out: Folder of the file, made where it is not there.
+        stated_accuracy, recipe, epochs: As for ``train_classifier``; None for those that go with ``data`` and recipe.
+        threads: CPU threads, which the last bits hang on.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        say: Called with a line before the training.
+
+    Returns:
+        Where the file is, and what it says.
+
+    Raises:
+        DataError: If the data cannot be had or will not do, the classifier is less accurate than stated, or the disk
+            refuses; nothing is then written.
+    """
+    chosen = RECIPES.get(recipe or ("drawn" if data in DRAWN else "photographs"))
+    if chosen is None:
+        raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
+    stated = chosen.accuracy if stated_accuracy is None else stated_accuracy
+    images, test = (_images(data, split, size) for split in ("train", "test"))
+    say(
+        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or chosen.epochs} epochs by {chosen.name}; "
+        f"stated is a test accuracy of {100 * stated:g} %"
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        classifier, content = train_classifier(
+            *(images, test),
+            stated_accuracy=stated,
+            recipe=chosen.name.partition("/")[0],
+            seed=seed,
+            epochs=epochs,
+            device=choose_device(device),
+        )
+    finally:
+        torch.set_num_threads(before)
+    path = out / f"{classifier.name}{ENDING}"
+    _write(path, content)
+    return path, classifier.about
+
+
+def calibrate(device: str = "auto") -> str:
+    """Scores the training images of CIFAR-10 itself with the Inception network, and keeps the score for runs.
+
+    Args:
+        device: ``auto``, ``cpu`` or ``cuda``; what is kept is of this kind of device.
+
+    Returns:
+        A line that says the score, and by which protocol runs are scored from now on.
+
+    Raises:
+        DataError: If images or weights cannot be had, or the score is not the known one.
+    """
+    real: Images = factory("data set", Component.resolve("data set", "cifar10"))()
+    network = score(Component.resolve("score", "inception")).to(choose_device(device))
+    assert isinstance(network, Inception)
+    mean, spread = self_test(network, Seen(network, images_in_batches(real.pixels)))
+    return (
+        f"weights {network.hash} on {network.device.type}: CIFAR-10's training images score {mean:.2f} ± {spread:.2f}, "
+        f"as they must; runs here are scored by {network.protocol}"
+    )
+
+
+def _images(data: str, split: Split, size: int) -> Images:
+    folder = Path(data)
+    if data in IMAGE_SETS:
+        asked = {"name": data}
+    elif folder.is_dir():
+        asked = {"name": "image_folder", "folder": folder.resolve().name}
+    else:
+        known = ", ".join(IMAGE_SETS)
+        raise DataError(f"classifier of {data}: no such image set or folder; must be {known}, or a folder of images")
+    try:
+        component = Component.resolve("data set", {**asked, "split": split, "size": size})
+    except ValueError as error:
+        raise DataError(f"classifier of {data}: {error}") from None
+    if data in IMAGE_SETS:
+        images: Images = factory("data set", component)()
+        return images
+    name = asked["folder"]
+    recipe = folders.recipe(folder, name, folders.digest(folder), split=split, size=size)
+    return Images.of(name, obtain(recipe, decoded_folder()), "255")
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); make room there, or use --out") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
