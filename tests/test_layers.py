@@ -23,6 +23,8 @@ WITHOUT_TORCH = {
     "quarantine": {"errors"},
     "record": {"errors", "names", "spec", "plan", "quarantine"},
     "merge": {"errors", "record"},
+    "rates": {"errors", "spec", "record"},
+    "estimate": {"plan", "rates", "spec"},
     "work": {"errors", "spec", "plan", "record"},
     "verify": {"errors", "quarantine", "record", "work"},
     "analysis": {"errors", "names", "spec", "plan", "record"},
@@ -30,7 +32,7 @@ WITHOUT_TORCH = {
     "substitute": {"errors", "names", "spec", "data"},
     "cli": {
         *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "console"),
-        *("substitute", "data"),
+        *("substitute", "data", "rates", "estimate"),
         "runner",
     },
     "__main__": {"cli"},

@@ -485,9 +485,7 @@ NAMES: dict[str, dict[str, Entry]] = {
             f"{_SCORES}:inception_score_spread", SplitScoreOptions, scale=_neutral("score"), scored=True
         ),
         "frechet_distance": Entry(f"{_SCORES}:frechet_distance", ScoreOptions, scale=_DISTANCE, scored=True),
-        "kernel_distance": Entry(
-            f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE, scored=True
-        ),
+        "kernel_distance": Entry(f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE, scored=True),
     },
 }
 
