@@ -18,10 +18,10 @@ from rich.text import Text
 from wganbench import rates
 from wganbench.console import voice
 from wganbench.errors import RecordError, SpecError, WganbenchError
-from wganbench.estimate import Speed, estimate
+from wganbench.estimate import Speed, estimate, representatives
 from wganbench.merge import merge_stores
 from wganbench.names import suggest
-from wganbench.plan import Run, cohorts, expand, family, parse_seeds
+from wganbench.plan import Cohort, Run, cohorts, expand, family, parse_seeds
 from wganbench.rates import DeviceChoice
 from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import Experiment, available, load
@@ -215,7 +215,8 @@ def show(
 @_data_dir
 @_device
 @_threads
-@click.option("--jobs", type=COUNT, default=1, show_default=True, help="Cohorts at a time, for the hours.")
+@click.option("--jobs", type=COUNT, default=1, show_default=True, help="Cohorts at a time, for the time in all.")
+@click.option("--calibrate", "measure", is_flag=True, help="Measure the rates of this machine first, and keep them.")
 @click.option("--all", "every", is_flag=True, help=f"List all variants, not only the first {SHOWN_VARIANTS}.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all variants.")
 def plan(
@@ -230,6 +231,7 @@ def plan(
     device: DeviceChoice,
     threads: int,
     jobs: int,
+    measure: bool,
     every: bool,
     as_json: bool,
 ) -> None:
@@ -241,6 +243,8 @@ def plan(
     runs = _runs(spec, seeds, profile, variants)
     planned = cohorts(runs, stack or spec.stack)
     file = data_folder() / rates.FILE
+    if measure:
+        device = _calibrate(planned, device, threads, spec.path, file)
     done = {name for name, record in Store(results).load().items() if record.status != "failed"}
     speed = Speed(rates.choose(rates.read(file), device, threads), device, threads)
     found = estimate(planned, done, speed, jobs)
@@ -267,6 +271,23 @@ def plan(
         can = f"can reach a verdict with {n_seeds} seeds"
         word = can if claim["reachable"] else f"needs {claim['needed_seeds']} seeds, {n_seeds} planned"
         click.echo(f"claim {claim['claim']} ({where}): {word}")
+
+
+def _calibrate(planned: Sequence[Cohort], device: DeviceChoice, threads: int, spec: str, file: Path) -> DeviceChoice:
+    """Measures on this machine, and keeps the rates in ``file``; the kind of device that it was."""
+    rates.read(file)  # that a damaged one is told of at once
+    chosen = representatives(planned)
+    if not chosen:
+        raise SpecError("--calibrate: no variant of known cost; it takes networks that wganbench has")
+    from wganbench.runner import choose_device  # imports torch, which all else does without
+    from wganbench.runner.calibrate import calibrate
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    found = calibrate(chosen, choose_device(device), threads, spec, tell)
+    rates.keep(file, found)
+    return found.device
 
 
 @cli.command()
