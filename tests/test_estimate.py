@@ -37,6 +37,7 @@ GENERATOR, CRITIC = 5_179_907, 4_114_689  # see test_cost
 SMALL = "[variants.small]\ngenerator.filters = 8\ncritic.filters = 8\n"
 FIXED = "[variants.fixed]\nfixed_generator = 'noised'\n"
 STRANGE = "[variants.strange]\ncritic = 'a.b:c'\n"
+PENALISED = "[variants.penalised]\nconstraint = 'gradient_penalty'\n"
 LINE = "[variants.line]\ngenerator = { name = 'mlp', hidden = [4] }\ncritic = { name = 'mlp', hidden = [4] }\n"
 
 
@@ -86,14 +87,14 @@ def test_a_cohort_trains_whole_unless_all_of_it_is_done(made):
 def test_the_rate_is_that_of_the_whole_cohorts_step(made):
     (row,) = estimate(made(), (), guessed()).rows
     points = [(row.step_flops, 1e9), (2 * row.step_flops, 3e9)]
-    found = estimate(made(), (), Speed(measured(points, network="dcgan_critic"), "cpu", 1)).rows[0]
+    found = estimate(made(), (), Speed(measured(points, kind="dcgan_critic"), "cpu", 1)).rows[0]
     pair, single = 100 * 2 * row.step_flops / 3e9, 100 * row.step_flops / 1e9
     assert found.measured
     assert found.hours == pytest.approx((pair + single) / 3600)
 
 
 def test_a_kind_that_was_not_measured_is_guessed_and_said_to_be(made):
-    speed = Speed(measured([(1e9, 1e9)], network="dcgan_critic"), "cpu", 2)
+    speed = Speed(measured([(1e9, 1e9)], kind="dcgan_critic"), "cpu", 2)
     found = estimate(made(LINE + STRANGE), (), speed)
     flops = found.rows[1].step_flops
     assert [row.measured for row in found.rows] == [True, False, False]
@@ -120,12 +121,12 @@ def test_a_time_is_told_in_its_unit(hours, told):
     assert time_told(hours) == told
 
 
-def test_each_kind_of_critic_is_represented_by_its_cheapest_median_and_dearest(made):
+def test_each_kind_is_represented_by_its_cheapest_median_and_dearest(made):
     sizes = {"a": 64, "b": 4, "c": 16, "d": 32, "e": 8}  # and dcgan of 128
     more = "".join(f"[variants.{name}]\ncritic.filters = {size}\n" for name, size in sizes.items())
-    found = representatives(made(more + LINE + STRANGE))
-    assert [cohort.runs[0].variant for cohort in found] == ["b", "c", "dcgan", "line"]
-    assert [len(cohort.runs) for cohort in found] == [2] * 4, "the first cohort is a whole one"
+    found = representatives(made(more + LINE + PENALISED + STRANGE))
+    assert [cohort.runs[0].variant for cohort in found] == ["b", "c", "dcgan", "line", "penalised"]
+    assert [len(cohort.runs) for cohort in found] == [2] * 5, "the first cohort is a whole one"
     assert representatives(made(STRANGE)[2:]) == []
 
 
@@ -164,7 +165,7 @@ def test_the_rates_of_the_data_folder_are_used_and_named(made, tmp_path):
     made(SMALL)
     points = [(1e6, 1e9), (1e12, 1e9)]
     for about in ({}, {"device": "cuda", "name": "a card"}):
-        rates.keep(tmp_path / "data" / "rates.json", measured(points, network="dcgan_critic", **about))
+        rates.keep(tmp_path / "data" / "rates.json", measured(points, kind="dcgan_critic", **about))
     assert "by rates measured on a card (" in plan()
     assert "by rates measured on a CPU (" in plan("--device", "cpu")
     assert "at 40 GFLOP/s, a guess" in plan("--device", "cpu", "--threads", "2")

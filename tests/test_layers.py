@@ -50,7 +50,7 @@ LAYERS: dict[str, set[str]] = {
     **WITHOUT_TORCH,
     **LEAVES,
     "train": {"errors", *LEAVES},
-    "runner": {"errors", "names", "spec", "plan", "record", "rates", "work", "train", *LEAVES},
+    "runner": {"errors", "names", "spec", "plan", "record", "rates", "estimate", "work", "train", *LEAVES},
 }
 """What each part of the package may import, beside itself. A new part takes its place here first."""
 

@@ -11,9 +11,9 @@ from wganbench.errors import DataError
 from wganbench.rates import Measured, Point
 
 
-def measured(points, network="mlp", **about):
+def measured(points, kind="mlp", **about):
     fields = {"device": "cpu", "name": "a CPU", "torch": "2.0", "threads": 1, "when": "2000-01-01T00:00:00"}
-    return Measured(**{**fields, **about}, points=[Point(network=network, flops=f, rate=r) for f, r in points])
+    return Measured(**{**fields, **about}, points=[Point(kind=kind, flops=f, rate=r) for f, r in points])
 
 
 SLOW_TO_FAST = [(1e6, 1e8), (1e8, 4e9), (1e12, 2e10)]
@@ -62,7 +62,7 @@ def test_what_is_kept_is_read_again_and_a_new_measurement_takes_the_old_ones_pla
 def test_points_of_other_networks_stay(tmp_path):
     path = tmp_path / "rates.json"
     rates.keep(path, measured([(1e6, 1e8)]))
-    rates.keep(path, measured([(1e6, 2e8)], network="dcgan_critic"))
+    rates.keep(path, measured([(1e6, 2e8)], kind="dcgan_critic"))
     (one,) = rates.read(path)
     assert (one.rate("mlp", 1e6), one.rate("dcgan_critic", 1e6)) == (1e8, 2e8)
 

@@ -16,6 +16,15 @@ CARD_FLOPS = 3e12
 NOT_KNOWN = "–"
 
 
+def kind(setting: Setting) -> str:
+    """What the rate of a step depends on beside its size: the critic's network, and whether a penalty is trained on.
+
+    The gradient of a gradient takes several times the operators for the same arithmetic.
+    """
+    penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
+    return f"{setting.critic.name}, penalised" if penalised else setting.critic.name
+
+
 @dataclass(frozen=True)
 class Speed:
     """How fast a device is taken to be.
@@ -36,11 +45,11 @@ class Speed:
         return CARD_FLOPS if self.device == "cuda" else CPU_CORE_FLOPS * self.threads
 
     def is_measured(self, setting: Setting) -> bool:
-        return self.measured is not None and self.measured.rate(setting.critic.name, 1.0) is not None
+        return self.measured is not None and self.measured.rate(kind(setting), 1.0) is not None
 
     def seconds(self, setting: Setting, flops: float) -> float:
         """Of a step of so many operations."""
-        rate = self.measured.rate(setting.critic.name, flops) if self.measured else None
+        rate = self.measured.rate(kind(setting), flops) if self.measured else None
         return flops / (rate or self.guess)
 
     @property
@@ -185,7 +194,7 @@ def wall(hours: Iterable[float], jobs: int) -> float:
 
 
 def representatives(cohorts: Iterable[Cohort]) -> list[Cohort]:
-    """The cheapest, the median and the dearest variant by a step of its first cohort, for each kind of critic.
+    """The cheapest, the median and the dearest variant by a step of its first cohort, for each kind.
 
     Fewer where there are fewer sizes; none where no cost is known.
     """
@@ -196,7 +205,7 @@ def representatives(cohorts: Iterable[Cohort]) -> list[Cohort]:
     for cohort in firsts.values():
         flops = step_flops(cohort.runs[0].setting)
         if flops is not None:
-            kinds.setdefault(cohort.runs[0].setting.critic.name, {})[flops * len(cohort.runs)] = cohort
+            kinds.setdefault(kind(cohort.runs[0].setting), {})[flops * len(cohort.runs)] = cohort
     found = []
     for sizes in kinds.values():
         ranked = [sizes[flops] for flops in sorted(sizes)]

@@ -33,12 +33,12 @@ class Point(Model):
     """One measured setting.
 
     Attributes:
-        network: Name of its critic, as a spec has it: the kind of network that the rate is of.
+        kind: Of networks and method, as `wganbench.estimate.kind` names it: only like is compared with like.
         flops: Operations of a step of the whole cohort.
         rate: Operations a second.
     """
 
-    network: Text
+    kind: Text
     flops: Amount
     rate: Amount
 
@@ -64,13 +64,13 @@ class Measured(Model):
     def key(self) -> tuple[str, str, str, int]:
         return self.device, self.name, self.torch, self.threads
 
-    def rate(self, network: str, flops: float) -> float | None:
-        """Operations a second of a step of ``flops``; None where no such network was measured.
+    def rate(self, kind: str, flops: float) -> float | None:
+        """Operations a second of a step of ``flops``; None where nothing of this kind was measured.
 
         Between two points the logarithm of the rate is linear in that of the size. Beyond the largest the rate stays,
         as the device is busy; below the smallest the time stays, which is then that of calling the operators.
         """
-        known = sorted((point.flops, point.rate) for point in self.points if point.network == network)
+        known = sorted((point.flops, point.rate) for point in self.points if point.kind == kind)
         if not known:
             return None
         if flops <= known[0][0]:
@@ -109,16 +109,16 @@ def read(path: Path) -> list[Measured]:
 
 
 def keep(path: Path, new: Measured) -> None:
-    """Adds what was measured to the file; a point takes the place of one of the same network and size.
+    """Adds what was measured to the file; a point takes the place of one of the same kind and size.
 
     Raises:
         DataError: If the file is damaged, or cannot be written.
     """
     before = read(path)
-    sizes = {(point.network, point.flops) for point in new.points}
+    sizes = {(point.kind, point.flops) for point in new.points}
     old = [point for each in before if each.key == new.key for point in each.points]
-    points = [*(point for point in old if (point.network, point.flops) not in sizes), *new.points]
-    merged = new.model_copy(update={"points": sorted(points, key=lambda point: (point.network, point.flops))})
+    points = [*(point for point in old if (point.kind, point.flops) not in sizes), *new.points]
+    merged = new.model_copy(update={"points": sorted(points, key=lambda point: (point.kind, point.flops))})
     rates = Rates(version=1, measured=[*(each for each in before if each.key != new.key), merged])
     try:
         write_atomically(path, f"{rates.model_dump_json(indent=2)}\n".encode(), replace=True)

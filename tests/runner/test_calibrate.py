@@ -60,7 +60,8 @@ def test_a_rate_is_the_operations_of_the_cohort_over_the_time_of_its_step(tiny, 
     chosen, told, threads = representatives(planned(tiny())), [], torch.get_num_threads()
     found = calibrate(chosen, torch.device("cpu"), 1, str(tiny()), told.append)
     flops = [2 * step_flops(cohort.runs[0].setting) for cohort in chosen]
-    assert [(point.network, point.flops, point.rate) for point in found.points] == [("mlp", f, f / 0.5) for f in flops]
+    assert [point.kind for point in found.points] == ["mlp", "mlp, penalised"]
+    assert [(point.flops, point.rate) for point in found.points] == [(f, f / 0.5) for f in flops]
     assert found.key == ("cpu", rates.processor_name(), rates.torch_version(), 1)
     assert [line.partition(":")[0] for line in told] == ["clip", "gp"]
     assert torch.get_num_threads() == threads
@@ -90,8 +91,8 @@ def test_plan_measures_keeps_and_uses_the_rates(tiny, tmp_path, monkeypatch):
     told = json.loads(result.stdout)
     (kept,) = rates.read(tmp_path / "data" / "rates.json")
     steps = told["variants"][0]["steps"]
-    for row in told["variants"]:
-        rate = kept.rate("mlp", 2 * row["step_flops"])
+    for row, kind in zip(told["variants"], ("mlp", "mlp, penalised"), strict=True):
+        rate = kept.rate(kind, 2 * row["step_flops"])
         assert row["measured"]
         assert row["hours"] * 3600 == pytest.approx(2 * row["step_flops"] * steps / rate)
         assert 0 < row["hours"] * 3600 < took

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 
 from wganbench.errors import SpecError, WganbenchError
+from wganbench.estimate import kind
 from wganbench.plan import Cohort, step_flops
 from wganbench.rates import Measured, Point, processor_name, torch_version
 from wganbench.runner.cohort import is_out_of_memory, make_trainer
@@ -66,10 +67,10 @@ def _measured(cohort: Cohort, device: torch.device, tell: Tell) -> Iterator[Poin
             f"--calibrate: {first.variant} cannot be trained here ({why}); --variant names others"
         ) from None
     tell(
-        f"{first.variant}: a step of {len(cohort.runs)} seeds, {flops / 1e9:,.3g} GFLOP, takes {seconds:.3g} s: "
+        f"{first.variant}: a step of {flops / 1e9:,.3g} GFLOP takes {seconds:.3g} s: "
         f"{flops / seconds / 1e9:,.3g} GFLOP/s"
     )
-    yield Point(network=first.setting.critic.name, flops=flops, rate=flops / seconds)
+    yield Point(kind=kind(first.setting), flops=flops, rate=flops / seconds)
 
 
 def seconds_a_step(step: Callable[[], None], wait: Callable[[], None]) -> float:
