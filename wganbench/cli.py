@@ -1,4 +1,4 @@
-"""The command line: parse, delegate, print. Nothing here imports torch; ``run`` alone leads to it."""
+"""The command line: parse, delegate, print. Nothing here imports torch; ``run`` and ``plan --calibrate`` lead to it."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Row:
     def told(self) -> dict[str, str]:
         """As a line of a table, by column."""
         return {
-            "variant": self.variant,
+            "variant": self.family,
             "seeds": str(self.seeds),
             "steps": f"{self.steps:,}",
             "done": f"{self.done}/{self.seeds}",
