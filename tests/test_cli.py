@@ -52,6 +52,7 @@ READERS = ("report", "check", "plan")
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WGANBENCH_DATA", str(tmp_path / "data"))
     Path("tiny.toml").write_text(TINY)
     return tmp_path
 
@@ -123,10 +124,11 @@ def test_this_machine_stands_beside_the_reference(here):
     assert "2 of 5" in printed
 
 
-def test_plan_prints_cohorts_cost_and_what_can_be_settled(here):
+def test_plan_prints_runs_cost_and_what_can_be_settled(here):
     printed = ok("plan", "tiny.toml", "--profile", "smoke", "--seeds", "3", "--stack", "2")
-    assert printed.count("0/2") == 2
-    assert "core-hours" in printed
+    assert printed.count("0/3") == 2
+    assert "6 runs of profile smoke (3 steps)" in printed
+    assert "at 20 GFLOP/s, a guess; --calibrate measures" in printed
     assert "claim gp-covers-more (judged at profile smoke): needs 5 seeds, 3 planned" in printed
     assert "can reach a verdict" in ok("plan", "tiny.toml", "--profile", "smoke", "--seeds", "5")
 

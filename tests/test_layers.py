@@ -23,6 +23,8 @@ WITHOUT_TORCH = {
     "quarantine": {"errors"},
     "record": {"errors", "names", "spec", "plan", "quarantine"},
     "merge": {"errors", "record"},
+    "rates": {"errors", "spec", "record"},
+    "estimate": {"plan", "rates", "spec"},
     "work": {"errors", "spec", "plan", "record"},
     "verify": {"errors", "quarantine", "record", "work"},
     "analysis": {"errors", "names", "spec", "plan", "record", "protocols"},
@@ -33,7 +35,7 @@ WITHOUT_TORCH = {
     "protocols": {"errors", "data"},
     "cli": {
         *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "console"),
-        *("substitute", "data", "environment", "score_commands"),
+        *("substitute", "data", "environment", "score_commands", "rates", "estimate"),
         "runner",
     },
     "__main__": {"cli"},
@@ -51,7 +53,7 @@ LAYERS: dict[str, set[str]] = {
     **WITHOUT_TORCH,
     **LEAVES,
     "train": {"errors", *LEAVES},
-    "runner": {"errors", "names", "spec", "plan", "record", "work", "train", "protocols", *LEAVES},
+    "runner": {"errors", "names", "spec", "plan", "record", "rates", "estimate", "work", "train", "protocols", *LEAVES},
 }
 """What each part of the package may import, beside itself. A new part takes its place here first."""
 

@@ -1,10 +1,11 @@
-"""The command line: parse, delegate, print. Nothing here imports torch; ``run`` alone leads to it."""
+"""The command line: parse, delegate, print. Nothing here imports torch; ``run`` and ``plan --calibrate`` lead to it."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
@@ -12,13 +13,15 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from wganbench import score_commands
+from wganbench import rates, score_commands
 from wganbench.console import plain, voice
 from wganbench.environment import data_dir, inception_weights
 from wganbench.errors import RecordError, SpecError, WganbenchError
+from wganbench.estimate import Speed, estimate, representatives
 from wganbench.merge import merge_stores
 from wganbench.names import suggest
-from wganbench.plan import CPU_CORE_FLOPS, Run, cohorts, expand, family, parse_seeds, step_flops
+from wganbench.plan import Cohort, Run, cohorts, expand, family, parse_seeds
+from wganbench.rates import DeviceChoice
 from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import Experiment, available, load
 from wganbench.work.execution import Execution, ExecutorName
@@ -101,6 +104,11 @@ def _chosen(function: F) -> F:
 
 POSITIVE = click.FloatRange(min=0, min_open=True)
 COUNT = click.IntRange(min=1)
+SHOWN_VARIANTS = 20
+"""Of a plan, unless all are asked for."""
+
+_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+_threads = click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads a cohort.")
 
 
 def _executed(function: F) -> F:
@@ -128,10 +136,10 @@ def _executed(function: F) -> F:
         click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
         click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
         click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),
-        click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads a cohort."),
+        _threads,
         click.option("--jobs", type=COUNT, help="Cohorts at a time [default: by cores or cards; inline: 1]."),
         click.option("--executor", type=executors, help="[default: inline, with more than one job local]"),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        _device,
     ):
         function = option(function)
     return function
@@ -184,6 +192,13 @@ def show(
 @click.argument("experiment")
 @_chosen
 @_results()
+@data_dir
+@_device
+@_threads
+@click.option("--jobs", type=COUNT, default=1, show_default=True, help="Cohorts at a time, for the time in all.")
+@click.option("--calibrate", "measure", is_flag=True, help="Measure the rates of this machine first, and keep them.")
+@click.option("--all", "every", is_flag=True, help=f"List all variants, not only the first {SHOWN_VARIANTS}.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all variants.")
 def plan(
     experiment: str,
     seeds: str | None,
@@ -193,39 +208,68 @@ def plan(
     data: tuple[str, ...],
     stack: int | None,
     results: Path,
+    device: DeviceChoice,
+    threads: int,
+    jobs: int,
+    measure: bool,
+    every: bool,
+    as_json: bool,
 ) -> None:
-    """Print what 'run' would do: runs, cohorts, what is done, the cost, and which claims it can settle."""
+    """Print what 'run' would do: runs, what is done, parameters, operations, hours, and which claims it can settle."""
     from wganbench.analysis.verdict import reachable
+    from wganbench.data.shelf import data_folder  # numpy, which all else does without
 
     spec, _ = _load(experiment, overrides, data, profile, variants)
     runs = _runs(spec, seeds, profile, variants)
-    recorded = Store(results).load()
-    table = Table("cohort", "seeds", "steps", "recorded", "GFLOP a step and seed", "core-hours", box=None)
-    total = 0.0
-    for cohort in cohorts(runs, stack or spec.stack):
-        setting, flops = cohort.runs[0].setting, step_flops(cohort.runs[0].setting)
-        done = sum(run.id in recorded for run in cohort.runs)
-        hours = None if flops is None else flops * setting.steps * len(cohort.runs) / CPU_CORE_FLOPS / 3600
-        total += (hours or 0.0) if done < len(cohort.runs) else 0.0
-        table.add_row(
-            cohort.id,
-            str(len(cohort.runs)),
-            f"{setting.steps:,}",
-            f"{done}/{len(cohort.runs)}",
-            "unknown" if flops is None else f"{flops / 1e9:.3g}",
-            "unknown" if hours is None else f"{hours:.2g}",
-        )
-    console = plain()
-    console.print(table)
-    click.echo(
-        f"{len(runs)} runs of profile {profile} ({spec.says(profile)}); about {total:.2g} core-hours left, by counting "
-        f"operations at {CPU_CORE_FLOPS / 1e9:g} GFLOP/s"
-    )
-    planned = len({run.seed for run in runs})
-    for claim, can, needed in reachable(spec, planned):
-        where = f"judged at profile {claim.profile}"
-        word = f"can reach a verdict with {planned} seeds" if can else f"needs {needed} seeds, {planned} planned"
-        click.echo(f"claim {claim.id} ({where}): {word}")
+    planned = cohorts(runs, stack or spec.stack)
+    file = data_folder() / rates.FILE
+    if measure:
+        device = _calibrate(planned, device, threads, spec.path, file)
+    done = {name for name, record in Store(results).load().items() if record.status != "failed"}
+    speed = Speed(rates.choose(rates.read(file), device, threads), device, threads)
+    found = estimate(planned, done, speed, jobs)
+    n_seeds = len({run.seed for run in runs})
+    claims = [
+        {"claim": claim.id, "profile": claim.profile, "reachable": can, "needed_seeds": needed}
+        for claim, can, needed in reachable(spec, n_seeds)
+    ]
+    if as_json:
+        about = {"experiment": spec.name, "profile": profile, "runs": len(runs), "seeds": n_seeds, "jobs": jobs}
+        total = {"hours_left": found.hours_left, "wall_hours": found.wall_hours, "rates": speed.says()}
+        rows = [asdict(row) for row in found.rows]
+        click.echo(json.dumps({**about, **total, "variants": rows, "claims": claims}, indent=2))
+        return
+    shown = found.rows if every else found.rows[:SHOWN_VARIANTS]
+    _print_rows([row.told() for row in shown])
+    if len(shown) < len(found.rows):
+        click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
+    click.echo(f"{len(runs):,} runs of profile {profile} ({spec.says(profile)})")
+    for line in found.lines(speed, jobs):
+        click.echo(line)
+    for claim in claims:
+        where = f"judged at profile {claim['profile']}"
+        can = f"can reach a verdict with {n_seeds} seeds"
+        needs = f"needs {claim['needed_seeds']} seeds, {n_seeds} planned"
+        needs = "no number of seeds is enough for a verdict" if claim["needed_seeds"] is None else needs
+        word = can if claim["reachable"] else needs
+        click.echo(f"claim {claim['claim']} ({where}): {word}")
+
+
+def _calibrate(planned: Sequence[Cohort], device: DeviceChoice, threads: int, spec: str, file: Path) -> DeviceChoice:
+    """Measures on this machine, and keeps the rates in ``file``; the kind of device that it was."""
+    rates.read(file)  # that a damaged one is told of at once
+    chosen = representatives(planned)
+    if not chosen:
+        raise SpecError("--calibrate: no variant of known cost; it takes networks that wganbench has")
+    from wganbench.runner import choose_device  # imports torch, which all else does without
+    from wganbench.runner.calibrate import calibrate
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    found = calibrate(chosen, choose_device(device), threads, spec, tell)
+    rates.keep(file, found)
+    return found.device
 
 
 @cli.command()

@@ -11,7 +11,7 @@ from wganbench.errors import SpecError
 from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, digest, short_name
 
 CPU_CORE_FLOPS = 20e9
-"""What one CPU core was seen to sustain on these small networks; only for the estimate that ``plan`` prints."""
+"""What one CPU core was seen to sustain on these small networks; only for estimates, where nothing was measured."""
 
 MAX_RUNS = 20_000
 """Of a plan."""

@@ -97,6 +97,7 @@ class Provenance(Model):
         commit: Of wganbench's checkout; None for an installed package.
         dirty: Whether that checkout had uncommitted changes; None where there is none.
         precision: The least that torch was allowed in products of float32 matrices.
+        convolutions: The least that it was allowed in convolutions of float32, which CUDA alone has in TF32.
         libraries: Versions by package name.
         started: UTC, ISO 8601, to the second.
     """
@@ -109,12 +110,14 @@ class Provenance(Model):
     libraries: dict[Text, Text]
     started: Text
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    convolutions: Literal["float32", "tf32"] = "float32"
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """The plain precision is left out, so that records made before it was told stay as they are."""
         content: dict[str, Any] = serialize(self)
-        return {key: value for key, value in content.items() if (key, value) != ("precision", "float32")}
+        plain = {"precision": "float32", "convolutions": "float32"}
+        return {key: value for key, value in content.items() if plain.get(key, ...) != value}
 
 
 class Record(Model):

@@ -146,6 +146,7 @@ def test_runs_scored_by_two_protocols_stand_in_two_rows(experiment):
         ({"threads": 8}, "numbers of CPU threads: 1 (2 runs), 8 (1 run)"),
         ({"deterministic": False}, "algorithms: any (1 run), held to be deterministic (2 runs)"),
         ({"precision": "tf32"}, "precisions of matrix products: float32 (2 runs), tf32 (1 run)"),
+        ({"convolutions": "tf32"}, "precisions of convolutions: float32 (2 runs), tf32 (1 run)"),
         ({"commit": "fedcba9876543210"}, "commits: 0123456 (2 runs), fedcba9 (1 run)"),
         ({"commit": None}, "commits: 0123456 (2 runs), none (1 run)"),
         (

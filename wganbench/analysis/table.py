@@ -193,6 +193,7 @@ def _circumstances(record: Record) -> Iterator[tuple[str, str]]:
     yield "devices", made_by.device
     yield "precisions", record.setting.precision
     yield "precisions of matrix products", made_by.precision
+    yield "precisions of convolutions", made_by.convolutions
     yield "numbers of CPU threads", str(made_by.threads)
     yield "algorithms", "held to be deterministic" if made_by.deterministic else "any"
     yield "commits", made_by.commit[:SHORT] if made_by.commit else "none"

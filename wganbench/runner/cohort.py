@@ -136,7 +136,7 @@ def _train(
     except _OutOfTimeError as error:
         _fail(traces, str(error))
     except Exception as error:
-        if _is_out_of_memory(error) and not attempt.memory_is_short:
+        if is_out_of_memory(error) and not attempt.memory_is_short:
             raise OutOfMemory(_first_line(error)) from None
         if len(cohort.runs) > 1 and "vmap" in str(error) and all(trace.steps_done == 0 for trace in traces):
             raise _NotStackableError(_first_line(error)) from None
@@ -179,7 +179,7 @@ def _record(
     )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 
 from wganbench.record import Provenance
+from wganbench.runner.numerics import convolutions_are_rounded
 
 LIBRARIES = ("wganbench", "torch", "numpy", "scipy", "POT")
 PRECISIONS: dict[str, Literal["float32", "tf32", "bfloat16"]] = {
@@ -35,6 +36,7 @@ def provenance(device: torch.device) -> Provenance:
         libraries={"python": platform.python_version(), **versions()},
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         precision=PRECISIONS[torch.get_float32_matmul_precision()],
+        convolutions="tf32" if device.type == "cuda" and convolutions_are_rounded() else "float32",
     )
 
 

@@ -19,6 +19,7 @@ from wganbench.plan import Cohort
 from wganbench.record import Store, write_atomically
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, train_cohort
+from wganbench.runner.numerics import numerics
 from wganbench.runner.provenance import provenance
 from wganbench.runner.resolve import add_import_folders
 from wganbench.work.heart import Heart
@@ -82,27 +83,13 @@ def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
         return
     try:
         if job.left(store):
-            with _set_up(job):
+            add_import_folders(job.import_folders)
+            with numerics(torch.device(job.device), job.threads, deterministic=job.deterministic):
                 _Attempt(folder, job, store, lease, stop, alone).make()
         if not job.left(store):
             lease.forget()  # the folder stays for the command, which reads the log
     finally:
         lease.release()
-
-
-@contextmanager
-def _set_up(job: Job) -> Iterator[None]:
-    """Threads and algorithms as the job says, in whatever process this is: both decide the last bits."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it sums may vary
-    add_import_folders(job.import_folders)
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(job.threads)
-    torch.use_deterministic_algorithms(job.deterministic)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
 
 
 class _Attempt:

@@ -27,6 +27,9 @@ from wganbench.spec import RECORDED, Model, Name, Setting, Text, mistakes
 from wganbench.work.lease import Leases
 
 FOLDER = ".work"
+BIG_STEP_FLOPS = 1e12
+"""Of a step: at some 10 TFLOP/s it takes a tenth of a second, about as long as launching the kernels of a deep network.
+What takes longer gains nothing by a card's being shared, and has the most to lose of its memory."""
 
 Event = dict[str, Any]
 """A line of a log: ``time`` (seconds since 1970), ``event``, and what belongs to it."""
@@ -281,3 +284,8 @@ class Planned:
     folder: JobFolder
     job: Job
     flops: float | None
+
+    @property
+    def is_big(self) -> bool:
+        """Whether it has enough for a whole card to do in each step; one of unknown cost is taken to be small."""
+        return self.flops is not None and self.flops / self.job.setting.steps >= BIG_STEP_FLOPS

@@ -54,7 +54,8 @@ class _Worker:
     Attributes:
         line: Carries the orders to it; when a job has ended it asks for the next, or hangs up.
         planned: The last job that it was given.
-        slot: Its place, as long as it lives, from its first job on.
+        slot: Its card, as long as it lives, from its first job on.
+        places: What its job has of the card, as long as that is under way.
         hung_up: Whether it is leaving, and may still hold memory of its card.
     """
 
@@ -62,14 +63,15 @@ class _Worker:
     line: Connection
     planned: Planned | None = None
     slot: Slot = None
+    places: Sequence[Slot] = ()
     hung_up: bool = False
 
-    def begin(self, planned: Planned, results: Path, slot: Slot) -> bool:
+    def begin(self, planned: Planned, results: Path, places: Sequence[Slot]) -> bool:
         """Gives it a job; False where it is dead."""
-        self.planned, self.slot = planned, slot
+        self.planned, self.slot, self.places = planned, places[0], places
         # A worker's folder is the one that this process was started in, wherever this process is by now.
         try:
-            self.line.send((planned.folder.path.absolute(), results.absolute(), slot))
+            self.line.send((planned.folder.path.absolute(), results.absolute(), self.slot))
         except OSError:
             return False
         return True
@@ -98,7 +100,7 @@ class _Worker:
 
 
 class Local:
-    """``jobs`` processes at a time; on cards, ``per_gpu`` for each of those that are visible."""
+    """``jobs`` processes at a time; on cards, ``per_gpu`` for each of those that are visible, or a big job alone."""
 
     def __init__(self, execution: Execution, store: Store, device: str):
         self.store = store
@@ -157,24 +159,38 @@ class _Shift:
 
     def __init__(self, local: Local, jobs: Sequence[Planned], slots: Sequence[Slot], stop: Stop):
         self.local, self.stop = local, stop
-        self.waiting, self.free = deque(jobs), deque(slots)
+        self.waiting, self.slots, self.free = deque(jobs), slots, deque(slots)
         self.busy: list[_Worker] = []
         self.spare: deque[_Worker] = deque()
         self.leaving: list[_Worker] = []
 
     def fill(self) -> None:
         """Gives every free place the next job, and has a spare worker ready for each place."""
-        while self.waiting and self.free and self.stop.reason is None:
-            worker = self._next(self.free[0])
-            if worker.begin(self.waiting[0], self.local.store.root, self.free[0]):
+        while self.waiting and self.stop.reason is None and (places := self._places(self.waiting[0])):
+            worker = self._next(places[0])
+            if worker.begin(self.waiting[0], self.local.store.root, places):
                 self.busy.append(worker)
-                self.waiting.popleft(), self.free.popleft()
+                self.waiting.popleft()
+                for place in places:
+                    self.free.remove(place)
             else:
                 self._leave(worker)
         while len(self.spare) < min(len(self.waiting), len(self.busy)) and self.stop.reason is None:
             self.spare.append(self.local.start())
         while self.spare and not self.waiting:
             self._leave(self.spare.popleft())
+
+    def _places(self, planned: Planned) -> list[Slot]:
+        """The free places that a job is to have: a big one all of a card, any other one; none until there are so many.
+
+        What is behind a job that waits for a card waits with it: the dearest come first, so that this is seldom long.
+        """
+        if not planned.is_big:
+            return list(self.free)[:1]
+        for place in self.free:
+            if place is None or self.free.count(place) == self.slots.count(place):
+                return [place] * (1 if place is None else self.slots.count(place))
+        return []
 
     def _next(self, slot: Slot) -> _Worker:
         """The worker for a place: the one that had it, else one that has had none."""
@@ -198,7 +214,7 @@ class _Shift:
             else:  # a card is free again when the process is gone
                 continue
             self.busy.remove(worker)
-            self.free.append(worker.slot)
+            self.free.extend(worker.places)
             over.append(worker.planned)
         for worker in [worker for worker in self.leaving if not worker.process.is_alive()]:
             worker.end_group()

@@ -98,7 +98,7 @@ class Ray:
     def _run(
         self, jobs: Sequence[Planned], stop: Stop, request: Request, going: Going, most: int | None
     ) -> Iterator[Planned]:
-        task = self._task(request)
+        task, whole = self._task(request), self._task(self._request(int(request["CPU"]), whole_card=True))
         seconds = BATCH_SECONDS if self.device == "cuda" else 0.0
         waiting = deque(batches(jobs, seconds, math.ceil(len(jobs) / self._at_a_time(request, most))))
         busy: dict[Any, _Batch] = {}
@@ -107,7 +107,8 @@ class Ray:
             while (waiting and stop.reason is None) or busy:
                 while waiting and stop.reason is None and (most is None or len(busy) < most):
                     batch = _Batch(waiting.popleft())
-                    busy[task.remote(*arguments(batch.jobs, self.store, going))] = batch
+                    fitting = whole if batch.jobs[0].is_big else task  # a big job takes so long that it is alone
+                    busy[fitting.remote(*arguments(batch.jobs, self.store, going))] = batch
                 ended = self._wait(busy)
                 for reference in ended:
                     begun = self._begun(reference, busy[reference])

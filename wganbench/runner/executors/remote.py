@@ -1,7 +1,8 @@
 """What workers on other machines have in common, Ray's and SLURM's: no pipe and no signal from here reaches them.
 
 They are to see the same files as the command, under the same paths: the results folder, this package, the folder that
-the command was started in, and the modules beside the spec.
+the command was started in, the modules beside the spec, the data folder and the weights of score networks. Nor do they
+have its environment: where the last two lie is told to each.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from wganbench.data.shelf import VARIABLE, data_folder
 from wganbench.record import Store, write_atomically
+from wganbench.runner.resolve import INCEPTION_WEIGHTS
 from wganbench.runner.worker import work
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.stop import Stop
@@ -26,7 +29,11 @@ LOOK_SECONDS = 0.5
 """How often a worker looks whether it is to stop."""
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 
-Arguments = tuple[str, str, list[str], str, str]
+PATHS = (INCEPTION_WEIGHTS, "TORCH_HOME")
+"""Variables that name a file or folder which a training reads; in the second torch keeps what it has downloaded."""
+
+Environment = dict[str, str]
+Arguments = tuple[str, str, list[str], str, str, Environment]
 """Of the function that ``carried`` makes."""
 
 
@@ -49,30 +56,52 @@ class Going:
             self.path.unlink()
 
 
-def carried() -> Callable[[str, str, list[str], str, str], None]:
+def carried() -> Callable[[str, str, list[str], str, str, Environment], None]:
     """A function for a worker elsewhere; it brings along what it takes to find this package.
 
     It is pickled whole, as functions within functions are, where one of a module would be looked up by the module's
     name: in vain on a node that has not got the package installed, or to find another version of it.
     """
 
-    def begin(package_root: str, folder: str, jobs: list[str], results: str, going: str) -> None:
+    def begin(
+        package_root: str, folder: str, jobs: list[str], results: str, going: str, environment: dict[str, str]
+    ) -> None:
         os.chdir(folder)
         if package_root not in sys.path:
             sys.path.insert(0, package_root)
-        importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, going)
+        importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, going, environment)
 
     return begin
 
 
 def arguments(jobs: Sequence[Planned], store: Store, going: Going) -> Arguments:
     folders = [str(planned.folder.path.resolve()) for planned in jobs]
-    return str(PACKAGE_ROOT), str(Path.cwd()), folders, str(store.root.resolve()), str(going.path.resolve())
+    paths = str(store.root.resolve()), str(going.path.resolve())
+    return str(PACKAGE_ROOT), str(Path.cwd()), folders, *paths, environment()
 
 
-def work_on(jobs: Sequence[str], results: str, going: str) -> None:
+def environment() -> Environment:
+    """The data folder and ``PATHS``, all absolute, as this process has them; what is not set is not there."""
+    given = {name: Path(os.environ[name]).expanduser().absolute() for name in PATHS if os.environ.get(name)}
+    return {name: str(path) for name, path in {VARIABLE: data_folder(), **given}.items()}
+
+
+@contextmanager
+def _in(environment: Environment) -> Iterator[None]:
+    """Another command's may have been here before, in a process that Ray uses again."""
+    before = {name: os.environ.pop(name) for name in (VARIABLE, *PATHS) if name in os.environ}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name in environment:
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def work_on(jobs: Sequence[str], results: str, going: str, environment: Environment) -> None:
     """The life of a worker, or a part of it: one job after the other."""
-    with Stop().on_signals() as stop, _until_gone(Path(going), stop), _until_warned(stop):
+    with _in(environment), Stop().on_signals() as stop, _until_gone(Path(going), stop), _until_warned(stop):
         for path in jobs:
             with contextlib.suppress(Exception):  # the job's log has it
                 work(Path(path), Path(results), stop, alone=True)
