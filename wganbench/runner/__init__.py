@@ -17,8 +17,9 @@ import torch
 from wganbench.errors import RecordError, SpecError
 from wganbench.plan import Cohort, Run, cohorts, step_flops
 from wganbench.record import Record, Store, checksum_of
+from wganbench.runner.beforehand import import_all
 from wganbench.runner.executors import make_executor
-from wganbench.runner.resolve import add_import_folders, import_all, import_folders
+from wganbench.runner.resolve import add_import_folders, import_folders
 from wganbench.work.execution import Execution
 from wganbench.work.job import Event, Job, Planned, WorkFolder
 from wganbench.work.lease import BEAT_SECONDS
@@ -92,8 +93,7 @@ def run_all(
     wanted = pending(runs, recorded, again=again, keep_failed=keep_failed)
     todo = [cohort for cohort in cohorts(runs, execution.stack) if any(run.id in wanted for run in cohort.runs)]
     add_import_folders(import_folders(spec_path))
-    for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
-        import_all(setting)
+    import_all({cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values())
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
     store.prepare(sorted({run.experiment for run in runs}))
     work = WorkFolder(store)

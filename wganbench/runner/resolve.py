@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import math
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -16,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wganbench import names
-from wganbench.errors import ExtensionError, SpecError
+from wganbench.errors import ExtensionError
 from wganbench.protocols import path_of
 from wganbench.scores.seen import ScoreNetwork
-from wganbench.spec import Component, Setting
+from wganbench.spec import Component
 
 MEASURE_INPUTS = (
     *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
@@ -58,46 +57,6 @@ def import_folders(spec_path: str) -> list[str]:
 def add_import_folders(folders: Iterable[str]) -> None:
     """Makes modules in these folders importable, after all that is installed."""
     sys.path += [folder for folder in folders if folder not in sys.path]
-
-
-def import_all(setting: Setting) -> None:
-    """Imports every name of a setting and checks that it takes what it will be given.
-
-    Raises:
-        ExtensionError: For the first that does not.
-        DataError: If a score's weights or an image set cannot be had.
-        SpecError: If a measure reads what the fixed generator cannot tell.
-    """
-    for use in setting.measures.values():
-        measure(use.measure)
-    for component in (setting.pictures or {}).values():
-        picture(component)
-    if setting.score is not None:
-        score(setting.score)
-    factory("objective", setting.objective)()
-    constraint(setting.constraint)
-    for network in filter(None, (setting.generator, setting.critic)):
-        factory("network", network)
-    for optimizer in filter(None, (setting.generator_optimizer, setting.critic_optimizer)):
-        factory("optimizer", optimizer)
-    _check_fixed(setting)
-
-
-def _check_fixed(setting: Setting) -> None:
-    """Makes data and fixed generator, and sees that measures which read the latter can."""
-    data = factory("data set", setting.data)()
-    fixed = factory("fixed generator", setting.fixed_generator)() if setting.fixed_generator else None
-    formula = getattr(fixed, "distance", None)  # a stranger's need not have one
-    has_formula = formula is not None and not math.isnan(formula(data))
-    for label, use in setting.measures.items():
-        name = use.measure.name
-        if fixed is None and not names.is_dotted(name) and "fixed" in _observing("measure", use.measure)[1]:
-            raise SpecError(f"measures.{label}: reads a fixed generator, and the setting has none; set fixed_generator")
-        if names.find("measure", name).closed_form and not has_formula:
-            raise SpecError(
-                f"measures.{label}: there is no formula for the distance from {setting.data.name!r} to "
-                f"{setting.fixed_generator.name if setting.fixed_generator else None!r} of it; use fixed_wasserstein"
-            )
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
@@ -152,6 +111,11 @@ def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.fl
     """A function from the inputs by name to the array."""
     bound, taken = _observing("picture", component)
     return lambda given: np.asarray(bound(*(given[name] for name in taken)), dtype=np.float64)
+
+
+def inputs_of(kind: str, component: Component) -> list[str]:
+    """What a measure or picture asks to be given, by name."""
+    return _observing(kind, component)[1]
 
 
 def _observing(kind: str, component: Component) -> tuple[Callable[..., Any], list[str]]:
