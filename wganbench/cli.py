@@ -388,8 +388,10 @@ def report(
         profiles = _recorded_profiles(spec, records)
         for profile in profiles:
             if against is None:
-                rows = table.results(spec, records, profile, measures=table.headline(spec))
-                first = overview(spec, records, profile) if form is None else rows
+                if form is None:
+                    first = overview(spec, records, profile)
+                else:
+                    first = table.results(spec, records, profile, measures=table.headline(spec))
                 tables += [first] if first.rows or spec.success_table is None else []
             else:
                 tables.append(table.compare(spec, records, reference, profile))

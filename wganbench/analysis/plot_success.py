@@ -107,7 +107,7 @@ def choices(axes: Axes, of: Choices, *, y: str) -> None:
             if interval is not None:
                 axes.plot([centre] * 2, [interval.low, interval.high], color=colour, linewidth=1.5, gid="interval")
         means = [each.mean() for each in method.values]
-        (line,) = axes.plot(at, means, marker, color=colour, ms=6, label=method.label, gid="means", zorder=3)
+        (line,) = axes.plot(at, means, marker, color=colour, ms=5, label=method.label, gid="means", zorder=3)
         line.set(markeredgecolor="white", markeredgewidth=0.5)
     counts = [len(each) for each in of.methods[0].values]
     labels = [f"{value.replace('_', ' ')}\nn = {n}" for value, n in zip(of.values, counts, strict=True)]
