@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.analysis import drawn
 from wganbench.cli import cli
 from wganbench.record import Store
 
@@ -213,6 +215,46 @@ def test_merge_takes_in_skips_and_refuses(here):
     ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "1", "--results", "b")
     assert "2 records taken in, 2 were here, 0 refused" in ok("merge", "a", "--results", "b")
     assert "0 records taken in, 4 were here, 0 refused" in ok("merge", "a", "--results", "b")
+
+
+# ---- random architectures -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorded(here):
+    """The three architectures of ``drawn.toml`` under its profile quick."""
+    experiment, store = drawn.spec(here), Store("results")
+    found = drawn.runs(experiment, [(1.2, 7.1), (3.0, 5.0), (1.0, 1.0)], profile="quick", score_protocol=drawn.OTHER)
+    store.prepare(["drawn"])
+    for record in found:
+        store.write(record)
+    return found
+
+
+def test_run_ends_with_the_success_table(recorded):
+    printed = ok("run", "drawn.toml", "--profile", "quick")
+    _, summary, table = printed.partition("all 6 runs are recorded in results; nothing trained.")
+    assert summary
+    assert "drawn, quick: architectures that score above a threshold" in table
+    assert [cell.strip() for cell in table.splitlines()[7].split("│")[1:6]] == ["2", "0", "1", "1", "1"]
+    assert "Direction only: shapes10, classifier@shapes10-32-1a2b3c4d, 2,000 steps, not the paper's." in table
+    as_json = ok("run", "drawn.toml", "--profile", "quick", "--log-json")
+    assert all(json.loads(line) for line in as_json.splitlines())
+
+
+def test_report_ends_with_the_success_table_in_every_format(recorded):
+    printed = ok("report", "drawn.toml")
+    assert "drawn, quick: architectures that score above a threshold" in printed
+    assert "a000-gan" not in printed  # nobody reads the rows of hundreds of runs
+    markdown = ok("report", "drawn.toml", "--format", "markdown")
+    assert markdown.index("a000-gan") < markdown.index("| score above | only gan |")
+    blocks = ok("report", "drawn.toml", "--format", "csv").strip().split("\n\n")
+    rows = list(csv.DictReader(blocks[-1].splitlines()))
+    assert [row["only_second"] for row in rows[:3]] == ["0", "1", "1"]
+    last = ok("report", "drawn.toml", "--format", "json").strip().split("\n}\n")[-1]
+    assert json.loads(last)["rows"][2]["threshold"] == 2.0
+    text = Path("results/REPORT.md").read_text()
+    assert "**drawn, quick: architectures that score above a threshold**" in text
 
 
 def test_list_show_and_schema_print(here):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -338,6 +338,11 @@ def run(
             planned=len(runs),
             stop=stop.reason,
         )
+    if spec.success_table is not None and stop.reason is None and not log_json:
+        from wganbench.analysis import success, table  # scipy takes a second to import
+
+        found, _ = Store(results).scan()
+        _print_tables(table.terminal(each) for each in success.success_tables(spec, found, profile))
     if stop.reason is not None:
         click.echo(f"wganbench: {stop.reason}; what was recorded stays, the same command goes on from there", err=True)
         sys.exit(EXIT_CODES[stop.reason])
@@ -391,7 +396,7 @@ def report(
     Without EXP it is about every experiment that ships; with EXP about these, and any other recorded in the folder.
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
-    from wganbench.analysis import table
+    from wganbench.analysis import success, table
     from wganbench.analysis.overview import overview
 
     store = Store(results)
@@ -406,20 +411,32 @@ def report(
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
     reference = Store(against).load() if against is not None else {}
     for spec in shown:
-        for profile in _recorded_profiles(spec, records):
+        profiles = _recorded_profiles(spec, records)
+        for profile in profiles:
             if against is None:
-                rows = table.results(spec, records, profile, measures=table.headline(spec))
-                tables.append(overview(spec, records, profile) if form is None else rows)
+                if form is None:
+                    first = overview(spec, records, profile)
+                else:
+                    first = table.results(spec, records, profile, measures=table.headline(spec))
+                tables += [first] if first.rows or spec.success_table is None else []
             else:
                 tables.append(table.compare(spec, records, reference, profile))
-    console = plain()
-    for each in tables:
-        if form is None:
-            console.print(table.terminal(each))
-        else:
+        if against is None:
+            tables += [each for profile in profiles for each in success.success_tables(spec, records, profile)]
+            tables += success.overridden_tables(spec, records)
+    if form is None:
+        _print_tables(table.terminal(each) for each in tables)
+    else:
+        for each in tables:
             click.echo(table.render(each, form), nl=form != "markdown")
     if form is None:
         click.echo(f"{results / 'REPORT.md'}: {reporting.tally(made.verdicts)}")
+
+
+def _print_tables(tables: Iterable[Table]) -> None:
+    console = plain()
+    for each in tables:
+        console.print(each)
 
 
 def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[str]:

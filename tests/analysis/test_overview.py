@@ -1,5 +1,6 @@
 import pytest
 
+from tests.analysis import drawn
 from tests.analysis.factory import CLAIMS, PUBLISHED, fill, made, record
 from wganbench.analysis.overview import overview
 from wganbench.analysis.table import render
@@ -55,3 +56,28 @@ def test_with_published_numbers_they_stand_beside_the_measured_ones(tmp_path, st
 
 def test_nothing_recorded_is_no_row(tmp_path):
     assert overview(made(tmp_path, CLAIMS), {}, "paper").rows == ()
+
+
+REFERENCE = """
+[variants.dcgan]
+objective = "non_saturating"
+generator = { name = "dcgan_generator", filters = 64 }
+critic = { name = "dcgan_critic", filters = 64 }
+generator_optimizer = { name = "adam", lr = 2e-4 }
+critic_optimizer = { name = "adam", lr = 2e-4 }
+"""
+CITED = """
+[[published]]
+variant = "dcgan"
+measure = "inception_score"
+value = 7.24
+source = "somebody"
+"""
+
+
+@pytest.mark.parametrize("more", [(), (CITED,)], ids=["unpublished", "published"])
+def test_random_architectures_have_no_row_as_their_success_table_is_shown(tmp_path, more):
+    experiment = drawn.spec(tmp_path, REFERENCE, *more)
+    found = [*drawn.runs(experiment, [(1.0, 6.0)] * 3), drawn.run(experiment, "dcgan", 7.0)]
+    table = overview(experiment, drawn.by_id(found), "paper")
+    assert [row.cells()["variant"] for row in table.rows] == ["dcgan"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import report
 from wganbench.analysis.report import BEGIN, END, write_report
@@ -246,3 +247,48 @@ def test_mixed_devices_are_warned_of_under_the_table(experiment, store):
     for each in [*records(experiment, "good", GOOD, n=2), record(experiment, "bad", 0, {}, provenance=card)]:
         store.write(each)
     assert "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (2 runs)." in text_of(experiment, store)
+
+
+# ---- random architectures -------------------------------------------------------------------------------------------
+
+
+def random_architectures(folder, store, n=40):
+    experiment = drawn.spec(folder)
+    found = drawn.runs(experiment, [(1.0 + place / 20, 6.0 + place / 20) for place in range(n)])
+    return experiment, report.compose([experiment], store, drawn.by_id(found), store.root).markdown
+
+
+def test_the_success_table_comes_before_the_runs_which_are_folded_away(tmp_path, store):
+    _, text = random_architectures(tmp_path, store)
+    section = text[text.index("### Profile `paper`") :]
+    title = section.index("**drawn, paper: architectures that score above a threshold**")
+    folded = section.index("<details><summary>All 80 rows</summary>\n\n| variant | inception_score ↑ ")
+    assert title < section.index("| 1.5 | 0 | 11 | 29 | 0 |") < folded < section.index("| a039-wgan-gp |")
+    assert section.index("</details>") > section.index("| a039-wgan-gp |")
+    assert section.count("40 architectures with runs of both gan and wgan-gp") == 1
+    assert "### Profile `quick`" not in text
+
+
+def test_few_runs_are_not_folded_and_of_many_that_are_missing_some_are_named(tmp_path, store):
+    _, text = random_architectures(tmp_path, store, n=2)
+    assert "<summary>All" not in text
+    assert "| a001-wgan-gp |" in text
+    assert "No runs yet, 0 of 1 runs: a002-gan, a002-wgan-gp, a003-gan, " in text
+    assert "a007-wgan-gp and 64 more." in text
+
+
+def test_architectures_with_overrides_have_their_table_among_the_other_runs(tmp_path, store):
+    changed = drawn.spec(tmp_path, overrides=["steps=3000"])
+    found = drawn.by_id(drawn.runs(changed, [(1.0, 6.0)] * 40))
+    experiment = drawn.spec(tmp_path)
+    text = report.compose([experiment], store, found, store.root).markdown
+    rest = text[text.index("## Other runs") :]
+    title = rest.index("**drawn, paper with steps=3000: architectures that score above a threshold**")
+    assert title < rest.index("Direction only: imagenet32, ") < rest.index("<details><summary>All of them</summary>")
+
+
+def test_without_a_success_table_nothing_is_said_of_architectures(experiment, store):
+    fill(store, experiment)
+    assert "architecture" not in text_of(experiment, store).replace(
+        "n counts runs, one number a variant, or architectures", ""
+    )

@@ -7,14 +7,16 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import matplotlib.figure
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench.analysis import plot, plot_pictures, plot_points, table
+from wganbench.analysis import drawing_success, plot, plot_pictures, plot_points, table
 from wganbench.analysis.plot import Array
+from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.table import number
 from wganbench.errors import RecordError
@@ -22,7 +24,7 @@ from wganbench.names import STRANGER, Scale
 from wganbench.plan import family
 from wganbench.record import Artefact, Record, Store
 from wganbench.spec import MAX_FLOAT, Experiment, Figure, scale_of, short_name
-from wganbench.spec.experiment import PICTURED, number_at
+from wganbench.spec.experiment import PICTURED, SAMPLED, number_at
 
 RANKED = ("paper", "reduced", "quick", "smoke")
 """Profiles from the longest to the shortest; others follow in the spec's order."""
@@ -91,6 +93,8 @@ def _drawable(
         if name in by_family
     }
     every = [record for some in used.values() for record in some]
+    if figure.kind in SAMPLED and not _has_architectures(figure, samples_of(experiment, every, profile)):
+        return {}
     return used if figure.kind != "points" or any(_finals(figure, record) for record in every) else {}
 
 
@@ -98,11 +102,18 @@ def _has_data(experiment: Experiment, figure: Figure, record: Record) -> bool:
     """Whether there is anything to draw of a run, as far as its record tells without its artefact."""
     if figure.kind == "curves":
         return bool(_curves_of(experiment, figure, record))
+    if figure.kind in SAMPLED:
+        return True
     if figure.kind == "points":  # a diverged run has no final value, and is counted in the legend
         return record.status != "failed" and number_at(record.setting, figure.x or "") is not None
     if figure.kind in PICTURED and (record.status == "failed" or figure.picture not in (record.setting.pictures or {})):
         return False
     return _npz(record) is not None
+
+
+def _has_architectures(figure: Figure, samples: Iterable[Sample]) -> bool:
+    sample = largest(samples)
+    return sample is not None and drawing_success.can_draw(figure.kind, sample)
 
 
 def _npz(record: Record) -> Artefact | None:
@@ -482,6 +493,24 @@ def _law(label: str, means: Mapping[float, float], position: int | None) -> plot
     return plot_points.Law(label, np.array(x), np.array([means[at] for at in x]), position)
 
 
+# ---- random architectures -------------------------------------------------------------------------------------------
+
+
+def _success(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    return drawing_success.success_figure(_sample(drawing), partial(_about, drawing), title_of(drawing))
+
+
+def _factors(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    return drawing_success.factors_figure(_sample(drawing), partial(_about, drawing), title_of(drawing))
+
+
+def _sample(drawing: Drawing) -> Sample:
+    records = [record for some in drawing.used.values() for record in some]
+    sample = largest(samples_of(drawing.experiment, records, drawing.profile))
+    assert sample is not None  # or nothing could be drawn
+    return sample
+
+
 _KINDS: dict[str, Callable[[Drawing, Store], matplotlib.figure.Figure]] = {
     "clouds": _clouds,
     "curves": _curves,
@@ -489,4 +518,6 @@ _KINDS: dict[str, Callable[[Drawing, Store], matplotlib.figure.Figure]] = {
     "histograms": _histograms,
     "surfaces": _surfaces,
     "points": _points,
+    "success": _success,
+    "factors": _factors,
 }

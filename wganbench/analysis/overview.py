@@ -1,8 +1,11 @@
-"""What a reader sees first of an experiment under a profile: a row a variant, or a row a published number."""
+"""What a reader sees first of an experiment under a profile: a row a variant, or a row a published number.
+
+Of random architectures that is their success table; the rows of hundreds of variants are left to the report.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from wganbench.analysis.frame import Summary
@@ -70,9 +73,15 @@ def centre_text(summary: Summary | None) -> str:
     )
 
 
-def by_variant(experiment: Experiment, records: Mapping[str, Record], profile: str) -> Table:
-    """A row a recorded variant, a column a measure: what a spec without published numbers has to show."""
-    found = measured(experiment, records, profile)
+def by_variant(
+    experiment: Experiment, records: Mapping[str, Record], profile: str, without: Collection[str] = ()
+) -> Table:
+    """A row a recorded variant, a column a measure: what a spec without published numbers has to show.
+
+    Args:
+        without: Variants that have no row.
+    """
+    found = [item for item in measured(experiment, records, profile) if item.variant not in without]
     chosen = headline(experiment)
     scales = {item.measure: item.scale for item in found if item.measure in chosen and item.summary.n_runs}
     columns = tuple((name, scales[name], _protocols(found, name)) for name in chosen if name in scales)
@@ -95,11 +104,23 @@ def _protocols(found: Iterable[Measured], measure: str) -> str | None:
 
 
 def overview(experiment: Experiment, records: Mapping[str, Record], profile: str) -> Table:
-    """``by_variant`` where nothing is published, else the rows of ``results`` that have a number."""
+    """``by_variant`` where nothing is published, else the rows of ``results`` that have a number.
+
+    Where a success table is shown, its architectures have no rows here.
+    """
+    drawn = _drawn(experiment, profile) if experiment.success_table else set()
     if not experiment.published:
-        return by_variant(experiment, records, profile)
+        return by_variant(experiment, records, profile, drawn)
     found = results(experiment, records, profile, measures=headline(experiment))
-    return Table(found.title, with_numbers(found), found.notes)
+    rows = tuple(row for row in with_numbers(found) if row.variant.partition(" (")[0] not in drawn)
+    return Table(found.title, rows, found.notes)
+
+
+def _drawn(experiment: Experiment, profile: str) -> set[str]:
+    """The variants of random architectures, with whichever method."""
+    methods = experiment.architectures.methods if experiment.architectures else ()
+    by_method = [experiment.architectures_of(profile, [method]) for method in methods]
+    return {variant for chosen in by_method for variants in chosen.values() for variant in variants}
 
 
 def with_numbers(found: Table) -> tuple[Result, ...]:

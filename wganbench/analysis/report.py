@@ -14,6 +14,7 @@ from pathlib import Path
 from wganbench.analysis import plot, table
 from wganbench.analysis.drawing import Drawing, draw, drawings_of, ranked, title_of
 from wganbench.analysis.overview import by_variant, with_numbers
+from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.plan import family
@@ -23,6 +24,10 @@ from wganbench.spec import CONTROL, Experiment, claim_digest
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 DRIFT, SETTLED = "drift", 0.02
 """Label of the measure of how far a critic's gap still moves, as a share; up to so much it has converged."""
+FOLDED_FROM = 40
+"""Rows of a table that nobody reads through: such a table is folded away."""
+NAMED = 12
+"""Variants without runs that are named one by one."""
 
 GUIDE = (table.INTERVALS, table.TROUBLED)
 
@@ -89,7 +94,8 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
             "## Other runs",
             "Runs that no spec loaded here plans, as `--set` makes them, or a spec that has changed since. They enter "
             "no claim and are not pooled with any other.",
-            render(Table(strangers.title, strangers.rows, _unguided(strangers)), "markdown"),
+            *(_titled(each) for experiment in experiments for each in overridden_tables(experiment, records)),
+            _folded(Table(strangers.title, strangers.rows, _unguided(strangers)), "All of them"),
         ]
     return Report(
         markdown="\n\n".join(part.strip("\n") for part in parts if part) + "\n",
@@ -302,6 +308,7 @@ def _section(
         if runs[profile] or any(verdict.claim.profile == profile for verdict in verdicts):
             yield f"### Profile `{profile}`"
             yield _plain_words(experiment, profile)
+            yield from map(_titled, success_tables(experiment, records, profile))
             for drawing in drawings:
                 if drawing.used and drawing.profile == profile:
                     yield f"![{title_of(drawing)}](figures/{drawing.file})"
@@ -351,18 +358,28 @@ def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[
     rows = with_numbers(every)
     results = every if experiment.published else by_variant(experiment, records, profile)
     shown = tuple(row for row in rows if row.measure in first) if experiment.published else results.rows
-    yield render(Table(results.title, shown), "markdown") if shown else ""
+    yield _folded(Table(results.title, shown), f"All {len(shown)} rows") if shown else ""
     rest = tuple(row for row in rows if row.measure not in first)
     if rest:
         names = ", ".join(dict.fromkeys(row.measure for row in rest))
-        folded = render(Table(every.title, rest), "markdown")
-        yield f"<details><summary>Other measures: {names}</summary>\n\n{folded}\n</details>"
+        yield _folded(Table(every.title, rest), f"Other measures: {names}", rows=1)
     found = {record.family for record in records.values()}
     own = experiment.variants_of(profile)
     absent = [name for name in own if family(name, experiment.setting(name, profile)) not in found]
     if absent:
-        yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent)}."
+        more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
+        yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent[:NAMED])}{more}."
     yield "\n\n".join(_unguided(results))
+
+
+def _titled(found: Table) -> str:
+    return f"**{found.title}**\n\n{render(found, 'markdown')}"
+
+
+def _folded(found: Table, summary: str, *, rows: int = FOLDED_FROM) -> str:
+    """The table, folded away under ``summary`` from so many rows on."""
+    text = render(found, "markdown")
+    return f"<details><summary>{summary}</summary>\n\n{text}\n</details>" if len(found.rows) >= rows else text
 
 
 def _unguided(results: Table) -> tuple[str, ...]:

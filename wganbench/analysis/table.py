@@ -235,10 +235,11 @@ def notes_of(summaries: Iterable[Summary | None], sources: Sources, records: Ite
 
 
 def headline(experiment: Experiment) -> list[str]:
-    """The measures that claims, published rows or figures are about; all of them, where there are none."""
+    """The measures that claims, published rows, figures or the success table are about; all, where there are none."""
     read = {measure for claim in experiment.claims for measure in claim.measured()}
     read |= {row.measure for row in experiment.published}
     read |= {measure for figure in experiment.figures for measure in figure.measures}
+    read |= {experiment.success_table.measure} if experiment.success_table else set()
     pairs = [(variant, profile) for profile in experiment.profiles for variant in experiment.variants_of(profile)]
     every = list(dict.fromkeys(measure for pair in pairs for measure in experiment.setting(*pair).measures))
     return [measure for measure in every if measure in read] or every

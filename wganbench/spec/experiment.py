@@ -29,6 +29,9 @@ LOSSES = ("critic_loss", "generator_loss")
 PICTURED = ("layers", "histograms", "surfaces")
 """Kinds of figures that draw a picture."""
 
+SAMPLED = ("success", "factors")
+"""Kinds of figures that draw the success table's architectures."""
+
 Pair = tuple[str, str]
 """A variant and a profile."""
 
@@ -317,7 +320,7 @@ class Experiment(Model):
         known = {
             variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
         }
-        if figure.kind in ("success", "factors") and self.success_table is None:
+        if figure.kind in SAMPLED and self.success_table is None:
             yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
         if figure.kind in PICTURED:
             yield from _about_picture(figure.picture or "", known)
