@@ -556,6 +556,7 @@ def terminal(table: Table) -> rich.table.Table:
         caption=Text("\n".join(table.notes)) if table.notes else None,
         caption_justify="left",
         title_justify="left",
+        min_width=min(len(table.title), 80),  # title and notes are wrapped where the columns end
     )
     rows = [row.cells() for row in table.rows]
     for heading in rows[0] if rows else ["no rows"]:
