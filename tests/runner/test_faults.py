@@ -115,7 +115,7 @@ def test_killed_ended_and_halted_every_run_is_recorded_once_as_if_nothing_had_be
 def test_of_over_fifty_kills_and_other_disturbances_no_trace_is_left(tiny, tmp_path, seed):
     rng = random.Random(seed)
     random_ones = (rng.choices(list(DISTURBANCES), list(DISTURBANCES.values()))[0] for _ in count())
-    disturb_until(52, random_ones, rng, tiny, tmp_path, stack=2, steps=80, nap=0.03)
+    disturb_until(52, random_ones, rng, tiny, tmp_path, stack=2, steps=200, nap=0.03)
 
 
 # ---- two at once --------------------------------------------------------------------------------------------------
