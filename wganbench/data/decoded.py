@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from wganbench.errors import DataError
@@ -200,15 +201,5 @@ def _leftovers(folder: Path) -> Iterator[Path]:
     """What processes of this machine that were killed while they wrote have left in ``folder``."""
     for path in folder.glob(f".*{SUFFIX}.{glob.escape(platform.node())}.*"):
         process = path.name.rpartition(".")[2]
-        if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process)):
+        if re.fullmatch("[0-9]{1,9}", process) and not psutil.pid_exists(int(process)):
             yield path
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
