@@ -35,13 +35,16 @@ from wganbench.analysis import plot, report
 from wganbench.cli import cli
 from wganbench.plan import family
 from wganbench.record import Store, read_text, write_text
-from wganbench.spec import RECORDED, Setting, available, load
+from wganbench.spec import RECORDED, Claim, Experiment, Setting, available, load
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 SCHEMA_1 = Path(__file__).with_name("record_schema_1.json")
 
 SECONDS = 1.0
 """CPU time of a command. The figures of a report are not in it: each has as much of its own."""
+
+TRIES = 4
+"""The quickest counts: beside others that train, the same command takes up to three times as much."""
 
 HANGS = 20.0
 """CPU time after which a command is interrupted; one that waits for something else is caught by pytest's timeout."""
@@ -56,11 +59,16 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 @dataclass
 class Watch:
-    """What happens while a command runs: what it must not do, and the CPU time of each figure."""
+    """What happens while a command runs: what it must not do, and the CPU time of each figure and of the rest."""
 
     writes: tuple[Path, ...]
     forbidden: list[str] = field(default_factory=list)
     figures: list[float] = field(default_factory=list)
+    rest: float = 0.0
+
+    @property
+    def slowest(self) -> float:
+        return max(self.rest, *self.figures)
 
     def see(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in RUNS or (event == "import" and arguments[0] in NAMED):
@@ -100,7 +108,7 @@ def _interrupt(*_: object) -> None:
 
 
 @contextlib.contextmanager
-def watched(*writes: Path) -> Iterator[None]:
+def watched(*writes: Path) -> Iterator[Watch]:
     """Runs its body under a ``Watch`` that lets it write into these folders alone."""
     watch = Watch(writes)
     old = signal.signal(signal.SIGPROF, _interrupt)
@@ -113,21 +121,23 @@ def watched(*writes: Path) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, HANGS)
         start = time.process_time()
         try:
-            yield
+            yield watch
         finally:
-            spent = time.process_time() - start - sum(watch.figures)
+            watch.rest = time.process_time() - start - sum(watch.figures)
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.signal(signal.SIGPROF, old)
             WATCHES.remove(watch)
     assert not watch.forbidden
-    assert spent <= SECONDS
-    assert max(watch.figures, default=0) <= SECONDS
 
 
 def command(*arguments: str | Path, writes: tuple[Path, ...] = ()) -> int:
     """Runs a command and looks at what it prints; returns its exit code."""
-    with watched(*writes):
-        result = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
+    for _ in range(TRIES):
+        with watched(*writes) as watch:
+            result = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
+        if watch.slowest <= SECONDS:
+            break
+    assert watch.slowest <= SECONDS
     errors = result.stderr.split("\n")[:-1]
     assert all(line.startswith("wganbench: ") for line in errors), errors
     assert result.exit_code == 0 or (errors and result.exit_code in (1, 2)), result.output
@@ -184,23 +194,30 @@ def small(folder: Path) -> World:
 
 
 def shipped(folder: Path, name: str) -> World:
-    """A spec of ours with the records of its first claim, five seeds each, under another name."""
+    """A spec of ours with the records of its first claim that has any, five seeds each, under another name."""
     experiment = load(name)
-    claim = experiment.claims[0]
+    paths, claim = next((found, claim) for claim in experiment.claims if (found := list(recorded(experiment, claim))))
     made = World(folder, claim.id)
     (made.results / "mutated" / "artefacts").mkdir(parents=True)
     shutil.copy(available()[name], made.spec)
     store = Store(made.results)
-    for variant in claim.variants():
-        for seed in range(5):
-            path = RESULTS / name / f"{family(variant, experiment.setting(variant, claim.profile))}-s{seed}.json"
-            if path.is_file():
-                record = read_text(path.read_text(), str(path)).model_copy(update={"experiment": "mutated"})
-                store.path(record).write_text(write_text(record))
-                for artefact in record.artefacts:
-                    shutil.copy(path.parent / artefact.file, store.path(record).parent / artefact.file)
-    assert store.paths()
+    for path in paths:
+        record = read_text(path.read_text(), str(path)).model_copy(update={"experiment": "mutated"})
+        store.path(record).write_text(write_text(record))
+        for artefact in record.artefacts:
+            shutil.copy(path.parent / artefact.file, store.path(record).parent / artefact.file)
     return made
+
+
+def recorded(experiment: Experiment, claim: Claim) -> Iterator[Path]:
+    """Records of a claim's variants, or of the first architectures that it is about."""
+    chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
+    architectures = [variant for variants in chosen for variant in variants]
+    for variant in [*claim.variants(), *architectures[:6]]:
+        for seed in range(5):
+            run = f"{family(variant, experiment.setting(variant, claim.profile))}-s{seed}"
+            if (path := RESULTS / experiment.name / f"{run}.json").is_file():
+                yield path
 
 
 Worlds = Callable[[str], World]
