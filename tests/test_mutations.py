@@ -68,7 +68,7 @@ class Watch:
 
     @property
     def slowest(self) -> float:
-        return max(self.rest, *self.figures)
+        return max([self.rest, *self.figures])
 
     def see(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in RUNS or (event == "import" and arguments[0] in NAMED):
