@@ -92,6 +92,7 @@ def caught(store, node):
         if process.ppid() != raylet:
             continue
         process.suspend()
+        wait_for(lambda process=process: process.status() == psutil.STATUS_STOPPED)
         if workers(store).get(pid) == run:
             return process
         process.resume()
