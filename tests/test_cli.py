@@ -10,6 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.analysis import drawn
+from tests.analysis.factory import made
+from tests.analysis.test_verdict_architectures import PAIRED
+from tests.analysis.test_verdict_architectures import SPEC as ARCHITECTURES
+from tests.analysis.test_verdict_architectures import records as architecture_records
 from wganbench.cli import cli
 from wganbench.record import Store
 
@@ -76,6 +80,18 @@ def wrong(*arguments: str) -> str:
     assert isinstance(result.exception, SystemExit)
     assert "Traceback" not in result.output
     return result.output
+
+
+def test_of_random_architectures_each_is_explained_by_its_mean_over_seeds(tmp_path):
+    experiment = made(tmp_path, PAIRED, spec=ARCHITECTURES)
+    store = Store(tmp_path / "results")
+    (store.root / "made").mkdir(parents=True)
+    for record in architecture_records(experiment, gp=[[5.0, 7.0]] * 5, gan=[[2.0, 2.0]] * 5).values():
+        store.write(record)
+    lines = ok("explain", f"{tmp_path / 'made.toml'}:gp-is-better", "--results", str(store.root)).splitlines()
+    assert "  gp: n = 5 architectures, each the mean over its seeds, beside it its first run" in lines
+    (line,) = (line for line in lines if "a003-gp-" in line)
+    assert line.split()[:3] == ["a003", "6", "finished"]
 
 
 def test_run_records_reports_and_explains(here):

@@ -497,10 +497,12 @@ def _explanation(spec: Experiment, verdict: Verdict) -> Iterator[str]:
     yield f"  judged at    profile {claim.profile}: {spec.says(claim.profile)}"
     details = claim.model_dump(mode="json", exclude={"id", "says", "profile", "known_contradiction"}, exclude_none=True)
     yield f"  test         {', '.join(f'{key} = {value}' for key, value in details.items())}"
-    for variant, units in verdict.units.items():
-        yield f"  {variant}: n = {len(units)}"
+    sample = " architectures, each the mean over its seeds, beside it its first run" if claim.methods() else ""
+    for side, units in verdict.units.items():
+        yield f"  {side}: n = {len(units)}{sample}"
         for unit in units:
-            yield f"    seed {unit.seed:<4} {unit.value:<10.6g} {unit.status:<9} {unit.run_id}"
+            which = f"a{unit.seed:03}" if claim.methods() else f"seed {unit.seed:<4}"
+            yield f"    {which} {unit.value:<10.6g} {unit.status:<9} {unit.run_id}"
     if verdict.estimate is not None:
         interval = verdict.interval
         shown = f"  {interval.method}, unadjusted: [{interval.low:.4g}, {interval.high:.4g}]" if interval else ""
