@@ -18,7 +18,6 @@ from wganbench.analysis import scored
 from wganbench.analysis.frame import Summary, frame, pools, summarise
 from wganbench.analysis.stats import Interval
 from wganbench.names import STRANGER, Scale
-from wganbench.plan import family
 from wganbench.record import Record
 from wganbench.spec import Experiment, Published, Statistic, scale_of
 
@@ -269,7 +268,7 @@ def measured(
     by_family, found = pools(planned(experiment, records, profile)), []
     for variant in experiment.variants_of(profile):
         setting = experiment.setting(variant, profile)
-        groups: list[list[Record]] = by_family.get(family(variant, setting), [[]])
+        groups: list[list[Record]] = by_family.get(experiment.family(variant, profile), [[]])
         for group in groups:
             runs = dict(iter(frame(group).groupby("measure", sort=False))) if group else {}
             apart = f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else ""
@@ -284,7 +283,7 @@ def measured(
 
 def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
     """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
-    families = {family(variant, experiment.setting(variant, profile)) for variant in experiment.variants_of(profile)}
+    families = {experiment.family(variant, profile) for variant in experiment.variants_of(profile)}
     return [record for record in records.values() if record.family in families]
 
 
