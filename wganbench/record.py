@@ -491,6 +491,8 @@ def _without_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
+            gc.unfreeze()  # into the oldest generation at once, where the next collections do not look
             gc.enable()
 
 
