@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import subprocess
@@ -15,12 +16,13 @@ from wganbench.record import Store, write_text
 from wganbench.spec import available, load
 
 pytestmark = pytest.mark.slow
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
 def cpu_seconds(*arguments: str | Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **ONE_THREAD}
     subprocess.run([sys.executable, "-m", "wganbench", *arguments], check=True, capture_output=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -37,6 +39,36 @@ def test_two_thousand_records_are_reported_in_five_seconds(tmp_path):
         store.path(record).write_text(write_text(record))
     assert len(store.paths()) >= 2000
     assert cpu_seconds("report", "gaussians8", "--results", tmp_path) <= 5
+
+
+LOADING = """
+import sys, time
+from wganbench.analysis.frame import frame
+from wganbench.record import Store
+start = time.process_time()
+table = frame(Store(sys.argv[1]).load().values())
+print(time.process_time() - start, table["id"].nunique(), "torch" in sys.modules)
+"""
+
+
+def test_ten_thousand_records_are_in_a_frame_in_three_seconds(tmp_path):
+    """Of the committed records' sizes; the best of three, as others on the machine slow down what takes long."""
+    store, models = Store(tmp_path), Store(RESULTS).load().values()
+    store.prepare({model.experiment for model in models})
+    copies = ((repeat, model) for repeat in itertools.count() for model in models)
+    for repeat, model in itertools.islice(copies, 10_000):
+        seed = model.seed + 1000 * repeat
+        copy = model.model_copy(update={"id": f"{model.family}-s{seed}", "seed": seed, "artefacts": []})
+        store.path(copy).write_text(write_text(copy))
+
+    def seconds() -> float:
+        command = [sys.executable, "-c", LOADING, str(tmp_path)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **ONE_THREAD})
+        spent, n_read, has_torch = told.stdout.split()
+        assert (int(n_read), has_torch) == (10_000, "False")
+        return float(spent)
+
+    assert min(seconds() for _ in range(3)) <= 3
 
 
 def test_smoke_of_every_experiment_takes_a_minute(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.analysis import factory
 from tests.analysis.factory import GOOD, PROVENANCE, made
-from wganbench import quarantine, record
+from wganbench import quarantine, record, written
 from wganbench.errors import DamagedError, RecordError
 from wganbench.merge import merge_stores
 from wganbench.plan import expand
@@ -246,7 +246,7 @@ def signed(text: str, **changes: object) -> str:
     """A record's text with ``changes``, as a version that knows them would have written it."""
     content = {**json.loads(text), **changes}
     del content["checksum"]
-    return json.dumps({"checksum": record._checksum(content), **content})
+    return json.dumps({"checksum": written.checksum_of(content), **content})
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

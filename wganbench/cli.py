@@ -20,7 +20,7 @@ from wganbench.errors import RecordError, SpecError, WganbenchError
 from wganbench.estimate import Speed, estimate, representatives
 from wganbench.merge import merge_stores
 from wganbench.names import suggest
-from wganbench.plan import Cohort, Run, cohorts, expand, family, parse_seeds
+from wganbench.plan import Cohort, Run, cohorts, expand, parse_seeds
 from wganbench.rates import DeviceChoice
 from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import Experiment, available, load
@@ -445,7 +445,7 @@ def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[
     return [
         profile
         for profile in spec.profiles
-        if any(family(variant, spec.setting(variant, profile)) in families for variant in spec.variants_of(profile))
+        if any(spec.family(variant, profile) in families for variant in spec.variants_of(profile))
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wganbench.errors import SpecError
-from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, digest, short_name
+from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, family, short_name
 
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for estimates, where nothing was measured."""
@@ -46,23 +46,6 @@ class Run:
         return f"{self.family}-s{self.seed}"
 
 
-def family(variant: str, setting: Setting) -> str:
-    """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
-
-    Values of None are left out, so that an option added later, with None for what was done before, leaves old ids
-    alone; so is what is kept for a figure.
-    """
-    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds', 'pictures'})))}"
-
-
-def _without_none(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
-    return value
-
-
 @dataclass(frozen=True)
 class Cohort:
     """Runs that differ in seed alone and train in lockstep."""
@@ -98,7 +81,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
         Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
         for variant in chosen
         for setting in [experiment.setting(variant, profile)]
-        for name in [family(variant, setting)]
+        for name in [experiment.family(variant, profile)]
         for seed in sorted(set(seeds))
     ]
 

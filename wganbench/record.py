@@ -19,7 +19,7 @@ import platform
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,15 +32,16 @@ from pydantic import (
     NonNegativeInt,
     PositiveInt,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     ValidationError,
     model_serializer,
     model_validator,
 )
 
-from wganbench import quarantine
+from wganbench import quarantine, written
 from wganbench.errors import DamagedError, RecordError
-from wganbench.plan import Run, family
-from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, mistakes, short
+from wganbench.plan import Run
+from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, family, mistakes, short
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024
@@ -64,17 +65,25 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Step = Annotated[int, Field(ge=0, le=MAX_STEPS)]
 
 
+def _all_bounded(values: list[float | None]) -> list[float | None]:
+    known = [0.0, *filter(None, values)]
+    return values if -MAX_FLOAT <= min(known) and max(known) <= MAX_FLOAT else [_bounded(value) for value in values]
+
+
 class Curve(Model):
-    """A number over generator steps, one value a step."""
+    """A number over generator steps, one value a step; the values are as ``Number`` has them."""
 
     steps: list[Step]
-    values: list[Number]
+    values: Annotated[list[float | None], AfterValidator(_all_bounded)]
 
     @model_validator(mode="after")
     def _is_paired(self) -> Curve:
         if len(self.steps) != len(self.values):
             raise ValueError(f"{len(self.steps)} steps with {len(self.values)} values")
         return self
+
+
+_CURVES = TypeAdapter(dict[Text, Curve])
 
 
 class Artefact(Model):
@@ -186,21 +195,12 @@ def checksum_of(record: Record) -> str:
     another once a run was trained anew, whose numbers may be equal but whose times are not. A field that is added
     without a new schema is left out where it has its default, as ``Provenance.precision`` is; else this would change.
     """
-    return _checksum(record.model_dump(mode="json"))
+    return written.checksum_of(record.model_dump(mode="json"))
 
 
 def write_text(record: Record) -> str:
-    """The record as it lies on disk: JSON, a field a line, curves on one line each, with its content checksum."""
-    content = record.model_dump(mode="json")
-    content = {"checksum": _checksum(content), **content}
-    lines = []
-    for key, value in content.items():
-        if key == "curves":
-            rows = ",\n".join(f"    {json.dumps(name)}: {json.dumps(curve)}" for name, curve in value.items())
-            lines.append(f'  "curves": {{\n{rows}\n  }}' if value else '  "curves": {}')
-        else:
-            lines.append(f"  {json.dumps(key)}: {json.dumps(value, allow_nan=False)}")
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+    """The record as it lies on disk, with its checksum."""
+    return written.text_of(record.model_dump(mode="json"))
 
 
 SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
@@ -218,9 +218,30 @@ def read_text(text: str, where: str) -> Record:
         RecordError: If it is as it was written, but by a version that wrote otherwise. Both name ``where``.
     """
     try:
-        return _record_in(_json_in(text, where), where)
+        return _as_written(text) or _record_in(_json_in(text, where), where)
     except RecursionError:
         raise DamagedError(f"{where}: nested too deeply to be a record; {SET_ASIDE}") from None
+
+
+def _as_written(text: str) -> Record | None:
+    """The record of a text that is laid out as ``write_text`` does; None where anything is otherwise.
+
+    It finds nothing that ``_record_in`` would not, but in a third of the time, and says nothing of what is wrong.
+    """
+    pieces = written.cut(text)
+    if pieces is None:
+        return None
+    try:
+        resolved, rest = _setting_in(pieces.setting), json.loads(pieces.rest)
+        if not isinstance(rest, dict) or rest.get("schema_number") != SCHEMA:
+            return None
+        if rest.pop("checksum", None) != pieces.checksum(resolved.canonical, rest):
+            return None
+        content = {**rest, "setting": resolved.setting, "curves": _CURVES.validate_json(pieces.curves)}
+        record = Record.model_validate(content, context=RECORDED)
+    except ValueError:  # of JSON, of its letters, or of what it says
+        return None
+    return record if record.id == f"{_family_in(record.variant, pieces.setting)}-s{record.seed}" else None
 
 
 def _json_in(text: str, where: str) -> object:
@@ -239,7 +260,7 @@ def _record_in(content: object, where: str) -> Record:
     if number > SCHEMA:
         raise RecordError(f"{where}: schema {number}, this version reads up to {SCHEMA}; upgrade wganbench")
     stated = content.pop("checksum")
-    if stated != _checksum(content):
+    if stated != written.checksum_of(content):
         raise DamagedError(f"{where}: content does not match its checksum {short(stated)}; {SET_ASIDE}, or restore it")
     for step in range(number, SCHEMA):
         content = MIGRATIONS[step](content)
@@ -249,11 +270,11 @@ def _record_in(content: object, where: str) -> Record:
 def _validated(content: dict[str, Any], where: str) -> Record:
     setting = json.dumps(content["setting"])
     try:
-        content["setting"] = _setting_in(setting)
+        content = {**content, "setting": _setting_in(setting).setting, "schema_number": SCHEMA}
     except ValidationError as error:
         raise RecordError(f"{where}, setting: {'; '.join(mistakes(error, Setting))}; move the file away") from None
     try:
-        record = Record.model_validate({**content, "schema_number": SCHEMA}, context=RECORDED)
+        record = Record.model_validate(content, context=RECORDED)
     except ValidationError as error:
         raise RecordError(f"{where}: {'; '.join(mistakes(error, Record))}; move the file away") from None
     if record.id != f"{_family_in(record.variant, setting)}-s{record.seed}":
@@ -261,20 +282,25 @@ def _validated(content: dict[str, Any], where: str) -> Record:
     return record
 
 
+@dataclass(frozen=True)
+class _Resolved:
+    """A setting out of a record, and its canonical text."""
+
+    setting: Setting
+    canonical: str
+
+
 @lru_cache(maxsize=1024)
-def _setting_in(text: str) -> Setting:
+def _setting_in(text: str) -> _Resolved:
     """Kept, since the runs of a variant have one setting and its checks take longer than all else of a record."""
-    return Setting.model_validate(json.loads(text), context=RECORDED)
+    content = json.loads(text)
+    setting = Setting.model_validate(content, context=RECORDED)
+    return _Resolved(setting, written.canonical(content))
 
 
 @lru_cache(maxsize=1024)
 def _family_in(variant: str, setting: str) -> str:
-    return family(variant, _setting_in(setting))
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return family(variant, _setting_in(setting).setting)
 
 
 @dataclass(frozen=True)
@@ -465,6 +491,8 @@ def _without_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
+            gc.unfreeze()  # into the oldest generation at once, where the next collections do not look
             gc.enable()
 
 

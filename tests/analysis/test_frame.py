@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.analysis import factory
-from wganbench.analysis.frame import COLUMNS, Summary, frame, pools, summarise
+from wganbench.analysis.frame import COLUMNS, Scores, Summary, frame, pools, scores_of, summarise
 from wganbench.names import Scale
 
 COUNT = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="sectors")
@@ -17,14 +17,13 @@ def experiment(tmp_path: Path):
     return factory.made(tmp_path)
 
 
-def _runs(experiment, values, statuses=None, **changes):
-    """The frame of one measure, a seed a value."""
+def _runs(experiment, values, statuses=None, statistic="final", **changes):
+    """The scores on one measure, a seed a value."""
     found = [
         factory.record(experiment, "good", seed, {"sectors_occupied": value}, status=status, **changes)
         for seed, (value, status) in enumerate(zip(values, statuses or ["finished"] * len(values), strict=True))
     ]
-    whole = frame(found)
-    return whole[whole["measure"] == "sectors_occupied"]
+    return scores_of([found], statistic)[0]["sectors_occupied"]
 
 
 def test_frame_has_a_row_a_run_and_measure(experiment):
@@ -40,6 +39,23 @@ def test_frame_has_a_row_a_run_and_measure(experiment):
     assert (first["variant"], first["seed"], first["final"], first["best"]) == ("good", 3, 8.0, 9.0)
     assert table["final"].notna().sum() == 1
     assert set(table["status"]) == {"finished", "diverged"}
+
+
+def test_scores_of_groups_are_those_of_their_own_runs_in_their_order(experiment):
+    def group(variant, *values):
+        return [factory.record(experiment, variant, seed, {"sectors_occupied": v}) for seed, v in enumerate(values)]
+
+    split = group("good", 1.0, 2.0, 3.0)
+    found = scores_of([split[2:], [], group("bad", 4.0, None), split[:2]])
+
+    values = [each["sectors_occupied"].values.tolist() if each else None for each in found]
+    assert values[:2] + values[3:] == [[3.0], None, [1.0, 2.0]]
+    assert values[2][0] == 4.0 and math.isnan(values[2][1])
+    assert set(found[0]) == set(split[0].setting.measures)
+
+
+def test_scores_tell_how_each_run_ended(experiment):
+    assert _runs(experiment, [1.0, 2.0], ["failed", "diverged"]).status.tolist() == ["failed", "diverged"]
 
 
 def test_frame_of_nothing_has_its_columns(experiment):
@@ -113,14 +129,14 @@ def test_a_failed_run_has_no_value_but_is_counted(experiment):
 
 
 def test_final_and_best_are_not_mixed(experiment):
-    runs = _runs(experiment, [1.0, 3.0], best={"sectors_occupied": 6.0})
-    assert summarise(runs, COUNT).mean == 2.0
-    assert summarise(runs, COUNT, statistic="best").mean == 6.0
+    best = {"sectors_occupied": 6.0}
+    assert summarise(_runs(experiment, [1.0, 3.0], best=best), COUNT).mean == 2.0
+    assert summarise(_runs(experiment, [1.0, 3.0], statistic="best", best=best), COUNT).mean == 6.0
 
 
 @pytest.mark.parametrize("scale", [COUNT, DISTANCE])
 def test_no_runs_make_an_empty_summary(scale):
-    assert summarise(frame([]), scale, n_planned=5) == Summary(n_planned=5)
+    assert summarise(Scores(np.array([]), np.array([])), scale, n_planned=5) == Summary(n_planned=5)
 
 
 def test_one_run_has_no_interval(experiment):

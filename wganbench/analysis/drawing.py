@@ -21,7 +21,6 @@ from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.table import number
 from wganbench.errors import RecordError
 from wganbench.names import STRANGER, Scale
-from wganbench.plan import family
 from wganbench.record import Artefact, Record, Store
 from wganbench.spec import MAX_FLOAT, Experiment, Figure, scale_of, short_name
 from wganbench.spec.experiment import PICTURED, SAMPLED, number_at
@@ -83,9 +82,7 @@ def _drawable(
             by_family.setdefault(record.family, []).append(record)
     own = set(experiment.variants_of(profile))
     families = {
-        variant: family(variant, experiment.setting(variant, profile))
-        for variant in experiment.drawn_in(figure)
-        if variant in own
+        variant: experiment.family(variant, profile) for variant in experiment.drawn_in(figure) if variant in own
     }
     used = {
         variant: sorted(by_family[name], key=lambda record: record.seed)

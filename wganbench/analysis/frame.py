@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from wganbench.analysis import stats
 from wganbench.names import Scale
 from wganbench.record import Record
 from wganbench.spec import Statistic
 
-COLUMNS = {
+OF_RUN = {
     "id": "str",
     "family": "str",
     "experiment": "str",
@@ -22,10 +24,8 @@ COLUMNS = {
     "seed": "int64",
     "status": "str",
     "overrides": "str",
-    "measure": "str",
-    "final": "float64",
-    "best": "float64",
 }
+COLUMNS = {**OF_RUN, "measure": "str", "final": "float64", "best": "float64"}
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -35,19 +35,16 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
         With the columns ``COLUMNS``: ``final`` is the measure's last value, ``best`` the best over its schedule, NaN
         where there is none; ``overrides`` are the ``--set`` texts, joined by ``"; "``. A failed run has its rows too.
     """
-    rows = [
-        (
-            *(record.id, record.family, record.experiment, record.variant, record.profile),
-            *(record.seed, record.status, "; ".join(record.overrides)),
-            *(measure, record.measures.get(measure), record.best.get(measure)),
-        )
-        for record in records
-        for measure in record.setting.measures
-    ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    return pd.DataFrame(
-        {name: pd.Series(column, dtype=kind) for (name, kind), column in zip(COLUMNS.items(), columns, strict=True)}
-    )
+    records = list(records)
+    runs: dict[str, list[object]] = {name: [getattr(record, name) for record in records] for name in OF_RUN}
+    runs["overrides"] = ["; ".join(record.overrides) for record in records]
+    places = np.repeat(np.arange(len(records)), [len(record.setting.measures) for record in records])
+    rows = [(record, measure) for record in records for measure in record.setting.measures]
+    columns = {name: pd.Series(runs[name], dtype=kind).take(places).array for name, kind in OF_RUN.items()}
+    columns["measure"] = pd.Series([measure for _, measure in rows], dtype="str").array
+    columns["final"] = pd.Series([record.measures.get(measure) for record, measure in rows], dtype="float64").array
+    columns["best"] = pd.Series([record.best.get(measure) for record, measure in rows], dtype="float64").array
+    return pd.DataFrame(columns)
 
 
 def pools(records: Iterable[Record]) -> dict[str, list[list[Record]]]:
@@ -68,6 +65,31 @@ def _apart(members: list[Record]) -> list[list[Record]]:
         return [members]
     place = {record.id: keys[record.id] if record.status == "finished" else known[0] for record in members}
     return [[record for record in members if place[record.id] == key] for key in known]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the runs of a pool have on one measure, a run an element.
+
+    Attributes:
+        values: NaN where there is none.
+        status: As the records say it.
+    """
+
+    values: NDArray[np.float64]
+    status: NDArray[np.object_]
+
+
+def scores_of(groups: Sequence[Sequence[Record]], statistic: Statistic = "final") -> list[dict[str, Scores]]:
+    """For each group of runs of one setting, its scores by measure, from one frame of all."""
+    whole = frame(record for group in groups for record in group)
+    group_of = np.repeat(np.arange(len(groups)), [sum(len(r.setting.measures) for r in group) for group in groups])
+    values, status = whole[statistic].to_numpy(), whole["status"].to_numpy(dtype=object)
+    found: list[dict[str, Scores]] = [{} for _ in groups]
+    places = cast(dict[tuple[int, str], NDArray[np.intp]], whole.groupby([group_of, "measure"]).indices)
+    for (place, measure), rows in places.items():
+        found[place][measure] = Scores(values[rows], status[rows])
+    return found
 
 
 @dataclass(frozen=True)
@@ -93,19 +115,19 @@ class Summary:
     median_interval: stats.Interval | None = None
 
 
-def summarise(runs: pd.DataFrame, scale: Scale, n_planned: int = 0, statistic: Statistic = "final") -> Summary:
-    """The statistics of one measure over the runs of one setting, rows of a ``frame``.
+def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:
+    """The statistics of one measure over the runs of one setting.
 
     A diverged run, and a finished one whose value is not finite, counts as the measure's worst value; where that is
     infinite or undefined the statistics are over the other runs. A failed run has no value.
     """
-    scores, status = runs[statistic].to_numpy(), runs["status"].to_numpy(dtype=object)
+    scores, status = runs.values, runs.status
     scores = np.where((status == "diverged") | ~np.isfinite(scores), scale.worst, scores)[status != "failed"]
     scores = scores[np.isfinite(scores)]
     some, bounded = len(scores) > 0, scale.bounded
     return Summary(
         n=len(scores),
-        n_runs=len(runs),
+        n_runs=len(status),
         n_planned=n_planned,
         n_diverged=int((status == "diverged").sum()),
         n_failed=int((status == "failed").sum()),

@@ -17,7 +17,6 @@ from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
-from wganbench.plan import family
 from wganbench.record import Record, Store, write_atomically
 from wganbench.spec import CONTROL, Experiment, claim_digest
 
@@ -365,7 +364,7 @@ def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[
         yield _folded(Table(every.title, rest), f"Other measures: {names}", rows=1)
     found = {record.family for record in records.values()}
     own = experiment.variants_of(profile)
-    absent = [name for name in own if family(name, experiment.setting(name, profile)) not in found]
+    absent = [name for name in own if experiment.family(name, profile) not in found]
     if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent[:NAMED])}{more}."
@@ -397,7 +396,7 @@ def _convergence(experiment: Experiment, records: Iterable[Record], profile: str
     converged: list[str] = []
     others: list[str] = []
     for variant in experiment.variants_of(profile):
-        known = drifts.get(family(variant, experiment.setting(variant, profile)))
+        known = drifts.get(experiment.family(variant, profile))
         if known:
             median = statistics.median(known)
             text = f"{variant} ({number(100 * median)} %)" if math.isfinite(median) else f"{variant} (undefined)"

@@ -15,10 +15,9 @@ import rich.table
 from rich.text import Text
 
 from wganbench.analysis import scored
-from wganbench.analysis.frame import Summary, frame, pools, summarise
+from wganbench.analysis.frame import Summary, pools, scores_of, summarise
 from wganbench.analysis.stats import Interval
 from wganbench.names import STRANGER, Scale
-from wganbench.plan import family
 from wganbench.record import Record
 from wganbench.spec import Experiment, Published, Statistic, scale_of
 
@@ -267,24 +266,27 @@ def measured(
 ) -> list[Measured]:
     """Every variant of ``profile`` on each of its measures, whether it has records or not."""
     by_family, found = pools(planned(experiment, records, profile)), []
-    for variant in experiment.variants_of(profile):
+    groups = [
+        (variant, group, f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else "")
+        for variant in experiment.variants_of(profile)
+        for groups in [by_family.get(experiment.family(variant, profile), [[]])]
+        for group in groups
+    ]
+    every = scores_of([group for _, group, _ in groups], statistic)
+    for (variant, group, apart), scores in zip(groups, every, strict=True):
         setting = experiment.setting(variant, profile)
-        groups: list[list[Record]] = by_family.get(family(variant, setting), [[]])
-        for group in groups:
-            runs = dict(iter(frame(group).groupby("measure", sort=False))) if group else {}
-            apart = f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else ""
-            for measure, use in setting.measures.items():
-                summary = Summary(n_planned=experiment.seeds)
-                if measure in runs:
-                    summary = summarise(runs[measure], scale_of(use), experiment.seeds, statistic)
-                protocol = scored.protocol_of(use, setting, group)
-                found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol))
+        for measure, use in setting.measures.items():
+            summary = Summary(n_planned=experiment.seeds)
+            if measure in scores:
+                summary = summarise(scores[measure], scale_of(use), experiment.seeds)
+            protocol = scored.protocol_of(use, setting, group)
+            found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol))
     return found
 
 
 def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
     """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
-    families = {family(variant, experiment.setting(variant, profile)) for variant in experiment.variants_of(profile)}
+    families = {experiment.family(variant, profile) for variant in experiment.variants_of(profile)}
     return [record for record in records.values() if record.family in families]
 
 
@@ -388,14 +390,15 @@ def others(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> 
     }
     strangers = [record for record in records.values() if record.id not in known]
     rows = []
-    for group in (group for groups in pools(strangers).values() for group in groups):
+    groups = [group for some in pools(strangers).values() for group in some]
+    for group, scores in zip(groups, scores_of(groups), strict=True):
         first, overrides = group[0], ", ".join(group[0].overrides)
         label = first.variant if overrides else first.family
-        for measure, runs in frame(group).groupby("measure", sort=False):
-            scale = scale_of(first.setting.measures[str(measure)])
-            about = (first.experiment, first.profile, str(measure), f"{label} at {first.profile}", scale)
-            protocol = scored.protocol_of(first.setting.measures[str(measure)], first.setting, group)
-            rows.append(Result(*about, summary=summarise(runs, scale), overrides=overrides, protocol=protocol))
+        for measure, use in first.setting.measures.items():
+            scale, protocol = scale_of(use), scored.protocol_of(use, first.setting, group)
+            about = (first.experiment, first.profile, measure, f"{label} at {first.profile}", scale)
+            summary = summarise(scores[measure], scale)
+            rows.append(Result(*about, summary=summary, overrides=overrides, protocol=protocol))
     return Table("Other runs", tuple(rows), notes_of([row.summary for row in rows], Sources(), strangers))
 
 

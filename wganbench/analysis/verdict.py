@@ -19,7 +19,6 @@ import numpy as np
 
 from wganbench.analysis import stats
 from wganbench.analysis.stats import Interval
-from wganbench.plan import family
 from wganbench.record import Record
 from wganbench.spec import (
     Claim,
@@ -217,7 +216,7 @@ class _Read:
 
 def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
     settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
-    used = {variant: list(families.get(family(variant, setting), ())) for variant, setting in settings.items()}
+    used = {variant: list(families.get(experiment.family(variant, claim.profile), ())) for variant in settings}
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
@@ -240,7 +239,7 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
         }
         settings = settings or own
         found = {
-            method: list(families.get(family(variant, own[method]), ()))
+            method: list(families.get(experiment.family(variant, claim.profile), ()))
             for method, variant in zip(methods, variants, strict=True)
         }
         for method, records in _with_common_seeds(found).items():

@@ -31,7 +31,17 @@ from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
 from wganbench.spec.merging import merge
 from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 from wganbench.spec.reading import ABOUT, available, load
-from wganbench.spec.setting import MAX_STEPS, RECORDED, Component, Kind, MeasureUse, Setting, Unrolling, scale_of
+from wganbench.spec.setting import (
+    MAX_STEPS,
+    RECORDED,
+    Component,
+    Kind,
+    MeasureUse,
+    Setting,
+    Unrolling,
+    family,
+    scale_of,
+)
 
 __all__ = [
     "ABOUT",
@@ -69,6 +79,7 @@ __all__ = [
     "available",
     "claim_digest",
     "digest",
+    "family",
     "load",
     "merge",
     "mistakes",

@@ -16,7 +16,7 @@ from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Publ
 from wganbench.spec.drawn import Architectures
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import Component, Setting, scale_of
+from wganbench.spec.setting import Component, Setting, family, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
@@ -130,13 +130,22 @@ class Experiment(Model):
             SpecError: If either is unknown, the profile does not have the variant, or the merged tables make no
                 setting.
         """
-        pair = self._known("variant", variant), self._known("profile", profile)
-        for problem in self._absent(*pair):
-            raise SpecError(f"{self.file}: {problem}")
         settings, problems = self._resolved
-        if pair not in settings:
-            raise SpecError(*problems)
-        return settings[pair]
+        if (variant, profile) in settings:
+            return settings[variant, profile]
+        for problem in self._absent(self._known("variant", variant), self._known("profile", profile)):
+            raise SpecError(f"{self.file}: {problem}")
+        raise SpecError(*problems)
+
+    def family(self, variant: str, profile: str) -> str:
+        """``family`` of a variant under a profile; kept, since a report asks for each of them many times.
+
+        Raises:
+            SpecError: As ``setting`` does.
+        """
+        if (variant, profile) not in self._families:
+            self._families[variant, profile] = family(variant, self.setting(variant, profile))
+        return self._families[variant, profile]
 
     def problems(self) -> list[str]:
         """Every mistake of settings, claims, published numbers and figures, one a line."""
@@ -151,6 +160,11 @@ class Experiment(Model):
         """By variant, then profile."""
         own = {profile: set(self.variants_of(profile)) for profile in self.profiles}
         return [pair for pair in product(self.variants, self.profiles) if pair[0] in own[pair[1]]]
+
+    @cached_property
+    def _families(self) -> dict[Pair, str]:
+        """What ``family`` was asked for."""
+        return {}
 
     @cached_property
     def _resolved(self) -> tuple[dict[Pair, Setting], list[str]]:

@@ -34,6 +34,7 @@ MAX_DEPTH = 16
 """Of tables in tables: far more than a spec or a record needs, far less than Python's stack holds."""
 
 
+@lru_cache(maxsize=1024)  # most of a record's are those of the record before
 def printable(text: str) -> str:
     """``text``, if it can be printed and written as it is; else a ValueError."""
     if CONTROL.search(text):

@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from wganbench import cost, names
 from wganbench.cost import Cost
 from wganbench.errors import SpecError
-from wganbench.spec.models import Model, Table, mistakes, odd_values, short
+from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, short
 
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
@@ -299,3 +299,20 @@ def scale_of(use: MeasureUse) -> names.Scale:
     """How the numbers of a measure are read; as a stranger's, where a record has a name that is none any more."""
     entry = names.NAMES["measure"].get(use.measure.name)
     return entry.scale if entry and entry.scale else names.STRANGER
+
+
+def family(variant: str, setting: Setting) -> str:
+    """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
+
+    Values of None are left out, so that an option added later, with None for what was done before, leaves old ids
+    alone; so is what is kept for a figure.
+    """
+    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds', 'pictures'})))}"
+
+
+def _without_none(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value
