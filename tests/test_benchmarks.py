@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.claims import read_by as variants_of
 from wganbench.plan import cohorts, expand
 from wganbench.spec import Claim, Experiment, Setting, available, load
 
@@ -23,10 +24,7 @@ def settings(experiment: Experiment) -> dict[tuple[str, str], Setting]:
 
 
 def read_by(experiment: Experiment, claim: Claim) -> list[Setting]:
-    """The settings of a claim's variants, or of its architectures under its methods."""
-    chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    variants = [*claim.variants(), *(variant for variants in chosen for variant in variants)]
-    return [experiment.setting(variant, claim.profile) for variant in variants]
+    return [experiment.setting(variant, claim.profile) for variant in variants_of(experiment, claim)]
 
 
 def test_specs_ship():
@@ -81,10 +79,7 @@ def test_claims_differ_from_each_other(experiment):
 
 
 def test_every_variant_stands_for_something(experiment):
-    judged = {variant for claim in experiment.claims for variant in claim.variants()}
-    for claim in experiment.claims:
-        chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-        judged |= {variant for variants in chosen for variant in variants}
+    judged = {variant for claim in experiment.claims for variant in variants_of(experiment, claim)}
     beside = {row.variant for row in experiment.published}
     drawn = {name for figure in experiment.figures for group in figure.groups.values() for name in group}
     drawn |= {name for figure in experiment.figures for name in figure.variants}

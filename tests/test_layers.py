@@ -30,7 +30,8 @@ WITHOUT_TORCH = {
     "verify": {"errors", "quarantine", "record", "work"},
     "analysis": {"errors", "names", "spec", "plan", "record", "protocols"},
     "console": {"plan", "record", "work"},
-    "environment": set(),
+    "variables": set(),
+    "environment": {"variables"},
     "score_commands": {"errors", "protocols", "console", "environment", "runner"},
     "substitute": {"errors", "names", "spec", "data"},
     "protocols": {"errors", "data"},
@@ -46,7 +47,7 @@ LEAVES = {
     "objectives": {"errors"},
     "lipschitz": {"errors", "streams"},
     "networks": {"errors", "layout"},
-    "data": {"errors"},
+    "data": {"errors", "variables"},
     "measures": {"errors", "data"},
     "scores": {"errors", "data", "streams", "protocols"},
 }
@@ -54,7 +55,20 @@ LAYERS: dict[str, set[str]] = {
     **WITHOUT_TORCH,
     **LEAVES,
     "train": {"errors", *LEAVES},
-    "runner": {"errors", "names", "spec", "plan", "record", "rates", "estimate", "work", "train", "protocols", *LEAVES},
+    "runner": {
+        "errors",
+        "names",
+        "spec",
+        "plan",
+        "record",
+        "rates",
+        "estimate",
+        "work",
+        "train",
+        "protocols",
+        "variables",
+        *LEAVES,
+    },
 }
 """What each part of the package may import, beside itself. A new part takes its place here first."""
 

@@ -31,6 +31,7 @@ from hypothesis import strategies as st
 
 from tests import mutations
 from tests.analysis import factory
+from tests.claims import read_by
 from wganbench.analysis import plot, report
 from wganbench.cli import cli
 from wganbench.plan import family
@@ -211,9 +212,7 @@ def shipped(folder: Path, name: str) -> World:
 
 def recorded(experiment: Experiment, claim: Claim) -> Iterator[Path]:
     """Records of a claim's variants, or of the first architectures that it is about."""
-    chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    architectures = [variant for variants in chosen for variant in variants]
-    for variant in [*claim.variants(), *architectures[:6]]:
+    for variant in read_by(experiment, claim)[:6]:
         for seed in range(5):
             run = f"{family(variant, experiment.setting(variant, claim.profile))}-s{seed}"
             if (path := RESULTS / experiment.name / f"{run}.json").is_file():

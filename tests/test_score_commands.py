@@ -17,12 +17,13 @@ from PIL import Image
 from tests.scores.imaged import CLASSIFIER, SPEC
 from tests.scores.striped import striped
 from tests.scores.test_inception import REAL, Sure
+from wganbench import variables
 from wganbench.cli import cli
 from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
 from wganbench.protocols import PUBLISHED, path_of, read_about
 from wganbench.record import Store
-from wganbench.runner import resolve, score_networks
+from wganbench.runner import score_networks
 from wganbench.scores.training import train_classifier
 
 
@@ -209,7 +210,7 @@ def test_runs_are_scored_by_the_published_protocol_once_it_is_passed(here, stub,
     (record,) = Store("results").load().values()
     assert (record.status, record.score_protocol) == ("finished", protocol)
     assert stub[-1] == here / "mine.pth"
-    assert resolve.INCEPTION_WEIGHTS not in os.environ
+    assert variables.INCEPTION_WEIGHTS not in os.environ
 
 
 def test_a_file_of_weights_that_is_not_there_is_told_before_any_training(here, monkeypatch):

@@ -426,11 +426,10 @@ def report(
             tables += success.overridden_tables(spec, records)
     if form is None:
         _print_tables(table.terminal(each) for each in tables)
-    else:
-        for each in tables:
-            click.echo(table.render(each, form), nl=form != "markdown")
-    if form is None:
         click.echo(f"{results / 'REPORT.md'}: {reporting.tally(made.verdicts)}")
+        return
+    for each in tables:
+        click.echo(table.render(each, form), nl=form != "markdown")
 
 
 def _print_tables(tables: Iterable[Table]) -> None:

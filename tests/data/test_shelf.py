@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wganbench import environment
 from wganbench.data import image_sets, originals, shapes10, shelf
 from wganbench.data.decoded import Recipe, obtain
 from wganbench.data.imagenet32 import SIDE
@@ -13,7 +12,6 @@ from wganbench.data.inventory import inventory
 from wganbench.data.shelf import IMAGE_SETS, data_folder, locate
 from wganbench.data.upkeep import fetch, verify
 from wganbench.errors import DataError
-from wganbench.runner import resolve
 
 
 @pytest.fixture
@@ -39,11 +37,6 @@ def test_without_a_word_it_is_the_platforms_cache(monkeypatch, platform, place, 
     monkeypatch.setenv("XDG_CACHE_HOME", cache)
     monkeypatch.setattr(shelf.sys, "platform", platform)
     assert data_folder() == Path.home() / place
-
-
-def test_the_command_line_and_the_data_read_one_variable():
-    assert environment.DATA_VARIABLE == shelf.VARIABLE
-    assert environment.WEIGHTS_VARIABLE == resolve.INCEPTION_WEIGHTS
 
 
 def test_what_is_said_of_a_set_is_what_its_code_does():

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from wganbench.data.shelf import VARIABLE, data_folder
+from wganbench import variables
+from wganbench.data.shelf import data_folder
 from wganbench.plan import expand
 from wganbench.record import Store
 from wganbench.runner import Execution, run_all
 from wganbench.runner.executors import remote
-from wganbench.runner.resolve import INCEPTION_WEIGHTS
 from wganbench.spec import load
 
-NAMES = (VARIABLE, INCEPTION_WEIGHTS, "TORCH_HOME")
+NAMES = (variables.DATA, variables.INCEPTION_WEIGHTS, "TORCH_HOME")
 
 
 @pytest.fixture(autouse=True)
@@ -42,32 +42,32 @@ def seen_by_a_job(monkeypatch, told):
 
 
 def test_the_data_folder_is_told_though_no_variable_names_it(monkeypatch):
-    assert remote.environment() == {VARIABLE: str(data_folder())}
+    assert remote.environment() == {variables.DATA: str(data_folder())}
     assert data_folder().is_absolute()
 
 
 def test_what_is_set_here_is_told_with_whole_paths(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(VARIABLE, "data")
-    monkeypatch.setenv(INCEPTION_WEIGHTS, "weights/inception.pth")
+    monkeypatch.setenv(variables.DATA, "data")
+    monkeypatch.setenv(variables.INCEPTION_WEIGHTS, "weights/inception.pth")
     monkeypatch.setenv("TORCH_HOME", "")
     assert remote.environment() == {
-        VARIABLE: str(tmp_path / "data"),
-        INCEPTION_WEIGHTS: str(tmp_path / "weights" / "inception.pth"),
+        variables.DATA: str(tmp_path / "data"),
+        variables.INCEPTION_WEIGHTS: str(tmp_path / "weights" / "inception.pth"),
     }
 
 
 def test_a_worker_has_what_it_was_told_and_not_what_it_had(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "/the/workers/own")
-    monkeypatch.setenv(INCEPTION_WEIGHTS, "/left/by/another.pth")
-    told = {VARIABLE: "/of/the/command", "TORCH_HOME": "/torch"}
+    monkeypatch.setenv(variables.DATA, "/the/workers/own")
+    monkeypatch.setenv(variables.INCEPTION_WEIGHTS, "/left/by/another.pth")
+    told = {variables.DATA: "/of/the/command", "TORCH_HOME": "/torch"}
     assert seen_by_a_job(monkeypatch, told) == told
 
 
 def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch, tmp_path):
     """As Ray and submitit carry it: pickled whole, into a process that knows neither package nor folder."""
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "images"))
-    monkeypatch.setenv(INCEPTION_WEIGHTS, "inception.pth")
+    monkeypatch.setenv(variables.DATA, str(tmp_path / "images"))
+    monkeypatch.setenv(variables.INCEPTION_WEIGHTS, "inception.pth")
     out = tmp_path / "seen.txt"
     (tmp_path / "wganbench" / "runner" / "executors").mkdir(parents=True)
     for package in ("wganbench", "wganbench/runner", "wganbench/runner/executors"):
@@ -80,7 +80,10 @@ def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch
     script = "import pickle, sys; function, given = pickle.load(sys.stdin.buffer); function(*given)"
     plain = {key: value for key, value in os.environ.items() if key not in (*NAMES, "PYTHONPATH")}
     subprocess.run([sys.executable, "-c", script], input=content, check=True, env=plain, cwd="/", timeout=60)
-    told = {VARIABLE: str(tmp_path / "images"), INCEPTION_WEIGHTS: str(Path("inception.pth").absolute())}
+    told = {
+        variables.DATA: str(tmp_path / "images"),
+        variables.INCEPTION_WEIGHTS: str(Path("inception.pth").absolute()),
+    }
     assert out.read_text() == repr((tmp_path, ["a"], "results", "going", told))
 
 
@@ -96,7 +99,7 @@ def test_images_of_the_commands_data_folder_are_found_by_a_cluster_that_was_ther
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
-        monkeypatch.setenv(VARIABLE, str(tmp_path / "data"))
+        monkeypatch.setenv(variables.DATA, str(tmp_path / "data"))
         _picture_folder(tmp_path / "data" / "pictures")
         spec = load(str(_spec(tmp_path)))
         execution = Execution(executor="ray", address=cluster.address, device="cpu", threads=1, stack=1)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from wganbench.analysis import stats
+from wganbench.analysis.scored import data_of
+from wganbench.protocols import UNCALIBRATED
 from wganbench.record import Record
 from wganbench.spec import Experiment, Setting, SuccessTable, scale_of
-
-UNCALIBRATED = "-uncalibrated"
-"""How the protocol of a score ends whose self-test on the real data was not passed: no published number is of it."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Sample:
     @property
     def unlike_the_paper(self) -> str:
         """What it is of, where no published counts may stand beside it."""
-        data = sorted({_data_name(record.setting) for record in self.records})
+        data = sorted({data_of(record) for record in self.records})
         steps = sorted({f"{record.setting.steps:,}" for record in self.records})
         protocol = self.protocol or "a score of no named protocol"
         return f"direction only: {' and '.join(data)}, {protocol}, {' or '.join(steps)} steps, not the paper's"
@@ -193,8 +192,3 @@ def _score(record: Record, measure: str) -> float:
     """The last value; the measure's worst where the run diverged or the value is not finite."""
     value = record.measures.get(measure) if record.status == "finished" else None
     return scale_of(record.setting.measures[measure]).worst if value is None else value
-
-
-def _data_name(setting: Setting) -> str:
-    """Of images that stand in for a published set, the folder's name."""
-    return str(setting.data.options.get("folder") or setting.data.name)

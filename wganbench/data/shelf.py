@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wganbench import variables
 from wganbench.data.decoded import Split
 from wganbench.errors import DataError
-
-VARIABLE = "WGANBENCH_DATA"
 
 RAW_MNIST = {
     "train": ("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"),
@@ -74,7 +73,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
 
 def data_folder() -> Path:
     """``$WGANBENCH_DATA``, else ``wganbench`` in the user's cache folder. It need not exist."""
-    chosen = os.environ.get(VARIABLE)
+    chosen = os.environ.get(variables.DATA)
     if chosen:
         return Path(chosen).expanduser().absolute()
     cache = os.environ.get("XDG_CACHE_HOME", "")
@@ -106,8 +105,8 @@ def locate(name: str, split: Split) -> Path:
     absent = missing(name, split, own)
     more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
     raise DataError(
-        f"{name}: no {absent[0]}{more} in {own}; {IMAGE_SETS[name].remedy}; --data-dir or {VARIABLE} names another "
-        f"folder than {data_folder()}"
+        f"{name}: no {absent[0]}{more} in {own}; {IMAGE_SETS[name].remedy}; --data-dir or {variables.DATA} names "
+        f"another folder than {data_folder()}"
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench import names
+from wganbench import names, variables
 from wganbench.errors import ExtensionError
 from wganbench.protocols import path_of
 from wganbench.scores.seen import ScoreNetwork
@@ -25,8 +25,6 @@ MEASURE_INPUTS = (
     *("seen", "seen_real"),
 )
 SCORE_INPUTS = ("folder", "weights")
-INCEPTION_WEIGHTS = "WGANBENCH_INCEPTION_WEIGHTS"
-"""Of the environment, as workers inherit it."""
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")
 PROJECTION_INPUTS = ("parameters",)
 
@@ -97,7 +95,7 @@ def score(component: Component) -> ScoreNetwork:
         DataError: If these cannot be had.
     """
     bound = factory("score", component)
-    weights = os.environ.get(INCEPTION_WEIGHTS)
+    weights = os.environ.get(variables.INCEPTION_WEIGHTS)
     given = {
         "folder": path_of(str(component.options.get("file"))).parent,
         "weights": Path(weights) if weights else None,

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from wganbench.data.shelf import VARIABLE, data_folder
+from wganbench import variables
+from wganbench.data.shelf import data_folder
 from wganbench.record import Store, write_atomically
-from wganbench.runner.resolve import INCEPTION_WEIGHTS
 from wganbench.runner.worker import work
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.stop import Stop
@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.5
 """How often a worker looks whether it is to stop."""
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 
-PATHS = (INCEPTION_WEIGHTS, "TORCH_HOME")
+PATHS = (variables.INCEPTION_WEIGHTS, "TORCH_HOME")
 """Variables that name a file or folder which a training reads; in the second torch keeps what it has downloaded."""
 
 Environment = dict[str, str]
@@ -83,13 +83,13 @@ def arguments(jobs: Sequence[Planned], store: Store, going: Going) -> Arguments:
 def environment() -> Environment:
     """The data folder and ``PATHS``, all absolute, as this process has them; what is not set is not there."""
     given = {name: Path(os.environ[name]).expanduser().absolute() for name in PATHS if os.environ.get(name)}
-    return {name: str(path) for name, path in {VARIABLE: data_folder(), **given}.items()}
+    return {name: str(path) for name, path in {variables.DATA: data_folder(), **given}.items()}
 
 
 @contextmanager
 def _in(environment: Environment) -> Iterator[None]:
     """Another command's may have been here before, in a process that Ray uses again."""
-    before = {name: os.environ.pop(name) for name in (VARIABLE, *PATHS) if name in os.environ}
+    before = {name: os.environ.pop(name) for name in (variables.DATA, *PATHS) if name in os.environ}
     os.environ.update(environment)
     try:
         yield
