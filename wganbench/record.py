@@ -108,7 +108,8 @@ class Provenance(Model):
         precision: The least that torch was allowed in products of float32 matrices.
         convolutions: The least that it was allowed in convolutions of float32, which CUDA alone has in TF32.
         libraries: Versions by package name.
-        started: UTC, ISO 8601, to the second.
+        started: UTC, ISO 8601, to the microsecond: what tells a run that was trained anew, with equal numbers, from the
+            one before. To the second in older records.
     """
 
     device: Text

@@ -9,6 +9,7 @@ from wganbench.errors import ExtensionError, RecordError
 from wganbench.plan import expand
 from wganbench.record import Store
 from wganbench.runner import Execution, run_all
+from wganbench.runner.provenance import provenance
 from wganbench.spec import load
 
 
@@ -165,6 +166,11 @@ def test_a_folder_that_cannot_be_written_stops_before_any_training(tiny, tmp_pat
     (tmp_path / "results").write_text("a file stands in the way")
     with pytest.raises(RecordError, match="cannot be written"):
         execute(tiny(), Store(tmp_path / "results"))
+
+
+def test_two_trainings_of_a_run_are_told_apart_by_their_start():
+    started = [provenance(torch.device("cpu")).started for _ in range(5)]
+    assert len(set(started)) == 5
 
 
 def test_a_record_says_what_it_was_made_with(tiny, tmp_path):

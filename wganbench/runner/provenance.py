@@ -34,7 +34,7 @@ def provenance(device: torch.device) -> Provenance:
         commit=commit,
         dirty=dirty,
         libraries={"python": platform.python_version(), **versions()},
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
         precision=PRECISIONS[torch.get_float32_matmul_precision()],
         convolutions="tf32" if device.type == "cuda" and convolutions_are_rounded() else "float32",
     )
