@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from wganbench.plan import Cohort, expand
-from wganbench.runner.cohort import make_trainer, train_cohort
+from wganbench.runner.cohort import Attempt, make_trainer, train_cohort
+from wganbench.runner.numerics import numerics
 from wganbench.spec import load
 from wganbench.streams import Streams
+from wganbench.train.capture import NotCapturedError, capture
+from wganbench.train.stack import Stack, build
 
 pytestmark = pytest.mark.gpu
+CUDA = torch.device("cuda")
 ONE_OF_EACH = {
     "swissroll": ["clip-0.001", "wgan-gp"],
     "surfaces": ["ring-gp", "roll-clip"],
@@ -61,3 +66,96 @@ def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant)
         undefined = {label for label, value in outcome.record.measures.items() if value is None}
         assert undefined <= {"drift", "rank_correlation"}, "these need more than a few steps"
         assert outcome.record.provenance.device == torch.cuda.get_device_name()
+
+
+CAPTURED = {
+    "gan": ("gaussians8", "gan"),
+    "wgan-clip": ("gaussians8", "wgan-clip"),
+    "wgan-gp": ("swissroll", "wgan-gp"),
+    "dcgan": ("table2", "dcgan-wgan-gp"),
+}
+
+
+def made(case, seeds=(0, 3)):
+    name, variant = CAPTURED[case]
+    profile = "quick" if name == "table2" else "smoke"
+    return make_trainer(load(name).setting(variant, profile), seeds[: 1 if case == "dcgan" else None], CUDA)
+
+
+def assert_close(one, other):
+    for name, loss in one.losses.items():
+        torch.testing.assert_close(loss, other.losses[name], rtol=1e-3, atol=1e-4)
+    for name, stack in one.networks.items():
+        for weights, theirs in zip(stack.parameters.values(), other.networks[name].parameters.values(), strict=True):
+            assert (weights - theirs).norm() <= 1e-3 * theirs.norm() + 1e-5
+
+
+@pytest.mark.parametrize("case", CAPTURED)
+def test_twenty_captured_steps_are_the_eager_ones_to_rounding(case):
+    with numerics(CUDA, 1):
+        eager, captured = made(case), made(case)
+        step = capture(captured)
+        for _ in range(20):
+            eager.step()
+            step()
+        assert_close(captured, eager)
+
+
+@pytest.mark.parametrize("case", CAPTURED)
+def test_captured_steps_go_on_from_a_checkpoint_of_captured_steps_and_of_eager_ones(case):
+    with numerics(CUDA, 1):
+        eager = made(case)
+        for _ in range(5):
+            eager.step()
+        resumed = made(case)
+        resumed.restore(eager.state())
+        step = capture(resumed)
+        for _ in range(5):
+            step()
+        last = made(case)
+        last.restore(resumed.state())
+        resumed.restore(last.state())  # into the memory that the graph works on
+        for _ in range(5):
+            step()
+            last.step()
+        for _ in range(10):
+            eager.step()
+        assert_close(resumed, eager)
+        assert_close(last, eager)
+
+
+class Looks(nn.Module):
+    """Asks the card for a number at each call, which a graph cannot."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x):
+        return self.layer(x).squeeze(1) * float(x.detach().abs().max().item() >= 0)
+
+
+def test_a_network_that_cannot_be_captured_is_trained_all_the_same():
+    with numerics(CUDA, 1):
+        plain, refused = (made("gan", (0,)) for _ in range(2))
+        for trainer in (plain, refused):
+            trainer.critic = Stack(build(Looks, [0], "critic", CUDA))
+            parameters = list(trainer.critic.parameters.values())
+            trainer.critic_optimizer = torch.optim.Adam(parameters, lr=1e-3, betas=(0.5, 0.9), fused=True)
+        with pytest.raises(NotCapturedError) as reason:
+            capture(refused)
+        assert len(str(reason.value).splitlines()) == 1
+        torch.randn(3, device="cuda")  # the card's own generator is out of the capture as well
+        for _ in range(5):
+            plain.step()
+            refused.step()
+        assert_close(refused, plain)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_record_tells_whether_its_steps_were_captured(asked):
+    runs = expand(load("swissroll"), "smoke", [0], ["wgan-gp"])
+    said = []
+    attempt = Attempt(capture=asked, warn=said.append)
+    (outcome,) = train_cohort(Cohort(tuple(runs)), CUDA, attempt=attempt)
+    assert (outcome.record.status, outcome.record.provenance.captured, said) == ("finished", asked, [])

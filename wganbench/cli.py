@@ -133,6 +133,7 @@ def _executed(function: F) -> F:
             help="Further attempts at a cohort whose worker died, without a new checkpoint between.",
         ),
         click.option("--deterministic", is_flag=True, help="Hold torch to deterministic algorithms."),
+        click.option("--no-capture", "capture", flag_value=False, default=True, help="On CUDA: no steps as one graph."),
         click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
         click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
         click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),

@@ -110,6 +110,7 @@ class Provenance(Model):
         libraries: Versions by package name.
         started: UTC, ISO 8601, to the microsecond: what tells a run that was trained anew, with equal numbers, from the
             one before. To the second in older records.
+        captured: Whether its steps, at the last attempt, were replayed as a CUDA graph.
     """
 
     device: Text
@@ -121,12 +122,13 @@ class Provenance(Model):
     started: Text
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     convolutions: Literal["float32", "tf32"] = "float32"
+    captured: bool = False
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """The plain precision is left out, so that records made before it was told stay as they are."""
+        """What is plain is left out, so that records made before it was told stay as they are."""
         content: dict[str, Any] = serialize(self)
-        plain = {"precision": "float32", "convolutions": "float32"}
+        plain = {"precision": "float32", "convolutions": "float32", "captured": False}
         return {key: value for key, value in content.items() if plain.get(key, ...) != value}
 
 

@@ -378,7 +378,7 @@ def test_one_of_another_setting_that_is_further_on_does_not_outlive_those_of_thi
     assert latest_step(folder, said) == 30
 
 
-def test_an_identity_has_the_whole_setting_and_all_of_the_provenance_but_the_time(tiny):
+def test_an_identity_has_the_whole_setting_and_all_of_the_provenance_known_before(tiny):
     runs = expand(load(tiny()), "smoke", [3, 5], ["gp"])
     identity = Identity.of(Cohort(tuple(runs)), MADE_BY, runs[1].id)
     assert identity.runs == (runs[0].id, runs[1].id)
@@ -389,7 +389,7 @@ def test_an_identity_has_the_whole_setting_and_all_of_the_provenance_but_the_tim
     told = {"device", "threads", "deterministic", "commit", "dirty", "python", "torch"}
     assert told <= identity.made_by.keys()
     assert all(type(value) is str for value in identity.made_by.values())
-    later = MADE_BY.model_copy(update={"started": "2027-01-01T00:00:00+00:00"})
+    later = MADE_BY.model_copy(update={"started": "2027-01-01T00:00:00+00:00", "captured": True})
     assert Identity.of(Cohort(tuple(runs)), later, runs[1].id) == identity
     changes = {"threads": 2, "deterministic": True, "commit": None, "dirty": True, "libraries": {"torch": "2.11.0"}}
     for name, value in changes.items():

@@ -195,6 +195,7 @@ def _circumstances(record: Record) -> Iterator[tuple[str, str]]:
     yield "precisions of convolutions", made_by.convolutions
     yield "numbers of CPU threads", str(made_by.threads)
     yield "algorithms", "held to be deterministic" if made_by.deterministic else "any"
+    yield "ways to launch steps", "one graph a step" if made_by.captured else "operation by operation"
     yield "commits", made_by.commit[:SHORT] if made_by.commit else "none"
     yield f"copies of {record.setting.data.name}", record.data_checksum[:SHORT] if record.data_checksum else "unnamed"
     if record.score_protocol:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -10,29 +11,36 @@ from torch.nn.functional import elu, softplus
 
 
 class Nonlinearity(nn.Module):
-    """One of ``NONLINEARITIES``, entry by entry."""
+    """One of ``NONLINEARITIES``, entry by entry.
 
-    def __init__(self, name: str):
+    Args:
+        leak: Slope of ``leaky_relu`` below 0, not negative; the others have none.
+    """
+
+    def __init__(self, name: str, leak: float = 0.2):
         super().__init__()
-        self.function = NONLINEARITIES[name]
+        self.function = partial(leaky_relu, leak=leak) if name == "leaky_relu" else NONLINEARITIES[name]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x)
 
 
 def relu(x: Tensor) -> Tensor:
-    """max(0, x), with the derivative 0 at 0.
+    """max(0, x), with the derivative 0 at 0."""
+    return leaky_relu(x, leak=0.0)
+
+
+def leaky_relu(x: Tensor, leak: float = 0.2) -> Tensor:
+    """x above 0 and ``leak`` times x elsewhere, with the derivative ``leak`` at 0.
 
     As a product with a constant it has no second derivative, where torch's own gives zeros that the double backward
-    of a penalty pushes through the whole network: up to a seventh of its operations. On a CPU this is faster than
-    ``torch.where`` as well, and NaN stays NaN, so that no diverged run is hidden.
+    of a penalty pushes through the whole network: up to a seventh of its operations. NaN stays NaN, so that no diverged
+    run is hidden. On a CPU ``sign`` and ``clamp_min`` are vectorised, and so several times as fast as a comparison or
+    ``torch.where``.
     """
-    return x * (x > 0).to(x.dtype)
-
-
-def leaky_relu(x: Tensor) -> Tensor:
-    """max(0.2 x, x), with the derivative 0.2 at 0; a product as ``relu``."""
-    return x * (x > 0).to(x.dtype).mul_(0.8).add_(0.2)  # 0.8 + 0.2 is 1, exactly
+    if leak > 1:
+        return torch.nn.functional.leaky_relu(x, leak)
+    return x * x.detach().sign().clamp_min_(leak)
 
 
 def shifted_softplus(x: Tensor) -> Tensor:

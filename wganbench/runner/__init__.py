@@ -142,6 +142,7 @@ def _planned(
         device="cuda" if device.type == "cuda" else "cpu",
         threads=execution.threads or torch.get_num_threads(),
         deterministic=execution.deterministic,
+        capture=execution.capture,
         retries=execution.retries,
         timeout_seconds=execution.timeout_seconds,
         checkpoint_seconds=execution.checkpoint_seconds,

@@ -50,7 +50,8 @@ class Identity:
     def of(cls, cohort: Cohort, provenance: Provenance, drawn: str | None = None) -> Identity:
         runs = tuple(run.id for run in cohort.runs)
         setting = json.dumps(cohort.runs[0].setting.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        about = {name: getattr(provenance, name) for name in type(provenance).model_fields if name != "started"}
+        others = ("started", "captured")  # the latter comes out after a checkpoint was looked for
+        about = {name: getattr(provenance, name) for name in type(provenance).model_fields if name not in others}
         versions = about.pop("libraries")
         made_by = {name: str(value) for name, value in {**about, **versions}.items()}
         return cls(runs, setting, made_by, drawn if drawn in runs else None)

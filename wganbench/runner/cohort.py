@@ -19,6 +19,7 @@ from wganbench.runner.checkpoint import Checkpoint, Checkpoints
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
 from wganbench.spec import Setting, scale_of
+from wganbench.train.capture import NotCapturedError, capture
 from wganbench.train.critic import CriticTrainer
 from wganbench.train.method import Method, Unroll
 from wganbench.train.stack import Stack, build
@@ -46,6 +47,8 @@ class Attempt:
         timeout_seconds: Wall time after which the runs have failed; None for any.
         retries: Attempts before this one that ended by themselves, for the records.
         memory_is_short: Whether this is the second attempt for want of memory: a third is not made.
+        capture: Whether steps are replayed as a CUDA graph, where there is CUDA and they can be.
+        warn: Called with a line on what goes otherwise than asked.
     """
 
     checkpoints: Callable[[Cohort], Checkpoints] | None = None
@@ -56,6 +59,8 @@ class Attempt:
     timeout_seconds: float | None = None
     retries: int = 0
     memory_is_short: bool = False
+    capture: bool = True
+    warn: Callable[[str], None] = lambda line: None
     started: float = field(default_factory=time.monotonic)
 
     def is_out_of_time(self) -> bool:
@@ -142,6 +147,7 @@ def _train(
             raise _NotStackableError(_first_line(error)) from None
         _fail(traces, traceback.format_exc(limit=-12)[-4000:])
     wall_seconds = round(clock.seconds(), 3)
+    made_by = made_by.model_copy(update={"captured": clock.captured})
     outcomes = []
     for i, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
         kept = observer.pack(i) if observer else {}
@@ -194,10 +200,11 @@ def _fail(traces: Sequence[Trace], why: str) -> None:
 
 
 class _Clock:
-    """Wall time of a cohort over all attempts."""
+    """Wall time of a cohort over all attempts, and whether it is one of captured steps."""
 
     def __init__(self) -> None:
         self.started, self.before = time.perf_counter(), 0.0
+        self.captured = False
 
     def seconds(self) -> float:
         return self.before + time.perf_counter() - self.started
@@ -220,9 +227,10 @@ def _loop(
     if first == 0:
         observer.look(trainer, 0)
     attempt.begun(first)
+    take_step = _step_of(trainer, device, attempt, clock)
     saved_at = time.monotonic()
     for step in range(first + 1, setting.steps + 1):
-        trainer.step()
+        take_step()
         if observer.is_due(step):
             _mark_diverged(trainer, traces, step)
             observer.look(trainer, step)
@@ -240,6 +248,21 @@ def _loop(
             saved_at = time.monotonic()
         if stopping is not None:
             raise Stopped(step)
+
+
+def _step_of(
+    trainer: Trainer | CriticTrainer, device: torch.device, attempt: Attempt, clock: _Clock
+) -> Callable[[], None]:
+    """What takes a step: a graph, where that is asked for and can be."""
+    if not attempt.capture or device.type != "cuda":
+        return trainer.step
+    try:
+        step = capture(trainer)
+    except NotCapturedError as reason:
+        attempt.warn(f"steps are launched operation by operation: {reason}")
+        return trainer.step
+    clock.captured = True
+    return step
 
 
 def _resume(

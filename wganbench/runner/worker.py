@@ -134,6 +134,8 @@ class _Attempt:
             timeout_seconds=self.job.timeout_seconds,
             retries=self.history.retries,
             memory_is_short=self.history.out_of_memory > 0,
+            capture=self.job.capture,
+            warn=self._warn,
         )
         return train_cohort(
             self.job.cohort, self.device, self.made_by, attempt, drawn=self.job.drawn, wanted=self.job.wanted

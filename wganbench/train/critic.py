@@ -44,6 +44,7 @@ class Critics:
         self.method, self.data, self.batch_size = method, data, batch_size
         self.streams = {name: Streams(seeds, name, device) for name in ("data", "penalty")}
         self.epochs: dict[str, list[Epochs]] = {}
+        self._indices: dict[str, Tensor] = {}
         if isinstance(data, Images):
             self.streams["dequantisation"] = Streams(seeds, "dequantisation", device)
             self._shuffle("data")
@@ -56,11 +57,21 @@ class Critics:
         return {"critic_loss": self.critic_loss}
 
     @property
+    def networks(self) -> dict[str, Stack]:
+        """What is trained, by name."""
+        return {name: stack for name, (stack, _) in self._networks.items()}
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """Theirs, in the same order."""
+        return [optimizer for _, optimizer in self._networks.values()]
+
+    @property
     def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
         return {"critic": (self.critic, self.critic_optimizer)}
 
     @property
-    def _drawn_from(self) -> dict[str, Streams]:
+    def drawn_from(self) -> dict[str, Streams]:
         """The streams, but for those of an order, of which the order itself knows where it stands."""
         return {name: own for name, own in self.streams.items() if name not in self.epochs}
 
@@ -75,7 +86,7 @@ class Critics:
         """
         return {
             "networks": {name: network_state(*network, name) for name, network in self._networks.items()},
-            "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self._drawn_from.items()},
+            "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self.drawn_from.items()},
             "epochs": {name: [order.state() for order in own] for name, own in self.epochs.items()},
             "finite": copy_plain(self.finite, "finite"),
             "losses": copy_plain(self.losses, "losses"),
@@ -95,15 +106,18 @@ class Critics:
             raise ValueError(f"{'; '.join(found[:4])}{more}; must be of the same setting, seeds and kind of device")
         for name, network in self._networks.items():
             restore_network(*network, state["networks"][name])
-        for name, own in self._drawn_from.items():
+        for name, own in self.drawn_from.items():
             for rng, position in zip(own.generators, state["streams"][name], strict=True):
                 rng.set_state(position)
         for name, orders in self.epochs.items():
             for order, at in zip(orders, state["epochs"][name], strict=True):
                 order.restore(at)
         self.finite.copy_(state["finite"])
-        for name in self.losses:
-            setattr(self, name, state["losses"][name].to(self.finite.device))
+        for name, loss in self.losses.items():
+            if loss.dtype == state["losses"][name].dtype:
+                loss.copy_(state["losses"][name])
+            else:  # before a step it is not known
+                setattr(self, name, state["losses"][name].to(loss.device))
 
     def _odd(self, state: State) -> Iterator[str]:
         """What is wrong with those parts that the trainer's own say too little about."""
@@ -121,12 +135,42 @@ class Critics:
         own = self.streams[stream].generators
         self.epochs[stream] = [Epochs(len(self.data), self.batch_size, rng) for rng in own]
 
-    def _draw_real(self, n: int, stream: str = "data") -> Sequence[Tensor]:
-        """``n`` batches, each ``(seeds, batch, *sample_shape)``."""
+    def step(self) -> None:
+        """One step: what is done in Python, then what is done on the device."""
+        self.advance()
+        self.compute()
+
+    def advance(self) -> None:
+        """Takes the indices of a step's images; all else that differs from step to step is drawn by `compute`."""
+        for name in self._read:
+            if name not in self.epochs:
+                continue
+            orders = [torch.cat([order.batch() for _ in range(self._n_batches)]) for order in self.epochs[name]]
+            if name in self._indices:
+                self._indices[name].copy_(torch.stack(orders))  # a graph reads them where they were
+            else:
+                self._indices[name] = torch.stack(orders)
+
+    def compute(self) -> None:
+        """The rest of a step: the same operations on the same tensors each time, so that a graph may repeat them."""
+        raise NotImplementedError
+
+    @property
+    def _n_batches(self) -> int:
+        """Real batches a step."""
+        return self.method.n_critic
+
+    @property
+    def _read(self) -> Sequence[str]:
+        """Streams of the real samples of a step."""
+        return ("data",)
+
+    def _draw_real(self, stream: str = "data") -> Sequence[Tensor]:
+        """The step's batches, each ``(seeds, batch, *sample_shape)``."""
+        n = self._n_batches
         if isinstance(self.data, Images):
-            orders = [torch.cat([order.batch() for _ in range(n)]) for order in self.epochs[stream]]
             noise = self.streams["dequantisation"].generators
-            draws = [self.data.take(order, rng) for order, rng in zip(orders, noise, strict=True)]
+            draws = [self.data.take(order, rng) for order, rng in zip(self._indices[stream], noise, strict=True)]
         else:
             draws = [self.data.draw(n * self.batch_size, rng) for rng in self.streams[stream].generators]
         return torch.stack(draws).unflatten(1, (n, self.batch_size)).unbind(1)
@@ -187,10 +231,13 @@ class CriticTrainer(Critics):
         """What is trained."""
         return (self.critic,)
 
-    def step(self) -> None:
-        n = self.method.n_critic
-        reals = self._draw_real(n)
-        sources = self._draw_real(n, "data of the generator") if self.fixed.independent else reals
+    @property
+    def _read(self) -> Sequence[str]:
+        return ("data", "data of the generator") if self.fixed.independent else ("data",)
+
+    def compute(self) -> None:
+        reals = self._draw_real()
+        sources = self._draw_real("data of the generator") if self.fixed.independent else reals
         for real, source in zip(reals, sources, strict=True):
             noise = self.streams["noise"].normal(*source.shape[1:])
             self._critic_step(real, self.fixed(source, noise))

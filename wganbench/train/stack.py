@@ -32,8 +32,8 @@ class Stack:
         """``(S, B, *input_shape)`` → ``(S, B, *output_shape)``, with the stack's own parameters or those given."""
         state = {**(self.parameters if parameters is None else parameters), **self.buffers}
         if self.size == 1:
-            own = {name: tensor[0] for name, tensor in state.items()}
-            return functional_call(self.module, own, (x[0],)).unsqueeze(0)
+            own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexed, its gradient would be copied
+            return functional_call(self.module, own, (x.squeeze(0),)).unsqueeze(0)
         return vmap(lambda own, rows: functional_call(self.module, own, (rows,)))(state, x)
 
     def of_seed(self, index: int) -> Callable[[Tensor], Tensor]:

@@ -106,10 +106,26 @@ def moment_mismatches(optimizer: Optimizer, given: Any, where: str) -> Iterator[
 
 @torch.no_grad()
 def restore_network(stack: Stack, optimizer: Optimizer, state: State) -> None:
-    """Puts back what ``network_state`` has copied; the tensors of ``stack`` stay the ones that they are."""
+    """Puts back what ``network_state`` has copied; tensors of ``stack``, and moments there are, stay the ones they are.
+
+    Whether the optimiser works in a CUDA graph stays as well: that is how it is used, not what it holds.
+    """
     for kind, tensors in (("parameters", stack.parameters), ("buffers", stack.buffers)):
         for name, tensor in tensors.items():
             tensor.copy_(state[kind][name])
     # Copied once more, since the optimiser keeps what is on its device already, and would step in the caller's tensors.
     groups, moments = (copy_plain(state[kind], kind) for kind in ("groups", "moments"))
+    for group, own in zip(groups, optimizer.param_groups, strict=True):
+        if "capturable" in own:
+            group["capturable"] = own["capturable"]
+    held = {weights: dict(entry) for weights, entry in optimizer.state.items()}
     optimizer.load_state_dict({"param_groups": groups, "state": moments})
+    for weights, entry in optimizer.state.items():
+        for name, value in entry.items():
+            old = held.get(weights, {}).get(name)
+            if isinstance(old, Tensor) and _is_alike(old, value):
+                entry[name] = old.copy_(value)
+
+
+def _is_alike(a: Tensor, b: Any) -> bool:
+    return isinstance(b, Tensor) and (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)

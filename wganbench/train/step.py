@@ -55,11 +55,10 @@ class Trainer(Critics):
     def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
         return {**super()._networks, "generator": (self.generator, self.generator_optimizer)}
 
-    def step(self) -> None:
+    def compute(self) -> None:
         """One generator step, preceded by its critic steps."""
-        n_critic = self._n_batches()
-        latents = self.streams["latent"].normal(n_critic + 1, self.batch_size, self.latent_dim).unbind(1)
-        reals = self._draw_real(n_critic)
+        latents = self.streams["latent"].normal(self._n_batches + 1, self.batch_size, self.latent_dim).unbind(1)
+        reals = self._draw_real()
         if self.method.unroll is None:
             for real, latent in zip(reals, latents, strict=False):
                 self._critic_step(real, self._fake(latent))
@@ -70,6 +69,7 @@ class Trainer(Critics):
             self._second_order_step(reals[0], latents)
         self.finite &= self.critic_loss.isfinite() & self.generator_loss.isfinite()
 
+    @property
     def _n_batches(self) -> int:
         unroll = self.method.unroll
         if unroll is None:

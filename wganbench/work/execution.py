@@ -24,6 +24,7 @@ class Execution:
         address: Of a Ray cluster; None starts one on this machine.
         slurm: What ``sbatch`` is asked for, by submitit's names, such as ``slurm_partition``.
         deterministic: Hold torch to deterministic algorithms.
+        capture: On CUDA, replay steps as one graph where they can be.
         retries: How often a cohort is tried again after its worker died at one step.
         timeout_seconds: Wall time that one attempt at a cohort may take; None for any.
         checkpoint_seconds: Wall time between two checkpoints.
@@ -38,6 +39,7 @@ class Execution:
     address: str | None = None
     slurm: Mapping[str, str | int] = field(default_factory=dict)
     deterministic: bool = False
+    capture: bool = True
     retries: int = 2
     timeout_seconds: float | None = None
     checkpoint_seconds: float = 60.0

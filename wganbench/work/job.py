@@ -58,6 +58,7 @@ class Job(Model):
         drawn: Id of the run whose samples are kept for the figures.
         import_folders: Where modules of a stranger's lie.
         device, threads, deterministic: What is set where it is trained.
+        capture: Whether its steps are replayed as a CUDA graph, where they can be.
         retries, timeout_seconds, checkpoint_seconds: As in ``Execution``.
     """
 
@@ -77,6 +78,7 @@ class Job(Model):
     retries: NonNegativeInt
     timeout_seconds: PositiveFloat | None
     checkpoint_seconds: NonNegativeFloat
+    capture: bool = True
 
     @cached_property
     def cohort(self) -> Cohort:

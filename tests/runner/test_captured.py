@@ -1,0 +1,73 @@
+"""What the runner makes of captured steps, without a card: the capture itself is tests/train/test_capture.py's."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from wganbench.cli import cli
+from wganbench.plan import Cohort, expand
+from wganbench.runner import cohort as module
+from wganbench.runner.cohort import Attempt, train_cohort
+from wganbench.runner.provenance import provenance
+from wganbench.spec import load
+from wganbench.train.capture import NotCapturedError
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+class Steps:
+    def step(self):
+        pass
+
+
+def refuse(trainer):
+    raise NotCapturedError("SGD is not known to work in a graph")
+
+
+def accept(trainer):
+    return accept
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "capture", "captured", "said"),
+    [
+        (CUDA, True, accept, True, []),
+        (CUDA, False, accept, False, []),
+        (CPU, True, accept, False, []),
+        (CUDA, True, refuse, False, ["steps are launched operation by operation: SGD is not known to work in a graph"]),
+    ],
+    ids=["captured", "not asked for", "on a CPU", "refused"],
+)
+def test_steps_are_captured_on_a_card_where_they_can_be_and_else_one_line_says_why(
+    monkeypatch, device, asked, capture, captured, said
+):
+    monkeypatch.setattr(module, "capture", capture)
+    lines, trainer, clock = [], Steps(), module._Clock()
+    step = module._step_of(trainer, device, Attempt(capture=asked, warn=lines.append), clock)
+    assert (step == accept, clock.captured, lines) == (captured, captured, said)
+    assert captured or step == trainer.step
+
+
+def test_captured_is_in_the_record_and_left_out_where_it_is_not(tiny):
+    (run,) = expand(load(tiny()), "smoke", [3], ["gp"])
+    (plain,) = train_cohort(Cohort((run,)), CPU)
+    assert "captured" not in plain.record.provenance.model_dump()
+    made_by = provenance(CPU).model_copy(update={"captured": True})
+    assert made_by.model_dump()["captured"] is True
+    assert type(made_by).model_validate(made_by.model_dump()) == made_by
+
+
+@pytest.mark.parametrize(("options", "asked"), [((), True), (("--no-capture",), False)])
+def test_the_command_asks_for_it_unless_told_otherwise(monkeypatch, tmp_path, options, asked):
+    seen = []
+
+    def run_all(runs, store, spec, execution, **others):
+        seen.append(execution.capture)
+        return []
+
+    monkeypatch.setattr("wganbench.runner.run_all", run_all)
+    command = ["run", "swissroll", "--profile", "smoke", "--results", str(tmp_path), *options]
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    assert seen == [asked]
