@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from wganbench import speeds
+from wganbench.cli import cli
 from wganbench.plan import Cohort, expand
 from wganbench.runner.cohort import make_trainer, train_cohort
 from wganbench.spec import load
@@ -61,3 +64,16 @@ def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant)
         undefined = {label for label, value in outcome.record.measures.items() if value is None}
         assert undefined <= {"drift", "rank_correlation"}, "these need more than a few steps"
         assert outcome.record.provenance.device == torch.cuda.get_device_name()
+
+
+def test_speed_is_measured_on_cuda_and_kept_by_the_name_of_the_card(tmp_path):
+    chosen = ["gaussians8", "--profile", "smoke", "--variant", "wgan-gp", "--seeds", "4", "--seconds", "1"]
+    result = CliRunner().invoke(cli, ["speed", *chosen, "--device", "cuda", "--results", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    (device,) = speeds.load(tmp_path)
+    assert (device.device, device.name) == ("cuda", torch.cuda.get_device_name())
+    (row,) = device.rows
+    assert row.matmul.median > 1e12, "a card does more than a trillion operations a second"
+    assert 0 < row.share.median < 1
+    assert 2**10 < row.memory_bytes < 2**30
+    assert row.ratio.median > 1, "four launch-bound seeds in a stack are faster than one after the other"
