@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
@@ -108,6 +109,7 @@ def wait_for(device: torch.device) -> None:
 
 def forget_peak(device: torch.device) -> None:
     """From here on `peak_bytes` counts anew; of a process, where the system allows it, which Linux does."""
+    gc.collect()  # what was measured before is not to be counted
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":

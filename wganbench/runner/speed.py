@@ -168,7 +168,7 @@ class _Several:
         try:
             ready = self._answers()
         except BaseException:
-            self.__exit__()
+            self._end(0)
             raise
         ways = [once for once, _, _ in ready]
         self.once = {way: max(once[way] for once in ways) for way in ways[0]}
@@ -177,10 +177,13 @@ class _Several:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._end(10)
+
+    def _end(self, patience_seconds: float) -> None:
         for pipe in self.pipes:
             pipe.close()  # ends the process that reads it
         for process in self.processes:
-            process.join(10)
+            process.join(patience_seconds)
             if process.is_alive():
                 process.kill()
                 process.join()
