@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
+from wganbench import speeds
+from wganbench.cli import cli
 from wganbench.plan import Cohort, expand
 from wganbench.runner.cohort import Attempt, make_trainer, train_cohort
 from wganbench.runner.numerics import numerics
@@ -159,3 +162,16 @@ def test_a_record_tells_whether_its_steps_were_captured(asked):
     attempt = Attempt(capture=asked, warn=said.append)
     (outcome,) = train_cohort(Cohort(tuple(runs)), CUDA, attempt=attempt)
     assert (outcome.record.status, outcome.record.provenance.captured, said) == ("finished", asked, [])
+
+
+def test_speed_is_measured_on_cuda_and_kept_by_the_name_of_the_card(tmp_path):
+    chosen = ["gaussians8", "--profile", "smoke", "--variant", "wgan-gp", "--seeds", "4", "--seconds", "1"]
+    result = CliRunner().invoke(cli, ["speed", *chosen, "--device", "cuda", "--results", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    (device,) = speeds.load(tmp_path)
+    assert (device.device, device.name) == ("cuda", torch.cuda.get_device_name())
+    (row,) = device.rows
+    assert row.matmul.median > 1e12, "a card does more than a trillion operations a second"
+    assert 0 < row.share.median < 1
+    assert 2**10 < row.memory_bytes < 2**30
+    assert row.ratio.median > 1, "four launch-bound seeds in a stack are faster than one after the other"

@@ -26,18 +26,24 @@ WITHOUT_TORCH = {
     "merge": {"errors", "record"},
     "rates": {"errors", "spec", "record"},
     "estimate": {"plan", "rates", "spec"},
+    "speeds": {"errors", "spec", "record", "rates"},
+    "speed_targets": {"rates", "speeds"},
     "work": {"errors", "spec", "plan", "record"},
-    "verify": {"errors", "quarantine", "record", "work"},
-    "analysis": {"errors", "names", "spec", "plan", "record", "protocols"},
+    "verify": {"errors", "quarantine", "record", "work", "speeds"},
+    "analysis": {"errors", "names", "spec", "plan", "record", "protocols", "speeds", "speed_targets"},
     "console": {"plan", "record", "work"},
     "variables": set(),
     "environment": {"variables"},
     "score_commands": {"errors", "protocols", "console", "environment", "runner"},
+    "speed_command": {
+        *("errors", "names", "spec", "plan", "rates", "estimate", "speeds", "speed_targets", "console", "environment"),
+        *("analysis", "runner"),
+    },
     "substitute": {"errors", "names", "spec", "data"},
     "protocols": {"errors", "data"},
     "cli": {
         *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "console"),
-        *("substitute", "data", "environment", "score_commands", "rates", "estimate"),
+        *("substitute", "data", "environment", "score_commands", "speed_command", "rates", "estimate"),
         "runner",
     },
     "__main__": {"cli"},
@@ -56,16 +62,7 @@ LAYERS: dict[str, set[str]] = {
     **LEAVES,
     "train": {"errors", *LEAVES},
     "runner": {
-        "errors",
-        "names",
-        "spec",
-        "plan",
-        "record",
-        "rates",
-        "estimate",
-        "work",
-        "train",
-        "protocols",
+        *("errors", "names", "spec", "plan", "record", "rates", "estimate", "speeds", "work", "train", "protocols"),
         "variables",
         *LEAVES,
     },
@@ -157,7 +154,7 @@ def test_what_does_not_train_never_imports_torch(module):
     assert [found.name for found in imports(SOURCES[module]) if top(found.name) in LOADS_TORCH] == []
 
 
-@pytest.mark.parametrize("module", ["wganbench.cli", "wganbench.score_commands"])
+@pytest.mark.parametrize("module", ["wganbench.cli", "wganbench.score_commands", "wganbench.speed_command"])
 def test_the_command_line_imports_the_runner_and_the_data_only_inside_a_command(module):
     at_once = {part(found.name) for found in imports(SOURCES[module]) if found.at_once}
     assert not at_once & {"runner", "data", "substitute"}
@@ -171,7 +168,10 @@ def test_only_the_runner_makes_an_object_of_a_name(module):
     assert part(module) == "runner" or not names & {"import_module", "__import__", "resolve_name", "run_path"}
 
 
-COMMAND_LINE = {"wganbench.cli", "wganbench.console", "wganbench.environment", "wganbench.score_commands"}
+COMMAND_LINE = {
+    *("wganbench.cli", "wganbench.console", "wganbench.environment", "wganbench.score_commands"),
+    "wganbench.speed_command",
+}
 TELLING = {"wganbench.runner.worker"}
 """Catches our errors to write them into a job's log, from which the command raises them."""
 

@@ -47,6 +47,7 @@ HELP = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in 
 TRAINS = {
     "run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS],
     "inception": ["inception", "verify"],
+    "speed": ["speed", "gaussians8", "--profile", "smoke", "--results", OTHERS],
 }
 PLAYED = {**HELP, **WITHOUT_TORCH, **TRAINS}
 

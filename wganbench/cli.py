@@ -1,4 +1,4 @@
-"""The command line: parse, delegate, print. Nothing here imports torch; ``run`` and ``plan --calibrate`` lead to it."""
+"""The command line: parse, delegate, print. Nothing here imports torch; ``run``, ``speed`` and others lead to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from wganbench import rates, score_commands
+from wganbench import rates, score_commands, speed_command
 from wganbench.console import plain, voice
 from wganbench.environment import data_dir, inception_weights
 from wganbench.errors import RecordError, SpecError, WganbenchError
@@ -646,6 +646,7 @@ def schema() -> None:
 
 cli.add_command(score_commands.classifier)
 cli.add_command(score_commands.inception)
+cli.add_command(speed_command.speed)
 
 
 def main() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from wganbench.plan import CPU_CORE_FLOPS, Cohort, step_flops
+from wganbench.plan import CPU_CORE_FLOPS, Cohort, Run, step_flops
 from wganbench.rates import DeviceChoice, Measured
 from wganbench.spec import Setting
+
+T = TypeVar("T")
 
 CARD_FLOPS = 3e12
 """A guess for a card that nobody has measured, whose steps are mostly the time that launching kernels takes."""
@@ -206,8 +209,16 @@ def representatives(cohorts: Iterable[Cohort]) -> list[Cohort]:
         flops = step_flops(cohort.runs[0].setting)
         if flops is not None:
             kinds.setdefault(kind(cohort.runs[0].setting), {})[flops * len(cohort.runs)] = cohort
-    found = []
-    for sizes in kinds.values():
-        ranked = [sizes[flops] for flops in sorted(sizes)]
-        found += [ranked[place] for place in sorted({0, (len(ranked) - 1) // 2, len(ranked) - 1})]
-    return found
+    return [cohort for sizes in kinds.values() for cohort in _three([sizes[flops] for flops in sorted(sizes)])]
+
+
+def cheapest_median_dearest(runs: Iterable[Run]) -> list[Run]:
+    """Of one experiment's runs those three by a step, or as many as there are; none where no cost is known."""
+    costs = [(step_flops(run.setting), run) for run in runs]
+    known = [(flops, run) for flops, run in costs if flops is not None]
+    return _three([run for _, run in sorted(known, key=lambda pair: pair[0])])
+
+
+def _three(ranked: Sequence[T]) -> list[T]:
+    """The first, the one in the middle and the last, each once."""
+    return [ranked[place] for place in sorted({0, (len(ranked) - 1) // 2, len(ranked) - 1})] if ranked else []

@@ -41,7 +41,7 @@ from pydantic import (
 from wganbench import quarantine, written
 from wganbench.errors import DamagedError, RecordError
 from wganbench.plan import Run
-from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, family, mistakes, short
+from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, RESERVED, Model, Name, Setting, Text, family, mistakes, short
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024
@@ -339,7 +339,7 @@ class Store:
         """
         if self.root.exists() and not self.root.is_dir():
             raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
-        found = self.root.glob("*/*.json")
+        found = [path for path in self.root.glob("*/*.json") if path.parent.name != RESERVED]
         return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
     def find(self, experiment: str, run_id: str) -> Record | None:

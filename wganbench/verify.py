@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wganbench import quarantine
+from wganbench import quarantine, speeds
 from wganbench.errors import RecordError
 from wganbench.record import Record, Store, leftovers
 from wganbench.work.stale import left_behind
@@ -18,7 +18,8 @@ class Findings:
 
     Attributes:
         whole: Records that are whole and in their place.
-        damaged: Records that cannot be read, and artefacts that are missing or not what their record says.
+        damaged: Records and measured speeds that cannot be read, and artefacts that are missing or not what their
+            record says.
         orphaned: Artefacts that no whole record names, and whole records in a wrong place or there twice.
         set_aside: Records that were damaged and count no more.
         stale: What processes that are gone have left behind.
@@ -45,7 +46,7 @@ class Findings:
 
 
 def verify(store: Store) -> Findings:
-    """Reads every record and every artefact; changes nothing.
+    """Reads every record, every artefact and all measured speeds; changes nothing.
 
     Raises:
         RecordError: If there is no such folder.
@@ -59,6 +60,7 @@ def verify(store: Store) -> Findings:
         damaged=[
             *(problem.text for problem in problems if problem.kind != "misplaced"),
             *_damaged_artefacts(store, records.values()),
+            *speeds.scan(store.root)[1],
         ],
         orphaned=[*misplaced, *_orphaned_artefacts(store, records.values())],
         set_aside=[f"{path}: {reason}" for path, reason in quarantine.held(store.root)],
@@ -96,4 +98,5 @@ def _orphaned_artefacts(store: Store, records: Iterable[Record]) -> Iterator[str
 
 def _half_written(root: Path) -> Iterator[str]:
     for path in leftovers(root):
-        yield f"{path}: half written by a process that is gone; 'wganbench run' of its experiment removes it"
+        remover = "'wganbench speed'" if path.parent.name == speeds.FOLDER else "'wganbench run' of its experiment"
+        yield f"{path}: half written by a process that is gone; {remover} removes it"

@@ -8,13 +8,15 @@ from click.testing import CliRunner
 
 from wganbench.cli import cli
 from wganbench.plan import Cohort, expand
+from wganbench.runner import bench
 from wganbench.runner import cohort as module
-from wganbench.runner.cohort import Attempt, train_cohort
+from wganbench.runner.cohort import train_cohort
 from wganbench.runner.provenance import provenance
 from wganbench.spec import load
 from wganbench.train.capture import NotCapturedError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+SAID = "steps are launched operation by operation: SGD is not known to work in a graph"
 
 
 class Steps:
@@ -36,7 +38,7 @@ def accept(trainer):
         (CUDA, True, accept, True, []),
         (CUDA, False, accept, False, []),
         (CPU, True, accept, False, []),
-        (CUDA, True, refuse, False, ["steps are launched operation by operation: SGD is not known to work in a graph"]),
+        (CUDA, True, refuse, False, [SAID]),
     ],
     ids=["captured", "not asked for", "on a CPU", "refused"],
 )
@@ -44,10 +46,18 @@ def test_steps_are_captured_on_a_card_where_they_can_be_and_else_one_line_says_w
     monkeypatch, device, asked, capture, captured, said
 ):
     monkeypatch.setattr(module, "capture", capture)
-    lines, trainer, clock = [], Steps(), module._Clock()
-    step = module._step_of(trainer, device, Attempt(capture=asked, warn=lines.append), clock)
-    assert (step == accept, clock.captured, lines) == (captured, captured, said)
+    lines, trainer = [], Steps()
+    step, is_captured = module.step_of(trainer, device, graph=asked, warn=lines.append)
+    assert (step == accept, is_captured, lines) == (captured, captured, said)
     assert captured or step == trainer.step
+
+
+@pytest.mark.parametrize(("capture", "execution"), [(accept, "captured"), (refuse, "eager")])
+def test_speed_is_measured_of_the_steps_that_are_run(monkeypatch, capture, execution):
+    monkeypatch.setattr(module, "capture", capture)
+    monkeypatch.setattr(bench, "make_trainer", lambda setting, seeds, device: Steps())
+    _, how, why = bench.as_run(None, [0], CUDA)
+    assert (how, why) == (execution, None if capture is accept else SAID)
 
 
 def test_captured_is_in_the_record_and_left_out_where_it_is_not(tiny):

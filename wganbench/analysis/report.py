@@ -1,4 +1,4 @@
-"""REPORT.md, its figures and ``verdicts.json``, from specs and records alone: the same records give the same bytes."""
+"""REPORT.md, its figures and ``verdicts.json``, from specs, records and measured speeds: equal ones give the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wganbench.analysis import plot, table
+from wganbench import speeds
+from wganbench.analysis import plot, speed_table, table
 from wganbench.analysis.drawing import Drawing, draw, drawings_of, ranked, title_of
 from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.success import overridden_tables, success_tables
@@ -59,7 +60,7 @@ def write_report(experiments: Sequence[Experiment], store: Store, out: Path, rec
         records: Those of ``store``, where they have been loaded already.
 
     Raises:
-        RecordError: If a record or an artefact is damaged, or the disk refuses.
+        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses.
     """
     report = compose(experiments, store, store.load() if records is None else records, out)
     for drawing in report.drawings:
@@ -73,7 +74,11 @@ def write_report(experiments: Sequence[Experiment], store: Store, out: Path, rec
 
 
 def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
-    """The report's texts, without drawing or writing anything."""
+    """The report's texts, without drawing or writing anything.
+
+    Raises:
+        RecordError: If a file of measured speeds is damaged.
+    """
     verdicts = {experiment.name: judge(experiment, records) for experiment in experiments}
     drawings = {experiment.name: drawings_of(experiment, records) for experiment in experiments}
     parts = [
@@ -87,6 +92,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     ]
     for experiment in experiments:
         parts += _section(experiment, records, verdicts[experiment.name], drawings[experiment.name])
+    parts += speed_table.section(speeds.load(store.root), experiments)
     strangers = table.others(experiments, records)
     if strangers.rows:
         parts += [

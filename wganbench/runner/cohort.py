@@ -227,7 +227,7 @@ def _loop(
     if first == 0:
         observer.look(trainer, 0)
     attempt.begun(first)
-    take_step = _step_of(trainer, device, attempt, clock)
+    take_step, clock.captured = step_of(trainer, device, graph=attempt.capture, warn=attempt.warn)
     saved_at = time.monotonic()
     for step in range(first + 1, setting.steps + 1):
         take_step()
@@ -250,19 +250,17 @@ def _loop(
             raise Stopped(step)
 
 
-def _step_of(
-    trainer: Trainer | CriticTrainer, device: torch.device, attempt: Attempt, clock: _Clock
-) -> Callable[[], None]:
-    """What takes a step: a graph, where that is asked for and can be."""
-    if not attempt.capture or device.type != "cuda":
-        return trainer.step
+def step_of(
+    trainer: Trainer | CriticTrainer, device: torch.device, *, graph: bool, warn: Callable[[str], None]
+) -> tuple[Callable[[], None], bool]:
+    """What takes a step, and whether that is a graph: where one is asked for, there is CUDA, and it can be."""
+    if not graph or device.type != "cuda":
+        return trainer.step, False
     try:
-        step = capture(trainer)
+        return capture(trainer), True
     except NotCapturedError as reason:
-        attempt.warn(f"steps are launched operation by operation: {reason}")
-        return trainer.step
-    clock.captured = True
-    return step
+        warn(f"steps are launched operation by operation: {reason}")
+        return trainer.step, False
 
 
 def _resume(

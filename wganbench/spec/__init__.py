@@ -30,7 +30,7 @@ from wganbench.spec.drawn import Architectures, Fitting
 from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
 from wganbench.spec.merging import merge
 from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
-from wganbench.spec.reading import ABOUT, available, load
+from wganbench.spec.reading import ABOUT, RESERVED, available, load
 from wganbench.spec.setting import (
     MAX_STEPS,
     RECORDED,
@@ -51,6 +51,7 @@ __all__ = [
     "MAX_STACK",
     "MAX_STEPS",
     "RECORDED",
+    "RESERVED",
     "Architectures",
     "Claim",
     "Comparison",

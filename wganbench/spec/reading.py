@@ -21,6 +21,9 @@ from wganbench.spec.setting import Setting
 MAX_BYTES = 200_000
 MAX_CHAIN = 8
 
+RESERVED = "speed"
+"""No experiment's name: the folder of a results folder where measured speeds lie."""
+
 ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overrides"}
 """What a file says about the experiment; all else at its top level are defaults of the setting."""
 
@@ -125,6 +128,8 @@ def _check_name(path: Path) -> None:
             f"{short(path.name)}: rename the file; its name is the experiment's, of at most 64 lower-case letters, "
             f"digits, '-', '_' and '.'"
         )
+    if path.stem == RESERVED:
+        raise SpecError(f"{path.name}: rename the file; measured speeds lie in the folder that its records would")
 
 
 def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
