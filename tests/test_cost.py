@@ -24,7 +24,7 @@ def resolved(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shapes(name: str, image: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return (LATENT, image) if name == "dcgan_generator" else (image, ())
+    return (LATENT, image) if name.endswith("generator") else (image, ())
 
 
 def closed_form(name: str, image: tuple[int, ...], **options: Any) -> cost.Cost:
@@ -48,6 +48,10 @@ def counted(name: str, image: tuple[int, ...], **options: Any) -> tuple[int, int
     [
         ("dcgan_generator", (3, 32, 32), {"filters": 128, "unit_norm": True}, 5_179_907),
         ("dcgan_critic", (3, 32, 32), {"filters": 128}, 4_114_689),
+        ("resnet_generator", (3, 32, 32), {}, 1_204_483),
+        ("resnet_critic", (3, 32, 32), {}, 1_053_825),
+        ("resnet_generator", (3, 32, 32), {"classes": 10}, 1_218_307),
+        ("resnet_critic", (3, 32, 32), {"classes": 10}, 1_055_115),
         ("dcgan_generator", (1, 28, 28), {"filters": 64, "norm": "none"}, 1_554_177),
         ("dcgan_critic", (1, 28, 28), {"filters": 64}, 1_030_145),
         # 64 px by hand: linear, norms of 512 + 256 + 128 + 64 channels, four transposed convolutions
@@ -100,6 +104,50 @@ def test_so_do_perceptrons(options, output):
     with FlopCounterMode(display=False) as counter:
         network(torch.zeros(3, 2))
     assert found == cost.Cost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() // 6)
+
+
+@pytest.mark.parametrize("image", [(3, 8, 8), (3, 16, 16), (3, 32, 32), (1, 64, 64)])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("resnet_generator", {"dim": 128, "norm_batches": 2}),
+        ("resnet_generator", {"dim": 12, "upsample": "second"}),
+        ("resnet_critic", {"dim": 128}),
+        ("resnet_critic", {"dim": 12, "norm": "layer"}),
+    ],
+)
+def test_so_do_residual_networks(image, name, options):
+    found = closed_form(name, image, **options)
+    assert (found.parameters, found.flops) == counted(name, image, **options)
+
+
+@pytest.mark.parametrize(
+    ("upsample", "norm"), [("first", "none"), ("first", "layer"), ("second", "none"), ("second", "layer")]
+)
+def test_conditional_ones_have_as_many_parameters_as_the_module_and_the_head_costs_its_weights(upsample, norm):
+    for name, options in (("resnet_generator", {"upsample": upsample}), ("resnet_critic", {"norm": norm})):
+        found = closed_form(name, (3, 16, 16), dim=8, classes=10, **options)
+        plain = closed_form(name, (3, 16, 16), dim=8, **options)
+        with torch.device("meta"):
+            network = import_object("network", name)(
+                *shapes(name, (3, 16, 16)), **resolved(name, {"dim": 8, "classes": 10, **options})
+            )
+        assert found.parameters == sum(parameter.numel() for parameter in network.parameters())
+        assert found.multiply_adds - plain.multiply_adds == (80 if name == "resnet_critic" else 0)
+
+
+def test_the_multiplications_of_the_resnet_are_those_counted_by_hand():
+    d = 128 * 128
+    # a 3×3 convolution beside a doubling or a halving has 16 weights at the places of the smaller side
+    doubled = sum(d * (16 * s**2 + 9 * (2 * s) ** 2 + s**2) for s in (4, 8, 16))
+    by_hand = 128 * 2048 + doubled + 9 * 128 * 3 * 32**2
+    assert closed_form("resnet_generator", (3, 32, 32)).multiply_adds == by_hand
+    doubled = sum(d * (9 * s**2 + 16 * s**2 + s**2) for s in (4, 8, 16))
+    by_hand = 128 * 2048 + doubled + 9 * 128 * 3 * 32**2
+    assert closed_form("resnet_generator", (3, 32, 32), upsample="second").multiply_adds == by_hand
+    first = 9 * 3 * 128 * 32**2 + 16 * d * 16**2 + 3 * 128 * 16**2
+    by_hand = first + d * (9 * 16**2 + 16 * 8**2 + 8**2) + 4 * 9 * d * 8**2 + 128
+    assert closed_form("resnet_critic", (3, 32, 32)).multiply_adds == by_hand
 
 
 def test_every_network_that_has_a_name_has_a_cost():

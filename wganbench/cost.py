@@ -83,8 +83,20 @@ def _dcgan_critic(options: Options, input_shape: Shape, output_shape: Shape) -> 
     return _summed(layout.dcgan_critic(input_shape, **shape))
 
 
+def _resnet_generator(options: Options, input_shape: Shape, output_shape: Shape) -> Cost:
+    shape = {key: options[key] for key in ("dim", "upsample", "classes")}
+    return _summed(layout.resnet_generator(math.prod(input_shape), output_shape, **shape).layers)
+
+
+def _resnet_critic(options: Options, input_shape: Shape, output_shape: Shape) -> Cost:
+    shape = {key: options[key] for key in ("dim", "norm", "classes")}
+    return _summed(layout.resnet_critic(input_shape, **shape).layers)
+
+
 _COUNTED: dict[str, Callable[[Options, Shape, Shape], Cost]] = {
     "mlp": _mlp,
     "dcgan_generator": _dcgan_generator,
     "dcgan_critic": _dcgan_critic,
+    "resnet_generator": _resnet_generator,
+    "resnet_critic": _resnet_critic,
 }

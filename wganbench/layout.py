@@ -9,13 +9,16 @@ from typing import Literal
 
 from wganbench.errors import SpecError
 
-Kind = Literal["linear", "conv", "deconv"]
+Kind = Literal["linear", "conv", "deconv", "pooled", "upsampled"]
 
 SMALLEST = 4
-"""Side of the smallest images inside a DCGAN."""
+"""Side of the smallest images inside a DCGAN, and of those that a ResNet generator starts from."""
 
 KERNEL, EXTRA_KERNEL = 5, 3
 """Sides of the filters that halve or double an image, and of those that the depth asks for beside them."""
+
+RESNET_KERNEL = 3
+"""Side of the filters of a ResNet, but for those of its shortcuts."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Layer:
     """One layer with weights, and what stands behind it.
 
     Attributes:
-        kind: ``conv``: a convolution; ``deconv``: a transposed one, of stride 2.
+        kind: ``conv``: a convolution; ``deconv``: a transposed one, of stride 2; ``pooled``, ``upsampled``: a
+            convolution of stride 1 whose outputs are averaged over 2×2, or whose inputs are repeated 2×2 before.
         inputs, outputs: Units of a linear layer, channels of a convolution.
         kernel: Side of the filter, in pixels.
         stride: Pixels.
@@ -49,9 +53,45 @@ class Layer:
 
     @property
     def multiply_adds(self) -> int:
-        """Of a sample, forward: each weight once at each place of the filter; normalisation counts as nothing."""
+        """Of a sample, forward: each weight once at each place of the filter; normalisation counts as nothing.
+
+        A ``pooled`` or ``upsampled`` layer is one convolution, or a transposed one, of stride 2 with a filter that is
+        larger by one: (k + 1)² weights at each place of the smaller image, where apart there would be 4k².
+        """
+        if self.kind in ("pooled", "upsampled"):
+            return self.inputs * self.outputs * (self.kernel + 1) ** 2 * min(self.side_in, self.side_out) ** 2
         side = self.side_in if self.kind == "deconv" else self.side_out
         return self.inputs * self.outputs * self.kernel**2 * side**2
+
+
+@dataclass(frozen=True)
+class Block:
+    """A residual block: two convolutions beside a shortcut, which has a 1×1 convolution or, where it is None, nothing.
+
+    The shortcut's convolution is done on the smaller images, before they are repeated or after they are averaged: it
+    commutes with both, and costs a quarter there.
+    """
+
+    first: Layer
+    second: Layer
+    shortcut: Layer | None = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [self.first, self.second, *([self.shortcut] if self.shortcut else [])]
+
+
+@dataclass(frozen=True)
+class Residual:
+    """A ResNet: its blocks, and the layers with weights before and behind them."""
+
+    before: Sequence[Layer]
+    blocks: Sequence[Block]
+    behind: Sequence[Layer]
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [*self.before, *(layer for block in self.blocks for layer in block.layers), *self.behind]
 
 
 def sides(side: int) -> list[int]:
@@ -146,15 +186,96 @@ def dcgan_generator(
     return [first, *layers]
 
 
+def resnet_generator(
+    latent_dim: int, shape: Sequence[int], *, dim: int = 128, upsample: str = "first", classes: int | None = None
+) -> Residual:
+    """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring says what they are.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        shape: Of an image: channels, side, side.
+        dim: Channels everywhere inside.
+        upsample: ``first`` or ``second``, the convolution of a block that is on the larger images.
+        classes: As many scales of each normalisation but the last, where there are labels.
+
+    Raises:
+        SpecError: If the images are not square or their side is not 8, 16, 32, 64, …
+    """
+    channels, side = _image(shape, "ResNet")
+    sides = [SMALLEST * 2**i for i in range(_doublings(side) + 1)]
+    own = dim * (classes or 1)
+    blocks = []
+    for small, large in pairwise(sides):
+        if upsample == "first":
+            first = Layer("upsampled", dim, dim, RESNET_KERNEL, side_in=small, side_out=large, normed=own)
+            second = Layer("conv", dim, dim, RESNET_KERNEL, side_in=large, side_out=large, normed=own)
+        else:
+            first = Layer("conv", dim, dim, RESNET_KERNEL, side_in=small, side_out=small, normed=own)
+            second = Layer("upsampled", dim, dim, RESNET_KERNEL, side_in=small, side_out=large, normed=own)
+        blocks.append(Block(first, second, Layer("conv", dim, dim, side_in=small, side_out=small)))
+    blocks[-1] = replace(blocks[-1], second=_normed(blocks[-1].second, dim))  # the last normalisation knows no labels
+    linear = Layer("linear", latent_dim, dim * SMALLEST**2, normed=own)
+    return Residual([linear], blocks, [Layer("conv", dim, channels, RESNET_KERNEL, side_in=side, side_out=side)])
+
+
+def resnet_critic(shape: Sequence[int], *, dim: int = 128, norm: str = "none", classes: int | None = None) -> Residual:
+    """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring says what they are.
+
+    Args:
+        shape: Of an image: channels, side, side.
+        dim: Channels everywhere inside.
+        norm: ``layer`` or ``none``; neither in the first block nor behind the last.
+        classes: Outputs of the auxiliary head; None for no head.
+
+    Raises:
+        SpecError: As ``resnet_generator``.
+    """
+    channels, side = _image(shape, "ResNet")
+    _doublings(side)
+    half, quarter = side // 2, side // 4
+    flat = Layer("conv", dim, dim, RESNET_KERNEL, side_in=quarter, side_out=quarter)
+    blocks = [
+        Block(
+            Layer("conv", channels, dim, RESNET_KERNEL, side_in=side, side_out=side),
+            Layer("pooled", dim, dim, RESNET_KERNEL, side_in=side, side_out=half),
+            Layer("conv", channels, dim, side_in=half, side_out=half),
+        ),
+        Block(
+            Layer("conv", dim, dim, RESNET_KERNEL, side_in=half, side_out=half),
+            Layer("pooled", dim, dim, RESNET_KERNEL, side_in=half, side_out=quarter),
+            Layer("conv", dim, dim, side_in=quarter, side_out=quarter),
+        ),
+        Block(flat, flat),
+        Block(flat, flat),
+    ]
+    if norm != "none":  # two before each block but the first, so that they stand behind the layer before
+        for i, block in enumerate(blocks):
+            first = _normed(block.first, dim if i > 0 else 0)
+            second = _normed(block.second, dim if i < len(blocks) - 1 else 0)
+            blocks[i] = replace(block, first=first, second=second)
+    heads = [Layer("linear", dim, 1), *([Layer("linear", dim, classes)] if classes else [])]
+    return Residual([], blocks, heads)
+
+
 def _normed(layer: Layer, scales: int) -> Layer:
     return replace(layer, normed=scales)
 
 
-def _image(shape: Sequence[int]) -> tuple[int, int]:
+def _image(shape: Sequence[int], network: str = "DCGAN") -> tuple[int, int]:
     """Channels and side of square images."""
     if len(shape) != 3 or shape[1] != shape[2]:
-        raise SpecError(f"a DCGAN is for images (channels, side, side), got samples of shape {tuple(shape)}")
+        raise SpecError(f"a {network} is for images (channels, side, side), got samples of shape {tuple(shape)}")
     return shape[0], shape[1]
+
+
+def _doublings(side: int) -> int:
+    """How often images of the smallest side are doubled to get this one."""
+    found = side.bit_length() - SMALLEST.bit_length()
+    if found < 1 or side != SMALLEST * 2**found:
+        raise SpecError(
+            f"images of {side}×{side} are none for a ResNet; a side must be 8, 16, 32 or a further power of 2"
+        )
+    return found
 
 
 def _extra(depth: int | None, fewest: int, side: int) -> int:

@@ -152,6 +152,21 @@ class DcganCriticOptions(DcganOptions):
     norm: Normalisation = "none"
 
 
+class ResnetOptions(Options):
+    dim: PositiveInt = 128
+    classes: Annotated[int, Field(ge=2)] | None = None
+
+
+class ResnetGeneratorOptions(ResnetOptions):
+    upsample: Literal["first", "second"] = "first"
+    norm_batches: PositiveInt = 1
+
+
+class ResnetCriticOptions(ResnetOptions):
+    norm: Literal["layer", "none"] = "none"
+    spectral_norm: bool = False
+
+
 class ClipOptions(Options):
     clip_value: PositiveFloat
 
@@ -389,6 +404,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions),
         "dcgan_generator": Entry("wganbench.networks.dcgan:DcganGenerator", DcganGeneratorOptions),
         "dcgan_critic": Entry("wganbench.networks.dcgan:DcganCritic", DcganCriticOptions),
+        "resnet_generator": Entry("wganbench.networks.resnet:ResnetGenerator", ResnetGeneratorOptions),
+        "resnet_critic": Entry("wganbench.networks.resnet:ResnetCritic", ResnetCriticOptions),
     },
     "objective": {
         "minimax": Entry("wganbench.objectives:Minimax"),

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wganbench.networks.normalisation import NORMALISATIONS, BatchNorm, LayerNorm
+from wganbench.networks.normalisation import NORMALISATIONS, BatchNorm, ConditionalBatchNorm, LayerNorm
 
 F64 = torch.float64
 
@@ -59,3 +59,57 @@ def test_their_derivatives_are_right_to_the_second(name):
     made, x = layer(name, 2), torch.randn(3, 2, 2, 2, dtype=F64, requires_grad=True)
     assert torch.autograd.gradcheck(made, x)
     assert torch.autograd.gradgradcheck(made, x)
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_parts_of_a_batch_have_statistics_of_their_own_while_training(parts):
+    torch.manual_seed(0)
+    whole, parted, x = BatchNorm(3).double(), BatchNorm(3, parts).double(), torch.randn(6, 3, 4, 4, dtype=F64)
+    with torch.no_grad():
+        parted.weight.copy_(whole.weight.normal_())
+    n = 6 // parts
+    expected = [whole(x[i * n : (i + 1) * n]) for i in range(parts)]
+    torch.testing.assert_close(parted(x), torch.cat(expected))
+    assert not torch.allclose(parted(x), whole(x))
+    assert torch.equal(parted.eval()(x), whole(x))
+
+
+def test_a_batch_that_has_no_equal_parts_is_told():
+    with pytest.raises(ValueError, match=r"^a batch of 7 has no 2 equal parts$"):
+        BatchNorm(3, 2)(torch.randn(7, 3))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("shape", [(6, 3, 4, 4), (6, 3)])
+def test_a_conditional_one_has_the_scales_and_offsets_of_each_rows_class(parts, shape):
+    torch.manual_seed(0)
+    made, x, labels = layer_of_classes(4, parts), torch.randn(shape, dtype=F64), torch.tensor([3, 0, 0, 1, 3, 2])
+    found = made(x, labels)
+    for row, label in enumerate(labels):
+        own = BatchNorm(3, parts).double()
+        with torch.no_grad():
+            own.weight.copy_(made.weight[label])
+            own.bias.copy_(made.bias[label])
+        torch.testing.assert_close(found[row], own(x)[row])
+
+
+def layer_of_classes(classes: int, parts: int) -> ConditionalBatchNorm:
+    made = ConditionalBatchNorm(3, classes, parts).double()
+    assert made.weight.tolist() == [[1.0] * 3] * classes
+    assert made.bias.tolist() == [[0.0] * 3] * classes
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter)
+    return made
+
+
+def test_a_class_that_no_row_has_is_not_trained():
+    made = layer_of_classes(3, 1)
+    made(torch.randn(4, 3, dtype=F64), torch.tensor([0, 2, 2, 0])).square().sum().backward()
+    assert made.weight.grad is not None and made.bias.grad is not None
+    assert [row.abs().max().item() > 0 for row in made.weight.grad] == [True, False, True]
+    assert [row.abs().max().item() > 0 for row in made.bias.grad] == [True, False, True]
+
+
+def test_labels_that_are_no_class_are_refused():
+    with pytest.raises(IndexError):
+        ConditionalBatchNorm(3, 2)(torch.randn(2, 3), torch.tensor([0, 2]))

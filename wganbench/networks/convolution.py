@@ -11,21 +11,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, linear, pad
 
+from wganbench.networks.spectral import spectrally_normalised
+
 
 class Linear(nn.Module):
     """``(batch, inputs)`` → ``(batch, outputs)``.
 
     Args:
         std: Of the weights; None for √(2/(inputs + outputs)), Glorot's.
+        spectral: Whether the weights are divided by their spectral norm before they meet the input.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, std: float | None = None):
+    def __init__(self, inputs: int, outputs: int, *, std: float | None = None, spectral: bool = False):
         super().__init__()
+        self.spectral = spectral
         self.weight = _uniform(std or math.sqrt(2 / (inputs + outputs)), outputs, inputs)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
+        return linear(x, spectrally_normalised(self.weight) if self.spectral else self.weight, self.bias)
 
 
 class Conv(nn.Module):
@@ -38,6 +42,7 @@ class Conv(nn.Module):
         std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel² and fan_out is
             outputs·kernel²/stride².
         biased: Whether it has a bias.
+        spectral: As for ``Linear``; the matrix is that of outputs and all that a filter sees.
     """
 
     def __init__(
@@ -49,9 +54,10 @@ class Conv(nn.Module):
         *,
         std: float | None = None,
         biased: bool = True,
+        spectral: bool = False,
     ):
         super().__init__()
-        self.stride = stride
+        self.stride, self.spectral = stride, spectral
         fans = (inputs + outputs / stride**2) * kernel**2
         self.weight = _uniform(std or math.sqrt(4 / fans), outputs, inputs, kernel, kernel)
         self.bias = nn.Parameter(torch.zeros(outputs)) if biased else None
@@ -59,8 +65,12 @@ class Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         (top, bottom), (left, right) = (same_padding(n, self.weight.shape[-1], self.stride) for n in x.shape[-2:])
         if top == bottom and left == right:
-            return conv2d(x, self.weight, self.bias, self.stride, (top, left))
-        return conv2d(pad(x, (left, right, top, bottom)), self.weight, self.bias, self.stride)
+            return conv2d(x, self.filters(), self.bias, self.stride, (top, left))
+        return conv2d(pad(x, (left, right, top, bottom)), self.filters(), self.bias, self.stride)
+
+    def filters(self) -> Tensor:
+        """The weights that meet the input, ``(outputs, inputs, kernel, kernel)``."""
+        return spectrally_normalised(self.weight) if self.spectral else self.weight
 
 
 class Deconv(nn.Module):

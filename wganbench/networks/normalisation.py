@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, group_norm
+from torch.nn.functional import batch_norm, embedding, group_norm
 
 EPSILON = 1e-5
 
@@ -21,10 +21,46 @@ class BatchNorm(_Normalisation):
 
     There are no running statistics: the official generator samples with those of the batch as well. A critic must not
     be given real and fake rows in one batch, and no penalty that takes each row's gradient for its own.
+
+    Args:
+        parts: Statistics are those of each of so many equal parts of the batch, the first rows, the next and so on, as
+            where it lies on several devices. After ``eval()`` there is one part: samples are drawn on one device.
     """
 
+    def __init__(self, channels: int, parts: int = 1):
+        super().__init__(channels)
+        self.parts = parts
+
     def forward(self, x: Tensor) -> Tensor:
-        return batch_norm(x, None, None, self.weight, self.bias, training=True, eps=EPSILON)
+        """Raises ValueError where the rows cannot be parted."""
+        return self._normalised(x, self.weight, self.bias)
+
+    def _normalised(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+        if self.parts == 1 or not self.training:
+            return batch_norm(x, None, None, weight, bias, training=True, eps=EPSILON)
+        if x.shape[0] % self.parts:
+            raise ValueError(f"a batch of {x.shape[0]} has no {self.parts} equal parts")
+        parts = x.chunk(self.parts)
+        return torch.cat([batch_norm(part, None, None, weight, bias, training=True, eps=EPSILON) for part in parts])
+
+
+class ConditionalBatchNorm(BatchNorm):
+    """Batch normalisation with a scale and an offset a channel for each class; all classes share the statistics.
+
+    Its parameters are ``(classes, channels)`` and start at 1 and 0.
+    """
+
+    def __init__(self, channels: int, classes: int, parts: int = 1):
+        super().__init__(channels, parts)
+        self.weight = nn.Parameter(torch.ones(classes, channels))
+        self.bias = nn.Parameter(torch.zeros(classes, channels))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
+        """``labels``: ``(batch,)``, int64, from 0 to classes − 1; others are an error on a CPU, and fatal on CUDA."""
+        scale, offset = (
+            embedding(labels, table).unflatten(1, (-1, *[1] * (x.ndim - 2))) for table in (self.weight, self.bias)
+        )
+        return self._normalised(x, None, None) * scale + offset
 
 
 class LayerNorm(_Normalisation):

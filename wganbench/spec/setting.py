@@ -252,6 +252,10 @@ class Setting(Model):
             except SpecError as error:
                 option = str(error).partition(":")[0]
                 yield f"{role}.{error}" if option in getattr(self, role).options else f"{role}: {error}"
+        ours = self.generator if self.generator and not names.is_dotted(self.generator.name) else None
+        parts = ours.options.get("norm_batches", 1) if ours else 1
+        if self.batch_size % parts:
+            yield f"generator.norm_batches: must divide batch_size ({self.batch_size:,}), got {parts:,}"
         penalised = self.constraint is not None and self.constraint.name.endswith("penalty")
         if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
