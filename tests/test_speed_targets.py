@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.speed_rows import row, spread
 from wganbench.plan import expand
 from wganbench.runner.plain import unwritten
 from wganbench.spec import load
-from wganbench.speed_targets import TARGETS
+from wganbench.speed_targets import TARGETS, minutes_of
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_names_variants_that_have_a_plain_loop(name):
     target = TARGETS[name]
-    runs = expand(load(target.experiment), target.profile, [0], target.variants)
+    runs = expand(load(target.experiment, target.overrides), target.profile, [0], target.variants)
     assert [run.variant for run in runs] == list(target.variants)
     assert [unwritten(run.setting) for run in runs] == [None] * len(runs)
 
@@ -25,6 +27,22 @@ def test_the_toy_step_is_that_of_three_layers_of_512():
     assert setting.generator.options["hidden"] == setting.critic.options["hidden"] == [512] * 3
     assert (setting.constraint.name, setting.batch_size, setting.n_critic) == ("gradient_penalty", 256, 5)
     assert (target.jobs, target.seeds, target.threads) == (1, 1, 1)
+
+
+def test_the_deep_networks_are_those_of_table_1():
+    target = TARGETS["deep-cuda"]
+    setting = load(target.experiment, target.overrides).setting(*target.variants, target.profile)
+    for network in (setting.generator, setting.critic):
+        assert (network.options["depth"], network.options["filters"]) == (20, 32)
+    assert (setting.data.name, setting.data.options["size"], setting.batch_size) == ("shapes10", 32, 64)
+
+
+def test_the_minutes_of_a_hundred_thousand_steps_are_bounded_as_well():
+    target = replace(TARGETS["ring-cuda"], stack_time=None, minutes=45.0)
+    fast, slow = (row(ratio=spread(40.0), jobs=1, seeds=1, stack=spread(steps)) for steps in (37.1, 37.0))
+    assert minutes_of(fast) == pytest.approx(100_000 / 37.1 / 60)
+    assert [target.is_met_by(each) for each in (fast, slow)] == [True, False]
+    assert target.wanted() == "≥ 30 ×, 100,000 steps ≤ 45 min"
 
 
 def test_the_rings_have_sixteen_seeds_on_two_cores():

@@ -127,7 +127,7 @@ def _target(name: str) -> Target:
 
 
 def _of_target(target: Target) -> list[Asked]:
-    spec = load(target.experiment)
+    spec = load(target.experiment, target.overrides)
     runs = expand(spec, target.profile, [0], target.variants)
     return [Asked(run, spec, target.seeds, target.jobs, target.threads, target.name) for run in runs]
 

@@ -13,7 +13,8 @@ from wganbench.analysis.speed_table import section, speed_table
 from wganbench.errors import RecordError
 from wganbench.record import Store
 from wganbench.spec import family
-from wganbench.speeds import keep, load
+from wganbench.speed_targets import TARGETS
+from wganbench.speeds import Device, keep, load
 
 
 def cells(**changes):
@@ -96,6 +97,16 @@ def test_the_report_has_a_table_a_device(experiment, store):
     assert "Measured 2026-01-02; torch 2.0; commit 0123456789." in speed
     told = "Measured 2026-01-02 to 2026-02-03; torch 2.0; commit 0123456789; 1 rows from a checkout with uncommitted"
     assert told in speed
+
+
+def test_targets_that_nobody_measured_are_told_of(experiment):
+    rows = [row(target="ring-2-cores")]
+    about = {"version": 1, "checksum": "0" * 64, "device": "cpu", "name": "Some CPU"}
+    *_, missing = section([Device(**about, rows=rows)], [experiment])
+    assert missing.startswith("Targets without a measured row: toy-step-1-thread (WGAN-GP 3×512 toy step")
+    assert "; ring-cuda (ring networks on a card" in missing and "ring-2-cores" not in missing
+    every = [row(target=name, variant=name) for name in TARGETS]
+    assert not any("without a measured" in part for part in section([Device(**about, rows=every)], [experiment]))
 
 
 def test_the_check_finds_a_report_without_what_was_measured_since(experiment, store):

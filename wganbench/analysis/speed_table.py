@@ -122,6 +122,10 @@ def section(devices: Sequence[Device], experiments: Sequence[Experiment]) -> Ite
         yield f"### {escape(device.name)}"
         yield render(speed_table(device.name, device.rows, experiments), "markdown")
         yield _provenance(device.rows)
+    measured = {row.target for device in devices for row in device.rows}
+    missing = [f"{name} ({target.says}; {target.wanted()})" for name, target in TARGETS.items() if name not in measured]
+    if missing:
+        yield f"Targets without a measured row: {'; '.join(missing)}."
 
 
 def _provenance(rows: Sequence[Row]) -> str:
