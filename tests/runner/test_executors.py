@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import psutil
@@ -82,6 +83,12 @@ def finds_no_memory(critic, real, *, at, log, marker=None):
     tells(critic, real, log=log, nap=0.05)
     if _is_due(at, marker):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+    return real.new_zeros(len(real))
+
+
+def crowded(critic, real, *, most):
+    if len(real) > most:
+        raise torch.OutOfMemoryError(f"no room for {len(real)}")
     return real.new_zeros(len(real))
 
 
@@ -272,6 +279,24 @@ def test_without_memory_even_alone_a_cohort_fails_with_the_traceback(faulty, tmp
     assert (records["faulty"].status, records["faulty"].retries) == ("failed", 1)
     assert "Traceback" in records["faulty"].note
     assert "OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB" in records["faulty"].note
+
+
+def test_a_stack_that_finds_no_memory_even_alone_is_trained_in_halves(faulty, tmp_path):
+    store, execution = Store(tmp_path / "results"), replace(INLINE, stack=8)
+    records = execute(faulty("crowded", most=2), store, range(5), ["faulty"], execution)
+    assert [(record.status, record.retries) for record in records] == [("finished", 1)] * 5
+    assert [[run.rpartition("-s")[2] for run in record.cohort] for record in records] == [
+        *[["0", "1"]] * 2,
+        ["2"],
+        *[["3", "4"]] * 2,
+    ]
+    three, two = (
+        f"trained in a stack of at most {n}: no memory for {m} (no room for {m})" for n, m in ((3, 5), (2, 3))
+    )
+    assert [record.note for record in records] == [two, two, two, three, three]
+    asked = execute(faulty("crowded", most=2), Store(tmp_path / "asked"), [0, 1], ["faulty"], replace(INLINE, stack=2))
+    same = attrgetter("measures", "curves", "cohort")
+    assert [same(record) for record in records[:2]] == [same(record) for record in asked]
 
 
 # ---- time ---------------------------------------------------------------------------------------------------------

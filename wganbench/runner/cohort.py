@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import time
 import traceback
@@ -83,6 +84,10 @@ class _NotStackableError(Exception):
     pass
 
 
+class _TooLargeError(Exception):
+    pass
+
+
 class _OutOfTimeError(Exception):
     pass
 
@@ -98,7 +103,8 @@ def train_cohort(
 ) -> Iterator[Outcome]:
     """Trains the runs of a cohort in lockstep, from its last checkpoint on; an exception ends them as ``failed``.
 
-    Networks that cannot be stacked are trained one seed after the other, and the records say why.
+    Networks that cannot be stacked are trained one seed after the other, and a stack that the device has no memory for
+    even alone half by half; the records say so.
 
     Args:
         made_by: What the records say of it; by default that of this process.
@@ -110,13 +116,40 @@ def train_cohort(
         RecordError: If the disk refuses a checkpoint.
         ExtensionError: If a name leads to nothing usable here, where it may have elsewhere.
     """
-    made_by, attempt = made_by or provenance(device), attempt or Attempt()
+    yield from _train_in_parts(cohort, device, made_by or provenance(device), attempt or Attempt(), drawn, wanted, None)
+
+
+def _train_in_parts(
+    cohort: Cohort,
+    device: torch.device,
+    made_by: Provenance,
+    attempt: Attempt,
+    drawn: str | None,
+    wanted: Collection[str] | None,
+    note: str | None,
+) -> Iterator[Outcome]:
+    """As one where that can be, else in the largest parts that can be."""
+    runs, size = cohort.runs, len(cohort.runs)
     try:
-        yield from _train(cohort, device, made_by, attempt, drawn, None)
+        yield from _train(cohort, device, made_by, attempt, drawn, note)
+        return
     except _NotStackableError as reason:
-        for run in cohort.runs:
-            if wanted is None or run.id in wanted:
-                yield from _train(Cohort((run,)), device, made_by, attempt, drawn, f"trained alone: {reason}")
+        part, note = 1, f"trained alone: {reason}"
+    except _TooLargeError as reason:
+        part = (size + 1) // 2
+        note = f"trained in a stack of at most {part}: no memory for {size} ({reason})"
+    release_memory(device)  # what the failed attempt held, now that its exception is gone
+    for start in range(0, size, part):
+        few = Cohort(runs[start : start + part])
+        if wanted is None or any(run.id in wanted for run in few.runs):
+            yield from _train_in_parts(few, device, made_by, attempt, drawn, wanted, note)
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives back what tensors without a name hold."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def abandoned(cohort: Cohort, made_by: Provenance, why: str, *, steps_done: int, retries: int) -> Iterator[Outcome]:
@@ -145,6 +178,8 @@ def _train(
             raise OutOfMemory(_first_line(error)) from None
         if len(cohort.runs) > 1 and "vmap" in str(error) and all(trace.steps_done == 0 for trace in traces):
             raise _NotStackableError(_first_line(error)) from None
+        if is_out_of_memory(error) and len(cohort.runs) > 1:
+            raise _TooLargeError(_first_line(error)) from None
         _fail(traces, traceback.format_exc(limit=-12)[-4000:])
     wall_seconds = round(clock.seconds(), 3)
     made_by = made_by.model_copy(update={"captured": clock.captured})

@@ -18,7 +18,7 @@ from wganbench.errors import WganbenchError
 from wganbench.plan import Cohort
 from wganbench.record import Store, write_atomically
 from wganbench.runner.checkpoint import Checkpoints, Identity
-from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, train_cohort
+from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
 from wganbench.runner.numerics import numerics
 from wganbench.runner.provenance import provenance
 from wganbench.runner.resolve import add_import_folders
@@ -121,8 +121,7 @@ class _Attempt:
                 self.folder.note("stop", step=stopped.step, reason=self.stop.reason)
         except OutOfMemory as error:
             self.folder.note("out of memory", message=str(error))
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            release_memory(self.device)
 
     def _train(self) -> Iterator[Outcome]:
         attempt = Attempt(
