@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from wganbench.data import shapes10
+from wganbench.networks.mlp import SummedLinear
 from wganbench.runner.cohort import make_trainer
 from wganbench.runner.plain import PlainLoop, unwritten
 from wganbench.spec import load
@@ -101,6 +103,13 @@ def test_the_plain_loop_and_the_runner_have_the_gradients_of_float64(experiment,
         for found in (plain_gradients(setting, index, torch.float32), of_runner):
             assert found.keys() == exact.keys()
             assert max(relative_error(found, exact).values()) < 2e-5
+
+
+def test_the_plain_loop_has_the_layers_of_torch():
+    loop = PlainLoop(load("gaussians8").setting("wgan-clip", "smoke"), 0, CPU)
+    layers = [type(module) for network in (loop.critic, loop.generator) for module in network.layers]
+    assert layers == [nn.Linear, nn.LeakyReLU, SummedLinear, nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, SummedLinear]
+    assert loop.critic.layers[1].negative_slope == 0.2
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ class Nonlinearity(nn.Module):
 
     def __init__(self, name: str, leak: float = 0.2):
         super().__init__()
+        self.name, self.leak = name, leak
         self.function = partial(leaky_relu, leak=leak) if name == "leaky_relu" else NONLINEARITIES[name]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 Modules are called as they are, critic steps are a loop, a penalty takes ``torch.autograd.grad``, and optimisers go from
 parameter to parameter. Nothing here is stacked, fused, captured or differentiated in closed form, and nothing is shared
-with the runner's step but the networks, the data set and the optimisers' classes.
+with the runner's step but the networks' layers, the data set and the optimisers' classes; of the layers, those that are
+written to be fast are torch's own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from torch.nn.functional import softplus
 
 from wganbench.data.epochs import Epochs
 from wganbench.data.images import Images
+from wganbench.networks.mlp import Linear
+from wganbench.networks.nonlinearity import Nonlinearity
 from wganbench.runner import resolve
 from wganbench.spec import Component, Setting
 from wganbench.streams import generator as stream
@@ -68,7 +71,7 @@ class PlainLoop:
         self.data = resolve.factory("data set", setting.data)().to(device)
         shape = tuple(self.data.sample_shape)
         make_critic = resolve.factory("network", setting.critic)
-        (self.critic,) = build(lambda: make_critic(shape, ()), [seed], "critic", device)
+        (self.critic,) = build(lambda: with_torchs_own(make_critic(shape, ())), [seed], "critic", device)
         self.critic_optimizer = _optimizer(setting.critic_optimizer, self.critic)
         self.rng = {name: stream(seed, name, device) for name in ("data", "latent", "penalty", "dequantisation")}
         self.order = None
@@ -79,7 +82,9 @@ class PlainLoop:
             return
         assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
         latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
-        (self.generator,) = build(lambda: make_generator((latent_dim,), shape), [seed], "generator", device)
+        (self.generator,) = build(
+            lambda: with_torchs_own(make_generator((latent_dim,), shape)), [seed], "generator", device
+        )
         self.generator_optimizer = _optimizer(setting.generator_optimizer, self.generator)
 
     def step(self) -> None:
@@ -164,6 +169,19 @@ class PlainLoop:
         source = self._real() if self.fixed.independent else real
         noise = torch.randn(source.shape, generator=self.rng["latent"], device=self.device)
         return self.fixed(source, noise)
+
+
+def with_torchs_own(network: nn.Module) -> nn.Module:
+    """The same network, its ReLUs and linear layers those that torch has."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Nonlinearity) and child.name in ("relu", "leaky_relu"):
+                setattr(module, name, nn.ReLU() if child.name == "relu" else nn.LeakyReLU(child.leak))
+            elif type(child) is Linear:
+                own = nn.Linear(child.in_features, child.out_features, device="meta")
+                own.weight, own.bias = child.weight, child.bias
+                setattr(module, name, own)
+    return network
 
 
 def _optimizer(component: Component, network: nn.Module) -> torch.optim.Optimizer:
