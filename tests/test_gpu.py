@@ -40,6 +40,9 @@ class MovedStreams(Streams):
     def uniform(self, *shape):
         return super().uniform(*shape).cuda()
 
+    def integers(self, below, *shape):
+        return super().integers(below, *shape).cuda()
+
 
 class MovedData:
     def __init__(self, data):
