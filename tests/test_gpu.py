@@ -7,8 +7,10 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
+from tests.runner.test_classes import SPEC as CLASSED
 from wganbench import speeds
 from wganbench.cli import cli
+from wganbench.data import shapes10
 from wganbench.plan import Cohort, expand
 from wganbench.runner.cohort import Attempt, make_trainer, train_cohort
 from wganbench.runner.numerics import numerics
@@ -39,6 +41,9 @@ class MovedStreams(Streams):
 
     def uniform(self, *shape):
         return super().uniform(*shape).cuda()
+
+    def integers(self, below, *shape):
+        return super().integers(below, *shape).cuda()
 
 
 class MovedData:
@@ -125,6 +130,24 @@ def test_captured_steps_go_on_from_a_checkpoint_of_captured_steps_and_of_eager_o
             eager.step()
         assert_close(resumed, eager)
         assert_close(last, eager)
+
+
+def test_captured_steps_with_classes_and_a_generator_batch_are_the_eager_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(shapes10, "COUNTS", {"train": 30, "test": 20})
+    monkeypatch.setenv("WGANBENCH_DATA", str(tmp_path / "data"))
+    path = tmp_path / "classed.toml"
+    path.write_text(CLASSED)
+    setting = load(path).setting("gp", "smoke")
+    with numerics(CUDA, 1):
+        eager, captured = (make_trainer(setting, (0, 3), CUDA) for _ in range(2))
+        step = capture(captured)
+        for _ in range(20):
+            eager.step()
+            step()
+        assert_close(captured, eager)
+        for stream, theirs in zip(captured.drawn_from.values(), eager.drawn_from.values(), strict=True):
+            for mine, other in zip(stream.generators, theirs.generators, strict=True):
+                assert torch.equal(mine.get_state(), other.get_state())
 
 
 class Looks(nn.Module):

@@ -13,6 +13,7 @@ import pytest
 from wganbench.errors import SpecError
 from wganbench.plan import Run, cohorts, expand, family, parse_seeds, step_flops
 from wganbench.spec import RECORDED, Experiment, Setting, load
+from wganbench.spec.setting import TRAINED
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,7 @@ CHANGES: dict[str, Any] = {
     "critic_optimizer.alpha": 0.6,
     "latent_dim": 16,
     "batch_size": 99,
+    "generator_batch_size": 200,
     "steps": 49_999,
     "measured_samples": 2501,
     "score": "inception",
@@ -105,19 +107,21 @@ def test_every_value_that_matters_changes_the_id(ring, path):
 
 def test_the_changes_above_touch_every_field_but_those_that_change_no_number():
     touched = {path.partition(".")[0] for path in CHANGES}
-    assert Setting.model_fields.keys() - touched == {"fixed_generator", "clouds", "pictures", "precision"}
+    others = {"fixed_generator", "auxiliary_classifier"}  # which change more than themselves
+    assert Setting.model_fields.keys() - touched == {*others, "clouds", "pictures", "precision"}
 
 
 def test_a_fixed_generator_changes_the_id_and_leaves_nothing_of_a_trained_one():
     settings = [
-        load("gaussians8", [f"variants.unrolled.fixed_generator={{name='noised', std={std}}}"]).setting(
-            "unrolled", "paper"
-        )
+        load(
+            "gaussians8",
+            [f"variants.unrolled.fixed_generator={{name='noised', std={std}}}", "generator_batch_size=9"],
+        ).setting("unrolled", "paper")
         for std in (1.0, 2.0)
     ]
     assert family("x", settings[0]) != family("x", settings[1])
     for setting in settings:
-        assert (setting.generator, setting.generator_optimizer, setting.latent_dim, setting.unroll) == (None,) * 4
+        assert [getattr(setting, field) for field in TRAINED] == [None] * 5
 
 
 @pytest.mark.parametrize("kind", ["data", "generator", "critic", "objective", "constraint", "critic_optimizer"])

@@ -8,6 +8,7 @@ def test_a_seed_draws_the_same_whatever_it_is_stacked_with():
     for _ in range(3):
         assert torch.equal(together.normal(4, 2)[1], alone.normal(4, 2)[0])
         assert torch.equal(together.uniform(5)[1], alone.uniform(5)[0])
+        assert torch.equal(together.integers(9, 5)[1], alone.integers(9, 5)[0])
 
 
 def test_purposes_and_seeds_have_streams_of_their_own():

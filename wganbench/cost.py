@@ -48,7 +48,7 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
 
 def sample_shape(name: str, options: Options) -> tuple[int, ...] | None:
     """Shape of a data set's samples, as far as a spec tells it; None for a stranger's, and where the data alone do."""
-    if name in _CHANNELS or name == "image_folder":
+    if is_image_set(name):
         channels, side = _CHANNELS.get(name, options.get("channels")), options.get("size")
         return (channels, side, side) if channels and side else None
     if ":" in name:
@@ -56,7 +56,18 @@ def sample_shape(name: str, options: Options) -> tuple[int, ...] | None:
     return (options.get("dim", _DIMENSIONS.get(name, 2)),)
 
 
+def is_image_set(name: str) -> bool:
+    """Whether a data set that comes with the package is one of images, which have labels."""
+    return name in _CHANNELS or name == "image_folder"
+
+
+def n_classes(name: str) -> int | None:
+    """Classes of a data set's labels, as far as its name tells."""
+    return _CLASSES.get(name)
+
+
 _CHANNELS = {"shapes10": 3, "cifar10": 3, "imagenet32": 3, "mnist": 1}
+_CLASSES = {"shapes10": 10, "cifar10": 10, "imagenet32": 1000, "mnist": 10}
 _DIMENSIONS = {"interval": 1}
 
 

@@ -286,6 +286,10 @@ class OfToOptions(Options):
     to: str
 
 
+class OfBatchOptions(Options):
+    of: Literal["real", "fake"] = "real"
+
+
 class ClassifierOptions(Options):
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9]+-[0-9a-f]{8}$")]
 
@@ -341,6 +345,7 @@ class Entry:
         hidden_layers: The fewest that a critic must have for a measure to read it.
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
         scored: Whether a measure reads what the setting's score network says of the images.
+        classified: Whether a measure reads what the critic's auxiliary classifier says of them.
     """
 
     path: str
@@ -350,6 +355,7 @@ class Entry:
     hidden_layers: int = field(default=0, compare=False)
     closed_form: bool = field(default=False, compare=False)
     scored: bool = field(default=False, compare=False)
+    classified: bool = field(default=False, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -453,6 +459,9 @@ NAMES: dict[str, dict[str, Entry]] = {
         "wasserstein_estimate": Entry(
             "wganbench.measures.critic:wasserstein_estimate",
             scale=Scale(None, worst=float("nan"), bounded=False, unit="critic units"),
+        ),
+        "class_accuracy": Entry(
+            "wganbench.measures.classes:class_accuracy", OfBatchOptions, scale=_SHARE, classified=True
         ),
         "fixed_wasserstein": Entry(f"{_TRANSPORT}:fixed_wasserstein", RepeatedOptions, scale=_neutral("distance")),
         "fixed_wasserstein_error": Entry(

@@ -1,9 +1,20 @@
-"""What critic and generator minimise, from the scores alone. Scores have shape (seeds, batch), losses (seeds,)."""
+"""What critic and generator minimise: scores have shape (seeds, batch), losses (seeds,)."""
 
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import cross_entropy, softplus
+
+
+def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of an auxiliary classifier (AC-GAN; Odena et al. 2017), ``(seeds,)``; non-negative, in nats.
+
+    Args:
+        logits: Shape ``(seeds, batch, classes)``.
+        labels: Shape ``(seeds, batch)``, int64, from 0.
+    """
+    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return each.unflatten(0, labels.shape).mean(dim=1)
 
 
 class Minimax:

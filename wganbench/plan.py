@@ -139,6 +139,7 @@ def step_flops(setting: Setting) -> float | None:
     steps = setting.unroll.steps if setting.unroll else setting.n_critic
     penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
     second = 2 if setting.unroll and setting.unroll.order == "second" else 1
+    generator_batch = setting.generator_batch_size or setting.batch_size
     critic_step = generator + (6 + (6 if penalised else 0)) * critic
     generator_step = 3 * generator + 2 * critic if setting.generator else 0
-    return setting.batch_size * (second * steps * critic_step + generator_step)
+    return setting.batch_size * second * steps * critic_step + generator_batch * generator_step

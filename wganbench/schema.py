@@ -111,7 +111,7 @@ def _without_null(field: Schema) -> Schema:
 def _setting_fields(definitions: Schema) -> Schema:
     """The fields of a setting as a file has them; what they refer to goes into ``definitions``."""
     schema = _of_model(Setting)
-    definitions["Unrolling"] = schema["$defs"]["Unrolling"]
+    definitions |= {name: schema["$defs"][name] for name in ("Unrolling", "AuxiliaryClassifier")}
     fields: Schema = {}
     for key, field in Setting.model_fields.items():
         kind = _kind(field)
@@ -122,7 +122,8 @@ def _setting_fields(definitions: Schema) -> Schema:
         fields[key] = {"$ref": f"#/$defs/{_key(kind.name)}", "description": about["description"]}
         if kind.optional:
             fields[key] = {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}], **fields[key]}
-    fields["unroll"] |= {"anyOf": [{"const": "none"}, {"$ref": fields["unroll"].pop("$ref")}]}
+    for key in ("unroll", "auxiliary_classifier"):
+        fields[key] |= {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}]}
     definitions["Unrolling"].pop("required")  # a variant may change one of two
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in names.NAMES["measure"]}

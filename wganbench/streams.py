@@ -32,6 +32,13 @@ class Streams:
             row.normal_(generator=rng)
         return out
 
+    def integers(self, below: int, *shape: int) -> Tensor:
+        """Uniform draws out of 0 … ``below`` − 1, ``(seeds, *shape)``, int64."""
+        out = torch.empty(len(self.generators), *shape, dtype=torch.int64, device=self.device)
+        for row, rng in zip(out, self.generators, strict=True):
+            row.random_(below, generator=rng)
+        return out
+
     def uniform(self, *shape: int) -> Tensor:
         """Uniform draws in [0, 1), ``(seeds, *shape)``, float32."""
         out = torch.empty(len(self.generators), *shape, device=self.device)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.runner.test_classes import SPEC
 from wganbench.data import shapes10
 from wganbench.networks.mlp import SummedLinear
 from wganbench.runner.cohort import make_trainer
@@ -52,7 +53,7 @@ def last_batches(setting):
     n = setting.unroll.steps if setting.unroll else setting.n_critic
     latents = None
     if setting.fixed_generator is None:
-        latents = twin.streams["latent"].normal(n + 1, setting.batch_size, setting.latent_dim).unbind(1)
+        latents = twin._draw_latents()
     twin.advance()
     real = twin._draw_real()[-1]
     alpha = [twin.streams["penalty"].uniform(setting.batch_size) for _ in range(n)][-1]
@@ -90,7 +91,27 @@ def relative_error(found, exact):
 
 @pytest.mark.parametrize(("experiment", "variant"), CASES)
 def test_the_plain_loop_and_the_runner_have_the_gradients_of_float64(experiment, variant):
-    setting = still(load(experiment).setting(variant, "smoke"))
+    check_gradients(load(experiment).setting(variant, "smoke"))
+
+
+def of_classes(tmp_path):
+    path = tmp_path / "classed.toml"
+    path.write_text(SPEC)
+    return load(path).setting("gp", "smoke")
+
+
+def test_the_resnet_with_a_generator_batch_of_its_own_has_them_as_well(tmp_path):
+    setting = of_classes(tmp_path)
+    plain = {
+        role: network.model_copy(update={"options": {**network.options, "classes": None}})
+        for role, network in (("generator", setting.generator), ("critic", setting.critic))
+    }
+    assert setting.generator_batch_size == 2 * setting.batch_size
+    check_gradients(setting.model_copy(update={**plain, "auxiliary_classifier": None}))
+
+
+def check_gradients(setting):
+    setting = still(setting)
     assert unwritten(setting) is None
     trainer = make_trainer(setting, SEEDS, CPU)
     trainer.step()
@@ -156,7 +177,8 @@ def test_a_plain_critic_is_projected(variant, bound):
     assert max(largest) == pytest.approx(bound)
 
 
-def test_what_has_no_plain_loop_says_so():
+def test_what_has_no_plain_loop_says_so(tmp_path):
+    assert unwritten(of_classes(tmp_path)) == "no plain loop is written for an auxiliary classifier"
     spec = load("gaussians8")
     second = spec.setting("unrolled-second-order", "smoke")
     assert unwritten(second) == "no plain loop is written for unrolling of second order"

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from wganbench.errors import DataError
-from wganbench.scores.samples import sample_batches, sample_images, to_pixels
+from wganbench.scores.samples import label_batches, sample_batches, sample_images, to_pixels
 
 
 def seeded(seed=0):
@@ -64,6 +64,22 @@ def test_images_are_generated_when_they_are_asked_for():
     batches = sample_batches(generator, 50_000, seeded(), latent_dim=3)
     assert next(batches).shape == (100, 3, 4, 4)
     assert generator.sizes == [100]
+
+
+def test_labels_are_asked_for_a_batch_at_a_time():
+    asked = []
+
+    def generate(latent, labels):
+        asked.append(labels)
+        return labels[:, None, None, None].expand(-1, 3, 2, 2).float()
+
+    batches = sample_batches(generate, 150, seeded(), latent_dim=3, labels=label_batches(4, seeded(1)))
+    images = torch.cat(list(batches))
+    assert [len(labels) for labels in asked] == [100, 100]
+    again = label_batches(4, seeded(1))
+    expected = torch.cat([next(again), next(again)])
+    assert torch.equal(images[:, 0, 0, 0].long(), expected[:150])
+    assert torch.bincount(expected, minlength=4).tolist() == pytest.approx([50] * 4, abs=20)
 
 
 def test_nothing_is_kept_for_gradients():

@@ -61,6 +61,12 @@ class Images:
     def n_classes(self) -> int:
         return int(self.labels.max()) + 1
 
+    def check_classes(self, classes: int) -> None:
+        """Raises DataError unless the labels are of so many classes, 0 to one less."""
+        if self.n_classes != classes or int(self.labels.min()) < 0:
+            found = f"labels from {int(self.labels.min())} to {self.n_classes - 1}"
+            raise DataError(f"{self.name}: has {found}, and the networks have {classes} classes; must be as many")
+
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """Images drawn with replacement, each as likely as any other; what measures use.
 
@@ -70,7 +76,14 @@ class Images:
         Returns:
             Shape ``(n, channels, height, width)``, float32, on that device.
         """
-        return self.take(torch.randint(len(self), (n,), generator=rng, device=rng.device), rng)
+        return self.take(self._with_replacement(n, rng), rng)
+
+    def draw_labels(self, n: int, rng: torch.Generator) -> Tensor:
+        """Labels of the images that `draw` gives for a stream at the same place; ``(n,)``, int64."""
+        return self.labels[self._with_replacement(n, rng)]
+
+    def _with_replacement(self, n: int, rng: torch.Generator) -> Tensor:
+        return torch.randint(len(self), (n,), generator=rng, device=rng.device)
 
     def take(self, indices: Tensor, rng: torch.Generator) -> Tensor:
         """The images at ``indices``, such as a batch of `wganbench.data.epochs.Epochs`.

@@ -22,7 +22,8 @@ def import_all(settings: Iterable[Setting]) -> None:
 
     Raises:
         ExtensionError: For the first that does not.
-        DataError: If a score's weights or an image set cannot be had, or the images are none for the score network.
+        DataError: If a score's weights or an image set cannot be had, or the images are none for the score network or
+            have other classes than the networks.
         SpecError: If a measure reads what the fixed generator or the score network cannot tell, or there are too few
             images for a batch or a measure.
     """
@@ -41,6 +42,7 @@ def import_all(settings: Iterable[Setting]) -> None:
         data = factory("data set", setting.data)()
         _check_fixed(setting, data)
         _check_images(setting, data)
+        _check_classes(setting, data)
         _check_score(setting, data, networks)
 
 
@@ -64,6 +66,14 @@ def _check_images(setting: Setting, data: Any) -> None:
     if isinstance(data, Images) and setting.batch_size > len(data):
         n = f"{len(data):,} images of {data.name}"
         raise SpecError(f"batch_size: must be at most the {n}, got {setting.batch_size:,}")
+
+
+def _check_classes(setting: Setting, data: Any) -> None:
+    if setting.classes is None:
+        return
+    if not isinstance(data, Images):
+        raise SpecError(f"auxiliary_classifier: needs images with labels, and {setting.data.name!r} has none")
+    data.check_classes(setting.classes)
 
 
 def _check_score(setting: Setting, data: Any, networks: dict[str, ScoreNetwork]) -> None:

@@ -22,7 +22,7 @@ from wganbench.runner.provenance import provenance
 from wganbench.spec import Setting, scale_of
 from wganbench.train.capture import NotCapturedError, capture
 from wganbench.train.critic import CriticTrainer
-from wganbench.train.method import Method, Unroll
+from wganbench.train.method import Auxiliary, Method, Unroll
 from wganbench.train.stack import Stack, build
 from wganbench.train.step import Trainer
 from wganbench.work.stop import Stop
@@ -355,6 +355,7 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         project=setting.project,
         n_critic=setting.n_critic,
         unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
+        auxiliary=_auxiliary(setting),
     )
     of_critic = (critic, _optimizer(setting.critic_optimizer, critic), method, data)
     batch_size = setting.batch_size
@@ -366,8 +367,22 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     generators = Stack(build(lambda: make_generator((latent_dim,), shape), seeds, "generator", device))
     optimizer = _optimizer(setting.generator_optimizer, generators)
     return Trainer(
-        seeds, generators, optimizer, *of_critic, latent_dim=latent_dim, batch_size=batch_size, device=device
+        seeds,
+        generators,
+        optimizer,
+        *of_critic,
+        latent_dim=latent_dim,
+        batch_size=batch_size,
+        generator_batch_size=setting.generator_batch_size,
+        device=device,
     )
+
+
+def _auxiliary(setting: Setting) -> Auxiliary | None:
+    weights = setting.auxiliary_classifier
+    if weights is None or setting.classes is None:
+        return None
+    return Auxiliary(setting.classes, weights.critic, weights.generator)
 
 
 def _optimizer(component: Any, stack: Stack) -> torch.optim.Optimizer:

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from wganbench.record import Status
 from wganbench.runner import resolve
 from wganbench.runner.schedule import moments, schedule
 from wganbench.scores.grid import grid
-from wganbench.scores.samples import sample_batches, sample_images
+from wganbench.scores.samples import BATCH, label_batches, sample_batches, sample_images
 from wganbench.scores.seen import Seen, images_in_batches
 from wganbench.spec import Setting
 from wganbench.streams import Streams, generator
@@ -28,6 +29,8 @@ from wganbench.train.step import Trainer
 
 GRID_COLUMNS = GRID_ROWS = 8
 """Of the images that each run keeps for people to look at."""
+GRID_CLASSES = 10
+"""At most, of those that have a column each where images have classes."""
 
 
 @dataclass
@@ -105,6 +108,7 @@ class Observer:
         self.measures = {label: resolve.measure(use.measure) for label, use in setting.measures.items()}
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
+        self.in_batches = setting.classes is not None or _has_parted_batches(setting)
         self._real: Seen | None = None
         self._grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
@@ -149,8 +153,8 @@ class Observer:
             trace.clouds.append(given["fake"].cpu())
 
     def _fakes(self, trainer: Trainer | CriticTrainer, step: int) -> Tensor | None:
-        """Of a generator that is trained, for all seeds at once."""
-        if isinstance(trainer, CriticTrainer):
+        """Of a generator that is trained and whose samples are made in one batch, for all seeds at once."""
+        if isinstance(trainer, CriticTrainer) or self.in_batches:
             return None
         streams = Streams(self.seeds, f"measured latent {step}", self.device)
         return trainer.generator(streams.normal(self.setting.measured_samples, trainer.latent_dim))
@@ -161,7 +165,9 @@ class Observer:
         weight = self.setting.constraint.options.get("penalty_weight") if self.setting.constraint else None
 
         def fake() -> Tensor:
-            if not isinstance(trainer, CriticTrainer):
+            if isinstance(trainer, Trainer):
+                if self.in_batches:
+                    return torch.cat(list(self._batches(trainer, index, "measured", step)(n)))
                 made = fakes["fake"][index]
                 assert isinstance(made, Tensor)
                 return made
@@ -169,13 +175,26 @@ class Observer:
             noise = torch.randn(given["real"].shape, generator=rng, device=self.device)
             return trainer.fixed(given["real"], noise)
 
+        def fake_labels() -> Tensor:
+            assert self.setting.classes is not None
+            batches = self._labels(self.setting.classes, index, "measured", step)
+            return torch.cat(list(islice(batches, -(-n // BATCH))))[:n]
+
+        def real_labels() -> Tensor:
+            assert isinstance(trainer.data, Images)
+            return trainer.data.draw_labels(n, generator(seed, f"measured real {step}", self.device))
+
+        critic = trainer.critic.of_seed(index)
         given = _Inputs(
             {
                 "fake": fake,
                 "real": lambda: trainer.data.draw(n, generator(seed, f"measured real {step}", self.device)),
                 "data": lambda: trainer.data,
                 "fixed": lambda: trainer.fixed if isinstance(trainer, CriticTrainer) else None,
-                "critic": lambda: trainer.critic.of_seed(index),
+                "real_labels": real_labels,
+                "fake_labels": fake_labels,
+                "critic": lambda: self._by_batches(critic),
+                "classify": lambda: self._by_batches(lambda x: critic(x, with_logits=True)[1]),
                 "network": lambda: trainer.critic.module_of_seed(index),
                 "penalty_weight": lambda: math.nan if weight is None else float(weight),
                 "curves": lambda: self.traces[index].curves,
@@ -185,25 +204,43 @@ class Observer:
         )
         return given
 
+    def _by_batches(self, critic: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+        """The same of each row, in the memory of a batch, where samples are made in such."""
+        if not self.in_batches:
+            return critic
+        return lambda x: torch.cat([critic(rows) for rows in x.split(BATCH)])
+
     def _seen(self, trainer: Trainer | CriticTrainer, index: int, step: int) -> Seen:
         """One seed's generated images before the score network."""
         assert self.score is not None and isinstance(trainer, Trainer) and isinstance(trainer.data, Images)
-        generate, latent_dim = trainer.generator.of_seed(index), trainer.latent_dim
+        return Seen(self.score, self._batches(trainer, index, "scored", step), scaling=trainer.data.scaling)
+
+    def _batches(self, trainer: Trainer, index: int, use: str, step: int) -> Callable[[int], Iterator[Tensor]]:
+        """One seed's images, as many as asked for, as published ones are sampled; from streams of that use."""
+        generate, classes = trainer.generator.of_seed(index), self.setting.classes
 
         def batches(n: int) -> Iterator[Tensor]:
-            rng = generator(self.seeds[index], f"scored latent {step}", self.device)
-            return sample_batches(generate, n, rng, latent_dim=latent_dim)
+            rng = generator(self.seeds[index], f"{use} latent {step}", self.device)
+            labels = None if classes is None else self._labels(classes, index, use, step)
+            return sample_batches(generate, n, rng, latent_dim=trainer.latent_dim, labels=labels)
 
-        return Seen(self.score, batches, scaling=trainer.data.scaling)
+        return batches
+
+    def _labels(self, classes: int, index: int, use: str, step: int) -> Iterator[Tensor]:
+        return label_batches(classes, generator(self.seeds[index], f"{use} labels {step}", self.device))
 
     def _keep_grid(self, trainer: Trainer | CriticTrainer, index: int) -> None:
-        """Images of one seed in whole numbers, as they are scored, out of a stream of their own."""
+        """Images of one seed in whole numbers, as they are scored, out of a stream of their own, a class a column."""
         if not (isinstance(trainer, Trainer) and isinstance(trainer.data, Images)):
             return
         generate, rng = trainer.generator.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
-        scaling, n = trainer.data.scaling, GRID_COLUMNS * GRID_ROWS
-        images = sample_images(generate, n, rng, latent_dim=trainer.latent_dim, scaling=scaling)
-        self._grids[index] = grid(images, GRID_COLUMNS)
+        scaling, latent_dim, classes = trainer.data.scaling, trainer.latent_dim, self.setting.classes
+        columns = GRID_COLUMNS if classes is None else min(classes, GRID_CLASSES)
+        labels = None if classes is None else repeat(torch.arange(BATCH, device=self.device) % columns)
+        images = sample_images(
+            generate, columns * GRID_ROWS, rng, latent_dim=latent_dim, scaling=scaling, labels=labels
+        )
+        self._grids[index] = grid(images, columns)
 
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
         """The data set's images before it, once for all seeds and steps."""
@@ -238,6 +275,14 @@ class Observer:
         if index in self._grids:
             files[".png"] = self._grids[index]
         return files
+
+
+def _has_parted_batches(setting: Setting) -> bool:
+    """Whether the generator normalises by parts of a batch in training, and so by batches of a fixed size when sampled.
+
+    All samples of other generators are made in one batch, as they were before there were such.
+    """
+    return setting.generator is not None and "norm_batches" in setting.generator.options
 
 
 def _small(array: NDArray[np.float64]) -> NDArray[np.floating]:

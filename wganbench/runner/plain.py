@@ -53,6 +53,8 @@ def unwritten(setting: Setting) -> str | None:
         return f"no plain loop is written for the constraint {constraint.name!r}"
     if setting.unroll is not None and setting.unroll.order == "second":
         return "no plain loop is written for unrolling of second order"
+    if setting.auxiliary_classifier is not None:
+        return "no plain loop is written for an auxiliary classifier"
     return None
 
 
@@ -96,7 +98,7 @@ class PlainLoop:
             if kept is None and self.setting.unroll:
                 kept = [weight.detach().clone() for weight in self.critic.parameters()]
         if self.setting.fixed_generator is None:
-            self.generator_step(self._latent())
+            self.generator_step(self._latent(self.setting.generator_batch_size))
         if kept is not None:
             with torch.no_grad():
                 for weight, old in zip(self.critic.parameters(), kept, strict=True):
@@ -158,8 +160,8 @@ class PlainLoop:
             return self.data.take(self.order.batch(), self.rng["dequantisation"])
         return self.data.draw(self.setting.batch_size, self.rng["data"])
 
-    def _latent(self) -> Tensor:
-        shape = (self.setting.batch_size, self.setting.latent_dim or 0)
+    def _latent(self, n: int | None = None) -> Tensor:
+        shape = (n or self.setting.batch_size, self.setting.latent_dim or 0)
         return torch.randn(shape, generator=self.rng["latent"], device=self.device)
 
     @torch.no_grad()

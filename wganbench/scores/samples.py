@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -28,21 +29,35 @@ def to_pixels(images: Tensor, *, scaling: Scaling = "255") -> Tensor:
     return scaled.nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
 
 
+def label_batches(classes: int, rng: torch.Generator, *, batch: int = BATCH) -> Iterator[Tensor]:
+    """Uniform labels for ``sample_batches``, ``(batch,)`` int64 at a time, without end."""
+    while True:
+        yield torch.randint(classes, (batch,), generator=rng, device=rng.device)
+
+
 def sample_batches(
-    generate: Callable[[Tensor], Tensor], n: int, rng: torch.Generator, *, latent_dim: int, batch: int = BATCH
+    generate: Callable[..., Tensor],
+    n: int,
+    rng: torch.Generator,
+    *,
+    latent_dim: int,
+    batch: int = BATCH,
+    labels: Iterable[Tensor] | None = None,
 ) -> Iterator[Tensor]:
     """Generated images as they leave the generator, ``(at most batch, channels, height, width)`` at a time.
 
     The first n of more images are the same images. The last batch is generated whole as well, then cut.
 
     Args:
-        generate: From latent vectors ``(batch, latent_dim)`` to images; labels are its own affair.
+        generate: From latent vectors ``(batch, latent_dim)``, and labels ``(batch,)`` where there are some, to images.
         n: How many images there are in all.
         rng: Stream for the latent vectors, standard normal, on the device of the generator.
+        labels: Those of each batch, such as ``label_batches``; None for a generator without classes.
     """
-    for start in range(0, n, batch):
+    for start, asked in zip(range(0, n, batch), repeat(None) if labels is None else labels, strict=False):
         with torch.no_grad():
-            images = generate(torch.randn(batch, latent_dim, generator=rng, device=rng.device))
+            latent = torch.randn(batch, latent_dim, generator=rng, device=rng.device)
+            images = generate(latent) if asked is None else generate(latent, asked)
         if images.ndim != 4 or len(images) != batch:
             shape = tuple(images.shape)
             raise DataError(f"sample_batches: images must have shape ({batch}, channels, height, width), got {shape}")
@@ -50,16 +65,17 @@ def sample_batches(
 
 
 def sample_images(
-    generate: Callable[[Tensor], Tensor],
+    generate: Callable[..., Tensor],
     n: int,
     rng: torch.Generator,
     *,
     latent_dim: int,
     batch: int = BATCH,
     scaling: Scaling = "255",
+    labels: Iterable[Tensor] | None = None,
 ) -> Tensor:
     """The images of ``sample_batches`` by ``to_pixels``, ``(n, channels, height, width)`` uint8, on the CPU."""
-    batches = sample_batches(generate, n, rng, latent_dim=latent_dim, batch=batch)
+    batches = sample_batches(generate, n, rng, latent_dim=latent_dim, batch=batch, labels=labels)
     pixels = [to_pixels(images, scaling=scaling).cpu() for images in batches]
     if not pixels:
         raise DataError(f"sample_images, n: must be at least 1, got {n}")

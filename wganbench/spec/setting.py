@@ -29,10 +29,10 @@ from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, sh
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
 
-TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
+TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size")
 """What a generator that is trained needs, or may have."""
 
-LATER = ("fixed_generator", "pictures", "score")
+LATER = ("fixed_generator", "pictures", "score", "auxiliary_classifier", "generator_batch_size")
 
 MAX_STEPS = 10**9
 MAX_MEASURES = 64
@@ -108,6 +108,18 @@ class Unrolling(Model):
     order: Literal["first", "second"]
 
 
+class AuxiliaryClassifier(Model):
+    """Weights of the cross-entropy of class labels: real ones in the critic's loss, fake ones in the generator's."""
+
+    critic: names.NonNegativeFloat = 1.0
+    generator: names.NonNegativeFloat = 0.1
+
+
+def _none_undoes(value: object) -> object:
+    """What is inherited, by ``"none"``."""
+    return None if value == "none" else value
+
+
 class MeasureUse(Model):
     """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone."""
 
@@ -121,11 +133,14 @@ class Setting(Model):
     Attributes:
         data: The data set.
         fixed_generator: What makes fake samples out of real ones in the place of a generator, so that the critic alone
-            is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim and unroll, which
-            the variant may inherit, are then None. "none" undoes an inherited one.
+            is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim, unroll and
+            generator_batch_size, which the variant may inherit, are then None. "none" undoes an inherited one.
         generator: The network from latent vectors to samples.
         critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
         objective: What critic and generator minimise.
+        auxiliary_classifier: Train a pair that is conditional on classes, with a second output of the critic that tells
+            them (AC-GAN): what its cross-entropies weigh in both losses. Both networks then have the data set's
+            classes. "none" undoes an inherited one.
         constraint: How the critic is held to be Lipschitz; "none" undoes an inherited one.
         project: Whether clipping or rescaling happens before or after each critic step.
         n_critic: Critic steps before each generator step; not read where unroll is set.
@@ -134,6 +149,7 @@ class Setting(Model):
         critic_optimizer: The critic's optimiser.
         latent_dim: Length of the latent vector.
         batch_size: Samples a step, real and fake alike.
+        generator_batch_size: Samples of the generator's own step, where these are not batch_size.
         steps: Generator steps of a run.
         precision: Of all arithmetic.
         measured_samples: Generated samples that the measures see.
@@ -151,13 +167,15 @@ class Setting(Model):
     constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
-    unroll: Annotated[Unrolling | None, BeforeValidator(lambda value: None if value == "none" else value)] = None
+    unroll: Annotated[Unrolling | None, BeforeValidator(_none_undoes)] = None
+    auxiliary_classifier: Annotated[AuxiliaryClassifier | None, BeforeValidator(_none_undoes)] = None
     generator_optimizer: Annotated[Component | None, Kind("optimizer", optional=True), Field(validate_default=True)] = (
         None
     )
     critic_optimizer: Annotated[Component, Kind("optimizer")]
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
+    generator_batch_size: PositiveInt | None = None
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
     precision: Literal["fp32"] = "fp32"
     measured_samples: PositiveInt = 2500
@@ -215,6 +233,7 @@ class Setting(Model):
         problems = [
             *self._about_the_networks(),
             *self._about_the_critic(),
+            *self._about_the_classes(),
             *self._about_the_samples(),
             *self._about_unrolling(),
         ]
@@ -224,6 +243,14 @@ class Setting(Model):
         if points > MAX_POINTS:
             raise ValueError(f"measures: {points:,} points together; a record holds at most {MAX_POINTS:,}")
         return self
+
+    @property
+    def classes(self) -> int | None:
+        """Of a pair that is conditional on them; None of any other."""
+        if self.auxiliary_classifier is None or self.generator is None:
+            return None
+        classes: int = self.generator.options["classes"]
+        return classes
 
     def costs(self) -> dict[str, Cost] | None:
         """What generator (where one is trained) and critic cost; None where one of them is a stranger's.
@@ -254,11 +281,39 @@ class Setting(Model):
                 yield f"{role}.{error}" if option in getattr(self, role).options else f"{role}: {error}"
         ours = self.generator if self.generator and not names.is_dotted(self.generator.name) else None
         parts = ours.options.get("norm_batches", 1) if ours else 1
-        if self.batch_size % parts:
-            yield f"generator.norm_batches: must divide batch_size ({self.batch_size:,}), got {parts:,}"
+        for key in ("batch_size", "generator_batch_size"):
+            n = getattr(self, key)
+            if n is not None and n % parts:
+                yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
         penalised = self.constraint is not None and self.constraint.name.endswith("penalty")
         if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
+
+    def _about_the_classes(self) -> Iterator[str]:
+        """Whether both networks have those of the data set, as far as this is known before it is loaded."""
+        networks = {role: getattr(self, role) for role in ("generator", "critic")}
+        options = {role: network.options.get("classes") for role, network in networks.items() if network is not None}
+        if self.auxiliary_classifier is None:
+            for role, classes in options.items():
+                if classes is not None and not names.is_dotted(networks[role].name):
+                    yield f"{role}.classes: nothing trains them without auxiliary_classifier; set it, or leave them out"
+            return
+        if self.fixed_generator is not None:
+            yield "auxiliary_classifier: needs a generator of classes, which a fixed one is not; use 'none'"
+            return
+        if self.unroll is not None and self.unroll.order == "second":
+            yield "auxiliary_classifier: is not written for unroll of second order; use order = 'first'"
+        if not names.is_dotted(self.data.name) and not cost.is_image_set(self.data.name):
+            yield f"auxiliary_classifier: needs images with labels, and {self.data.name!r} has none"
+            return
+        known = cost.n_classes(self.data.name)
+        for role, classes in options.items():
+            if type(classes) is not int or classes < 2:
+                yield f"{role}.classes: must be set where there is an auxiliary_classifier, to those of the data set"
+            elif known is not None and classes != known:
+                yield f"{role}.classes: must be the {known:,} of {self.data.name}, got {classes:,}"
+            elif known is None and classes != options["generator"]:
+                yield f"{role}.classes: must be the generator's ({short(options['generator'])}), got {classes:,}"
 
     def _about_unrolling(self) -> Iterator[str]:
         if self.unroll is None or self.unroll.order != "second":
@@ -284,6 +339,8 @@ class Setting(Model):
             if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
                 bound = f"measured_samples ({self.measured_samples:,})"
                 yield f"measures.{label}.samples: must be at most {bound}, got {samples:,}"
+            if names.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
+                yield f"measures.{label}: reads the critic's classes, and the setting has no auxiliary_classifier"
             if names.find("measure", use.measure.name).scored:
                 yield from self._about_the_score(label)
 

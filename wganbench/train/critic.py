@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from wganbench.data.epochs import Epochs
 from wganbench.data.fixed import Fixed
 from wganbench.data.images import Images
+from wganbench.objectives import class_loss
 from wganbench.streams import Streams
 from wganbench.train.method import DataSet, Method
 from wganbench.train.stack import Parameters, Stack
@@ -25,8 +26,11 @@ class Critics:
     """A stack of critics, their optimiser and the streams of what they are trained on.
 
     Attributes:
-        critic_loss: Of the last step, with its penalty, ``(seeds,)``.
+        critic_loss: Of the last step, with its penalty and the cross-entropy of classes, ``(seeds,)``.
         finite: Which seeds have had finite losses in every step so far, ``(seeds,)``.
+
+    Raises:
+        DataError: If the method has classes that are not the data set's.
     """
 
     def __init__(
@@ -48,6 +52,9 @@ class Critics:
         if isinstance(data, Images):
             self.streams["dequantisation"] = Streams(seeds, "dequantisation", device)
             self._shuffle("data")
+        if method.auxiliary is not None:
+            assert isinstance(data, Images)
+            data.check_classes(method.auxiliary.classes)  # an index that is out of range ends a whole process on CUDA
         self.critic_loss = torch.zeros(len(seeds), device=device)
         self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
 
@@ -175,23 +182,39 @@ class Critics:
             draws = [self.data.draw(n * self.batch_size, rng) for rng in self.streams[stream].generators]
         return torch.stack(draws).unflatten(1, (n, self.batch_size)).unbind(1)
 
-    def _critic_objective(self, parameters: Parameters, real: Tensor, fake: Tensor) -> Tensor:
-        """What the critic minimises, ``(seeds,)``, as a function of its parameters."""
+    def _real_labels(self) -> Sequence[Tensor | None]:
+        """Those of the step's batches, each ``(seeds, batch)``; None of each where there are no classes."""
+        n = self._n_batches
+        if self.method.auxiliary is None:
+            return [None] * n
+        assert isinstance(self.data, Images)
+        return self.data.labels[self._indices["data"]].unflatten(1, (n, self.batch_size)).unbind(1)
+
+    def _critic_objective(
+        self, parameters: Parameters, real: Tensor, fake: Tensor, labels: Tensor | None = None
+    ) -> Tensor:
+        """What the critic minimises, ``(seeds,)``, as a function of its parameters; labels are those of ``real``."""
 
         def critic(x: Tensor) -> Tensor:
             return self.critic(x, parameters)
 
-        loss = self.method.objective.critic_loss(critic(real), critic(fake))
+        if labels is None:
+            loss = self.method.objective.critic_loss(critic(real), critic(fake))
+        else:
+            assert self.method.auxiliary is not None
+            scores, logits = self.critic.with_logits(real, parameters)
+            loss = self.method.objective.critic_loss(scores, critic(fake))
+            loss = loss + self.method.auxiliary.critic * class_loss(logits, labels)
         if self.method.penalty is not None:
             loss = loss + self.method.penalty(critic, real, fake, self.streams["penalty"])
         return loss
 
-    def _critic_step(self, real: Tensor, fake: Tensor) -> None:
+    def _critic_step(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
         weights = list(self.critic.parameters.values())
         if self.method.projection is not None and self.method.project == "before":
             self._project(weights)
         self.critic_optimizer.zero_grad()
-        loss = self._critic_objective(self.critic.parameters, real, fake)
+        loss = self._critic_objective(self.critic.parameters, real, fake, labels)
         # backward() lays gradients out like the parameters; autograd.grad() may not, and fused Adam ignores strides.
         loss.sum().backward(inputs=weights)
         self.critic_optimizer.step()

@@ -45,6 +45,20 @@ class Unroll:
 
 
 @dataclass(frozen=True)
+class Auxiliary:
+    """A second output of the critic that tells classes (AC-GAN), and a generator that is asked for one of them.
+
+    Attributes:
+        classes: Labels are 0 to one less.
+        critic, generator: Weights of the cross-entropy in their losses: of real images' labels, and of fakes'.
+    """
+
+    classes: int
+    critic: float = 1.0
+    generator: float = 0.1
+
+
+@dataclass(frozen=True)
 class Method:
     """How a pair of networks is trained, apart from networks and optimisers.
 
@@ -52,6 +66,7 @@ class Method:
         penalty: Added to the critic loss; ``None`` for none.
         projection: Applied to the critic's parameters before or after each of its steps; ``None`` for none.
         n_critic: Critic steps a generator step; not read where ``unroll`` is set.
+        auxiliary: Of a pair that is conditional on classes; ``None`` for any other.
     """
 
     objective: Objective
@@ -60,3 +75,4 @@ class Method:
     project: Literal["before", "after"] = "after"
     n_critic: int = 1
     unroll: Unroll | None = None
+    auxiliary: Auxiliary | None = None

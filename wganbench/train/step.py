@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from wganbench.objectives import class_loss
 from wganbench.streams import Streams
 from wganbench.train.critic import Critics
 from wganbench.train.method import DataSet, Method
@@ -19,7 +20,10 @@ class Trainer(Critics):
     """A stack of generators and critics, their optimisers and their random streams.
 
     Attributes:
-        generator_loss: Of the last step, ``(seeds,)``.
+        generator_loss: Of the last step, with the cross-entropy of classes, ``(seeds,)``.
+
+    Args:
+        generator_batch_size: Samples of the generator's own step; ``batch_size`` by default.
     """
 
     def __init__(
@@ -34,12 +38,16 @@ class Trainer(Critics):
         *,
         latent_dim: int,
         batch_size: int,
+        generator_batch_size: int | None = None,
         device: torch.device | str = "cpu",
     ):
         super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
         self.generator, self.generator_optimizer = generator, generator_optimizer
         self.latent_dim = latent_dim
+        self.generator_batch_size = generator_batch_size or batch_size
         self.streams["latent"] = Streams(seeds, "latent", device)
+        if method.auxiliary is not None:
+            self.streams["labels"] = Streams(seeds, "labels", device)
         self.generator_loss = torch.zeros(len(seeds), device=device)
 
     @property
@@ -57,14 +65,15 @@ class Trainer(Critics):
 
     def compute(self) -> None:
         """One generator step, preceded by its critic steps."""
-        latents = self.streams["latent"].normal(self._n_batches + 1, self.batch_size, self.latent_dim).unbind(1)
+        latents = self._draw_latents()
         reals = self._draw_real()
+        batches = zip(reals, latents, self._real_labels(), strict=False)  # the last latents are the generator's own
         if self.method.unroll is None:
-            for real, latent in zip(reals, latents, strict=False):
-                self._critic_step(real, self._fake(latent))
+            for real, latent, labels in batches:
+                self._critic_step(real, self._fake(latent, labels), labels)
             self._generator_step(latents[-1], self.critic.parameters)
         elif self.method.unroll.order == "first":
-            self._first_order_step(reals, latents)
+            self._first_order_step(batches, latents[-1])
         else:
             self._second_order_step(reals[0], latents)
         self.finite &= self.critic_loss.isfinite() & self.generator_loss.isfinite()
@@ -76,14 +85,30 @@ class Trainer(Critics):
             return self.method.n_critic
         return unroll.steps if unroll.order == "first" else 1
 
+    def _draw_latents(self) -> Sequence[Tensor]:
+        """Of each critic step, then of the generator's, each ``(seeds, its batch, latent_dim)``."""
+        latent, n = self.streams["latent"], self._n_batches
+        if self.generator_batch_size == self.batch_size:
+            return latent.normal(n + 1, self.batch_size, self.latent_dim).unbind(1)
+        of_critic = latent.normal(n, self.batch_size, self.latent_dim).unbind(1)
+        return [*of_critic, latent.normal(self.generator_batch_size, self.latent_dim)]
+
     @torch.no_grad()
-    def _fake(self, latent: Tensor) -> Tensor:
-        return self.generator(latent)
+    def _fake(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.generator(latent, labels=labels)
+
+    def _generator_objective(self, latent: Tensor, critic_parameters: Parameters) -> Tensor:
+        """What the generator minimises, ``(seeds,)``."""
+        objective, auxiliary = self.method.objective, self.method.auxiliary
+        if auxiliary is None:
+            return objective.generator_loss(self.critic(self.generator(latent), critic_parameters))
+        labels = self.streams["labels"].integers(auxiliary.classes, latent.shape[1])
+        scores, logits = self.critic.with_logits(self.generator(latent, labels=labels), critic_parameters)
+        return objective.generator_loss(scores) + auxiliary.generator * class_loss(logits, labels)
 
     def _generator_gradient(self, latent: Tensor, critic_parameters: Parameters) -> None:
         self.generator_optimizer.zero_grad()
-        scores = self.critic(self.generator(latent), critic_parameters)
-        loss = self.method.objective.generator_loss(scores)
+        loss = self._generator_objective(latent, critic_parameters)
         loss.sum().backward(inputs=list(self.generator.parameters.values()))
         self.generator_loss = loss.detach()
 
@@ -91,12 +116,13 @@ class Trainer(Critics):
         self._generator_gradient(latent, critic_parameters)
         self.generator_optimizer.step()
 
-    def _first_order_step(self, reals: Sequence[Tensor], latents: Sequence[Tensor]) -> None:
+    def _first_order_step(self, batches: Iterable[tuple[Tensor, Tensor, Tensor | None]], own_latent: Tensor) -> None:
+        """``batches``: real images, latents and labels of each critic step."""
         kept: dict[str, Tensor] = {}
-        for real, latent in zip(reals, latents, strict=False):
-            self._critic_step(real, self._fake(latent))
+        for real, latent, labels in batches:
+            self._critic_step(real, self._fake(latent, labels), labels)
             kept = kept or {name: tensor.detach().clone() for name, tensor in self.critic.parameters.items()}
-        self._generator_step(latents[-1], self.critic.parameters)
+        self._generator_step(own_latent, self.critic.parameters)
         with torch.no_grad():
             for name, tensor in kept.items():
                 self.critic.parameters[name].copy_(tensor)
