@@ -23,6 +23,7 @@ from wganbench.spec import Setting, scale_of
 from wganbench.train.capture import NotCapturedError, capture
 from wganbench.train.critic import CriticTrainer
 from wganbench.train.method import Auxiliary, Method, Unroll
+from wganbench.train.rows import rows_are_apart
 from wganbench.train.stack import Stack, build
 from wganbench.train.step import Trainer
 from wganbench.work.stop import Stop
@@ -353,6 +354,7 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         penalty=penalty,
         projection=projection,
         project=setting.project,
+        joint=rows_are_apart(critic, shape),
         n_critic=setting.n_critic,
         unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
         auxiliary=_auxiliary(setting),

@@ -198,16 +198,28 @@ class Critics:
         def critic(x: Tensor) -> Tensor:
             return self.critic(x, parameters)
 
-        if labels is None:
-            loss = self.method.objective.critic_loss(critic(real), critic(fake))
-        else:
-            assert self.method.auxiliary is not None
-            scores, logits = self.critic.with_logits(real, parameters)
-            loss = self.method.objective.critic_loss(scores, critic(fake))
+        of_real, of_fake, logits = self._scores(parameters, real, fake, classify=labels is not None)
+        loss = self.method.objective.critic_loss(of_real, of_fake)
+        if labels is not None and logits is not None and self.method.auxiliary is not None:
             loss = loss + self.method.auxiliary.critic * class_loss(logits, labels)
         if self.method.penalty is not None:
             loss = loss + self.method.penalty(critic, real, fake, self.streams["penalty"])
         return loss
+
+    def _scores(
+        self, parameters: Parameters, real: Tensor, fake: Tensor, *, classify: bool
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Scores of real and of fake samples, and class logits of the real ones where they are asked for."""
+        n = real.shape[1]
+        first = torch.cat([real, fake], dim=1) if self.method.joint else real
+        if classify:
+            scores, logits = self.critic.with_logits(first, parameters)
+            of_classes = logits[:, :n]
+        else:
+            scores, of_classes = self.critic(first, parameters), None
+        if self.method.joint:
+            return scores[:, :n], scores[:, n:], of_classes
+        return scores, self.critic(fake, parameters), of_classes
 
     def _critic_step(self, real: Tensor, fake: Tensor, labels: Tensor | None = None) -> None:
         weights = list(self.critic.parameters.values())

@@ -65,6 +65,8 @@ class Method:
     Attributes:
         penalty: Added to the critic loss; ``None`` for none.
         projection: Applied to the critic's parameters before or after each of its steps; ``None`` for none.
+        joint: Whether real and fake samples go through the critic in one pass, as they may where it takes nothing over
+            the batch (`wganbench.train.rows`).
         n_critic: Critic steps a generator step; not read where ``unroll`` is set.
         auxiliary: Of a pair that is conditional on classes; ``None`` for any other.
     """
@@ -73,6 +75,7 @@ class Method:
     penalty: Penalty | None = None
     projection: Projection | None = None
     project: Literal["before", "after"] = "after"
+    joint: bool = False
     n_critic: int = 1
     unroll: Unroll | None = None
     auxiliary: Auxiliary | None = None

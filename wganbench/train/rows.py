@@ -20,7 +20,7 @@ def rows_are_apart(critic: Stack, sample_shape: Sequence[int]) -> bool:
     Args:
         sample_shape: Of one row, without the batch axis.
     """
-    network = critic.module_of_seed(0)  # a copy, whose buffers may change
+    network = critic.module_of_seed(0).train()  # a copy, whose buffers may change
     device = next(iter(critic.parameters.values())).device
     rows = torch.randn(ROWS, *sample_shape, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
     with torch.random.fork_rng(devices=[]):  # a stranger's may draw
