@@ -17,7 +17,7 @@ from wganbench.data.images import Images
 from wganbench.record import Status
 from wganbench.runner import resolve
 from wganbench.runner.schedule import moments, schedule
-from wganbench.scores.grid import grid
+from wganbench.scores.grid import grid, strip
 from wganbench.scores.samples import sample_batches, sample_images
 from wganbench.scores.seen import Seen, images_in_batches
 from wganbench.spec import Setting
@@ -28,6 +28,8 @@ from wganbench.train.step import Trainer
 
 GRID_COLUMNS = GRID_ROWS = 8
 """Of the images that each run keeps for people to look at."""
+STRIP_ROWS = 4
+"""Of those at each moment, which are the first of the same."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Trace:
     Attributes:
         curves: Steps and values by label; a value that is not finite is None.
         kept: Steps at which clouds or pictures were kept.
-        clouds: Fake samples at these, of the run whose samples are drawn.
+        clouds: Fake samples at these, of the run whose samples are drawn; of images, uint8 ones of the same latents.
         pictures: Arrays at these, by label.
         data_checksum: Of the decoded images; None for points.
         score_protocol: Of the network that scores come from; None where none is used.
@@ -130,11 +132,13 @@ class Observer:
                     trace.add(label, step, float(loss[index]))
             due = [label for label in self.measures if step in self.due[label]]
             if due or step in self.moments:
-                self._look_at(index, step, due, self._inputs(trainer, fakes, index, step))
+                self._look_at(trainer, index, step, due, self._inputs(trainer, fakes, index, step))
             if step == self.setting.steps and self.score is not None:
                 self._keep_grid(trainer, index)
 
-    def _look_at(self, index: int, step: int, due: Sequence[str], given: _Inputs) -> None:
+    def _look_at(
+        self, trainer: Trainer | CriticTrainer, index: int, step: int, due: Sequence[str], given: _Inputs
+    ) -> None:
         seed, trace = self.seeds[index], self.traces[index]
         for label in due:
             given["rng"] = generator(seed, f"measure {label} {step}", self.device)
@@ -145,8 +149,10 @@ class Observer:
         for label, picture in self.pictures.items():
             given["rng"] = generator(seed, f"picture {label} {step}", self.device)
             trace.pictures.setdefault(label, []).append(picture(given))
-        if index == self.drawn:
+        if index == self.drawn and not isinstance(trainer.data, Images):
             trace.clouds.append(given["fake"].cpu())
+        elif index == self.drawn and isinstance(trainer, Trainer):
+            trace.clouds.append(self._grid_images(trainer, index, GRID_COLUMNS * STRIP_ROWS))
 
     def _fakes(self, trainer: Trainer | CriticTrainer, step: int) -> Tensor | None:
         """Of a generator that is trained, for all seeds at once."""
@@ -197,13 +203,14 @@ class Observer:
         return Seen(self.score, batches, scaling=trainer.data.scaling)
 
     def _keep_grid(self, trainer: Trainer | CriticTrainer, index: int) -> None:
-        """Images of one seed in whole numbers, as they are scored, out of a stream of their own."""
-        if not (isinstance(trainer, Trainer) and isinstance(trainer.data, Images)):
-            return
+        if isinstance(trainer, Trainer) and isinstance(trainer.data, Images):
+            self._grids[index] = grid(self._grid_images(trainer, index, GRID_COLUMNS * GRID_ROWS), GRID_COLUMNS)
+
+    def _grid_images(self, trainer: Trainer, index: int, n: int) -> Tensor:
+        """Images of one seed in whole numbers, as they are scored, of the same latents at each step."""
+        assert isinstance(trainer.data, Images)
         generate, rng = trainer.generator.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
-        scaling, n = trainer.data.scaling, GRID_COLUMNS * GRID_ROWS
-        images = sample_images(generate, n, rng, latent_dim=trainer.latent_dim, scaling=scaling)
-        self._grids[index] = grid(images, GRID_COLUMNS)
+        return sample_images(generate, n, rng, latent_dim=trainer.latent_dim, scaling=trainer.data.scaling)
 
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
         """The data set's images before it, once for all seeds and steps."""
@@ -224,19 +231,22 @@ class Observer:
 
         ``.npz``, compressed: ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; where its samples are
         drawn ``fake`` (k, n, *s) and ``real`` (n, *s) in float16. ``.png``: a grid of images made at the last step.
+        ``-grids.png``: where they are images, a ``strip`` in the place of ``fake``.
         """
         trace = self.traces[index]
         arrays = {f"picture.{label}": _small(np.stack(each)) for label, each in trace.pictures.items()}
-        if trace.clouds:
+        files, are_images = {}, bool(trace.clouds) and trace.clouds[0].dtype == torch.uint8
+        if trace.clouds and not are_images:
             arrays["fake"] = torch.stack(trace.clouds).numpy().astype(np.float16)
             arrays["real"] = self.real_cloud().numpy().astype(np.float16)
-        files = {}
         if arrays:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub
             files[".npz"] = buffer.getvalue()
         if index in self._grids:
             files[".png"] = self._grids[index]
+        if are_images:
+            files["-grids.png"] = strip(torch.stack(trace.clouds), trace.kept, GRID_COLUMNS)
         return files
 
 
