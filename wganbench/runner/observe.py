@@ -93,6 +93,9 @@ class Observer:
     Args:
         traces: One a seed, which it fills.
         drawn: Index of the seed whose samples are kept; None for none.
+
+    Attributes:
+        grids: By index of the seed, a PNG of images made at the last step.
     """
 
     def __init__(
@@ -108,7 +111,7 @@ class Observer:
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
         self._real: Seen | None = None
-        self._grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
+        self.grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
         self.loss_steps = set(schedule(setting.steps, 100))
@@ -204,7 +207,7 @@ class Observer:
 
     def _keep_grid(self, trainer: Trainer | CriticTrainer, index: int) -> None:
         if isinstance(trainer, Trainer) and isinstance(trainer.data, Images):
-            self._grids[index] = grid(self._grid_images(trainer, index, GRID_COLUMNS * GRID_ROWS), GRID_COLUMNS)
+            self.grids[index] = grid(self._grid_images(trainer, index, GRID_COLUMNS * GRID_ROWS), GRID_COLUMNS)
 
     def _grid_images(self, trainer: Trainer, index: int, n: int) -> Tensor:
         """Images of one seed in whole numbers, as they are scored, of the same latents at each step."""
@@ -243,8 +246,8 @@ class Observer:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub
             files[".npz"] = buffer.getvalue()
-        if index in self._grids:
-            files[".png"] = self._grids[index]
+        if index in self.grids:
+            files[".png"] = self.grids[index]
         if are_images:
             files["-grids.png"] = strip(torch.stack(trace.clouds), trace.kept, GRID_COLUMNS)
         return files
