@@ -588,8 +588,8 @@ def test_what_is_neither_better_high_nor_low_has_no_best(write):
         ('[[figures]]\nkind="curves"\nmeasures=["modes"]', "figures.0: 'modes' is not measured"),
         (
             '[[figures]]\nkind="cloud"',
-            "figures.0.kind: must be 'clouds', 'curves', 'layers', 'histograms', 'surfaces', 'points', 'success' or "
-            "'factors', got 'cloud'",
+            "figures.0.kind: must be 'clouds', 'curves', 'layers', 'histograms', 'surfaces', 'points', 'grids', "
+            "'success' or 'factors', got 'cloud'",
         ),
     ],
 )

@@ -134,6 +134,12 @@ def _executed(function: F) -> F:
         ),
         click.option("--deterministic", is_flag=True, help="Hold torch to deterministic algorithms."),
         click.option("--no-capture", "capture", flag_value=False, default=True, help="On CUDA: no steps as one graph."),
+        click.option(
+            "--tensorboard",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Write event files for TensorBoard into DIR.",
+        ),
         click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
         click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
         click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),

@@ -1,9 +1,9 @@
 """Records: what a run leaves behind, one JSON file each, written atomically, read with their checksum.
 
 ``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN.npz`` what its figures need beyond
-numbers, ``RUN.png`` beside it a grid of generated images where these are scored. Every planned run ends in exactly one
-record, failures included; an interrupted run has none yet. ``results/EXPERIMENT/damaged/`` is where files go whose
-content is broken: they count no more and are never deleted.
+numbers, ``RUN.png`` beside it a grid of generated images where these are scored, ``RUN-grids.png`` smaller ones over
+training. Every planned run ends in exactly one record, failures included; an interrupted run has none yet.
+``results/EXPERIMENT/damaged/`` is where files go whose content is broken: they count no more and are never deleted.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ import pytest
 from tests.analysis import drawn
 from tests.analysis.factory import CLAIMS, PUBLISHED, fill, made, record
 from wganbench.analysis.overview import overview
-from wganbench.analysis.table import render
+from wganbench.analysis.table import render, shown_cells
 from wganbench.record import Store
 
 
@@ -21,7 +21,7 @@ def filled(tmp_path, store, *parts):
 def test_without_published_numbers_a_row_is_a_variant_and_a_column_a_measure(tmp_path, store):
     experiment, found = filled(tmp_path, store)
     table = overview(experiment, found, "paper")
-    cells = [row.cells() for row in table.rows]
+    cells = shown_cells(table)
     assert [each["variant"] for each in cells] == ["good", "bad"]
     assert list(cells[0]) == ["variant", "sectors_occupied ↑", "exact_wasserstein ↓ (distance)", "n"]
     good = {

@@ -125,6 +125,46 @@ def test_scores_by_another_network_than_before_the_stop_start_anew(imaged, tmp_p
     ]
 
 
+def panels(content):
+    """The steps of a strip, and its images: shape (k, 32, 16, 16, 3)."""
+    file = Image.open(io.BytesIO(content))
+    steps, step = [int(word) for word in file.text["steps"].split()], 16 + GAP
+    parts = np.split(np.asarray(file), len(steps), axis=1)
+    cut = [part[i * step :, j * step :][:16, :16] for part in parts for i in range(4) for j in range(8)]
+    return steps, np.stack(cut).reshape(len(steps), 32, 16, 16, 3)
+
+
+def test_the_drawn_seed_keeps_the_images_of_the_same_latents_at_each_moment(imaged, tmp_path):
+    imaged.write_text(SPEC.replace("[profiles.smoke]", "clouds = [0.0, 0.66, 1.0]\n[profiles.smoke]"))
+    store = Store(tmp_path / "results")
+    first, second = train(imaged, store)
+    assert [artefact.file for artefact in first.artefacts] == [
+        f"artefacts/{first.id}.png",
+        f"artefacts/{first.id}-grids.png",
+    ]
+    assert [artefact.file for artefact in second.artefacts] == [f"artefacts/{second.id}.png"]
+    final, strip = kept(store, first).values()
+    steps, grids = panels(strip)
+    assert steps == [0, 2, 3]
+    assert np.array_equal(grids[-1], cells(final)[:32])
+    trainer = make_trainer(first.setting, [0], CPU)
+    with torch.no_grad():
+        made = trainer.generator.of_seed(0)(torch.randn(BATCH, 3, generator=generator(0, "grid latent")))[:32]
+    untrained = ((made + 1) * (255.99 / 2)).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    assert np.abs(grids[0].astype(int) - untrained.numpy().astype(int)).max() <= 1
+    moved = np.abs(grids.astype(int) - grids[0].astype(int)).mean(axis=(1, 2, 3, 4))
+    assert 0 == moved[0] < moved[1] < moved[2]
+
+
+def test_stopped_and_gone_on_with_the_strip_is_the_same(imaged, tmp_path, monkeypatch):
+    imaged.write_text(SPEC.replace("[profiles.smoke]", "clouds = [0.0, 0.34, 1.0]\n[profiles.smoke]"))
+    whole, halted = Store(tmp_path / "a"), Store(tmp_path / "b")
+    expected = kept(whole, train(imaged, whole)[0])
+    train_until_two(imaged, halted, monkeypatch)
+    assert kept(halted, train(imaged, halted)[0]) == expected
+    assert panels(list(expected.values())[1])[0] == [0, 1, 3]
+
+
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])
 def test_a_grid_that_is_missing_or_damaged_is_found(imaged, tmp_path, damage):
     store = Store(tmp_path / "results")

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from wganbench.errors import DataError
-from wganbench.scores.grid import GAP, grid
+from wganbench.scores.grid import GAP, grid, strip
 
 
 def opened(png):
@@ -48,3 +48,24 @@ def test_what_is_no_picture_is_refused(images):
 def test_a_grid_without_columns_is_refused():
     with pytest.raises(DataError, match=r"^grid, columns: must be at least 1, got 0"):
         grid(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), 0)
+
+
+def test_a_strip_is_the_grids_side_by_side_with_their_steps():
+    grids = torch.randint(0, 256, (3, 4, 3, 5, 7), dtype=torch.uint8)
+    file = Image.open(io.BytesIO(strip(grids, [0, 20, 1000], columns=2)))
+    assert file.text == {"steps": "0 20 1000"}
+    panels = np.split(np.asarray(file), 3, axis=1)
+    for panel, images in zip(panels, grids, strict=True):
+        assert np.array_equal(panel[:, :-GAP], opened(grid(images, 2)))
+        assert (panel[:, -GAP:] == 255).all()
+
+
+def test_the_largest_strip_of_images_of_32_pixels_is_as_large_as_stated():
+    noise = torch.randint(0, 256, (16, 32, 1, 32, 32), dtype=torch.uint8)  # in grey, which is three times as fast
+    assert 16 * 32 * 32 * 32 < len(strip(noise, range(16), 8)) < 1.7e6 / 3
+
+
+@pytest.mark.parametrize("steps", [[], [1, 2]])
+def test_a_strip_has_a_step_for_each_grid(steps):
+    with pytest.raises(DataError, match=rf"must be as many as steps and at least 1, got 1 for {len(steps)}"):
+        strip(torch.zeros(1, 2, 3, 4, 4, dtype=torch.uint8), steps, 2)

@@ -152,9 +152,10 @@ def _difference(path: Path, expected: str) -> str:
 
 def _figures(report: Report, root: Path) -> Iterator[Finding]:
     for drawing in report.drawings:
-        if not (root / "figures" / drawing.file).is_file():
-            text = "missing; run 'wganbench report' and commit it"
-            yield Finding("figure missing", drawing.experiment.name, f"figures/{drawing.file}", text)
+        for file in (drawing.file, *drawing.animations.values()):
+            if not (root / "figures" / file).is_file():
+                text = "missing; run 'wganbench report' and commit it"
+                yield Finding("figure missing", drawing.experiment.name, f"figures/{file}", text)
 
 
 def _artefacts(records: Records, store: Store) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ import matplotlib.figure
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench.analysis import drawing_success, plot, plot_pictures, plot_points, table
+from wganbench.analysis import drawing_grids, drawing_success, plot, plot_grids, plot_pictures, plot_points, table
 from wganbench.analysis.plot import Array
 from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
@@ -44,6 +44,12 @@ class Drawing:
     file: str
     profile: str
     used: Mapping[str, Sequence[Record]]
+
+    @property
+    def animations(self) -> dict[str, str]:
+        """Of kind ``grids``, by variant: the name in ``figures/`` of its row as an animation."""
+        variants = self.used if self.figure.kind == "grids" else ()
+        return {variant: f"{self.file.removesuffix('.png')}-{variant}.gif" for variant in variants}
 
 
 def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[Drawing]:
@@ -101,6 +107,8 @@ def _has_data(experiment: Experiment, figure: Figure, record: Record) -> bool:
         return bool(_curves_of(experiment, figure, record))
     if figure.kind in SAMPLED:
         return True
+    if figure.kind == "grids":
+        return drawing_grids.strip(record) is not None
     if figure.kind == "points":  # a diverged run has no final value, and is counted in the legend
         return record.status != "failed" and number_at(record.setting, figure.x or "") is not None
     if figure.kind in PICTURED and (record.status == "failed" or figure.picture not in (record.setting.pictures or {})):
@@ -152,6 +160,12 @@ def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
         RecordError: If an artefact is missing or not what its record says.
     """
     return _KINDS[drawing.figure.kind](drawing, store)
+
+
+def animate(drawing: Drawing, store: Store) -> dict[str, bytes]:
+    """The content of ``drawing.animations`` by their names; raises as ``draw``."""
+    rows = drawing_grids.rows_of(drawing.used, store) if drawing.animations else {}
+    return {drawing.animations[variant]: plot_grids.animation(row) for variant, row in rows.items()}
 
 
 # ---- what an artefact holds -----------------------------------------------------------------------------------------
@@ -231,6 +245,15 @@ def _are_planar(fake: NDArray[Any], real: NDArray[Any], steps: NDArray[Any]) -> 
     """Whether they are samples of two dimensions, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
     fit = fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2 and len(fake) == len(steps)
     return fit and fake.size > 0 and _is_numeric(fake) and _is_numeric(real)
+
+
+# ---- grids of images ------------------------------------------------------------------------------------------------
+
+
+def _grids(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
+    rows = list(drawing_grids.rows_of(drawing.used, store).values())
+    about = _about(drawing, "in each row the same latents at every step")
+    return plot_grids.grids_figure(rows, title=title_of(drawing), about=about)
 
 
 # ---- curves ---------------------------------------------------------------------------------------------------------
@@ -510,6 +533,7 @@ def _sample(drawing: Drawing) -> Sample:
 
 _KINDS: dict[str, Callable[[Drawing, Store], matplotlib.figure.Figure]] = {
     "clouds": _clouds,
+    "grids": _grids,
     "curves": _curves,
     "layers": _layers,
     "histograms": _histograms,

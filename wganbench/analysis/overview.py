@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from wganbench.analysis.best import BEST, Best
 from wganbench.analysis.frame import Summary
 from wganbench.analysis.table import (
     NONE,
@@ -16,6 +17,8 @@ from wganbench.analysis.table import (
     Scalar,
     Sources,
     Table,
+    best_data,
+    best_text,
     between,
     describe,
     fields,
@@ -40,6 +43,7 @@ class VariantRow:
     Attributes:
         measures: With the protocols, of scores.
         of: By measure; a variant need not have them all.
+        best: Of scores that were taken more than once, by measure.
     """
 
     experiment: str
@@ -47,14 +51,21 @@ class VariantRow:
     variant: str
     measures: tuple[tuple[str, Scale, str | None], ...]
     of: Mapping[str, Summary]
+    best: Mapping[str, Best]
 
     def cells(self) -> dict[str, str]:
-        told = {describe(*measure): centre_text(self.of.get(measure[0])) for measure in self.measures}
+        told = {}
+        for measure in self.measures:
+            told[describe(*measure)] = centre_text(self.of.get(measure[0]))
+            told[f"{measure[0]}, {BEST}"] = best_text(self.best.get(measure[0]))
         longest = max(self.of.values(), key=lambda summary: summary.n_runs)
         return {"variant": self.variant, **told, "n": runs_text(longest)}
 
     def data(self) -> dict[str, Scalar]:
-        told = [summary_data(self.of.get(name), f"{name}_") for name, _, _ in self.measures]
+        told = [
+            {**summary_data(self.of.get(name), f"{name}_"), **best_data(self.best.get(name), f"{name}_")}
+            for name, _, _ in self.measures
+        ]
         return {
             **fields(self, "experiment", "profile", "variant"),
             **{key: item for each in told for key, item in each.items()},
@@ -85,16 +96,19 @@ def by_variant(
     chosen = headline(experiment)
     scales = {item.measure: item.scale for item in found if item.measure in chosen and item.summary.n_runs}
     columns = tuple((name, scales[name], _protocols(found, name)) for name in chosen if name in scales)
-    by_label: dict[str, dict[str, Summary]] = {}
+    by_label: dict[str, dict[str, Measured]] = {}
     for item in found:
         if item.measure in scales and item.summary.n_runs:
-            by_label.setdefault(item.label, {})[item.measure] = item.summary
-    rows = [VariantRow(experiment.name, profile, label, columns, of) for label, of in by_label.items()]
+            by_label.setdefault(item.label, {})[item.measure] = item
+    rows = []
+    for label, items in by_label.items():
+        of = {name: item.summary for name, item in items.items()}
+        reached = {name: item.best for name, item in items.items() if item.best}
+        rows.append(VariantRow(experiment.name, profile, label, columns, of, reached))
     used = planned(experiment, records, profile)
     summaries = [summary for row in rows for summary in row.of.values()]
-    return Table(
-        f"{experiment.name}, {profile}: measured at the last step", tuple(rows), notes_of(summaries, Sources(), used)
-    )
+    notes = notes_of(summaries, Sources(), used, [each for row in rows for each in row.best.values()])
+    return Table(f"{experiment.name}, {profile}: measured at the last step", tuple(rows), notes)
 
 
 def _protocols(found: Iterable[Measured], measure: str) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wganbench import speeds
 from wganbench.analysis import plot, speed_table, table
-from wganbench.analysis.drawing import Drawing, draw, drawings_of, ranked, title_of
+from wganbench.analysis.drawing import Drawing, animate, draw, drawings_of, ranked, title_of
 from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
@@ -65,6 +65,8 @@ def write_report(experiments: Sequence[Experiment], store: Store, out: Path, rec
     report = compose(experiments, store, store.load() if records is None else records, out)
     for drawing in report.drawings:
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
+        for file, content in animate(drawing, store).items():
+            write_atomically(out / "figures" / file, content, replace=True)
     write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
     write_atomically(out / "verdicts.json", report.verdicts_json.encode(), replace=True)
     readme = readme_of(out)
@@ -317,6 +319,8 @@ def _section(
             for drawing in drawings:
                 if drawing.used and drawing.profile == profile:
                     yield f"![{title_of(drawing)}](figures/{drawing.file})"
+                    moving = [f"[{variant}](figures/{file})" for variant, file in drawing.animations.items()]
+                    yield f"One after the other: {', '.join(moving)}." if moving else ""
             yield from _tables(experiment, runs[profile], profile)
             yield _convergence(experiment, runs[profile].values(), profile)
             yield _provenance(runs[profile].values())

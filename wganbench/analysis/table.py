@@ -15,6 +15,7 @@ import rich.table
 from rich.text import Text
 
 from wganbench.analysis import scored
+from wganbench.analysis.best import BEST, HINDSIGHT, Best, best_of
 from wganbench.analysis.frame import Summary, pools, scores_of, summarise
 from wganbench.analysis.stats import Interval
 from wganbench.names import STRANGER, Scale
@@ -31,7 +32,7 @@ class Row(Protocol):
     """One line of a table."""
 
     def cells(self) -> dict[str, str]:
-        """What a reader sees, by column heading."""
+        """What a reader sees, by column heading; a column that is empty in every row is not shown."""
         ...
 
     def data(self) -> dict[str, Scalar]:
@@ -86,6 +87,14 @@ def runs_text(summary: Summary) -> str:
     return ", ".join(parts)
 
 
+def best_text(found: Best | None) -> str:
+    """Such as ``"7.86 (100,000)"``, ``"7.86 (80,000–100,000)"``; nothing for None."""
+    if found is None:
+        return ""
+    until = f"–{found.last:,}" if found.last > found.first else ""
+    return f"{number(found.value)} ({found.first:,}{until})"
+
+
 def summary_text(summary: Summary) -> str:
     """All of a summary in one cell."""
     if summary.mean is None:
@@ -122,6 +131,12 @@ def summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]
         **fields(summary, "median", prefix=prefix),
         **limits(summary.median_interval, f"{prefix}median_"),
     }
+
+
+def best_data(found: Best | None, prefix: str = "") -> dict[str, Scalar]:
+    """For ``Row.data``."""
+    names = {"best": "value", "best_first_step": "first", "best_last_step": "last"}
+    return {f"{prefix}{name}": getattr(found, attribute) if found else None for name, attribute in names.items()}
 
 
 def _published_data(rows: Sequence[Published]) -> dict[str, Scalar]:
@@ -223,11 +238,17 @@ def _runs(n: int) -> str:
     return f"{n} run{'' if n == 1 else 's'}"
 
 
-def notes_of(summaries: Iterable[Summary | None], sources: Sources, records: Iterable[Record]) -> tuple[str, ...]:
-    """What stands under a table of these summaries."""
+def notes_of(
+    summaries: Iterable[Summary | None],
+    sources: Sources,
+    records: Iterable[Record],
+    reached: Iterable[Best | None] = (),
+) -> tuple[str, ...]:
+    """What stands under a table of these summaries and of the best that was ``reached``."""
     known, records = [summary for summary in summaries if summary], list(records)
     about = [INTERVALS] if any(summary.n for summary in known) else []
     about += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
+    about += [HINDSIGHT] if any(reached) else []
     return (*about, *sources.notes(), *scored.notes(records), *mixtures(records))
 
 
@@ -252,6 +273,7 @@ class Measured:
     Attributes:
         label: The variant, and what sets the pool apart where the variant has several.
         protocol: Of a score; None for what is none.
+        best: Of a score that was taken more than once; None for any other.
     """
 
     variant: str
@@ -260,6 +282,7 @@ class Measured:
     scale: Scale
     summary: Summary
     protocol: str | None = None
+    best: Best | None = None
 
 
 def measured(
@@ -281,7 +304,8 @@ def measured(
             if measure in scores:
                 summary = summarise(scores[measure], scale_of(use), experiment.seeds)
             protocol = scored.protocol_of(use, setting, group)
-            found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol))
+            reached = best_of(group, measure, use)
+            found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol, reached))
     return found
 
 
@@ -306,6 +330,7 @@ class Result:
     summary: Summary | None = None
     overrides: str = ""
     protocol: str | None = None
+    best: Best | None = None
 
     @property
     def has_number(self) -> bool:
@@ -320,6 +345,7 @@ class Result:
             "published": self.cited,
             "mean [95 % interval]": number(known.mean) + between(known.interval),
             "median [interval]": number(known.median) + between(known.median_interval),
+            BEST: best_text(self.best),
             "n": runs_text(known) if self.summary else NONE,
         }
 
@@ -331,6 +357,7 @@ class Result:
             "statistic": self.statistic,
             **_published_data(self.published),
             **summary_data(self.summary),
+            **best_data(self.best),
         }
 
 
@@ -356,13 +383,17 @@ def results(
         for item in items:
             scale, known = item.scale, _published(experiment, item)
             cited, protocol = sources.cite(known), item.protocol
-            rows.append(Result(*about, item.label, scale, statistic, known, cited, item.summary, protocol=protocol))
+            rows.append(
+                Result(
+                    *about, item.label, scale, statistic, known, cited, item.summary, protocol=protocol, best=item.best
+                )
+            )
         if all(scored.may_stand_beside_published(item.protocol) for item in items):
             for row in (row for row in context if row.measure == measure):
                 rows.append(Result(*about, f"context: {row.row}", scale, statistic, (row,), sources.cite([row])))
     title = f"{experiment.name}, {profile}: published | measured {_WHEN[statistic]}"
     used = planned(experiment, records, profile)
-    notes = notes_of([row.summary for row in rows], sources, used)
+    notes = notes_of([row.summary for row in rows], sources, used, [row.best for row in rows])
     return Table(title, tuple(rows), (*notes, *_left_out(experiment, found)))
 
 
@@ -399,8 +430,10 @@ def others(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> 
             scale, protocol = scale_of(use), scored.protocol_of(use, first.setting, group)
             about = (first.experiment, first.profile, measure, f"{label} at {first.profile}", scale)
             summary = summarise(scores[measure], scale)
-            rows.append(Result(*about, summary=summary, overrides=overrides, protocol=protocol))
-    return Table("Other runs", tuple(rows), notes_of([row.summary for row in rows], Sources(), strangers))
+            reached = best_of(group, measure, use)
+            rows.append(Result(*about, summary=summary, overrides=overrides, protocol=protocol, best=reached))
+    notes = notes_of([row.summary for row in rows], Sources(), strangers, [row.best for row in rows])
+    return Table("Other runs", tuple(rows), notes)
 
 
 # ---- this machine | reference -------------------------------------------------------------------------------------
@@ -523,8 +556,15 @@ def render(table: Table, form: Format) -> str:
     return {"markdown": _markdown, "csv": _csv, "json": _json}[form](table)
 
 
-def _markdown(table: Table) -> str:
+def shown_cells(table: Table) -> list[dict[str, str]]:
+    """The cells of each row, without the columns in which all are empty."""
     rows = [row.cells() for row in table.rows]
+    filled = {heading for row in rows for heading, cell in row.items() if cell}
+    return [{heading: cell for heading, cell in row.items() if heading in filled} for row in rows]
+
+
+def _markdown(table: Table) -> str:
+    rows = shown_cells(table)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)] if rows else []
     text = "".join(f"| {' | '.join(escape(cell) for cell in line)} |\n" for line in lines) or "No rows.\n"
     return text + "".join(f"\n{note}\n" for note in table.notes)
@@ -562,7 +602,7 @@ def terminal(table: Table) -> rich.table.Table:
         title_justify="left",
         min_width=min(len(table.title), 80),  # title and notes are wrapped where the columns end
     )
-    rows = [row.cells() for row in table.rows]
+    rows = shown_cells(table)
     for heading in rows[0] if rows else ["no rows"]:
         shown.add_column(heading, overflow="fold")
     for row in rows:

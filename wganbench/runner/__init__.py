@@ -18,6 +18,7 @@ from wganbench.errors import RecordError, SpecError
 from wganbench.plan import Cohort, Run, cohorts, step_flops
 from wganbench.record import Record, Store, checksum_of
 from wganbench.runner.beforehand import import_all
+from wganbench.runner.events import prepare
 from wganbench.runner.executors import make_executor
 from wganbench.runner.resolve import add_import_folders, import_folders
 from wganbench.work.execution import Execution
@@ -95,6 +96,8 @@ def run_all(
     add_import_folders(import_folders(spec_path))
     import_all({cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values())
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
+    if execution.tensorboard is not None:
+        prepare(execution.tensorboard)
     store.prepare(sorted({run.experiment for run in runs}))
     work = WorkFolder(store)
     work.prepare()
@@ -146,6 +149,7 @@ def _planned(
         retries=execution.retries,
         timeout_seconds=execution.timeout_seconds,
         checkpoint_seconds=execution.checkpoint_seconds,
+        tensorboard=None if execution.tensorboard is None else str(execution.tensorboard.resolve()),
     )
     return Planned(work.job(cohort), job, None if flops is None else flops * first.setting.steps * len(cohort.runs))
 

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from wganbench.plan import Cohort, Run
 from wganbench.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
+from wganbench.runner.events import EventFiles
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
 from wganbench.spec import Setting, scale_of
@@ -51,6 +53,7 @@ class Attempt:
         memory_is_short: Whether this is the second attempt for want of memory: a third is not made.
         capture: Whether steps are replayed as a CUDA graph, where there is CUDA and they can be.
         warn: Called with a line on what goes otherwise than asked.
+        tensorboard: Folder of the event files; None writes none.
     """
 
     checkpoints: Callable[[Cohort], Checkpoints] | None = None
@@ -63,6 +66,7 @@ class Attempt:
     memory_is_short: bool = False
     capture: bool = True
     warn: Callable[[str], None] = lambda line: None
+    tensorboard: Path | None = None
     started: float = field(default_factory=time.monotonic)
 
     def is_out_of_time(self) -> bool:
@@ -166,10 +170,11 @@ def _train(
     traces = [Trace(note=note) for _ in cohort.runs]
     setting, clock = cohort.runs[0].setting, _Clock()
     observer = None
+    events = EventFiles(attempt.tensorboard, [run.id for run in cohort.runs], attempt.warn)
     try:
         index = next((i for i, run in enumerate(cohort.runs) if run.id == drawn and setting.clouds), None)
         observer = Observer(setting, cohort.seeds, device, traces, index)
-        _loop(setting, cohort, device, observer, traces, attempt, clock)
+        _loop(setting, cohort, device, observer, events, traces, attempt, clock)
     except (Stopped, RecordError, ExtensionError):
         raise
     except _OutOfTimeError as error:
@@ -182,6 +187,8 @@ def _train(
         if is_out_of_memory(error) and len(cohort.runs) > 1:
             raise _TooLargeError(_first_line(error)) from None
         _fail(traces, traceback.format_exc(limit=-12)[-4000:])
+    finally:
+        events.close()
     wall_seconds = round(clock.seconds(), 3)
     made_by = made_by.model_copy(update={"captured": clock.captured})
     outcomes = []
@@ -251,6 +258,7 @@ def _loop(
     cohort: Cohort,
     device: torch.device,
     observer: Observer,
+    events: EventFiles,
     traces: Sequence[Trace],
     attempt: Attempt,
     clock: _Clock,
@@ -262,6 +270,7 @@ def _loop(
     first = _resume(trainer, traces, checkpoints, clock)
     if first == 0:
         observer.look(trainer, 0)
+    events.add(traces, observer.grids)
     attempt.begun(first)
     take_step, clock.captured = step_of(trainer, device, graph=attempt.capture, warn=attempt.warn)
     saved_at = time.monotonic()
@@ -270,6 +279,7 @@ def _loop(
         if observer.is_due(step):
             _mark_diverged(trainer, traces, step)
             observer.look(trainer, step)
+            events.add(traces, observer.grids)
             if all(trace.status == "diverged" for trace in traces):
                 return
         attempt.reached(step)

@@ -18,7 +18,7 @@ from wganbench.data.images import Images
 from wganbench.record import Status
 from wganbench.runner import resolve
 from wganbench.runner.schedule import moments, schedule
-from wganbench.scores.grid import grid
+from wganbench.scores.grid import grid, strip
 from wganbench.scores.samples import BATCH, label_batches, sample_batches, sample_images
 from wganbench.scores.seen import Seen, images_in_batches
 from wganbench.spec import Setting
@@ -31,6 +31,8 @@ GRID_COLUMNS = GRID_ROWS = 8
 """Of the images that each run keeps for people to look at."""
 GRID_CLASSES = 10
 """At most, of those that have a column each where images have classes."""
+STRIP_ROWS = 4
+"""Of those at each moment, which are the first of the same."""
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Trace:
     Attributes:
         curves: Steps and values by label; a value that is not finite is None.
         kept: Steps at which clouds or pictures were kept.
-        clouds: Fake samples at these, of the run whose samples are drawn.
+        clouds: Fake samples at these, of the run whose samples are drawn; of images, uint8 ones of the same latents.
         pictures: Arrays at these, by label.
         data_checksum: Of the decoded images; None for points.
         score_protocol: Of the network that scores come from; None where none is used.
@@ -94,6 +96,9 @@ class Observer:
     Args:
         traces: One a seed, which it fills.
         drawn: Index of the seed whose samples are kept; None for none.
+
+    Attributes:
+        grids: By index of the seed, a PNG of images made at the last step.
     """
 
     def __init__(
@@ -110,7 +115,7 @@ class Observer:
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
         self.in_batches = setting.classes is not None or _has_parted_batches(setting)
         self._real: Seen | None = None
-        self._grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
+        self.grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
         self.loss_steps = set(schedule(setting.steps, 100))
@@ -134,11 +139,13 @@ class Observer:
                     trace.add(label, step, float(loss[index]))
             due = [label for label in self.measures if step in self.due[label]]
             if due or step in self.moments:
-                self._look_at(index, step, due, self._inputs(trainer, fakes, index, step))
+                self._look_at(trainer, index, step, due, self._inputs(trainer, fakes, index, step))
             if step == self.setting.steps and self.score is not None:
                 self._keep_grid(trainer, index)
 
-    def _look_at(self, index: int, step: int, due: Sequence[str], given: _Inputs) -> None:
+    def _look_at(
+        self, trainer: Trainer | CriticTrainer, index: int, step: int, due: Sequence[str], given: _Inputs
+    ) -> None:
         seed, trace = self.seeds[index], self.traces[index]
         for label in due:
             given["rng"] = generator(seed, f"measure {label} {step}", self.device)
@@ -149,8 +156,10 @@ class Observer:
         for label, picture in self.pictures.items():
             given["rng"] = generator(seed, f"picture {label} {step}", self.device)
             trace.pictures.setdefault(label, []).append(picture(given))
-        if index == self.drawn:
+        if index == self.drawn and not isinstance(trainer.data, Images):
             trace.clouds.append(given["fake"].cpu())
+        elif index == self.drawn and isinstance(trainer, Trainer):
+            trace.clouds.append(self._grid_images(trainer, index, STRIP_ROWS))
 
     def _fakes(self, trainer: Trainer | CriticTrainer, step: int) -> Tensor | None:
         """Of a generator that is trained and whose samples are made in one batch, for all seeds at once."""
@@ -230,17 +239,27 @@ class Observer:
         return label_batches(classes, generator(self.seeds[index], f"{use} labels {step}", self.device))
 
     def _keep_grid(self, trainer: Trainer | CriticTrainer, index: int) -> None:
-        """Images of one seed in whole numbers, as they are scored, out of a stream of their own, a class a column."""
-        if not (isinstance(trainer, Trainer) and isinstance(trainer.data, Images)):
-            return
+        if isinstance(trainer, Trainer) and isinstance(trainer.data, Images):
+            self.grids[index] = grid(self._grid_images(trainer, index, GRID_ROWS), self.columns)
+
+    @property
+    def columns(self) -> int:
+        """Of the grids; one a class, where images have classes."""
+        return GRID_COLUMNS if self.setting.classes is None else min(self.setting.classes, GRID_CLASSES)
+
+    def _grid_images(self, trainer: Trainer, index: int, rows: int) -> Tensor:
+        """Images of one seed in whole numbers, as they are scored, of the same latents at each step."""
+        assert isinstance(trainer.data, Images)
         generate, rng = trainer.generator.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
-        scaling, latent_dim, classes = trainer.data.scaling, trainer.latent_dim, self.setting.classes
-        columns = GRID_COLUMNS if classes is None else min(classes, GRID_CLASSES)
-        labels = None if classes is None else repeat(torch.arange(BATCH, device=self.device) % columns)
-        images = sample_images(
-            generate, columns * GRID_ROWS, rng, latent_dim=latent_dim, scaling=scaling, labels=labels
+        has_classes = self.setting.classes is not None
+        return sample_images(
+            generate,
+            rows * self.columns,
+            rng,
+            latent_dim=trainer.latent_dim,
+            scaling=trainer.data.scaling,
+            labels=repeat(torch.arange(BATCH, device=self.device) % self.columns) if has_classes else None,
         )
-        self._grids[index] = grid(images, columns)
 
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
         """The data set's images before it, once for all seeds and steps."""
@@ -261,19 +280,22 @@ class Observer:
 
         ``.npz``, compressed: ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; where its samples are
         drawn ``fake`` (k, n, *s) and ``real`` (n, *s) in float16. ``.png``: a grid of images made at the last step.
+        ``-grids.png``: where they are images, a ``strip`` in the place of ``fake``.
         """
         trace = self.traces[index]
         arrays = {f"picture.{label}": _small(np.stack(each)) for label, each in trace.pictures.items()}
-        if trace.clouds:
+        files, are_images = {}, bool(trace.clouds) and trace.clouds[0].dtype == torch.uint8
+        if trace.clouds and not are_images:
             arrays["fake"] = torch.stack(trace.clouds).numpy().astype(np.float16)
             arrays["real"] = self.real_cloud().numpy().astype(np.float16)
-        files = {}
         if arrays:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub
             files[".npz"] = buffer.getvalue()
-        if index in self._grids:
-            files[".png"] = self._grids[index]
+        if index in self.grids:
+            files[".png"] = self.grids[index]
+        if are_images:
+            files["-grids.png"] = strip(torch.stack(trace.clouds), trace.kept, self.columns)
         return files
 
 

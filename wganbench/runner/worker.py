@@ -135,6 +135,7 @@ class _Attempt:
             memory_is_short=self.history.out_of_memory > 0,
             capture=self.job.capture,
             warn=self._warn,
+            tensorboard=None if self.job.tensorboard is None else Path(self.job.tensorboard),
         )
         return train_cohort(
             self.job.cohort, self.device, self.made_by, attempt, drawn=self.job.drawn, wanted=self.job.wanted

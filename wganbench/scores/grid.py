@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from wganbench.errors import DataError
@@ -27,6 +29,35 @@ def grid(images: Tensor, columns: int) -> bytes:
     Raises:
         DataError: If the images are none, or not of that kind.
     """
+    return _png(_sheet(images, columns), PngInfo())
+
+
+def strip(grids: Tensor, steps: Sequence[int], columns: int) -> bytes:
+    """Grids of the same latents at several moments, from left to right, as one PNG file.
+
+    All have one width, each with ``GAP`` white pixels on its right. The file's text ``steps`` says at which they were
+    made, such as ``"0 500 1000"``. It is hardly larger than the pixels where nothing can be compressed: 1.7 MB for 16
+    moments of 32 images of 32×32 in colour.
+
+    Args:
+        grids: Shape ``(k, n, channels, height, width)``, uint8.
+        steps: Generator steps, ``k`` of them.
+        columns: Images a row of each grid.
+
+    Raises:
+        DataError: If the images are none, or not of that kind, or not as many grids as steps.
+    """
+    if len(grids) != len(steps) or not len(steps):
+        raise DataError(f"strip, grids: must be as many as steps and at least 1, got {len(grids)} for {len(steps)}")
+    about = PngInfo()
+    about.add_text("steps", " ".join(map(str, steps)))
+    sheets = [_sheet(images, columns) for images in grids]
+    gap = torch.full((len(sheets[0]), GAP, sheets[0].shape[2]), 255, dtype=torch.uint8)
+    return _png(torch.cat([part for sheet in sheets for part in (sheet, gap)], dim=1), about)
+
+
+def _sheet(images: Tensor, columns: int) -> Tensor:
+    """Shape ``(height, width, channels)``."""
     if images.ndim != 4 or images.dtype != torch.uint8 or images.shape[1] not in (1, 3) or not images.numel():
         kind = f"{tuple(images.shape)} {images.dtype}"
         raise DataError(f"grid, images: must be (n, 1 or 3, height, width) torch.uint8, got {kind}")
@@ -39,6 +70,10 @@ def grid(images: Tensor, columns: int) -> bytes:
     for i, image in enumerate(images.cpu()):
         top, left = i // columns * (height + GAP), i % columns * (width + GAP)
         sheet[top : top + height, left : left + width] = image.permute(1, 2, 0)
+    return sheet
+
+
+def _png(sheet: Tensor, about: PngInfo) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(sheet.squeeze(2).numpy()).save(file, format="PNG", optimize=True)
+    Image.fromarray(sheet.squeeze(2).numpy()).save(file, format="PNG", optimize=True, pnginfo=about)
     return file.getvalue()

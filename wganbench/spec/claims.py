@@ -350,9 +350,10 @@ class Figure(Model):
     Attributes:
         kind: ``clouds`` (samples, methods × moments), ``curves`` (measures over steps), ``layers`` (a picture of one
             number a layer, seeds as a band), ``histograms`` (a picture of shares between edges, a panel a variant),
-            ``surfaces`` (level sets of a picture of critic values, with the data over them) or ``points`` (measures
-            over a number of the setting), ``success`` (of the success table's methods, the share of architectures
-            above a threshold) or ``factors`` (of the same, the measure by what was chosen of an architecture).
+            ``surfaces`` (level sets of a picture of critic values, with the data over them), ``points`` (measures over
+            a number of the setting), ``grids`` (generated images, methods × moments, and animated), ``success`` (of the
+            success table's methods, the share of architectures above a threshold) or ``factors`` (of the same, the
+            measure by what was chosen of an architecture).
         profile: Whose records are drawn.
         variants: Which are drawn; all, where none is named.
         measures: Labels of the measures that are drawn as curves or points.
@@ -366,7 +367,7 @@ class Figure(Model):
         title: Above the figure.
     """
 
-    kind: Literal["clouds", "curves", "layers", "histograms", "surfaces", "points", "success", "factors"]
+    kind: Literal["clouds", "curves", "layers", "histograms", "surfaces", "points", "grids", "success", "factors"]
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)
     measures: list[str] = Field(default_factory=list)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
+from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
 from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published, SuccessTable
 from wganbench.spec.drawn import Architectures
@@ -336,6 +337,8 @@ class Experiment(Model):
         }
         if figure.kind in SAMPLED and self.success_table is None:
             yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
+        if figure.kind == "grids":
+            yield from _about_grids(known)
         if figure.kind in PICTURED:
             yield from _about_picture(figure.picture or "", known)
         if figure.kind == "points":
@@ -405,6 +408,18 @@ def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]
             yield f"picture: variant {variant!r} keeps no {short(label)}{suggest(label, pictures)}"
         elif not setting.clouds:
             yield f"picture: variant {variant!r} keeps no {short(label)}, as its clouds name no moments"
+
+
+def _about_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
+    """Which of the variants, each with its setting, keep no images, as far as this is known before any are there."""
+    for variant, setting in settings.items():
+        shape = sample_shape(setting.data.name, setting.data.options)
+        if shape is not None and len(shape) != 3:
+            yield f"a figure of kind 'grids' draws images, and {setting.data.name!r} of variant {variant!r} has none"
+        elif setting.fixed_generator is not None:
+            yield f"a figure of kind 'grids' draws what a generator makes, and variant {variant!r} trains none"
+        elif not setting.clouds:
+            yield f"variant {variant!r} keeps no images, as its clouds name no moments"
 
 
 def number_at(setting: Setting, path: str) -> float | None:

@@ -155,7 +155,8 @@ class Setting(Model):
         measured_samples: Generated samples that the measures see.
         score: The network that scores of images come from; "none" undoes an inherited one.
         measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
-        clouds: Moments at which a variant's first seed keeps its samples for a figure, as fractions of the steps.
+        clouds: Moments at which a variant's first seed keeps its samples for a figure, as fractions of the steps; of
+            images a grid of the same latents.
         pictures: Arrays that every seed keeps for a figure at those moments, by label, named as measures are.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 ExecutorName = Literal["inline", "local", "ray", "slurm"]
@@ -28,6 +29,7 @@ class Execution:
         retries: How often a cohort is tried again after its worker died at one step.
         timeout_seconds: Wall time that one attempt at a cohort may take; None for any.
         checkpoint_seconds: Wall time between two checkpoints.
+        tensorboard: Folder of event files for TensorBoard, which whatever trains writes; None writes none.
     """
 
     device: str = "auto"
@@ -43,3 +45,4 @@ class Execution:
     retries: int = 2
     timeout_seconds: float | None = None
     checkpoint_seconds: float = 60.0
+    tensorboard: Path | None = None

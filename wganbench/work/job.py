@@ -59,7 +59,7 @@ class Job(Model):
         import_folders: Where modules of a stranger's lie.
         device, threads, deterministic: What is set where it is trained.
         capture: Whether its steps are replayed as a CUDA graph, where they can be.
-        retries, timeout_seconds, checkpoint_seconds: As in ``Execution``.
+        retries, timeout_seconds, checkpoint_seconds, tensorboard: As in ``Execution``.
     """
 
     experiment: Name
@@ -79,6 +79,7 @@ class Job(Model):
     timeout_seconds: PositiveFloat | None
     checkpoint_seconds: NonNegativeFloat
     capture: bool = True
+    tensorboard: str | None = None
 
     @cached_property
     def cohort(self) -> Cohort:

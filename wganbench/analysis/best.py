@@ -1,0 +1,54 @@
+"""The best of a score over its schedule, which stands beside the last: at its end a long run may be far from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wganbench.analysis.frame import Scores, summarise
+from wganbench.analysis.scored import is_scored
+from wganbench.record import Record
+from wganbench.spec import MeasureUse, scale_of
+
+BEST = "best (at step)"
+"""Of the column."""
+HINDSIGHT = (
+    "Best: the mean over runs of the best score of each on its schedule, which is picked with hindsight, and in "
+    "brackets the steps at which it was first reached."
+)
+
+
+@dataclass(frozen=True)
+class Best:
+    """Of one score, over the runs of one setting.
+
+    Attributes:
+        value: Mean, or the median of a bounded score; a diverged run counts as the score's worst.
+        first, last: Generator steps between which the runs that finished first had their best.
+    """
+
+    value: float
+    first: int
+    last: int
+
+
+def best_of(records: Sequence[Record], measure: str, use: MeasureUse) -> Best | None:
+    """None of what is no score, has no better or is taken but once; and where no run finished with one."""
+    scale = scale_of(use)
+    if not is_scored(use) or scale.higher_is_better is None or use.points == 1:
+        return None
+    best = np.array([record.best.get(measure) for record in records], dtype=np.float64)  # NaN for None
+    summary = summarise(Scores(best, np.array([record.status for record in records], dtype=object)), scale)
+    value = summary.mean if summary.median is None else summary.median
+    steps = [step for record in records if (step := _reached(record, measure)) is not None]
+    return Best(value, min(steps), max(steps)) if steps and value is not None else None
+
+
+def _reached(record: Record, measure: str) -> int | None:
+    """The first step with the best value of a run that finished."""
+    curve, best = record.curves.get(measure), record.best.get(measure)
+    if record.status != "finished" or curve is None or best is None or best not in curve.values:
+        return None
+    return curve.steps[curve.values.index(best)]
