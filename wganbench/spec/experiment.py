@@ -16,16 +16,13 @@ from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Publ
 from wganbench.spec.drawn import Architectures
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import Component, Setting, family, scale_of
+from wganbench.spec.setting import LOSSES, Component, Setting, family, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
 """Of measures, in all settings together."""
 MAX_STACK = 256
 MAX_SEEDS = 10_000
-LOSSES = ("critic_loss", "generator_loss")
-"""Curves that every run has beside its measures."""
-
 PICTURED = ("layers", "histograms", "surfaces")
 """Kinds of figures that draw a picture."""
 
