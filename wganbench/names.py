@@ -154,6 +154,7 @@ class DcganCriticOptions(DcganOptions):
 
 class ResnetOptions(Options):
     dim: PositiveInt = 128
+    filters_divided_by: PositiveInt | None = None
     classes: Annotated[int, Field(ge=2)] | None = None
 
 

@@ -32,7 +32,7 @@ SAMPLED = ("success", "factors")
 Pair = tuple[str, str]
 """A variant and a profile."""
 
-OF_PROFILE = ("says", "variants")
+OF_PROFILE = ("says", "variants", "only")
 """What a profile has beside fields of the setting."""
 
 
@@ -49,8 +49,8 @@ class Experiment(Model):
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
         deviations: Each stated difference from the paper.
-        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, and which variants
-            it has, where these are not all.
+        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, which variants it
+            has, where these are not all, and what it changes of one variant only.
         architectures: Random architectures, which are variants beside those that are written out.
         variants: Settings by name, one a row that is compared.
         claims: Checkable sentences, written before the runs.
@@ -183,9 +183,10 @@ class Experiment(Model):
         return settings, told(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
 
     def _merged(self, variant: str, profile: str) -> Table:
-        """Top level, then variant, then profile, then ``--set`` in its order."""
+        """Top level, then variant, then profile, then what it changes of the variant only, then ``--set`` in order."""
         changes = {key: value for key, value in self.profiles[profile].items() if key not in OF_PROFILE}
         merged = merge(merge(self.defaults, self.variants[variant]), changes)
+        merged = merge(merged, _only(self.profiles[profile]).get(variant, {}))
         for path, value in self.overrides:
             keys = split(path)
             if keys[:2] in (("variants", variant), ("profiles", profile)):
@@ -218,6 +219,8 @@ class Experiment(Model):
                 yield f"profiles.{profile}.says: must be a string, got {short(table['says'])}"
             for text in self._about_variants_of(table):
                 yield f"profiles.{profile}.variants: {text}"
+            for text in self._about_only(profile, table):
+                yield f"profiles.{profile}.only{text}"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
                 yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
@@ -248,6 +251,15 @@ class Experiment(Model):
         elif "variants" in profile:
             for variant in named:
                 yield from self._unknown("variant", variant)
+
+    def _about_only(self, profile: str, table: Table) -> Iterator[str]:
+        only = table.get("only", {})
+        if not isinstance(only, Mapping) or not all(isinstance(own, Mapping) for own in only.values()):
+            yield f": must be a table of tables, one a variant, got {short(only)}"
+            return
+        for variant in only:
+            for text in list(self._unknown("variant", variant)) or self._absent(variant, profile):
+                yield f".{short_name(variant)}: {text}"
 
     def _absent(self, variant: str, profile: str) -> Iterator[str]:
         """What is wrong where a profile does not have a variant."""
@@ -378,6 +390,13 @@ def _named(profile: Table) -> set[str] | None:
     """The variants that a profile names; None where it names none, or not as it must."""
     named = profile.get("variants")
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else None
+
+
+def _only(profile: Table) -> Table:
+    """What a profile changes of each variant alone; nothing where it does not say it as it must."""
+    only = profile.get("only", {})
+    tables = only if isinstance(only, Mapping) else {}
+    return {variant: own for variant, own in tables.items() if isinstance(own, Mapping)}
 
 
 def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:
