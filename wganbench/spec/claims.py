@@ -356,6 +356,7 @@ class Figure(Model):
         profile: Whose records are drawn.
         variants: Which are drawn; all, where none is named.
         measures: Labels of the measures that are drawn as curves or points.
+        against: Of ``curves``: label of the measure on the x axis in place of the step, such as ``training_seconds``.
         laws: Of ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
         x: Of ``points``: path of the number in the setting, such as ``"fixed_generator.by"``.
         x_label: What the axis says instead of that path.
@@ -370,6 +371,7 @@ class Figure(Model):
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)
     measures: list[str] = Field(default_factory=list)
+    against: str | None = None
     laws: list[str] = Field(default_factory=list)
     x: str | None = None
     x_label: Words | None = None
@@ -385,6 +387,8 @@ class Figure(Model):
             raise ValueError(f"picture: missing; a figure of kind {self.kind!r} draws one")
         if self.kind == "points" and (self.x is None or not self.measures):
             raise ValueError("a figure of kind 'points' needs x and measures")
+        if self.against is not None and self.kind != "curves":
+            raise ValueError(f"against: a figure of kind {self.kind!r} has none; it is for kind 'curves'")
         if self.laws and len(self.laws) != len(self.measures):
             raise ValueError(f"laws: {len(self.laws)} for {len(self.measures)} measures; one each, or none")
         return self

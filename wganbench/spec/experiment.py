@@ -339,7 +339,8 @@ class Experiment(Model):
             yield from self._unknown("variant", variant)
         yield from self._about_groups(figure)
         drawn = [variant for variant in self.drawn_in(figure) if variant in self.variants]
-        yield from _unmeasured([*figure.measures, *filter(None, figure.laws)], measured, drawn)
+        read = [*figure.measures, *filter(None, (*figure.laws, figure.against))]
+        yield from _unmeasured(read, measured, drawn)
         known = {
             variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
         }
