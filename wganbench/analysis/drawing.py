@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from wganbench.analysis import drawing_success, plot, plot_pictures, plot_points, table
 from wganbench.analysis.plot import Array
+from wganbench.analysis.profiles import ranked
 from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.table import number
@@ -24,9 +25,6 @@ from wganbench.names import STRANGER, Scale
 from wganbench.record import Artefact, Curve, Record, Store
 from wganbench.spec import MAX_FLOAT, Experiment, Figure, scale_of, short_name
 from wganbench.spec.experiment import PICTURED, SAMPLED, number_at
-
-RANKED = ("paper", "reduced", "quick", "smoke")
-"""Profiles from the longest to the shortest; others follow in the spec's order."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,6 @@ def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[D
         file = f"{stem}-{names[stem]}.png" if names[stem] > 1 else f"{stem}.png"
         found.append(Drawing(experiment, figure, file, profile, used))
     return found
-
-
-def ranked(experiment: Experiment) -> list[str]:
-    """Its profiles, the longest first."""
-    return sorted(experiment.profiles, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
 
 
 def _content(figure: Figure, profile: str) -> str:

@@ -344,6 +344,26 @@ class Published(Model):
         return self
 
 
+class Ablations(Model):
+    """Variants that differ from one in a single thing each, so that their distance from it is what that costs.
+
+    Attributes:
+        baseline: The variant that they are changes of.
+        factors: The changed variants.
+        measures: Labels of the measures that they are compared on.
+    """
+
+    baseline: str
+    factors: Annotated[list[str], Field(min_length=1, max_length=100)]
+    measures: Annotated[list[str], Field(min_length=1, max_length=20)]
+
+    @model_validator(mode="after")
+    def _are_changes(self) -> Ablations:
+        if self.baseline in self.factors or len(set(self.factors)) < len(self.factors):
+            raise ValueError("factors: must be variants beside the baseline, each once")
+        return self
+
+
 class Figure(Model):
     """A figure of the report.
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from wganbench.errors import SpecError
-from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published, SuccessTable
+from wganbench.spec.claims import NORMAL_THEORY, Ablations, Claim, Comparison, Figure, Published, SuccessTable
 from wganbench.spec.drawn import Architectures
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
@@ -55,6 +55,7 @@ class Experiment(Model):
         variants: Settings by name, one a row that is compared.
         claims: Checkable sentences, written before the runs.
         success_table: How many random architectures score above each threshold.
+        ablations: Variants that are changes of one in a single thing each.
         published: Published numbers.
         figures: Figures of the report.
         defaults: Fields of the setting that stand at the file's top level.
@@ -75,6 +76,7 @@ class Experiment(Model):
     variants: Annotated[dict[Name, Table], Field(min_length=1)]
     claims: Annotated[list[Claim], Field(max_length=200)] = Field(default_factory=list)
     success_table: SuccessTable | None = None
+    ablations: Ablations | None = None
     published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
     figures: Annotated[list[Figure], Field(max_length=100)] = Field(default_factory=list)
     defaults: Table
@@ -237,6 +239,8 @@ class Experiment(Model):
         measured: dict[str, set[str]] = {variant: set() for variant in self.variants}
         for (variant, _), setting in settings.items():
             measured[variant] |= setting.measures.keys()
+        for text in self._about_ablations(measured):
+            yield f"ablations: {text}"
         for row in self.published:
             for text in self._about_published(row, measured):
                 yield f"published.{row.row or row.variant}: {text}"
@@ -330,6 +334,14 @@ class Experiment(Model):
             yield from self._unknown("variant", row.variant)
             variants = [row.variant]
         yield from _unmeasured([row.measure], measured, variants)
+
+    def _about_ablations(self, measured: Mapping[str, set[str]]) -> Iterator[str]:
+        if self.ablations is not None:
+            every = (self.ablations.baseline, *self.ablations.factors)
+            for variant in every:
+                yield from self._unknown("variant", variant)
+            for variant in (variant for variant in every if variant in measured):
+                yield from _unmeasured(self.ablations.measures, measured, [variant])
 
     def _about_figure(
         self, figure: Figure, measured: Mapping[str, set[str]], settings: Mapping[Pair, Setting]
