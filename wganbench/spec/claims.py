@@ -54,14 +54,14 @@ class Comparison(_Claim):
         measure: Label of a measure of both variants.
         better: The variant that scores better.
         worse: The variant that scores worse.
-        margin: In the measure's unit.
+        margin: In the measure's unit; below 0, by how much ``better`` may score worse, as a claim of "no worse" has it.
     """
 
     test: Literal["permutation", "paired", "welch"]
     measure: str
     better: str
     worse: str
-    margin: Annotated[float, Field(ge=0)] = 0.0
+    margin: float = 0.0
 
     @model_validator(mode="after")
     def _compares_two(self) -> Comparison:
