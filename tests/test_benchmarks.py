@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.claims import read_by as variants_of
@@ -12,6 +14,8 @@ NAMES = list(available())
 PROFILES = ("smoke", "quick", "reduced", "paper")
 OTHERS = {"table2": {"calibration"}}
 """Profiles beside these."""
+BY_LENGTH = {"table3": "steps-20k", "fig3": "steps-20k"}
+"""Profiles in the place of ``reduced``, called by their length, over which learning rates fall."""
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -31,6 +35,7 @@ def test_specs_ship():
     assert set(NAMES) == {
         *("gaussians8", "gaussians25", "swissroll", "swissroll-sweep", "surfaces"),
         *("parallel-lines", "optimal-critic", "penalties", "estimate-quality", "table2", "elu"),
+        *("table3", "fig3"),
     }
 
 
@@ -43,7 +48,9 @@ def test_it_says_what_it_is_where_it_is_from_and_how_it_differs(experiment):
 
 def test_it_has_every_profile_and_says_what_each_is(experiment):
     own = OTHERS.get(experiment.name, set())
-    assert [profile for profile in experiment.profiles if profile not in own] == list(PROFILES)
+    reduced = BY_LENGTH.get(experiment.name, "reduced")
+    expected = [reduced if profile == "reduced" else profile for profile in PROFILES]
+    assert [profile for profile in experiment.profiles if profile not in own] == expected
     assert own <= set(experiment.profiles)
     for profile in experiment.profiles:
         assert len(experiment.says(profile)) > 10
@@ -58,7 +65,8 @@ def test_every_profile_can_be_planned(experiment):
 
 def test_shorter_profiles_take_fewer_steps(experiment):
     for variant in experiment.variants:
-        own = [profile for profile in PROFILES if variant in experiment.variants_of(profile)]
+        known = [profile for profile in experiment.profiles if profile not in OTHERS.get(experiment.name, ())]
+        own = [profile for profile in known if variant in experiment.variants_of(profile)]
         steps = [experiment.setting(variant, profile).steps for profile in own]
         assert steps == sorted(set(steps))
         assert own[0] != "smoke" or steps[0] <= 20, "smoke takes seconds"
@@ -83,6 +91,7 @@ def test_every_variant_stands_for_something(experiment):
     beside = {row.variant for row in experiment.published}
     drawn = {name for figure in experiment.figures for group in figure.groups.values() for name in group}
     drawn |= {name for figure in experiment.figures for name in figure.variants}
+    drawn |= set(experiment.ablations.factors) if experiment.ablations else set()
     own = " ".join(experiment.deviations)
     assert [name for name in experiment.variants if name not in judged | beside | drawn and name not in own] == []
 
@@ -110,7 +119,7 @@ def test_exact_transport_is_measured_rarely_and_the_rest_at_most_200_times(exper
 
 def test_figures_draw_from_profiles_that_are_run(experiment):
     assert experiment.figures
-    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced"}
+    assert {figure.profile for figure in experiment.figures} <= {"paper", BY_LENGTH.get(experiment.name, "reduced")}
     for figure in experiment.figures:
         assert figure.kind != "clouds" or all(
             experiment.setting(variant, figure.profile).clouds for variant in figure.variants or experiment.variants
@@ -135,3 +144,52 @@ def test_a_penalty_of_a_law_is_two_sided(experiment):
         if laws & {use.measure.name for use in setting.measures.values()}:
             assert setting.constraint is not None
             assert setting.constraint.name == "gradient_penalty"
+
+
+def leaves(setting: Setting) -> dict[str, object]:
+    """Each value of a setting by its path."""
+
+    def walk(node: object, place: str) -> Iterator[tuple[str, object]]:
+        if isinstance(node, dict):
+            for key, item in node.items():
+                yield from walk(item, f"{place}.{key}" if place else key)
+        else:
+            yield place, node
+
+    return dict(walk(setting.model_dump(mode="json"), ""))
+
+
+def test_an_ablation_changes_one_thing_under_every_profile(experiment):
+    """The first moment of both optimisers is one thing."""
+    if experiment.ablations is None:
+        return
+    for profile in experiment.profiles:
+        base = leaves(experiment.setting(experiment.ablations.baseline, profile))
+        for factor in experiment.ablations.factors:
+            changed = leaves(experiment.setting(factor, profile))
+            paths = {path for path in base.keys() | changed.keys() if base.get(path) != changed.get(path)}
+            assert len({path.replace("generator_optimizer", "critic_optimizer") for path in paths}) == 1, factor
+
+
+def test_table_3_has_the_official_networks_and_every_published_row():
+    table3 = load("table3")
+    counts = {
+        variant: [cost.parameters for cost in (table3.setting(variant, "paper").costs() or {}).values()]
+        for variant in ("wgan-gp", "wgan-gp-conditional", "wgan-gp-dcgan")
+    }
+    assert counts == {
+        "wgan-gp": [1_204_483, 1_053_825],
+        "wgan-gp-conditional": [1_218_307, 1_055_115],
+        "wgan-gp-dcgan": [5_179_907, 4_114_689],
+    }
+    rows = [(row.value, row.spread) for row in table3.published if row.source == "Gulrajani et al. 2017, table 3"]
+    unsupervised = [(5.34, 0.05), (5.62, None), (6.16, 0.07), (6.86, 0.06), (7.07, 0.1), (7.72, 0.13), (7.86, 0.07)]
+    supervised = [(6.35, None), (6.58, None), (8.09, 0.07), (8.25, 0.07), (8.37, 0.08), (8.42, 0.1), (8.59, 0.12)]
+    assert sorted(rows, key=str) == sorted([*unsupervised, *supervised], key=str)
+
+
+@pytest.mark.parametrize("variant", ["wgan-clip", "wgan-gp-rmsprop", "wgan-gp-adam", "dcgan"])
+def test_figure_3_has_the_official_networks(variant):
+    costs = load("fig3").setting(variant, "paper").costs() or {}
+    critic = 4_114_689 + (0 if "gp" in variant else 2 * (256 + 512))  # batch normalisation, but under the penalty
+    assert [cost.parameters for cost in costs.values()] == [5_179_907, critic]

@@ -112,6 +112,8 @@ def test_so_do_perceptrons(options, output):
     [
         ("resnet_generator", {"dim": 128, "norm_batches": 2}),
         ("resnet_generator", {"dim": 12, "upsample": "second"}),
+        ("resnet_generator", {"dim": 24, "filters_divided_by": 2}),
+        ("resnet_critic", {"dim": 24, "filters_divided_by": 4, "norm": "layer"}),
         ("resnet_critic", {"dim": 128}),
         ("resnet_critic", {"dim": 12, "norm": "layer"}),
     ],

@@ -164,6 +164,7 @@ def test_every_field_of_a_spec_is_in_it_and_described():
     assert SCHEMA["$defs"]["profile"]["properties"].keys() == {
         "says",
         "variants",
+        "only",
         "architectures",
         *Setting.model_fields,
     }

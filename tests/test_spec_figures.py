@@ -75,6 +75,10 @@ def loaded(tmp_path: Path):
         (POINTS.replace("batch_size", "fixed_generator.by"), "x: 'fixed_generator.by' is no number in variant 'plain'"),
         (POINTS.replace("batch_size", "objective"), "x: 'objective' is no number in variant 'a' and 2 more"),
         (
+            'kind = "curves"\nagainst = "modes_coverd"',
+            "'modes_coverd' is not measured; did you mean 'modes_covered'?",
+        ),
+        (
             'kind = "layers"\npicture = "layer_norm"\nvariants = ["a"]',
             "picture: variant 'a' keeps no 'layer_norm'; did you mean 'layer_norms'?",
         ),
@@ -97,6 +101,7 @@ def test_pictures_that_no_moment_keeps_are_told(loaded):
     "figure",
     [
         f"{POINTS}laws = ['']",
+        'kind = "curves"\nmeasures = ["modes_covered"]\nagainst = "exact_wasserstein"',
         f"{POINTS}laws = ['modes_covered']\ngroups = {{ one = ['a'], two = ['b'] }}",
         POINTS.replace("batch_size", "fixed_generator.by") + "variants = ['a', 'b']",
         POINTS.replace("batch_size", "fixed_generator.by") + "groups = { one = ['a', 'b'] }",
@@ -143,3 +148,8 @@ def test_a_figure_is_of_its_variants_or_those_of_its_groups_or_all(loaded, figur
 )
 def test_a_path_leads_to_a_number_of_the_setting_or_nowhere(loaded, path, number):
     assert number_at(loaded(POINTS).setting("a", "paper"), path) == number
+
+
+def test_only_curves_are_drawn_against_a_measure(loaded):
+    with pytest.raises(SpecError, match=r"figures\.0: against: a figure of kind 'points' has none"):
+        loaded(f"{POINTS}against = 'modes_covered'")

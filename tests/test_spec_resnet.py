@@ -124,6 +124,7 @@ def test_a_stack_of_pairs_trains(path, critic, monkeypatch):
         ("data.size=28", "images of 28×28 are none for a ResNet; a side must be 8, 16, 32 or a further power of 2"),
         ("generator.norm_batches=3", "generator.norm_batches: must divide batch_size (64), got 3"),
         ("generator.norm_batches=0", "generator: norm_batches: must be greater than 0, got 0"),
+        ("generator.filters_divided_by=3", "generator.filters_divided_by: must divide the 128 filters, got 3"),
         ("generator.upsample=third", "generator: upsample: must be 'first' or 'second', got 'third'"),
         ("generator.classes=1", "generator: classes: must be at least 2, got 1"),
         ("critic.norm=batch", "critic: norm: must be 'layer' or 'none', got 'batch'"),

@@ -138,6 +138,28 @@ def test_where_all_variants_of_a_profile_share_their_data_one_override_is_enough
     assert changed.setting("toy", "shapes") == load(spec).setting("toy", "shapes")
 
 
+def test_a_folder_that_a_profile_names_is_decoded_and_changes_nothing(spec, folder, tmp_path):
+    own = f'{{ name = "image_folder", folder = "{folder.name}", digest = "{digest(folder)}", size = 4 }}'
+    path = Path(spec)
+    path.write_text(path.read_text().replace("quick = { }", f"quick = {{ data = {own} }}"))
+    assert list(overrides(load(spec), parse([f"cifar10={folder}"]), "quick")) == []
+    arguments = ["run", spec, "--profile", "quick", "--variant", "wgan.1", "--data", f"cifar10={folder}"]
+    found = CliRunner().invoke(cli, [*arguments, "--device", "cpu"])
+    assert found.exit_code == 0, found.output
+    (record,) = Store(tmp_path / "results").load().values()
+    assert (record.status, record.overrides) == ("finished", [])
+    assert record.family == load(spec).family("wgan.1", "quick")
+
+
+def test_a_folder_of_that_name_with_other_images_is_told(spec, folder):
+    own = f'{{ name = "image_folder", folder = "{folder.name}", digest = "{"0" * 64}", size = 4 }}'
+    path = Path(spec)
+    path.write_text(path.read_text().replace("quick = { }", f"quick = {{ data = {own} }}"))
+    found = CliRunner().invoke(cli, ["run", spec, "--profile", "quick", "--data", f"cifar10={folder}"])
+    assert found.exit_code == 2
+    assert "other images than those asked for" in found.output
+
+
 def test_a_folder_for_a_set_that_is_not_used_is_told(spec, folder):
     with pytest.raises(SpecError, match=rf"^--data mnist={folder}: images uses no mnist, but cifar10, gaussian_ring$"):
         list(overrides(load(spec), parse([f"mnist={folder}"]), "quick"))

@@ -95,12 +95,12 @@ def _dcgan_critic(options: Options, input_shape: Shape, output_shape: Shape) -> 
 
 
 def _resnet_generator(options: Options, input_shape: Shape, output_shape: Shape) -> Cost:
-    shape = {key: options[key] for key in ("dim", "upsample", "classes")}
+    shape = {key: options[key] for key in ("dim", "filters_divided_by", "upsample", "classes")}
     return _summed(layout.resnet_generator(math.prod(input_shape), output_shape, **shape).layers)
 
 
 def _resnet_critic(options: Options, input_shape: Shape, output_shape: Shape) -> Cost:
-    shape = {key: options[key] for key in ("dim", "norm", "classes")}
+    shape = {key: options[key] for key in ("dim", "filters_divided_by", "norm", "classes")}
     return _summed(layout.resnet_critic(input_shape, **shape).layers)
 
 

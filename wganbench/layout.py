@@ -187,7 +187,13 @@ def dcgan_generator(
 
 
 def resnet_generator(
-    latent_dim: int, shape: Sequence[int], *, dim: int = 128, upsample: str = "first", classes: int | None = None
+    latent_dim: int,
+    shape: Sequence[int],
+    *,
+    dim: int = 128,
+    filters_divided_by: int | None = None,
+    upsample: str = "first",
+    classes: int | None = None,
 ) -> Residual:
     """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring says what they are.
 
@@ -195,13 +201,15 @@ def resnet_generator(
         latent_dim: Length of the latent vector.
         shape: Of an image: channels, side, side.
         dim: Channels everywhere inside.
+        filters_divided_by: Makes a network thinner whose ``dim`` is that of a paper.
         upsample: ``first`` or ``second``, the convolution of a block that is on the larger images.
         classes: As many scales of each normalisation but the last, where there are labels.
 
     Raises:
-        SpecError: If the images are not square or their side is not 8, 16, 32, 64, …
+        SpecError: If the images are not square or their side is not 8, 16, 32, 64, …, or ``dim`` cannot be divided.
     """
     channels, side = _image(shape, "ResNet")
+    dim = _thinner(dim, filters_divided_by)
     sides = [SMALLEST * 2**i for i in range(_doublings(side) + 1)]
     own = dim * (classes or 1)
     blocks = []
@@ -218,12 +226,19 @@ def resnet_generator(
     return Residual([linear], blocks, [Layer("conv", dim, channels, RESNET_KERNEL, side_in=side, side_out=side)])
 
 
-def resnet_critic(shape: Sequence[int], *, dim: int = 128, norm: str = "none", classes: int | None = None) -> Residual:
+def resnet_critic(
+    shape: Sequence[int],
+    *,
+    dim: int = 128,
+    filters_divided_by: int | None = None,
+    norm: str = "none",
+    classes: int | None = None,
+) -> Residual:
     """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring says what they are.
 
     Args:
         shape: Of an image: channels, side, side.
-        dim: Channels everywhere inside.
+        dim, filters_divided_by: As for ``resnet_generator``.
         norm: ``layer`` or ``none``; neither in the first block nor behind the last.
         classes: Outputs of the auxiliary head; None for no head.
 
@@ -231,6 +246,7 @@ def resnet_critic(shape: Sequence[int], *, dim: int = 128, norm: str = "none", c
         SpecError: As ``resnet_generator``.
     """
     channels, side = _image(shape, "ResNet")
+    dim = _thinner(dim, filters_divided_by)
     _doublings(side)
     half, quarter = side // 2, side // 4
     flat = Layer("conv", dim, dim, RESNET_KERNEL, side_in=quarter, side_out=quarter)

@@ -154,6 +154,7 @@ class DcganCriticOptions(DcganOptions):
 
 class ResnetOptions(Options):
     dim: PositiveInt = 128
+    filters_divided_by: PositiveInt | None = None
     classes: Annotated[int, Field(ge=2)] | None = None
 
 
@@ -290,6 +291,11 @@ class OfBatchOptions(Options):
     of: Literal["real", "fake"] = "real"
 
 
+class LateOptions(Options):
+    of: str
+    share: Fraction = 0.2
+
+
 class ClassifierOptions(Options):
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9]+-[0-9a-f]{8}$")]
 
@@ -346,6 +352,8 @@ class Entry:
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
         scored: Whether a measure reads what the setting's score network says of the images.
         classified: Whether a measure reads what the critic's auxiliary classifier says of them.
+        reads: Options of a measure that are labels of measures, which must stand before it.
+        alike: Whether what it reads must have its own unit.
     """
 
     path: str
@@ -356,6 +364,8 @@ class Entry:
     closed_form: bool = field(default=False, compare=False)
     scored: bool = field(default=False, compare=False)
     classified: bool = field(default=False, compare=False)
+    reads: tuple[str, ...] = field(default=(), compare=False)
+    alike: bool = field(default=False, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -371,6 +381,7 @@ def _neutral(unit: str) -> Scale:
     return Scale(higher_is_better=None, worst=float("nan"), bounded=False, unit=unit)
 
 
+_SCORE = Scale(higher_is_better=True, worst=1.0, bounded=False, unit="score")
 _SIZE = Scale(higher_is_better=True, worst=0.0, bounded=False, unit="per unit moved")
 _IMAGE_SETS = "wganbench.data.image_sets"
 _TRANSPORT = "wganbench.measures.transport"
@@ -499,14 +510,25 @@ NAMES: dict[str, dict[str, Entry]] = {
         "estimate_gradient": Entry(f"{_DIVERGENCE}:estimate_gradient", scale=_neutral("per unit moved")),
         "js_bound_gradient_size": Entry(f"{_DIVERGENCE}:js_bound_gradient_size", scale=_SIZE),
         "estimate_gradient_size": Entry(f"{_DIVERGENCE}:estimate_gradient_size", scale=_SIZE),
-        "drift": Entry(f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, float("inf"), False, "relative")),
-        "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio")),
+        "drift": Entry(
+            f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, float("inf"), False, "relative"), reads=("of",)
+        ),
+        "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
         "rank_correlation": Entry(
-            f"{_OVER_STEPS}:rank_correlation", OfToOptions, scale=Scale(True, -1.0, True, "correlation")
+            f"{_OVER_STEPS}:rank_correlation",
+            OfToOptions,
+            scale=Scale(True, -1.0, True, "correlation"),
+            reads=("of", "to"),
         ),
-        "inception_score": Entry(
-            f"{_SCORES}:inception_score", SplitScoreOptions, scale=Scale(True, 1.0, False, "score"), scored=True
+        "late_mean": Entry(f"{_OVER_STEPS}:late_mean", LateOptions, scale=_SCORE, reads=("of",), alike=True),
+        "late_spread": Entry(
+            f"{_OVER_STEPS}:late_spread",
+            LateOptions,
+            scale=Scale(False, float("inf"), False, "score"),
+            reads=("of",),
+            alike=True,
         ),
+        "inception_score": Entry(f"{_SCORES}:inception_score", SplitScoreOptions, scale=_SCORE, scored=True),
         "inception_score_spread": Entry(
             f"{_SCORES}:inception_score_spread", SplitScoreOptions, scale=_neutral("score"), scored=True
         ),

@@ -57,6 +57,11 @@ def _of_profile() -> Schema:
             "minItems": 1,
             "description": "Names of the variants that the profile has; all, where it does not say.",
         },
+        "only": {
+            "type": "object",
+            "additionalProperties": {"$ref": "#/$defs/variant"},
+            "description": "By variant, what the profile changes of that one alone, over all else.",
+        },
         "architectures": _of_model(Fitting),
     }
 

@@ -77,6 +77,9 @@ def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequ
     chosen = {variant: spec.setting(variant, profile).data for variant in variants} or of_profile
     for name, folder in given.items():
         using = {variant: data for variant, data in chosen.items() if data.name == name}
+        named = [data for data in chosen.values() if data.options.get("folder") == folder.name]
+        if not using and named:
+            continue  # the spec has this folder already, with its digest, and ``prepare`` decodes it
         if not using:
             used = ", ".join(sorted({data.name for data in chosen.values()}))
             raise SpecError(f"--data {name}={folder}: {spec.name} uses no {name}, but {used}")

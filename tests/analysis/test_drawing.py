@@ -13,7 +13,7 @@ from tests.analysis.factory import FIGURES, SPEC, fill, made, record
 from wganbench.analysis.drawing import draw, drawings_of, told_apart
 from wganbench.analysis.report import compose, write_report
 from wganbench.errors import RecordError
-from wganbench.record import Artefact, Store
+from wganbench.record import Artefact, Curve, Store
 
 
 @pytest.fixture
@@ -90,6 +90,54 @@ def test_curves_are_drawn_from_the_records(experiment, store):
     assert list(good.get_ydata()) == pytest.approx([0.0, 7.75 / 2, 7.75])
     assert list(bad.get_ydata()) == pytest.approx([0.0, 1.25 / 2, 1.25])
     assert first.get_ylabel() == "sectors"
+
+
+AGAINST = """
+[[figures]]
+kind = "curves"
+measures = ["sectors_occupied"]
+against = "exact_wasserstein"
+"""
+
+
+def timed(experiment, seed, seconds, sectors, **changes):
+    """A run of ``good`` with these curves, from steps to values, the former in the place of seconds."""
+    curves = {"exact_wasserstein": seconds, "sectors_occupied": sectors}
+    told = {name: Curve(steps=list(curve), values=list(curve.values())) for name, curve in curves.items()}
+    return record(experiment, "good", seed, {}, **{"curves": told, **changes})
+
+
+def test_curves_against_a_measure_are_at_its_mean_over_the_seeds_of_each_step(tmp_path, store):
+    experiment = made(tmp_path, AGAINST)
+    store.write(timed(experiment, 0, {0: 0.0, 10: 20.0, 50: 90.0, 100: 200.0}, {0: 1.0, 10: 2.0, 100: 4.0}))
+    store.write(timed(experiment, 1, {0: 0.0, 10: 40.0, 100: 400.0}, {0: 3.0, 10: 6.0, 20: 7.0, 100: 8.0}))
+    figure = figure_of(experiment, store)
+    (axes,) = figure.axes
+    (line,) = axes.lines
+    np.testing.assert_allclose(line.get_xydata(), [[0, 2], [30, 4], [300, 6]])  # steps 20 and 50 have one of them
+    assert (axes.get_xscale(), axes.get_xlabel(), axes.get_ylabel()) == (
+        "linear",
+        "exact_wasserstein (distance)",
+        "sectors",
+    )
+
+
+def test_a_seed_that_ended_leaves_the_others_their_own_place_and_ends_in_a_cross(tmp_path, store):
+    experiment = made(tmp_path, AGAINST)
+    store.write(timed(experiment, 0, {0: 0.0, 10: 20.0, 100: 200.0}, {0: 1.0, 10: 2.0, 100: 4.0}))
+    ended = {"status": "diverged", "note": "not finite", "steps_done": 10}
+    store.write(timed(experiment, 1, {0: 0.0, 10: 40.0}, {0: 3.0, 10: 6.0}, **ended))
+    (axes,) = figure_of(experiment, store).axes
+    line, cross = axes.lines
+    np.testing.assert_allclose(line.get_xydata(), [[0, 2], [30, 4], [200, 4]])
+    np.testing.assert_allclose(cross.get_xydata(), [[30, 6]])
+
+
+def test_runs_without_two_steps_that_have_both_are_not_drawn(tmp_path, store):
+    experiment = made(tmp_path, AGAINST)
+    store.write(timed(experiment, 0, {0: 0.0, 50: 20.0}, {0: 1.0, 100: 4.0}))
+    (drawing,) = drawings_of(experiment, store.load())
+    assert not drawing.used
 
 
 def test_clouds_are_drawn_from_the_artefacts_of_the_first_seed(experiment, store):

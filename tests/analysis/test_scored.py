@@ -12,6 +12,7 @@ from wganbench.analysis import table
 from wganbench.analysis.drawing import draw, drawings_of
 from wganbench.analysis.overview import by_variant
 from wganbench.analysis.report import compose
+from wganbench.analysis.verdict import judge
 from wganbench.errors import DataError
 from wganbench.protocols import PUBLISHED, classifier_in, of_classifier, path_of, paths, read_about, shipped_folder
 from wganbench.record import Store
@@ -188,3 +189,27 @@ def test_a_protocol_leads_to_its_classifier_and_one_trained_here_comes_first(tmp
     assert path_of(CLASSIFIER) == own
     assert own in paths() and shipped not in paths()
     assert read_about(own) == ABOUT
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------
+
+AS_PUBLISHED = """
+[[claims]]
+id = "as-published"
+says = "the mean score is the published one"
+test = "tost"
+measure = "inception_score"
+variant = "gp"
+equals = 5.0
+within = 2.5
+"""
+
+
+@pytest.mark.parametrize("protocol", [OURS, "inception@1a2b3c4d-uncalibrated"])
+def test_a_published_score_is_no_claim_about_another_networks(tmp_path, protocol):
+    experiment = made(tmp_path, published=AS_PUBLISHED, score="inception")
+    (verdict,) = judge(experiment, recorded(experiment, protocol, n=5))
+    assert verdict.outcome == "inconclusive"
+    assert verdict.why == f"the runs were scored by {protocol}, and the published value was not"
+    (verdict,) = judge(experiment, recorded(experiment, PUBLISHED, n=5))
+    assert verdict.outcome == "reproduced"

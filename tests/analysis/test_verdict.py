@@ -88,6 +88,15 @@ def test_margin_decides(make_experiment, make_records, margin, outcome):
     assert verdict.estimate == 7.0
 
 
+@pytest.mark.parametrize(
+    ("margin", "outcome"), [(-7.1, "reproduced"), (-7.0, "inconclusive"), (-6.9, "contradicted"), (0.0, "contradicted")]
+)
+def test_below_a_margin_of_nought_the_better_may_be_as_much_worse(make_experiment, make_records, margin, outcome):
+    experiment = make_experiment(toml(**COMPARISON, margin=margin))
+    (verdict,) = judge(experiment, make_records(experiment, "modes_covered", a=[1.0] * 6, b=[8.0] * 6))
+    assert verdict.outcome == outcome
+
+
 @pytest.mark.parametrize("test", ["permutation", "paired", "welch"])
 def test_lower_is_better_turns_the_difference(make_experiment, make_records, test):
     claim = {**COMPARISON, "test": test, "measure": "exact_wasserstein", "margin": 0.4}

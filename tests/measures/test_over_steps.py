@@ -3,7 +3,7 @@ import math
 import pytest
 
 from wganbench.errors import DataError
-from wganbench.measures.over_steps import drift, quotient, rank_correlation
+from wganbench.measures.over_steps import drift, late_mean, late_spread, quotient, rank_correlation
 
 
 def curves(**values):
@@ -64,3 +64,29 @@ def test_drift_compares_the_last_fifth_with_the_one_before():
 @pytest.mark.parametrize("values", [[1.0], [0.0] * 11, [1.0] * 10 + [None]])
 def test_drift_is_unknown_where_a_fifth_is(values):
     assert math.isnan(drift(curves(gap=values), of="gap"))
+
+
+LATE = [9.0] * 9 + [1.0, 3.0]  # steps 0 to 100: above 80 lie 90 and 100
+
+
+@pytest.mark.parametrize(("share", "mean", "spread"), [(0.2, 2.0, 2**0.5), (0.3, 13 / 3, (104 / 6) ** 0.5)])
+def test_the_late_values_are_those_above_the_share_of_the_steps(share, mean, spread):
+    assert late_mean(curves(score=LATE), of="score", share=share) == pytest.approx(mean)
+    assert late_spread(curves(score=LATE), of="score", share=share) == pytest.approx(spread)
+
+
+def test_a_single_late_value_has_a_mean_and_no_spread():
+    assert late_mean(curves(score=LATE), of="score", share=0.1) == 3.0
+    assert math.isnan(late_spread(curves(score=LATE), of="score", share=0.1))
+
+
+@pytest.mark.parametrize("measure", [late_mean, late_spread])
+def test_a_late_value_that_is_not_finite_leaves_nothing_to_say(measure):
+    assert math.isnan(measure(curves(score=[*LATE[:-1], None]), of="score"))
+    assert math.isfinite(measure(curves(score=[None, *LATE[1:]]), of="score"))
+
+
+@pytest.mark.parametrize("measure", [late_mean, late_spread])
+def test_what_is_late_of_a_measure_that_is_not_taken_is_refused(measure):
+    with pytest.raises(DataError, match=r"measure 'exact': not taken so far \(taken: score\)"):
+        measure(curves(score=LATE), of="exact")

@@ -16,17 +16,15 @@ from numpy.typing import NDArray
 
 from wganbench.analysis import drawing_grids, drawing_success, plot, plot_grids, plot_pictures, plot_points, table
 from wganbench.analysis.plot import Array
+from wganbench.analysis.profiles import ranked
 from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.table import number
 from wganbench.errors import RecordError
 from wganbench.names import STRANGER, Scale
-from wganbench.record import Artefact, Record, Store
+from wganbench.record import Artefact, Curve, Record, Store
 from wganbench.spec import MAX_FLOAT, Experiment, Figure, scale_of, short_name
 from wganbench.spec.experiment import PICTURED, SAMPLED, number_at
-
-RANKED = ("paper", "reduced", "quick", "smoke")
-"""Profiles from the longest to the shortest; others follow in the spec's order."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +66,6 @@ def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[D
         file = f"{stem}-{names[stem]}.png" if names[stem] > 1 else f"{stem}.png"
         found.append(Drawing(experiment, figure, file, profile, used))
     return found
-
-
-def ranked(experiment: Experiment) -> list[str]:
-    """Its profiles, the longest first."""
-    return sorted(experiment.profiles, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
 
 
 def _content(figure: Figure, profile: str) -> str:
@@ -126,9 +119,14 @@ def _npz(record: Record) -> Artefact | None:
 
 
 def _curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[str]:
-    """The figure's measures (the headline ones, where it names none) of which the record has a curve."""
-    wanted = figure.measures or table.headline(experiment)
-    return [name for name in wanted if name in record.curves and len(record.curves[name].steps) > 1]
+    """The figure's measures (the headline ones, where it names none) of which the record has a curve.
+
+    Where they are drawn against another measure, there must be two steps at least that have both.
+    """
+    wanted, curves = figure.measures or table.headline(experiment), record.curves
+    steps = {name: set(curves[name].steps) if name in curves else set() for name in (*wanted, figure.against or "")}
+    common = {name: steps[name] & steps[figure.against] if figure.against else steps[name] for name in wanted}
+    return [name for name in wanted if len(common[name]) > 1]
 
 
 def _finals(figure: Figure, record: Record) -> list[str]:
@@ -270,14 +268,24 @@ def _panels(drawing: Drawing) -> list[plot.Panel]:
     measures = dict.fromkeys(
         name for record in every for name in _curves_of(drawing.experiment, drawing.figure, record)
     )
+    against = drawing.figure.against
+    x = _axis(against, drawing) if against else None
     for measure in measures:
         found = [
-            _line(variant, positions.index(variant), measure, records) for variant, records in drawing.used.items()
+            _line(variant, positions.index(variant), measure, records, against)
+            for variant, records in drawing.used.items()
         ]
         lines = tuple(line for line in found if line)
         if lines:
-            panels.append(plot.Panel(*_named(measure, drawing), lines))
+            panels.append(plot.Panel(*_named(measure, drawing), lines, x))
     return panels
+
+
+def _axis(measure: str, drawing: Drawing) -> str:
+    """What the x axis is called where a measure is drawn against another."""
+    title, unit = _named(measure, drawing)
+    name = title.partition(" ")[0]
+    return f"{name} ({unit})" if unit else name
 
 
 def _named(measure: str, drawing: Drawing) -> tuple[str, str]:
@@ -293,16 +301,36 @@ def _named(measure: str, drawing: Drawing) -> tuple[str, str]:
     return measure + {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better], unit
 
 
-def _line(variant: str, position: int, measure: str, records: Sequence[Record]) -> plot.Line | None:
-    curves = [record.curves[measure] for record in records if measure in record.curves]
+def _line(
+    variant: str, position: int, measure: str, records: Sequence[Record], against: str | None = None
+) -> plot.Line | None:
+    """Over steps; or ``against`` a measure, by its mean over the seeds that have both at a step."""
+    wanted = {measure, against or measure}
+    known = [record for record in records if wanted <= record.curves.keys()]
+    curves = [record.curves[measure] for record in known]
     steps = sorted({step for curve in curves for step in curve.steps})
     if not steps:
         return None
+    values = _at(steps, curves)
+    x: NDArray[np.integer] | Array = np.array(steps)
+    if against is not None:
+        places = _at(steps, [record.curves[against] for record in known])
+        both = ~np.isnan(values) & ~np.isnan(places)
+        kept = both.any(axis=0)
+        values, places = (np.where(both, array, np.nan)[:, kept] for array in (values, places))
+        x = np.nanmean(places, axis=0)
+    return plot.Line(variant, position, x, values, _n_diverged(records))
+
+
+def _at(steps: Sequence[int], curves: Sequence[Curve]) -> Array:
+    """The values of each curve at ``steps``, ``(curves, steps)``; NaN where it has none."""
     place = {step: index for index, step in enumerate(steps)}
     values = np.full((len(curves), len(steps)), np.nan)
     for row, curve in zip(values, curves, strict=True):
-        row[[place[step] for step in curve.steps]] = curve.values
-    return plot.Line(variant, position, np.array(steps), values, _n_diverged(records))
+        known = [(place[step], value) for step, value in zip(curve.steps, curve.values, strict=True) if step in place]
+        for index, value in known:
+            row[index] = np.nan if value is None else value
+    return values
 
 
 def _n_diverged(records: Iterable[Record]) -> int:

@@ -212,29 +212,34 @@ def clouds_figure(rows: Sequence[Cloud], *, title: str, about: str = "", window:
 
 @dataclass(frozen=True)
 class Line:
-    """A measure over steps, for the seeds of one variant.
+    """A measure over steps, or against another measure, for the seeds of one variant.
 
     Attributes:
         position: Of the variant in its spec, for ``style``.
-        steps: Shape ``(k,)``, ascending.
+        x: Steps, or the other measure at these, in the order of the steps; shape ``(k,)``.
         values: Shape ``(seeds, k)``; NaN where a seed has none.
         n_diverged: Seeds that ended early.
     """
 
     label: str
     position: int
-    steps: NDArray[np.integer]
+    x: NDArray[np.integer] | Array
     values: Array
     n_diverged: int = 0
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The lines of one measure."""
+    """The lines of one measure.
+
+    Attributes:
+        x: Name of the x axis where that is no step; it is then linear.
+    """
 
     title: str
     unit: str
     lines: tuple[Line, ...]
+    x: str | None = None
 
 
 INTERQUARTILE_FROM = 5
@@ -255,13 +260,16 @@ def curves(axes: Axes, panel: Panel) -> None:
     """Mean over seeds with a band, a line a variant; each seed that diverged ends in a cross."""
     for line in panel.lines:
         curve(axes, line)
-    steps = [step for line in panel.lines for step in line.steps if step > 0]
-    axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # logarithmic from step 1, and yet with a step 0
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlim(0, max(steps, default=1) * 1.15)
+    every = [float(x) for line in panel.lines for x in line.x]
+    farthest = max((x for x in every if x > 0), default=1.0)
+    if panel.x is None:
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # logarithmic from step 1, and yet with a step 0
+        axes.xaxis.set_minor_locator(NullLocator())
+    if panel.x is None or farthest > 10:
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlim(min([0.0, *every]), farthest * (1.15 if panel.x is None else 1.02))
     axes.set_ylim(bottom=min(axes.get_ylim()[0], 0))
-    label_axes(axes, title=panel.title, x="generator step", y=panel.unit)
+    label_axes(axes, title=panel.title, x=panel.x or "generator step", y=panel.unit)
 
 
 def curve(axes: Axes, line: Line) -> None:
@@ -269,19 +277,19 @@ def curve(axes: Axes, line: Line) -> None:
     kept = ~np.isnan(line.values).all(axis=0)
     if not kept.any():
         return
-    steps, values = line.steps[kept], line.values[:, kept]
+    x, values = line.x[kept], line.values[:, kept]
     colour, dash = style(line.position)
     name, low, high = band(values)
     ended = f", {line.n_diverged} diverged (×)" if line.n_diverged else ""
     label = f"{line.label}: mean and {name} of {len(values)} seeds{ended}"
     label = f"{line.label}: 1 seed{ended}" if len(values) == 1 else label
-    axes.fill_between(steps, low, high, color=colour, alpha=0.14, linewidth=0)
-    marker = "o" if len(steps) <= FEW else ""
-    axes.plot(steps, np.nanmean(values, axis=0), dash, marker=marker, ms=3, color=colour, linewidth=1.5, label=label)
+    axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
+    marker = "o" if len(x) <= FEW else ""
+    axes.plot(x, np.nanmean(values, axis=0), dash, marker=marker, ms=3, color=colour, linewidth=1.5, label=label)
     for seed in values:
         last = np.flatnonzero(~np.isnan(seed))
-        if len(last) and last[-1] < len(steps) - 1:
-            axes.plot(steps[last[-1]], seed[last[-1]], "x", color=colour, markersize=5)
+        if len(last) and last[-1] < len(x) - 1:
+            axes.plot(x[last[-1]], seed[last[-1]], "x", color=colour, markersize=5)
 
 
 def curves_figure(panels: Sequence[Panel], *, title: str, about: str = "") -> Figure:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from wganbench import speeds
 from wganbench.analysis import plot, speed_table, table
-from wganbench.analysis.drawing import Drawing, animate, draw, drawings_of, ranked, title_of
+from wganbench.analysis.ablation import ablation_tables
+from wganbench.analysis.drawing import Drawing, animate, draw, drawings_of, title_of
 from wganbench.analysis.overview import by_variant, with_numbers
+from wganbench.analysis.profiles import ranked
 from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
@@ -322,6 +324,7 @@ def _section(
                     moving = [f"[{variant}](figures/{file})" for variant, file in drawing.animations.items()]
                     yield f"One after the other: {', '.join(moving)}." if moving else ""
             yield from _tables(experiment, runs[profile], profile)
+            yield from map(_titled, ablation_tables(experiment, records, profile))
             yield _convergence(experiment, runs[profile].values(), profile)
             yield _provenance(runs[profile].values())
     undrawn = [drawing.figure.title or drawing.figure.kind for drawing in drawings if not drawing.used]

@@ -17,6 +17,7 @@ from rich.text import Text
 from wganbench.analysis import scored
 from wganbench.analysis.best import BEST, HINDSIGHT, Best, best_of
 from wganbench.analysis.frame import Summary, pools, scores_of, summarise
+from wganbench.analysis.profiles import references
 from wganbench.analysis.stats import Interval
 from wganbench.names import STRANGER, Scale
 from wganbench.record import Record
@@ -504,13 +505,14 @@ def compare(
     mine = measured(experiment, here, profile)
     theirs = {(item.label, item.measure): item.summary for item in measured(experiment, reference, profile)}
     longest = _longest(experiment, reference)
-    chosen = [name for name in LONGEST if name != profile and name in {name for name, _ in longest.values()}]
+    held = {name for name, _ in longest.values()}
+    chosen = [name for name in references(experiment) if name != profile and name in held]
     heading = f"reference at {', else '.join(chosen)}" if chosen else ""
     absent = Summary(n_planned=experiment.seeds)
     sources, rows = Sources(), []
     for measure in measures or headline(experiment):
         for item in (item for item in mine if item.measure == measure):
-            name, summaries = longest.get(item.label, (LONGEST[0], {}))
+            name, summaries = longest.get(item.label, ("paper", {}))
             known = _published(experiment, item)
             rows.append(
                 Comparison(
@@ -527,14 +529,10 @@ def compare(
     return Table(f"{experiment.name}: this machine | reference", tuple(rows), notes)
 
 
-LONGEST = ("paper", "reduced")
-"""The profiles that a reference is looked for in, the longest first."""
-
-
 def _longest(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, tuple[str, dict[str, Summary]]]:
-    """By label, the first profile of ``LONGEST`` that it has records of (the first, if none), and its summaries."""
+    """By label, the first profile of ``references`` that it has records of (the first, if none), and its summaries."""
     found: dict[str, tuple[str, dict[str, Summary]]] = {}
-    for name in (name for name in LONGEST if name in experiment.profiles):
+    for name in references(experiment):
         by_label: dict[str, dict[str, Summary]] = {}
         for item in measured(experiment, records, name):
             by_label.setdefault(item.label, {})[item.measure] = item.summary

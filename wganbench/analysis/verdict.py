@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from wganbench.analysis import stats
+from wganbench.analysis import scored, stats
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
@@ -297,6 +297,7 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
             yield f"{len(found)} {kind}, at least {MIN_UNITS} needed"
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
+    yield from _about_published_scores(claim, records)
     if len({record.setting.precision for record in records}) > 1:
         yield "the runs were trained in different precisions"
     data = {(record.setting.data.name, record.data_checksum) for record in records}
@@ -310,6 +311,17 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
             yield f"run {unit.run_id} has no value, and the measure declares no worst one"
         if math.isinf(unit.value) and claim.test in ("welch", "t", "tost"):
             yield f"run {unit.run_id} counts as infinite, which a t test cannot weigh"
+
+
+def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
+    """Why a published score is none to compare with: the runs were scored by another network than it was."""
+    if not isinstance(claim, Equality | SuccessCurve):
+        return
+    for record in records:
+        use = record.setting.measures.get(claim.measure)
+        if use and scored.is_scored(use) and not scored.may_stand_beside_published(record.score_protocol):
+            yield f"the runs were scored by {record.score_protocol}, and the published value was not"
+            return
 
 
 def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:

@@ -71,6 +71,40 @@ def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
     return abs(float(last.mean() / before.mean()) - 1)
 
 
+def late_mean(curves: Curves, *, of: str, share: float = 0.2) -> float:
+    """Mean of a score over the last steps, where a single one says as much of the moment as of the method.
+
+    Args:
+        curves: Of the run so far, taken for the whole.
+        of: Label of a score that the spec names before this one.
+        share: Of the steps, counted from the end: the values at steps above (1 − share)·steps are taken.
+
+    Returns:
+        Higher is better; NaN where a value there is not finite, or there is none.
+    """
+    late = _late(curves, of, share)
+    return float(late.mean()) if len(late) else math.nan
+
+
+def late_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
+    """Standard deviation of a score over the last steps of a run: how much it still goes up and down.
+
+    Args:
+        curves, of, share: As for ``late_mean``.
+
+    Returns:
+        At least 0, lower is better, with one value less than there are as divisor; NaN where a value there is not
+        finite, or there are fewer than two.
+    """
+    late = _late(curves, of, share)
+    return float(late.std(ddof=1)) if len(late) > 1 else math.nan
+
+
+def _late(curves: Curves, of: str, share: float) -> NDArray[np.float64]:
+    steps, values = _known(curves, of)
+    return values[steps > (1 - share) * steps[-1]]
+
+
 def _known(curves: Curves, label: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     if label not in curves:
         known = ", ".join(curves) or "none"

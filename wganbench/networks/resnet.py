@@ -44,6 +44,7 @@ class ResnetGenerator(nn.Module):
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``, side 8, 16, 32 or a further power of 2.
         dim: Channels everywhere inside.
+        filters_divided_by: Makes a network thinner whose ``dim`` is that of a paper; must divide it.
         upsample: The convolution of a block that pixels are repeated before: the ``first``, as in the code, or the
             ``second``, as in the paper's text.
         norm_batches: Equal parts of a batch with statistics of their own, while training; 2 for the official code,
@@ -61,19 +62,25 @@ class ResnetGenerator(nn.Module):
         output_shape: Sequence[int],
         *,
         dim: int = 128,
+        filters_divided_by: int | None = None,
         upsample: str = "first",
         norm_batches: int = 1,
         classes: int | None = None,
     ):
         super().__init__()
         found = layout.resnet_generator(
-            math.prod(input_shape), output_shape, dim=dim, upsample=upsample, classes=classes
+            math.prod(input_shape),
+            output_shape,
+            dim=dim,
+            filters_divided_by=filters_divided_by,
+            upsample=upsample,
+            classes=classes,
         )
         (first,), (last,) = found.before, found.behind
-        self.shape, self.classes = (dim, layout.SMALLEST, layout.SMALLEST), classes
+        self.shape, self.classes = (last.inputs, layout.SMALLEST, layout.SMALLEST), classes
         self.linear = Linear(first.inputs, first.outputs)
         self.blocks = nn.ModuleList([UpBlock(block, norm_batches, classes) for block in found.blocks])
-        self.norm = BatchNorm(dim, norm_batches)
+        self.norm = BatchNorm(last.inputs, norm_batches)
         self.conv = _convolution(last, std=_glorot(last))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -122,7 +129,7 @@ class ResnetCritic(nn.Module):
 
     Args:
         input_shape, output_shape: ``(channels, side, side)``, side 8, 16, 32 or a further power of 2, and ``()``.
-        dim: Channels everywhere inside.
+        dim, filters_divided_by: As for ``ResnetGenerator``.
         norm: ``layer`` or ``none``, which is the official code's.
         spectral_norm: Whether the weights of every layer are divided by their spectral norm.
         classes: Outputs of the auxiliary head; None for no head.
@@ -137,12 +144,15 @@ class ResnetCritic(nn.Module):
         output_shape: Sequence[int],
         *,
         dim: int = 128,
+        filters_divided_by: int | None = None,
         norm: str = "none",
         spectral_norm: bool = False,
         classes: int | None = None,
     ):
         super().__init__()
-        found = layout.resnet_critic(input_shape, dim=dim, norm=norm, classes=classes)
+        found = layout.resnet_critic(
+            input_shape, dim=dim, filters_divided_by=filters_divided_by, norm=norm, classes=classes
+        )
         self.output_shape, self.classes = tuple(output_shape), classes
         self.blocks = nn.Sequential(
             *(DownBlock(block, norm, spectral_norm, first=i == 0) for i, block in enumerate(found.blocks))

@@ -3,7 +3,7 @@
 A spec's top level holds what describes the experiment (title, source, variants, profiles, claims, …) and, beside it,
 any field of ``Setting``: the defaults of every variant. A variant's setting is made by merging, later over earlier:
 
-    top level  <  variants.NAME  <  profiles.PROFILE  <  --set
+    top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
 named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,

@@ -54,14 +54,14 @@ class Comparison(_Claim):
         measure: Label of a measure of both variants.
         better: The variant that scores better.
         worse: The variant that scores worse.
-        margin: In the measure's unit.
+        margin: In the measure's unit; below 0, by how much ``better`` may score worse, as a claim of "no worse" has it.
     """
 
     test: Literal["permutation", "paired", "welch"]
     measure: str
     better: str
     worse: str
-    margin: Annotated[float, Field(ge=0)] = 0.0
+    margin: float = 0.0
 
     @model_validator(mode="after")
     def _compares_two(self) -> Comparison:
@@ -344,6 +344,26 @@ class Published(Model):
         return self
 
 
+class Ablations(Model):
+    """Variants that differ from one in a single thing each, so that their distance from it is what that costs.
+
+    Attributes:
+        baseline: The variant that they are changes of.
+        factors: The changed variants.
+        measures: Labels of the measures that they are compared on.
+    """
+
+    baseline: str
+    factors: Annotated[list[str], Field(min_length=1, max_length=100)]
+    measures: Annotated[list[str], Field(min_length=1, max_length=20)]
+
+    @model_validator(mode="after")
+    def _are_changes(self) -> Ablations:
+        if self.baseline in self.factors or len(set(self.factors)) < len(self.factors):
+            raise ValueError("factors: must be variants beside the baseline, each once")
+        return self
+
+
 class Figure(Model):
     """A figure of the report.
 
@@ -357,6 +377,7 @@ class Figure(Model):
         profile: Whose records are drawn.
         variants: Which are drawn; all, where none is named.
         measures: Labels of the measures that are drawn as curves or points.
+        against: Of ``curves``: label of the measure on the x axis in place of the step, such as ``training_seconds``.
         laws: Of ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
         x: Of ``points``: path of the number in the setting, such as ``"fixed_generator.by"``.
         x_label: What the axis says instead of that path.
@@ -371,6 +392,7 @@ class Figure(Model):
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)
     measures: list[str] = Field(default_factory=list)
+    against: str | None = None
     laws: list[str] = Field(default_factory=list)
     x: str | None = None
     x_label: Words | None = None
@@ -386,6 +408,8 @@ class Figure(Model):
             raise ValueError(f"picture: missing; a figure of kind {self.kind!r} draws one")
         if self.kind == "points" and (self.x is None or not self.measures):
             raise ValueError("a figure of kind 'points' needs x and measures")
+        if self.against is not None and self.kind != "curves":
+            raise ValueError(f"against: a figure of kind {self.kind!r} has none; it is for kind 'curves'")
         if self.laws and len(self.laws) != len(self.measures):
             raise ValueError(f"laws: {len(self.laws)} for {len(self.measures)} measures; one each, or none")
         return self

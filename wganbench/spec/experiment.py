@@ -13,20 +13,17 @@ from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
-from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Figure, Published, SuccessTable
+from wganbench.spec.claims import NORMAL_THEORY, Ablations, Claim, Comparison, Figure, Published, SuccessTable
 from wganbench.spec.drawn import Architectures
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import Component, Setting, family, scale_of
+from wganbench.spec.setting import LOSSES, Component, Setting, family, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
 """Of measures, in all settings together."""
 MAX_STACK = 256
 MAX_SEEDS = 10_000
-LOSSES = ("critic_loss", "generator_loss")
-"""Curves that every run has beside its measures."""
-
 PICTURED = ("layers", "histograms", "surfaces")
 """Kinds of figures that draw a picture."""
 
@@ -36,7 +33,7 @@ SAMPLED = ("success", "factors")
 Pair = tuple[str, str]
 """A variant and a profile."""
 
-OF_PROFILE = ("says", "variants")
+OF_PROFILE = ("says", "variants", "only")
 """What a profile has beside fields of the setting."""
 
 
@@ -53,12 +50,13 @@ class Experiment(Model):
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
         deviations: Each stated difference from the paper.
-        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, and which variants
-            it has, where these are not all.
+        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, which variants it
+            has, where these are not all, and what it changes of one variant only.
         architectures: Random architectures, which are variants beside those that are written out.
         variants: Settings by name, one a row that is compared.
         claims: Checkable sentences, written before the runs.
         success_table: How many random architectures score above each threshold.
+        ablations: Variants that are changes of one in a single thing each.
         published: Published numbers.
         figures: Figures of the report.
         defaults: Fields of the setting that stand at the file's top level.
@@ -79,6 +77,7 @@ class Experiment(Model):
     variants: Annotated[dict[Name, Table], Field(min_length=1)]
     claims: Annotated[list[Claim], Field(max_length=200)] = Field(default_factory=list)
     success_table: SuccessTable | None = None
+    ablations: Ablations | None = None
     published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
     figures: Annotated[list[Figure], Field(max_length=100)] = Field(default_factory=list)
     defaults: Table
@@ -187,9 +186,10 @@ class Experiment(Model):
         return settings, told(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
 
     def _merged(self, variant: str, profile: str) -> Table:
-        """Top level, then variant, then profile, then ``--set`` in its order."""
+        """Top level, then variant, then profile, then what it changes of the variant only, then ``--set`` in order."""
         changes = {key: value for key, value in self.profiles[profile].items() if key not in OF_PROFILE}
         merged = merge(merge(self.defaults, self.variants[variant]), changes)
+        merged = merge(merged, _only(self.profiles[profile]).get(variant, {}))
         for path, value in self.overrides:
             keys = split(path)
             if keys[:2] in (("variants", variant), ("profiles", profile)):
@@ -222,6 +222,8 @@ class Experiment(Model):
                 yield f"profiles.{profile}.says: must be a string, got {short(table['says'])}"
             for text in self._about_variants_of(table):
                 yield f"profiles.{profile}.variants: {text}"
+            for text in self._about_only(profile, table):
+                yield f"profiles.{profile}.only{text}"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
                 yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
@@ -238,6 +240,8 @@ class Experiment(Model):
         measured: dict[str, set[str]] = {variant: set() for variant in self.variants}
         for (variant, _), setting in settings.items():
             measured[variant] |= setting.measures.keys()
+        for text in self._about_ablations(measured):
+            yield f"ablations: {text}"
         for row in self.published:
             for text in self._about_published(row, measured):
                 yield f"published.{row.row or row.variant}: {text}"
@@ -252,6 +256,15 @@ class Experiment(Model):
         elif "variants" in profile:
             for variant in named:
                 yield from self._unknown("variant", variant)
+
+    def _about_only(self, profile: str, table: Table) -> Iterator[str]:
+        only = table.get("only", {})
+        if not isinstance(only, Mapping) or not all(isinstance(own, Mapping) for own in only.values()):
+            yield f": must be a table of tables, one a variant, got {short(only)}"
+            return
+        for variant in only:
+            for text in list(self._unknown("variant", variant)) or self._absent(variant, profile):
+                yield f".{short_name(variant)}: {text}"
 
     def _absent(self, variant: str, profile: str) -> Iterator[str]:
         """What is wrong where a profile does not have a variant."""
@@ -323,6 +336,14 @@ class Experiment(Model):
             variants = [row.variant]
         yield from _unmeasured([row.measure], measured, variants)
 
+    def _about_ablations(self, measured: Mapping[str, set[str]]) -> Iterator[str]:
+        if self.ablations is not None:
+            every = (self.ablations.baseline, *self.ablations.factors)
+            for variant in every:
+                yield from self._unknown("variant", variant)
+            for variant in (variant for variant in every if variant in measured):
+                yield from _unmeasured(self.ablations.measures, measured, [variant])
+
     def _about_figure(
         self, figure: Figure, measured: Mapping[str, set[str]], settings: Mapping[Pair, Setting]
     ) -> Iterator[str]:
@@ -331,7 +352,8 @@ class Experiment(Model):
             yield from self._unknown("variant", variant)
         yield from self._about_groups(figure)
         drawn = [variant for variant in self.drawn_in(figure) if variant in self.variants]
-        yield from _unmeasured([*figure.measures, *filter(None, figure.laws)], measured, drawn)
+        read = [*figure.measures, *filter(None, (*figure.laws, figure.against))]
+        yield from _unmeasured(read, measured, drawn)
         known = {
             variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
         }
@@ -384,6 +406,13 @@ def _named(profile: Table) -> set[str] | None:
     """The variants that a profile names; None where it names none, or not as it must."""
     named = profile.get("variants")
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else None
+
+
+def _only(profile: Table) -> Table:
+    """What a profile changes of each variant alone; nothing where it does not say it as it must."""
+    only = profile.get("only", {})
+    tables = only if isinstance(only, Mapping) else {}
+    return {variant: own for variant, own in tables.items() if isinstance(own, Mapping)}
 
 
 def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:

@@ -24,7 +24,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from wganbench import cost, names
 from wganbench.cost import Cost
 from wganbench.errors import SpecError
-from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, short
+from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, short, suggest
 
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
@@ -33,6 +33,9 @@ TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generato
 """What a generator that is trained needs, or may have."""
 
 LATER = ("fixed_generator", "pictures", "score", "auxiliary_classifier", "generator_batch_size")
+
+LOSSES = ("critic_loss", "generator_loss")
+"""Curves that every run has beside its measures."""
 
 MAX_STEPS = 10**9
 MAX_MEASURES = 64
@@ -236,6 +239,7 @@ class Setting(Model):
             *self._about_the_critic(),
             *self._about_the_classes(),
             *self._about_the_samples(),
+            *self._about_what_is_read(),
             *self._about_unrolling(),
         ]
         if problems:
@@ -333,6 +337,21 @@ class Setting(Model):
             needed = names.find("measure", use.measure.name).hidden_layers
             if hidden < needed:
                 yield f"measures.{label}: needs a critic of at least {needed} hidden layers, got {hidden}"
+
+    def _about_what_is_read(self) -> Iterator[str]:
+        """Whether a measure of other measures' curves stands behind them, and theirs are numbers of its kind."""
+        before: list[str] = []
+        for label, use in self.measures.items():
+            entry = names.find("measure", use.measure.name)
+            for option in entry.reads:
+                of = use.measure.options[option]
+                unit = scale_of(self.measures[of]).unit if of in before else ""
+                if of not in before and of not in LOSSES:
+                    known = suggest(of, tuple(before)) or "; it must stand behind what it reads"
+                    yield f"measures.{label}.{option}: no measure {short(of)} before it{known}"
+                elif entry.alike and entry.scale and unit != entry.scale.unit:
+                    yield f"measures.{label}.{option}: {short(of)} is no {entry.scale.unit}, which it must be"
+            before.append(label)
 
     def _about_the_samples(self) -> Iterator[str]:
         for label, use in self.measures.items():
