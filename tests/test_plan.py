@@ -86,6 +86,7 @@ CHANGES: dict[str, Any] = {
     "unroll": {"steps": 3, "order": "first"},
     "generator_optimizer.eps": 1e-7,
     "critic_optimizer.alpha": 0.6,
+    "lr_decay": "linear",
     "latent_dim": 16,
     "batch_size": 99,
     "steps": 49_999,

@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -18,7 +17,8 @@ from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
-from wganbench.spec import Setting, scale_of
+from wganbench.spec import Component, Setting, scale_of
+from wganbench.train import decay
 from wganbench.train.capture import NotCapturedError, capture
 from wganbench.train.critic import CriticTrainer
 from wganbench.train.method import Method, Unroll
@@ -320,8 +320,10 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         project=setting.project,
         n_critic=setting.n_critic,
         unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
+        decay_steps=setting.steps if setting.lr_decay else None,
     )
-    of_critic = (critic, _optimizer(setting.critic_optimizer, critic), method, data)
+    decays = setting.lr_decay is not None
+    of_critic = (critic, _optimizer(setting.critic_optimizer, critic, decays), method, data)
     batch_size = setting.batch_size
     if setting.fixed_generator is not None:
         fixed = resolve.factory("fixed generator", setting.fixed_generator)()
@@ -329,16 +331,21 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
     latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
     generators = Stack(build(lambda: make_generator((latent_dim,), shape), seeds, "generator", device))
-    optimizer = _optimizer(setting.generator_optimizer, generators)
+    optimizer = _optimizer(setting.generator_optimizer, generators, decays)
     return Trainer(
         seeds, generators, optimizer, *of_critic, latent_dim=latent_dim, batch_size=batch_size, device=device
     )
 
 
-def _optimizer(component: Any, stack: Stack) -> torch.optim.Optimizer:
+def _optimizer(component: Component, stack: Stack, decays: bool) -> torch.optim.Optimizer:
     faster = {"adam": {"fused": True}, "rmsprop": {"foreach": True}}.get(component.name, {})
     made = resolve.factory("optimizer", component)(list(stack.parameters.values()), **faster)
     assert isinstance(made, torch.optim.Optimizer)
+    if decays:
+        try:
+            decay.begin(made)
+        except ValueError as error:
+            raise ExtensionError(f"optimizer {component.name!r}: {error}") from None
     return made
 
 

@@ -32,7 +32,7 @@ RECORDED = {"recorded": True}
 TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
 """What a generator that is trained needs, or may have."""
 
-LATER = ("fixed_generator", "pictures", "score")
+LATER = ("fixed_generator", "pictures", "score", "lr_decay")
 
 MAX_STEPS = 10**9
 MAX_MEASURES = 64
@@ -98,6 +98,9 @@ class Kind:
         return Component.resolve(self.name, value)
 
 
+Undone = BeforeValidator(lambda value: None if value == "none" else value)
+"""Marks a field that is no component and may be ``"none"``, to undo what is inherited."""
+
 Label = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")]
 
 
@@ -132,6 +135,7 @@ class Setting(Model):
         unroll: Train the generator against the critic as it will be some steps ahead; "none" undoes an inherited one.
         generator_optimizer: The generator's optimiser.
         critic_optimizer: The critic's optimiser.
+        lr_decay: ``linear``: step t of T, from 1, has (1 − (t − 1)/T) of both learning rates; "none" undoes it.
         latent_dim: Length of the latent vector.
         batch_size: Samples a step, real and fake alike.
         steps: Generator steps of a run.
@@ -151,11 +155,12 @@ class Setting(Model):
     constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
-    unroll: Annotated[Unrolling | None, BeforeValidator(lambda value: None if value == "none" else value)] = None
+    unroll: Annotated[Unrolling | None, Undone] = None
     generator_optimizer: Annotated[Component | None, Kind("optimizer", optional=True), Field(validate_default=True)] = (
         None
     )
     critic_optimizer: Annotated[Component, Kind("optimizer")]
+    lr_decay: Annotated[Literal["linear"] | None, Undone] = None
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]

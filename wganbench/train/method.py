@@ -52,6 +52,8 @@ class Method:
         penalty: Added to the critic loss; ``None`` for none.
         projection: Applied to the critic's parameters before or after each of its steps; ``None`` for none.
         n_critic: Critic steps a generator step; not read where ``unroll`` is set.
+        decay_steps: Over so many steps learning rates fall linearly to 0, of optimisers that `train.decay` has begun;
+            None where they stay.
     """
 
     objective: Objective
@@ -60,3 +62,4 @@ class Method:
     project: Literal["before", "after"] = "after"
     n_critic: int = 1
     unroll: Unroll | None = None
+    decay_steps: int | None = None
