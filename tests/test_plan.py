@@ -87,6 +87,7 @@ CHANGES: dict[str, Any] = {
     "generator_optimizer.eps": 1e-7,
     "critic_optimizer.alpha": 0.6,
     "lr_decay": "linear",
+    "generator_average": 0.999,
     "latent_dim": 16,
     "batch_size": 99,
     "steps": 49_999,

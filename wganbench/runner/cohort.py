@@ -321,6 +321,7 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         n_critic=setting.n_critic,
         unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
         decay_steps=setting.steps if setting.lr_decay else None,
+        generator_average=setting.generator_average,
     )
     decays = setting.lr_decay is not None
     of_critic = (critic, _optimizer(setting.critic_optimizer, critic, decays), method, data)

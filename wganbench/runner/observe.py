@@ -153,7 +153,7 @@ class Observer:
         if isinstance(trainer, CriticTrainer):
             return None
         streams = Streams(self.seeds, f"measured latent {step}", self.device)
-        return trainer.generator(streams.normal(self.setting.measured_samples, trainer.latent_dim))
+        return trainer.sampled(streams.normal(self.setting.measured_samples, trainer.latent_dim))
 
     def _inputs(self, trainer: Trainer | CriticTrainer, fakes: _Inputs, index: int, step: int) -> _Inputs:
         """What a measure may be given; with a fixed generator, row i of fake is made of row i of real."""
@@ -188,7 +188,7 @@ class Observer:
     def _seen(self, trainer: Trainer | CriticTrainer, index: int, step: int) -> Seen:
         """One seed's generated images before the score network."""
         assert self.score is not None and isinstance(trainer, Trainer) and isinstance(trainer.data, Images)
-        generate, latent_dim = trainer.generator.of_seed(index), trainer.latent_dim
+        generate, latent_dim = trainer.sampled.of_seed(index), trainer.latent_dim
 
         def batches(n: int) -> Iterator[Tensor]:
             rng = generator(self.seeds[index], f"scored latent {step}", self.device)
@@ -200,7 +200,7 @@ class Observer:
         """Images of one seed in whole numbers, as they are scored, out of a stream of their own."""
         if not (isinstance(trainer, Trainer) and isinstance(trainer.data, Images)):
             return
-        generate, rng = trainer.generator.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
+        generate, rng = trainer.sampled.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
         scaling, n = trainer.data.scaling, GRID_COLUMNS * GRID_ROWS
         images = sample_images(generate, n, rng, latent_dim=trainer.latent_dim, scaling=scaling)
         self._grids[index] = grid(images, GRID_COLUMNS)

@@ -29,10 +29,10 @@ from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, sh
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
 
-TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll")
+TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_average")
 """What a generator that is trained needs, or may have."""
 
-LATER = ("fixed_generator", "pictures", "score", "lr_decay")
+LATER = ("fixed_generator", "pictures", "score", "lr_decay", "generator_average")
 
 MAX_STEPS = 10**9
 MAX_MEASURES = 64
@@ -124,8 +124,8 @@ class Setting(Model):
     Attributes:
         data: The data set.
         fixed_generator: What makes fake samples out of real ones in the place of a generator, so that the critic alone
-            is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim and unroll, which
-            the variant may inherit, are then None. "none" undoes an inherited one.
+            is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim, unroll and
+            generator_average, which the variant may inherit, are then None. "none" undoes an inherited one.
         generator: The network from latent vectors to samples.
         critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
         objective: What critic and generator minimise.
@@ -136,6 +136,8 @@ class Setting(Model):
         generator_optimizer: The generator's optimiser.
         critic_optimizer: The critic's optimiser.
         lr_decay: ``linear``: step t of T, from 1, has (1 − (t − 1)/T) of both learning rates; "none" undoes it.
+        generator_average: Decay of an exponential moving average of the generator's parameters, in (0, 1), which all
+            that is measured and drawn comes from; training sees the generator itself. "none" undoes it.
         latent_dim: Length of the latent vector.
         batch_size: Samples a step, real and fake alike.
         steps: Generator steps of a run.
@@ -161,6 +163,7 @@ class Setting(Model):
     )
     critic_optimizer: Annotated[Component, Kind("optimizer")]
     lr_decay: Annotated[Literal["linear"] | None, Undone] = None
+    generator_average: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Undone] = None
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]

@@ -54,6 +54,7 @@ class Method:
         n_critic: Critic steps a generator step; not read where ``unroll`` is set.
         decay_steps: Over so many steps learning rates fall linearly to 0, of optimisers that `train.decay` has begun;
             None where they stay.
+        generator_average: Decay, in (0, 1), of an average of the generator's parameters; None for none.
     """
 
     objective: Objective
@@ -63,3 +64,4 @@ class Method:
     n_critic: int = 1
     unroll: Unroll | None = None
     decay_steps: int | None = None
+    generator_average: float | None = None

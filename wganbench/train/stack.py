@@ -41,6 +41,13 @@ class Stack:
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
         return lambda x: functional_call(self.module, state, (x,))
 
+    def twin(self) -> Stack:
+        """The same networks with tensors of their own, equal now, which no gradient flows to."""
+        other = copy.copy(self)
+        other.parameters = {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
+        other.buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
+        return other
+
     def module_of_seed(self, index: int) -> nn.Module:
         """A copy of the network of one seed, with its parameters as they stand now."""
         state = {name: tensor[index].detach() for name, tensor in {**self.parameters, **self.buffers}.items()}
