@@ -110,7 +110,8 @@ def train_cohort(
         RecordError: If the disk refuses a checkpoint.
         ExtensionError: If a name leads to nothing usable here, where it may have elsewhere.
     """
-    made_by, attempt = made_by or provenance(device), attempt or Attempt()
+    attempt = attempt or Attempt()
+    made_by = made_by or provenance(device, cohort.runs[0].setting.precision)
     try:
         yield from _train(cohort, device, made_by, attempt, drawn, None)
     except _NotStackableError as reason:
@@ -311,7 +312,8 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     data = resolve.factory("data set", setting.data)().to(device)
     make_critic = resolve.factory("network", setting.critic)
     shape = tuple(data.sample_shape)
-    critic = Stack(build(lambda: make_critic(shape, ()), seeds, "critic", device))
+    rounded = setting.precision == "bf16"
+    critic = Stack(build(lambda: make_critic(shape, ()), seeds, "critic", device), bf16=rounded)
     penalty, projection = resolve.constraint(setting.constraint)
     method = Method(
         objective=resolve.factory("objective", setting.objective)(),
@@ -331,7 +333,7 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         return CriticTrainer(seeds, *of_critic, fixed, batch_size=batch_size, device=device)
     assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
     latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
-    generators = Stack(build(lambda: make_generator((latent_dim,), shape), seeds, "generator", device))
+    generators = Stack(build(lambda: make_generator((latent_dim,), shape), seeds, "generator", device), bf16=rounded)
     optimizer = _optimizer(setting.generator_optimizer, generators, decays)
     return Trainer(
         seeds, generators, optimizer, *of_critic, latent_dim=latent_dim, batch_size=batch_size, device=device

@@ -141,7 +141,8 @@ class Setting(Model):
         latent_dim: Length of the latent vector.
         batch_size: Samples a step, real and fake alike.
         steps: Generator steps of a run.
-        precision: Of all arithmetic.
+        precision: ``fp32``; ``tf32``, in which CUDA multiplies and convolves; or ``bf16``, in which networks are called
+            in training. Losses, norms, means, optimisers and all that is measured are in fp32 in each.
         measured_samples: Generated samples that the measures see.
         score: The network that scores of images come from; "none" undoes an inherited one.
         measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
@@ -167,7 +168,7 @@ class Setting(Model):
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     measured_samples: PositiveInt = 2500
     score: Annotated[Component | None, Kind("score", optional=True)] = None
     measures: dict[Label, MeasureUse]

@@ -19,10 +19,17 @@ class Stack:
 
     Args:
         modules: One a seed, equal but for the values of their parameters.
+        bf16: Whether a call is under torch's autocast to bfloat16: its products and convolutions are, and what comes
+            out is float32 again. Parameters are float32, and `of_seed` and `module_of_seed` are in it throughout.
+
+    Raises:
+        ValueError: If several modules are to be rounded: under vmap autocast leaves convolutions as they are.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]):
-        self.size = len(modules)
+    def __init__(self, modules: Sequence[nn.Module], *, bf16: bool = False):
+        if bf16 and len(modules) > 1:
+            raise ValueError("vmap, by which seeds are stacked, has no convolutions in bfloat16; a stack of 1 has")
+        self.size, self.bf16 = len(modules), bf16
         self.module = copy.deepcopy(modules[0]).to("meta")  # the architecture alone; values are passed at each call
         parameters, buffers = stack_module_state(list(modules))
         self.parameters = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
@@ -30,6 +37,13 @@ class Stack:
 
     def __call__(self, x: Tensor, parameters: Parameters | None = None) -> Tensor:
         """``(S, B, *input_shape)`` → ``(S, B, *output_shape)``, with the stack's own parameters or those given."""
+        if self.bf16:
+            # Without its cache, which would hold the copies that a CUDA graph was captured with.
+            with torch.autocast(x.device.type, torch.bfloat16, cache_enabled=False):
+                return self._called(x, parameters).float()
+        return self._called(x, parameters)
+
+    def _called(self, x: Tensor, parameters: Parameters | None) -> Tensor:
         state = {**(self.parameters if parameters is None else parameters), **self.buffers}
         if self.size == 1:
             own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexed, its gradient would be copied
@@ -40,6 +54,14 @@ class Stack:
         """The network of one seed, ``(B, *input_shape)`` → ``(B, *output_shape)``, as it stands now."""
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
         return lambda x: functional_call(self.module, state, (x,))
+
+    def in_float32(self) -> Stack:
+        """The same networks on the same tensors, whose calls are not rounded."""
+        if not self.bf16:
+            return self
+        other = copy.copy(self)
+        other.bf16 = False
+        return other
 
     def twin(self) -> Stack:
         """The same networks with tensors of their own, equal now, which no gradient flows to."""

@@ -52,8 +52,8 @@ class Trainer(Critics):
 
     @property
     def sampled(self) -> Stack:
-        """The generators that samples are looked at from: the averaged ones, where there are such."""
-        return self.average or self.generator
+        """The generators that samples are looked at from, in float32: the averaged ones, where there are such."""
+        return (self.average or self.generator).in_float32()
 
     @property
     def losses(self) -> dict[str, Tensor]:
