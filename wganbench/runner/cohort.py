@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
 
 from wganbench.errors import ExtensionError, RecordError
 from wganbench.plan import Cohort, Run
 from wganbench.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
+from wganbench.runner.numerics import Precision
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
 from wganbench.spec import Component, Setting, scale_of
@@ -312,8 +314,14 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     data = resolve.factory("data set", setting.data)().to(device)
     make_critic = resolve.factory("network", setting.critic)
     shape = tuple(data.sample_shape)
-    rounded = setting.precision == "bf16"
-    critic = Stack(build(lambda: make_critic(shape, ()), seeds, "critic", device), bf16=rounded)
+
+    def stack(make: Callable[[], nn.Module], purpose: str) -> Stack:
+        made = Stack(build(make, seeds, purpose, device), bf16=setting.precision == "bf16")
+        if is_channels_last(device, setting.precision, shape):
+            made.lay_channels_last()
+        return made
+
+    critic = stack(lambda: make_critic(shape, ()), "critic")
     penalty, projection = resolve.constraint(setting.constraint)
     method = Method(
         objective=resolve.factory("objective", setting.objective)(),
@@ -333,11 +341,16 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         return CriticTrainer(seeds, *of_critic, fixed, batch_size=batch_size, device=device)
     assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
     latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
-    generators = Stack(build(lambda: make_generator((latent_dim,), shape), seeds, "generator", device), bf16=rounded)
+    generators = stack(lambda: make_generator((latent_dim,), shape), "generator")
     optimizer = _optimizer(setting.generator_optimizer, generators, decays)
     return Trainer(
         seeds, generators, optimizer, *of_critic, latent_dim=latent_dim, batch_size=batch_size, device=device
     )
+
+
+def is_channels_last(device: torch.device, precision: Precision, sample_shape: Sequence[int]) -> bool:
+    """Whether convolutions are on tensor cores, which have the channels of images last; float32's kernels do not."""
+    return device.type == "cuda" and precision != "fp32" and len(sample_shape) == 3
 
 
 def _optimizer(component: Component, stack: Stack, decays: bool) -> torch.optim.Optimizer:

@@ -55,6 +55,20 @@ class Stack:
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
         return lambda x: functional_call(self.module, state, (x,))
 
+    def lay_channels_last(self) -> None:
+        """Puts the channels of every filter last in memory, before an optimiser is made of the parameters.
+
+        A convolution, and what comes after it, lays its images out as its filter is, in which tensor cores are fastest.
+        ``backward()`` lays gradients out like their parameters, and moments are made like these. Filters of several
+        seeds stay as they are, since vmap joins them to one grouped convolution.
+        """
+        if self.size > 1:
+            return
+        for name, tensor in self.parameters.items():
+            if tensor.ndim == 5:
+                filters = tensor.detach().squeeze(0).contiguous(memory_format=torch.channels_last)
+                self.parameters[name] = filters.unsqueeze(0).requires_grad_()
+
     def in_float32(self) -> Stack:
         """The same networks on the same tensors, whose calls are not rounded."""
         if not self.bf16:
