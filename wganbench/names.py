@@ -506,6 +506,7 @@ NAMES: dict[str, dict[str, Entry]] = {
         "rank_correlation": Entry(
             f"{_OVER_STEPS}:rank_correlation", OfToOptions, scale=Scale(True, -1.0, True, "correlation")
         ),
+        "training_seconds": Entry("wganbench.measures.seconds:training_seconds", scale=_neutral("s")),
         "inception_score": Entry(
             f"{_SCORES}:inception_score", SplitScoreOptions, scale=Scale(True, 1.0, False, "score"), scored=True
         ),

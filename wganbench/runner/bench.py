@@ -14,6 +14,7 @@ from typing import Literal
 import psutil
 import torch
 
+from wganbench.runner.clock import wait_for
 from wganbench.runner.cohort import make_trainer, step_of
 from wganbench.runner.numerics import products
 from wganbench.runner.plain import PlainLoop, unwritten
@@ -112,11 +113,6 @@ def product(device: torch.device, precision: str) -> Callable[[], object]:
 def product_flops(device: torch.device) -> float:
     """Operations of one `product`: a multiplication and an addition for each entry and each term of it."""
     return 2.0 * MATMUL_SIDE[device.type] ** 3
-
-
-def wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 # ---- memory -------------------------------------------------------------------------------------------------------

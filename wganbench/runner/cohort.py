@@ -16,7 +16,8 @@ from wganbench.plan import Cohort, Run
 from wganbench.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
-from wganbench.runner.numerics import Precision
+from wganbench.runner.clock import Clock
+from wganbench.runner.numerics import Precision, products
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
 from wganbench.spec import Component, Setting, scale_of
@@ -133,7 +134,7 @@ def _train(
     cohort: Cohort, device: torch.device, made_by: Provenance, attempt: Attempt, drawn: str | None, note: str | None
 ) -> list[Outcome]:
     traces = [Trace(note=note) for _ in cohort.runs]
-    setting, clock = cohort.runs[0].setting, _Clock()
+    setting, clock = cohort.runs[0].setting, Clock(device)
     observer = None
     try:
         index = next((i for i, run in enumerate(cohort.runs) if run.id == drawn and setting.clouds), None)
@@ -202,17 +203,6 @@ def _fail(traces: Sequence[Trace], why: str) -> None:
             trace.status, trace.note = "failed", why
 
 
-class _Clock:
-    """Wall time of a cohort over all attempts, and whether it is one of captured steps."""
-
-    def __init__(self) -> None:
-        self.started, self.before = time.perf_counter(), 0.0
-        self.captured = False
-
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.started
-
-
 def _loop(
     setting: Setting,
     cohort: Cohort,
@@ -220,25 +210,33 @@ def _loop(
     observer: Observer,
     traces: Sequence[Trace],
     attempt: Attempt,
-    clock: _Clock,
+    clock: Clock,
 ) -> None:
     trainer = make_trainer(setting, cohort.seeds, device)
     for trace in traces:
         trace.data_checksum = getattr(trainer.data, "checksum", None)
     checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
     first = _resume(trainer, traces, checkpoints, clock)
+
+    def look(step: int) -> None:
+        with products(device, "fp32"):  # scores of runs in all precisions are then of one kind
+            observer.look(trainer, step, clock.training_seconds)
+
     if first == 0:
-        observer.look(trainer, 0)
+        look(0)
     attempt.begun(first)
     take_step, clock.captured = step_of(trainer, device, graph=attempt.capture, warn=attempt.warn)
     saved_at = time.monotonic()
+    clock.start()
     for step in range(first + 1, setting.steps + 1):
         take_step()
         if observer.is_due(step):
+            clock.stop()
             _mark_diverged(trainer, traces, step)
-            observer.look(trainer, step)
+            look(step)
             if all(trace.status == "diverged" for trace in traces):
                 return
+            clock.start()
         attempt.reached(step)
         if step == setting.steps:
             return
@@ -247,8 +245,10 @@ def _loop(
         stopping = attempt.stop.reason
         is_due = stopping is not None or time.monotonic() - saved_at >= attempt.checkpoint_seconds
         if is_due and checkpoints is not None and stopping != "overtaken":
+            clock.stop()
             _save(trainer, traces, checkpoints, step, clock)
             saved_at = time.monotonic()
+            clock.start()
         if stopping is not None:
             raise Stopped(step)
 
@@ -267,7 +267,7 @@ def step_of(
 
 
 def _resume(
-    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: _Clock
+    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: Clock
 ) -> int:
     """Goes on from the last checkpoint; its step, or 0 where there is none."""
     saved = checkpoints.latest() if checkpoints is not None else None
@@ -277,7 +277,7 @@ def _resume(
     if before != now and checkpoints is not None:
         checkpoints.say(f"step {saved.step}: scores so far are by {before}, here by {now}; it starts anew")
         return 0
-    clock.before = saved.wall_seconds
+    clock.before, clock.training_seconds = saved.wall_seconds, saved.training_seconds
     trainer.restore(saved.trainer)
     for trace, state in zip(traces, saved.traces, strict=True):
         trace.restore(state)
@@ -285,14 +285,15 @@ def _resume(
 
 
 def _save(
-    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints, step: int, clock: _Clock
+    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints, step: int, clock: Clock
 ) -> None:
     try:
         state = trainer.state()
     except ValueError as error:  # a stranger's optimiser may keep what no checkpoint can hold
         checkpoints.say(f"no checkpoint at step {step}: {error}")
         return
-    checkpoints.save(Checkpoint(step, clock.seconds(), state, [trace.state() for trace in traces]))
+    traced = [trace.state() for trace in traces]
+    checkpoints.save(Checkpoint(step, clock.seconds(), clock.training_seconds, state, traced))
 
 
 def _mark_diverged(trainer: Trainer | CriticTrainer, traces: Sequence[Trace], step: int) -> None:

@@ -105,6 +105,7 @@ class Observer:
         self.measures = {label: resolve.measure(use.measure) for label, use in setting.measures.items()}
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
+        self._training_seconds = 0.0
         self._real: Seen | None = None
         self._grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
@@ -118,9 +119,11 @@ class Observer:
         return step in self._any
 
     @torch.no_grad()
-    def look(self, trainer: Trainer | CriticTrainer, step: int) -> None:
+    def look(self, trainer: Trainer | CriticTrainer, step: int, training_seconds: float = 0.0) -> None:
+        """Takes what is due at ``step``, that many seconds of training after its beginning."""
         if not self.is_due(step):
             return
+        self._training_seconds = training_seconds
         fakes = _Inputs({"fake": lambda: self._fakes(trainer, step)})  # made when a measure asks for them
         for index, trace in enumerate(self.traces):
             if trace.status != "finished":
@@ -181,6 +184,7 @@ class Observer:
                 "curves": lambda: self.traces[index].curves,
                 "seen": lambda: self._seen(trainer, index, step),
                 "seen_real": lambda: self._seen_real(trainer),
+                "training_seconds": lambda: self._training_seconds,
             }
         )
         return given
