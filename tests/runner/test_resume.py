@@ -168,8 +168,8 @@ def other_threads(patched):
 def other_version(patched):
     provenance = worker.provenance
 
-    def older(device):
-        made_by = provenance(device)
+    def older(device, precision):
+        made_by = provenance(device, precision)
         return made_by.model_copy(update={"libraries": {**made_by.libraries, "torch": "0.4.1"}})
 
     patched.setattr(worker, "provenance", older)
