@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.test_rates import measured
 from wganbench import rates
 from wganbench.cli import SHOWN_VARIANTS, cli
-from wganbench.estimate import Speed, estimate, representatives, time_told, wall
+from wganbench.estimate import Speed, estimate, kind, representatives, time_told, wall
 from wganbench.plan import CPU_CORE_FLOPS, cohorts, expand, step_flops
 from wganbench.spec import load
 
@@ -182,3 +182,8 @@ def test_damaged_rates_are_one_line_and_no_traceback(made, tmp_path):
     path.write_text('{"version": 1, "measured": [')
     printed = plan(code=2)
     assert printed == f"wganbench: {path}: not whole JSON; delete it, 'wganbench plan EXP --calibrate' measures anew\n"
+
+
+def test_rates_of_one_precision_are_not_taken_for_those_of_another():
+    kinds = [kind(load("swissroll", [f"precision='{each}'"]).setting("wgan-gp", "smoke")) for each in ("fp32", "tf32")]
+    assert kinds == ["mlp, penalised", "mlp, penalised, tf32"]

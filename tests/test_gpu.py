@@ -76,18 +76,22 @@ def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant)
         assert outcome.record.provenance.device == torch.cuda.get_device_name()
 
 
+FALLING = ["steps=40", "lr_decay='linear'", "generator_average=0.9"]
 CAPTURED = {
-    "gan": ("gaussians8", "gan"),
-    "wgan-clip": ("gaussians8", "wgan-clip"),
-    "wgan-gp": ("swissroll", "wgan-gp"),
-    "dcgan": ("table2", "dcgan-wgan-gp"),
+    "gan": ("gaussians8", "gan", []),
+    "wgan-clip": ("gaussians8", "wgan-clip", []),
+    "wgan-clip, falling": ("gaussians8", "wgan-clip", FALLING),  # RMSprop
+    "wgan-gp": ("swissroll", "wgan-gp", []),
+    "wgan-gp, falling": ("swissroll", "wgan-gp", FALLING),  # Adam
+    "dcgan": ("table2", "dcgan-wgan-gp", []),
 }
 
 
 def made(case, seeds=(0, 3)):
-    name, variant = CAPTURED[case]
+    name, variant, overrides = CAPTURED[case]
     profile = "quick" if name == "table2" else "smoke"
-    return make_trainer(load(name).setting(variant, profile), seeds[: 1 if case == "dcgan" else None], CUDA)
+    setting = load(name, overrides).setting(variant, profile)
+    return make_trainer(setting, seeds[: 1 if case == "dcgan" else None], CUDA)
 
 
 def assert_close(one, other):
@@ -96,6 +100,36 @@ def assert_close(one, other):
     for name, stack in one.networks.items():
         for weights, theirs in zip(stack.parameters.values(), other.networks[name].parameters.values(), strict=True):
             assert (weights - theirs).norm() <= 1e-3 * theirs.norm() + 1e-5
+    for weights, theirs in zip(one.sampled.parameters.values(), other.sampled.parameters.values(), strict=True):
+        assert (weights - theirs).norm() <= 1e-3 * theirs.norm() + 1e-5
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_image_networks_on_tensor_cores_lie_channels_last_and_step_as_in_float32(precision):
+    exact, rounded = (
+        make_trainer(load("table2", [f"precision='{each}'"]).setting("dcgan-wgan-gp", "quick"), [0], CUDA)
+        for each in ("fp32", precision)
+    )
+    for trainer, how in ((exact, "fp32"), (rounded, precision)):
+        with numerics(CUDA, 1, precision=how):
+            trainer.advance()
+            trainer.compute()
+    filters = [tensor for tensor in rounded.critic.parameters.values() if tensor.ndim == 5]
+    assert all(tensor[0].is_contiguous(memory_format=torch.channels_last) for tensor in filters)
+    assert all(tensor.grad[0].stride() == tensor[0].stride() for tensor in filters)
+    torch.testing.assert_close(rounded.critic_loss, exact.critic_loss, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_captured_steps_on_tensor_cores_are_the_eager_ones(precision):
+    setting = load("table2", [f"precision='{precision}'"]).setting("dcgan-wgan-gp", "quick")
+    with numerics(CUDA, 1, precision=precision):
+        eager, captured = make_trainer(setting, [0], CUDA), make_trainer(setting, [0], CUDA)
+        step = capture(captured)
+        eager.step()
+        step()
+    for name, loss in eager.losses.items():
+        torch.testing.assert_close(captured.losses[name], loss, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("case", CAPTURED)

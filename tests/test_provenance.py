@@ -9,7 +9,8 @@ import torch
 from torch.backends import cudnn
 
 from wganbench.record import Provenance
-from wganbench.runner.numerics import convolutions_are_rounded, numerics
+from wganbench.runner.bench import in_float32
+from wganbench.runner.numerics import convolutions_are_rounded, numerics, products
 from wganbench.runner.provenance import provenance
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
@@ -71,6 +72,33 @@ def test_a_training_on_a_card_is_in_float32_whatever_was_set_before_and_that_is_
         assert not torch.backends.cuda.matmul.allow_tf32
     assert torch.get_float32_matmul_precision() == "medium"
     assert cudnn.allow_tf32
+
+
+@pytest.mark.parametrize(("precision", "told"), [("fp32", "float32"), ("tf32", "tf32"), ("bf16", "bfloat16")])
+def test_a_training_on_a_card_has_the_precision_that_is_asked_for_and_its_record_says_so(precision, told):
+    cudnn.allow_tf32 = precision != "tf32"
+    with numerics(CARD, 1, precision=precision):
+        made = provenance(CARD, precision)
+        assert (made.precision, made.convolutions) == (told, told)
+        assert torch.backends.cuda.matmul.allow_tf32 == cudnn.allow_tf32 == (precision == "tf32")
+        with products(CARD, "fp32"):
+            assert provenance(CARD).precision == provenance(CARD).convolutions == "float32"
+        assert torch.backends.cuda.matmul.allow_tf32 == cudnn.allow_tf32 == (precision == "tf32")
+    assert cudnn.allow_tf32 == (precision != "tf32")
+
+
+def test_a_plain_step_is_in_float32_beside_a_runner_that_is_not():
+    seen = []
+    with numerics(CARD, 1, precision="tf32"):
+        in_float32(lambda: seen.append(provenance(CARD)), CARD)()
+        assert provenance(CARD).precision == "tf32"
+    assert [(made.precision, made.convolutions) for made in seen] == [("float32", "float32")]
+
+
+def test_bfloat16_is_told_on_the_cpu_as_well_and_tf32_is_not_there():
+    told = {precision: provenance(CPU, precision) for precision in ("tf32", "bf16")}
+    assert (told["bf16"].precision, told["bf16"].convolutions) == ("bfloat16", "bfloat16")
+    assert (told["tf32"].precision, told["tf32"].convolutions) == ("float32", "float32")
 
 
 def test_on_the_cpu_the_precision_stays_as_it_is():

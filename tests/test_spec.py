@@ -187,9 +187,15 @@ def test_a_component_is_replaced_when_its_name_changes_and_completed_when_it_doe
     assert made.setting("wgan", "paper").critic_optimizer.options == {"lr": 1e-4, "alpha": 0.99, "eps": 1e-8}
 
 
-@pytest.mark.parametrize("undone", ["constraint", "unroll"])
+@pytest.mark.parametrize("undone", ["constraint", "unroll", "lr_decay", "generator_average"])
 def test_none_undoes_what_is_inherited(write, undone):
-    top = 'version = 1\nunroll = { steps = 2, order = "first" }\nconstraint = { name = "clip", clip_value = 1 }'
+    top = """
+version = 1
+unroll = { steps = 2, order = "first" }
+constraint = { name = "clip", clip_value = 1 }
+lr_decay = "linear"
+generator_average = 0.5
+"""
     made = load(write("version = 1", top), [f"variants.gan.{undone}=none"])
     assert getattr(made.setting("gan", "paper"), undone) is None
     assert getattr(made.setting("wgan", "paper"), undone) is not None
@@ -541,6 +547,8 @@ def test_a_digest_is_the_same_everywhere():
             "unroll = { steps = 1, order = 'second' }",
             "variants.wgan, unroll: second order is written for",
         ),
+        ("version = 1", "version = 1\ngenerator_average = 1.0", "generator_average: must be less than 1, got 1.0"),
+        ("version = 1", 'version = 1\nlr_decay = "cosine"', "lr_decay: must be 'linear', got 'cosine'"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_its_value_and_what_would_be_right(write, old, new, line):

@@ -81,6 +81,14 @@ def test_it_has_the_folders_name_and_digest_the_originals_size_and_scaling_and_n
     assert str(folder.parent) not in found.model_dump_json()
 
 
+def test_it_is_flipped_where_the_original_is(spec, folder):
+    flipped = load(spec, ['variants."wgan.1".data.flips=true'])
+    (text,) = overrides(flipped, {"cifar10": folder}, "quick")
+    data = load(spec, [text]).setting("wgan.1", "quick").data
+    assert data == substitute(cifar10(size=4, scaling="256-dequantised", flips=True), folder)
+    assert data.options["flips"] is True
+
+
 def test_in_the_place_of_digits_it_is_grey(folder):
     found = substitute(Component.resolve("data set", "mnist"), folder)
     assert {key: found.options[key] for key in ("size", "channels", "scaling")} == {

@@ -20,12 +20,13 @@ NOT_KNOWN = "–"
 
 
 def kind(setting: Setting) -> str:
-    """What the rate of a step depends on beside its size: the critic's network, and whether a penalty is trained on.
+    """What a step's rate depends on beside its size: the critic's network, whether a penalty is trained on, precision.
 
     The gradient of a gradient takes several times the operators for the same arithmetic.
     """
     penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
-    return f"{setting.critic.name}, penalised" if penalised else setting.critic.name
+    rounded = setting.precision if setting.precision != "fp32" else ""
+    return ", ".join(filter(None, [setting.critic.name, "penalised" * penalised, rounded]))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,18 @@ Split = Literal["train", "test"]
 Scaling = Literal["255", "256-dequantised", "unit"]
 
 
-class ImageOptions(Options):
+class FlippableOptions(Options):
+    """``flips`` is left out where it is false, what it was before it could be said: ids and records of then stay."""
+
+    flips: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        table: dict[str, Any] = serialize(self)
+        return {key: value for key, value in table.items() if value or key != "flips"}
+
+
+class ImageOptions(FlippableOptions):
     split: Split = "train"
     size: Annotated[int, Field(ge=1, le=32)] = 32
     scaling: Scaling = "255"
@@ -106,7 +117,7 @@ class MnistOptions(ImageOptions):
     scaling: Scaling = "unit"
 
 
-class ImageFolderOptions(Options):
+class ImageFolderOptions(FlippableOptions):
     folder: FolderName
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     split: Split = "train"
@@ -527,6 +538,9 @@ NAMES: dict[str, dict[str, Entry]] = {
             scale=Scale(False, float("inf"), False, "score"),
             reads=("of",),
             alike=True,
+        ),
+        "training_seconds": Entry(
+            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s")
         ),
         "inception_score": Entry(f"{_SCORES}:inception_score", SplitScoreOptions, scale=_SCORE, scored=True),
         "inception_score_spread": Entry(

@@ -105,8 +105,8 @@ class Provenance(Model):
         deterministic: Whether torch was held to deterministic algorithms.
         commit: Of wganbench's checkout; None for an installed package.
         dirty: Whether that checkout had uncommitted changes; None where there is none.
-        precision: The least that torch was allowed in products of float32 matrices.
-        convolutions: The least that it was allowed in convolutions of float32, which CUDA alone has in TF32.
+        precision: The least that matrix products of the training were in.
+        convolutions: The least that its convolutions were in; TF32 is CUDA's alone.
         libraries: Versions by package name.
         started: UTC, ISO 8601, to the microsecond: what tells a run that was trained anew, with equal numbers, from the
             one before. To the second in older records.
@@ -121,7 +121,7 @@ class Provenance(Model):
     libraries: dict[Text, Text]
     started: Text
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    convolutions: Literal["float32", "tf32"] = "float32"
+    convolutions: Literal["float32", "tf32", "bfloat16"] = "float32"
     captured: bool = False
 
     @model_serializer(mode="wrap")

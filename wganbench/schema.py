@@ -129,6 +129,9 @@ def _setting_fields(definitions: Schema) -> Schema:
             fields[key] = {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}], **fields[key]}
     for key in ("unroll", "auxiliary_classifier"):
         fields[key] |= {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}]}
+    for key in ("lr_decay", "generator_average"):
+        own = {name: fields[key].pop(name) for name in fields[key].keys() - {"description"}}
+        fields[key] = {"anyOf": [{"const": "none"}, own], **fields[key]}
     definitions["Unrolling"].pop("required")  # a variant may change one of two
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in names.NAMES["measure"]}

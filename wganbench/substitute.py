@@ -16,6 +16,7 @@ from wganbench.data.shelf import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError, SpecError
 from wganbench.names import suggest
 from wganbench.spec import Component, Experiment, short
+from wganbench.spec.models import Table
 
 Substitutes = Mapping[str, Path]
 """Folders by the name of the set that they stand in for."""
@@ -39,7 +40,7 @@ def parse(texts: Iterable[str]) -> dict[str, Path]:
 
 
 def substitute(component: Component, folder: Path, digest: str | None = None) -> Component:
-    """The folder in the place of an image set: at its size and scaling, under a name of its own.
+    """The folder in the place of an image set: at its size and scaling, flipped as it is, under a name of its own.
 
     Args:
         component: One of ``IMAGE_SETS``.
@@ -52,8 +53,8 @@ def substitute(component: Component, folder: Path, digest: str | None = None) ->
     for split, files in original.files.items():
         if files and all((folder / file).exists() for file in files):
             raise DataError(f"{folder}: holds {component.name} itself ({split}); --data-dir {folder} takes it so")
-    asked = {
-        **{key: component.options[key] for key in ("split", "size", "scaling")},
+    asked: Table = {
+        **{key: component.options[key] for key in ("split", "size", "scaling", "flips") if key in component.options},
         "folder": folder.name,
         "channels": original.shape[0],
     }

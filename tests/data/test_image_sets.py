@@ -93,8 +93,25 @@ def test_a_folder_is_named_and_not_led_to(folder):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("size", 64), ("size", 0), ("scaling", "256"), ("split", "valid"), ("path", "/data")]
+    ("option", "value"),
+    [("size", 64), ("size", 0), ("scaling", "256"), ("split", "valid"), ("path", "/data"), ("flips", 1)],
 )
 def test_a_spec_with_a_wrong_option_is_refused(option, value):
     with pytest.raises(ValueError, match=f"(^|')({option})"):
         Component.resolve("data set", {"name": "cifar10", option: value})
+
+
+@pytest.mark.parametrize("name", ["shapes10", "cifar10", "mnist", "imagenet32", "image_folder"])
+def test_flips_are_in_the_options_only_where_they_are_asked_for(name):
+    named = {"name": name, **({"folder": "faces"} if name == "image_folder" else {})}
+    plain, unasked, asked = (
+        Component.resolve("data set", {**named, **how}) for how in ({}, {"flips": False}, {"flips": True})
+    )
+    assert plain == unasked
+    assert "flips" not in plain.options
+    assert asked.options == {**plain.options, "flips": True}
+
+
+def test_an_opened_set_flips_as_it_is_asked_to(few_shapes):
+    assert image_sets.shapes10(flips=True).flips
+    assert not image_sets.shapes10().flips

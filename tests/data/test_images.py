@@ -91,6 +91,46 @@ def test_an_unknown_scaling_is_refused():
         images("256")
 
 
+def pairs(n, flips, scaling="unit"):
+    """Images of two pixels, 0 and 255, which are never the same reversed."""
+    pixels = np.tile(np.array([[[[0, 255]]]], np.uint8), (n, 1, 1, 1))
+    return Images.of("pairs", Decoded(pixels, np.zeros(n, np.int64), "0" * 64), scaling, flips)
+
+
+def test_half_of_what_training_takes_is_reversed_and_nothing_that_is_drawn():
+    n = 10_000
+    data, rng = pairs(n, flips=True), seeded()
+    x = data.take(torch.arange(n), rng)[:, 0, 0]
+    kept, mirrored = (x == torch.tensor([0.0, 1.0])).all(1), (x == torch.tensor([1.0, 0.0])).all(1)
+    assert (kept | mirrored).all()
+    assert mirrored.double().mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(n))
+    assert not torch.equal(data.take(torch.arange(n), rng)[:, 0, 0], x), "the coins of two draws are the same"
+    assert (data.draw(100, rng)[:, 0, 0] == torch.tensor([0.0, 1.0])).all()
+
+
+def test_a_reversed_image_is_reversed_from_left_to_right_alone_and_noise_is_laid_over_it():
+    pixels = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
+    data = Images.of("grid", Decoded(pixels, np.zeros(2, np.int64), "0" * 64), "255", flips=True)
+    plain = 2 * (torch.from_numpy(pixels).float() / 255 - 0.5)
+    seen = set()
+    for seed in range(8):
+        for image, original in zip(data.take(torch.arange(2), seeded(seed)), plain, strict=True):
+            seen.add(torch.equal(image, original))
+            assert torch.equal(image, original) or torch.equal(image, original.flip(2))
+    assert seen == {True, False}
+    noisy = pairs(50, flips=True, scaling="256-dequantised").take(torch.arange(50), seeded())
+    offset = (noisy - torch.where(noisy > 0, 2 * (255 / 256 - 0.5), -1.0)) * 128
+    assert offset.min() >= -1e-4 and offset.max() <= 1 + 1e-4
+    assert len(offset.unique()) == offset.numel()
+
+
+def test_without_flips_no_coin_is_thrown():
+    data, rng = pairs(5, flips=False), seeded()
+    before = rng.get_state()
+    assert torch.equal(data.take(torch.arange(5), rng), data.draw(5, seeded(1)))
+    assert torch.equal(rng.get_state(), before)
+
+
 @pytest.mark.gpu
 def test_on_a_card_bytes_lie_there_and_order_and_draws_are_made_there():
     data = images("256-dequantised").to("cuda")

@@ -55,7 +55,9 @@ def said():
 
 
 def checkpoint(step):
-    return Checkpoint(step, step / 8, {"weight": torch.full((2, 3), float(step))}, [{"n": step}, {"n": -step}])
+    return Checkpoint(
+        step, step / 8, step / 16, {"weight": torch.full((2, 3), float(step))}, [{"n": step}, {"n": -step}]
+    )
 
 
 def filled(folder, *steps, identity=IDENTITY):
@@ -86,7 +88,8 @@ def signed(content):
 def test_the_newest_comes_back_as_it_was_saved(folder, said):
     filled(folder, 3, 1500)
     found = Checkpoints(folder, IDENTITY, said.append).latest()
-    assert (found.step, found.wall_seconds, found.traces) == (1500, 187.5, [{"n": 1500}, {"n": -1500}])
+    assert (found.step, found.wall_seconds, found.training_seconds) == (1500, 187.5, 93.75)
+    assert found.traces == [{"n": 1500}, {"n": -1500}]
     assert torch.equal(found.trainer["weight"], torch.full((2, 3), 1500.0))
     assert (folder / "checkpoint-00001500.pt").exists()
     assert said == []
@@ -300,12 +303,13 @@ def test_code_in_a_file_whose_checksum_is_right_never_runs(folder, said, tmp_pat
         b"3",
         b"[]",
         b"{}",
-        b'{"step": 2, "wall_seconds": 1.0}',
-        b'{"step": null, "wall_seconds": 1.0, "identity": {}}',
-        b'{"step": Infinity, "wall_seconds": 1.0, "identity": {}}',
-        b'{"step": 2, "wall_seconds": 1.0, "identity": 5}',
-        b'{"step": 2, "wall_seconds": 1.0, "identity": {}}',
-        b'{"step": 2, "wall_seconds": 1.0, "identity": {"drawn": {"a": "b\\nc"}}}',
+        b'{"step": 2, "wall_seconds": 1.0, "training_seconds": 1.0}',
+        b'{"step": 2, "wall_seconds": 1.0, "training_seconds": null, "identity": {}}',
+        b'{"step": null, "wall_seconds": 1.0, "training_seconds": 1.0, "identity": {}}',
+        b'{"step": Infinity, "wall_seconds": 1.0, "training_seconds": 1.0, "identity": {}}',
+        b'{"step": 2, "wall_seconds": 1.0, "training_seconds": 1.0, "identity": 5}',
+        b'{"step": 2, "wall_seconds": 1.0, "training_seconds": 1.0, "identity": {}}',
+        b'{"step": 2, "wall_seconds": 1.0, "training_seconds": 1.0, "identity": {"drawn": {"a": "b\\nc"}}}',
         b"[" * 100_000,
         b'{"step": ' + b"1" * 10_000 + b"}",
     ],
@@ -486,7 +490,7 @@ def test_a_trace_comes_back_bit_for_bit(folder):
         steps_done=7,
     )
     identity = replace(IDENTITY, runs=("a-s0",))
-    Checkpoints(folder, identity).save(Checkpoint(7, 1.0, {}, [trace.state()]))
+    Checkpoints(folder, identity).save(Checkpoint(7, 1.0, 0.5, {}, [trace.state()]))
     (state,) = Checkpoints(folder, identity).latest().traces
     other = Trace()
     other.restore(state)
@@ -564,7 +568,7 @@ def observed(cohort, steps, folder, stop_after=()):
         for step in range(first + 1, end + 1):
             trainer.step()
             observer.look(trainer, step)
-        checkpoints.save(Checkpoint(end, 0.0, trainer.state(), [trace.state() for trace in traces]))
+        checkpoints.save(Checkpoint(end, 0.0, 0.0, trainer.state(), [trace.state() for trace in traces]))
         first = end
     return [(trace.curves, trace.kept, observer.pack(index)) for index, trace in enumerate(traces)]
 

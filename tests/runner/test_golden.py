@@ -32,7 +32,9 @@ def one_step(run: Run) -> dict[str, float]:
     assert record.status == "finished", record.note
     labels = ("critic_loss", "generator_loss") if run.setting.fixed_generator is None else ("critic_loss",)
     losses = {label: record.curves[label].values[0] for label in labels}
-    return {label: value for label, value in {**losses, **record.measures}.items() if value is not None}
+    timed = {label for label, use in run.setting.measures.items() if use.measure.name == "training_seconds"}
+    values = {label: value for label, value in {**losses, **record.measures}.items() if label not in timed}
+    return {label: value for label, value in values.items() if value is not None}
 
 
 RUNS = planned()

@@ -66,15 +66,16 @@ def test_every_seed_keeps_a_grid_of_its_own_images(imaged, tmp_path):
     assert len(np.unique(first, axis=0)) == 64
 
 
-def test_a_grid_is_of_the_last_step_and_in_whole_numbers_as_they_are_scored(imaged, tmp_path):
+@pytest.mark.parametrize("overrides", [[], ["generator_average=0.5", "generator_optimizer.lr=0.1"]])
+def test_a_grid_is_of_the_last_step_and_in_whole_numbers_as_they_are_scored(imaged, tmp_path, overrides):
     store = Store(tmp_path / "results")
-    record = train(imaged, store)[0]
+    record = train(imaged, store, overrides=overrides)[0]
     trainer = make_trainer(record.setting, [0], CPU)
     for _ in range(record.setting.steps):
         trainer.step()
     latent = torch.randn(BATCH, 3, generator=generator(0, "grid latent"))
     with torch.no_grad():
-        made = trainer.generator.of_seed(0)(latent)[:64]
+        made = (trainer.average or trainer.generator).of_seed(0)(latent)[:64]
     expected = ((made + 1) * (255.99 / 2)).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     (content,) = kept(store, record).values()
     assert np.abs(cells(content).astype(int) - expected.numpy().astype(int)).max() <= 1  # trained beside another seed

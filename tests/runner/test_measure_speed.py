@@ -225,3 +225,9 @@ def test_stacks_of_a_setting_are_tried_for_a_moment(tiny, monkeypatch):
     assert isinstance(found, Suggestion)
     assert [each.stack for each in found.tried] == [1, 2]
     assert all(each.gain > 0 and each.seed_steps > 0 for each in found.tried)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_matrices_are_multiplied_in_the_precision_of_the_setting(monkeypatch, precision, dtype):
+    monkeypatch.setitem(bench.MATMUL_SIDE, "cpu", 4)
+    assert bench.product(CPU, precision)().dtype == dtype

@@ -65,6 +65,19 @@ def test_measures_see_the_critic_in_both_forms_and_the_curves_so_far(tiny, tmp_p
     assert record.measures["looking:look"] == 5  # two measures before it, itself, and two losses
 
 
+def test_where_the_generator_is_averaged_measures_see_the_average(tiny, tmp_path, look):
+    """An average that keeps all but nothing of its past shows the first generator, and the losses are those without."""
+    losses = []
+    for place, extra in enumerate(("", "generator_average = 0.9999999999\n", "generator_optimizer.lr = 1e-30\n")):
+        path = tiny(f"{look}\n[variants.plain]\n{extra}", f"tiny{place}")
+        (record,) = execute(path, Store(tmp_path / str(place)), seeds=[0], variants=["plain"])
+        losses.append((record.curves["critic_loss"].values, record.curves["generator_loss"].values))
+    _, trained, _, averaged, _, still = (given["fake"] for given in seen())
+    assert losses[0] == losses[1] != losses[2]
+    torch.testing.assert_close(averaged, still, rtol=1e-6, atol=1e-7)
+    assert (trained - still).abs().max() > 1e-4
+
+
 def test_every_seed_keeps_its_pictures_and_the_first_its_samples(tiny, tmp_path):
     store = Store(tmp_path / "results")
     records = execute(tiny(PICTURES), store, seeds=[3, 5], variants=["gp"])

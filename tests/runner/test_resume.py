@@ -96,6 +96,22 @@ def test_stopped_twice_and_gone_on_with_it_ends_as_if_nothing_had_been(training,
     assert left_behind(tmp_path) == []
 
 
+def test_a_training_whose_rates_fall_and_that_is_averaged_goes_on_as_if_nothing_had_been(
+    tmp_path, monkeypatch, undisturbed
+):
+    asked = {"overrides": [STEPS, "lr_decay='linear'", "generator_average=0.8"]}
+    straight, store = Store(tmp_path / "straight"), Store(tmp_path / "stopped")
+    expected = told(straight, train(TRAININGS[5], straight, **asked))
+    train_until(3, TRAININGS[5], store, monkeypatch, **asked)
+    train_until(7, TRAININGS[5], store, monkeypatch, **asked)
+    assert told(store, train(TRAININGS[5], store, **asked)) == expected
+    losses, steady = (
+        [record["curves"]["critic_loss"] for record, _ in each.values()]
+        for each in (expected, undisturbed(TRAININGS[5]))
+    )
+    assert losses != steady
+
+
 def test_a_worker_goes_on_with_what_this_process_began(tmp_path, monkeypatch, undisturbed):
     store, training = Store(tmp_path), TRAININGS[0]
     train_until(4, training, store, monkeypatch)
@@ -152,8 +168,8 @@ def other_threads(patched):
 def other_version(patched):
     provenance = worker.provenance
 
-    def older(device):
-        made_by = provenance(device)
+    def older(device, precision):
+        made_by = provenance(device, precision)
         return made_by.model_copy(update={"libraries": {**made_by.libraries, "torch": "0.4.1"}})
 
     patched.setattr(worker, "provenance", older)

@@ -143,6 +143,14 @@ def test_a_network_that_cannot_be_stacked_is_trained_seed_by_seed_and_says_why(t
     assert all(record.note.startswith("trained alone: ") and record.cohort == [record.id] for record in records)
 
 
+def test_seeds_in_bfloat16_are_trained_one_after_the_other_and_their_records_say_so(tiny, tmp_path):
+    path, store = tiny('[variants.rounded]\nprecision = "bf16"\n'), Store(tmp_path / "results")
+    records = execute(path, store, seeds=[0, 1], variants=["rounded"])
+    assert [record.status for record in records] == ["finished", "finished"]
+    assert all(record.note.startswith("trained alone: vmap, by which seeds are stacked, ") for record in records)
+    assert {(record.provenance.precision, record.provenance.convolutions) for record in records} == {("bfloat16",) * 2}
+
+
 @pytest.mark.parametrize(
     ("source", "names", "says"),
     [

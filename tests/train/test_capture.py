@@ -93,6 +93,27 @@ def test_it_begins_at_the_beginning_as_well_and_goes_on_from_a_checkpoint():
     assert now == held, "a graph writes into the tensors that it was captured with"
 
 
+def test_rates_that_fall_do_so_in_captured_steps_and_after_what_was_checked():
+    setting = small(load("swissroll", ["lr_decay='linear'"]).setting("wgan-gp", "smoke"))
+    plain, captured = (make_trainer(setting, SEEDS, CPU) for _ in range(2))
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in captured.optimizers]
+    step = capture(captured, by_itself)
+    for _ in range(3):
+        plain.step()
+        step()
+    assert same(plain, captured)
+    assert (plain.steps_done, captured.steps_done) == (3, 3)
+    now = [optimizer.param_groups[0]["lr"] for optimizer in captured.optimizers]
+    assert [id(rate) for rate in now] == [id(rate) for rate in rates]
+
+
+def test_a_rate_that_falls_as_a_number_is_told_of_beforehand():
+    trainer = make_trainer(small(load("swissroll", ["lr_decay='linear'"]).setting("wgan-gp", "smoke")), SEEDS, CPU)
+    trainer.critic_optimizer = torch.optim.Adam(list(trainer.critic.parameters.values()), lr=0.1, foreach=True)
+    with pytest.raises(NotCapturedError, match=r"^Adam with foreach takes no learning rate that falls in a graph$"):
+        capture(trainer, by_itself)
+
+
 def cannot(trainer):
     trainer.compute()
     raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore of it")

@@ -14,6 +14,7 @@ from wganbench.data.images import Images
 from wganbench.data.toy import gaussian_ring, swiss_roll
 from wganbench.networks.mlp import Mlp
 from wganbench.train.critic import CriticTrainer
+from wganbench.train.decay import begin
 from wganbench.train.method import Method, Unroll
 from wganbench.train.stack import Stack, build
 from wganbench.train.state import copy_plain
@@ -48,6 +49,12 @@ def make_images():
     return Images("dots", pixels, torch.zeros(19, dtype=torch.int64), "0" * 64, "256-dequantised")
 
 
+def falling(params):
+    optimizer = ADAM(params)
+    begin(optimizer)
+    return optimizer
+
+
 GAN, WGAN = objectives.NonSaturating(), objectives.Wasserstein()
 PENALISED = Method(WGAN, penalty=lipschitz.gradient_penalty, n_critic=2)
 DRAWN = {"data", "latent"}
@@ -56,6 +63,7 @@ CASES = {  # how it is trained, what it is built with, which streams it draws fr
     "gan": (Method(GAN), {}, DRAWN),
     "gan, plain Adam": (Method(GAN), {"optimizer": PLAIN_ADAM}, DRAWN),
     "gan, RMSprop": (Method(GAN), {"optimizer": RMSPROP}, DRAWN),
+    "gan, rates that fall": (Method(GAN, decay_steps=9), {"optimizer": falling}, DRAWN),
     "gan on the roll": (Method(GAN), {"data": swiss_roll}, DRAWN),
     "a buffer": (Method(GAN), {"critic": Counting}, DRAWN),
     "unrolled, first order": (Method(GAN, unroll=Unroll(3, "first")), {}, DRAWN),
@@ -178,6 +186,8 @@ def parts(case):
         yield "networks", name, "moments"
     yield from (("streams", name) for name in CASES[case][2])
     yield from (("epochs", name) for name in make(case).epochs)
+    if CASES[case][0].decay_steps is not None:
+        yield ("steps_done",)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -261,6 +271,10 @@ def with_a_strange_moment(state):
     state["networks"]["critic"]["moments"][99] = {}
 
 
+def with_a_strange_count(state):
+    state["steps_done"] = -1
+
+
 def in_double(state):
     own = state["networks"]["generator"]["parameters"]
     own["layers.0.bias"] = own["layers.0.bias"].double()
@@ -289,6 +303,7 @@ WEIGHT = "state.networks.critic.parameters.layers.0.weight"
             with_short_moments,
             "state.networks.critic.moments.0.exp_avg: float32 (3, 6), here float32 (3, 6, 2); ",
         ),
+        ({}, with_a_strange_count, "state.steps_done: -1, here a number from 0; "),
         ({}, with_a_strange_moment, "state.networks.critic.moments.99: of a parameter unknown here; "),
     ],
 )

@@ -13,43 +13,46 @@ from wganbench.data.shelf import data_folder, decoded_folder
 from wganbench.errors import DataError
 
 
-def shapes10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255") -> Images:
+def shapes10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
     """Ten classes of drawn shapes, 50,000 to train and 10,000 to test on; drawn here, once.
 
     Args:
         split: Which images.
         size: Side in pixels; smaller than 32 they are box-averaged.
         scaling: See `wganbench.data.images.Scaling`.
+        flips: Whether training sees each image reversed left to right half of the time.
     """
     _check_size("shapes10", size, shapes.SIDE)
-    return _open(shapes.recipe(split, size), scaling)
+    return _open(shapes.recipe(split, size), scaling, flips)
 
 
-def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255") -> Images:
+def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
     """CIFAR-10 (Krizhevsky 2009): 50,000 images to train and 10,000 to test on, ten classes.
 
     Args:
         split: Which images.
         size: Side in pixels; smaller than 32 they are box-averaged.
         scaling: See `wganbench.data.images.Scaling`.
+        flips: Whether training sees each image reversed left to right half of the time.
     """
     _check_size("cifar10", size, originals.SIDES["cifar10"])
-    return _open(originals.cifar10(split, size), scaling)
+    return _open(originals.cifar10(split, size), scaling, flips)
 
 
-def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit") -> Images:
+def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", flips: bool = False) -> Images:
     """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on.
 
     Args:
         split: Which images.
         size: Side in pixels; smaller than 28 they are box-averaged.
         scaling: See `wganbench.data.images.Scaling`; the default is that of ``gan_mnist.py``.
+        flips: Whether training sees each image reversed left to right half of the time.
     """
     _check_size("mnist", size, originals.SIDES["mnist"])
-    return _open(originals.mnist(split, size), scaling)
+    return _open(originals.mnist(split, size), scaling, flips)
 
 
-def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "255") -> Images:
+def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
     """ImageNet 32×32 (Chrabaszcz et al. 2017): 1,281,167 images to train and 50,000 to test on, 1,000 classes.
 
     Gulrajani et al. use van den Oord's of 2016, which was made by another averaging: 1,281,149 and 49,999 images.
@@ -58,9 +61,10 @@ def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "25
         split: Which images.
         size: Side in pixels; smaller than 32 they are box-averaged.
         scaling: See `wganbench.data.images.Scaling`.
+        flips: Whether training sees each image reversed left to right half of the time.
     """
     _check_size("imagenet32", size, batches.SIDE)
-    return _open(batches.recipe(split, size), scaling)
+    return _open(batches.recipe(split, size), scaling, flips)
 
 
 def image_folder(
@@ -71,6 +75,7 @@ def image_folder(
     size: int | None = None,
     channels: Literal[1, 3] = 3,
     scaling: Scaling = "255",
+    flips: bool = False,
 ) -> Images:
     """A folder of images in the data folder, one folder a class, with ``train`` and ``test`` above these or not.
 
@@ -82,15 +87,16 @@ def image_folder(
             size, as they are.
         channels: 1 for grey, 3 for red, green and blue.
         scaling: See `wganbench.data.images.Scaling`.
+        flips: Whether training sees each image reversed left to right half of the time.
     """
     there = data_folder() / folder
     key = digest or folders.digest(there)
     recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
-    return _open(recipe, scaling)
+    return _open(recipe, scaling, flips)
 
 
-def _open(recipe: Recipe, scaling: Scaling) -> Images:
-    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling)
+def _open(recipe: Recipe, scaling: Scaling, flips: bool) -> Images:
+    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips)
 
 
 def _check_size(name: str, size: int, native: int) -> None:

@@ -30,6 +30,7 @@ class Images:
         labels: Shape ``(n,)``, int64, from 0, on the same device.
         checksum: SHA-256 of all of them before any scaling, 64 hexadecimal digits; for the record.
         scaling: See `Scaling`.
+        flips: Whether `take` reverses images left to right, each with probability 1/2.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Images:
     labels: Tensor
     checksum: str
     scaling: Scaling = "255"
+    flips: bool = False
 
     def __post_init__(self) -> None:
         if self.scaling not in get_args(Scaling):
@@ -44,9 +46,10 @@ class Images:
             raise DataError(f"{self.name}, scaling: must be one of {known}, got {self.scaling!r}")
 
     @classmethod
-    def of(cls, name: str, decoded: Decoded, scaling: Scaling) -> Images:
+    def of(cls, name: str, decoded: Decoded, scaling: Scaling, flips: bool = False) -> Images:
         """Those of a file, which stays mapped: nothing is read before it is drawn, or moved to another device."""
-        return cls(name, torch.from_numpy(decoded.images), torch.from_numpy(decoded.labels), decoded.checksum, scaling)
+        pixels, labels = torch.from_numpy(decoded.images), torch.from_numpy(decoded.labels)
+        return cls(name, pixels, labels, decoded.checksum, scaling, flips)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -68,7 +71,7 @@ class Images:
             raise DataError(f"{self.name}: has {found}, and the networks have {classes} classes; must be as many")
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Images drawn with replacement, each as likely as any other; what measures use.
+        """Images drawn with replacement, each as likely as any other, never reversed; what measures use.
 
         Args:
             rng: The only source of randomness, on the device of ``pixels``.
@@ -76,7 +79,7 @@ class Images:
         Returns:
             Shape ``(n, channels, height, width)``, float32, on that device.
         """
-        return self.take(self._with_replacement(n, rng), rng)
+        return self._scaled(self.pixels[self._with_replacement(n, rng)], rng)
 
     def draw_labels(self, n: int, rng: torch.Generator) -> Tensor:
         """Labels of the images that `draw` gives for a stream at the same place; ``(n,)``, int64."""
@@ -86,16 +89,24 @@ class Images:
         return torch.randint(len(self), (n,), generator=rng, device=rng.device)
 
     def take(self, indices: Tensor, rng: torch.Generator) -> Tensor:
-        """The images at ``indices``, such as a batch of `wganbench.data.epochs.Epochs`.
+        """The images at ``indices``, such as a batch of `wganbench.data.epochs.Epochs`, as training sees them.
 
         Args:
             indices: Shape ``(n,)``, int64, on the device of ``pixels``; their labels are ``labels[indices]``.
-            rng: Of the noise that ``256-dequantised`` adds; the other scalings leave it as it is.
+            rng: Of the ``flips``, and of the noise that ``256-dequantised`` adds after them; left as it is where there
+                is neither.
 
         Returns:
             Shape ``(n, channels, height, width)``, float32.
         """
-        x = self.pixels[indices].float()
+        pixels = self.pixels[indices]
+        if self.flips:
+            reversed_ = torch.rand(len(pixels), generator=rng, device=rng.device) < 0.5
+            pixels = torch.where(reversed_.view(-1, 1, 1, 1), pixels.flip(-1), pixels)
+        return self._scaled(pixels, rng)
+
+    def _scaled(self, pixels: Tensor, rng: torch.Generator) -> Tensor:
+        x = pixels.float()
         if self.scaling == "unit":
             return x / 255
         if self.scaling == "255":

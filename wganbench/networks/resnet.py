@@ -118,7 +118,7 @@ class UpBlock(nn.Module):
         beside = upsample(self.shortcut(x))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             x = conv(relu(norm(x) if labels is None else norm(x, labels)))
-        return beside + x
+        return x + beside  # the first operand's layout in memory is that of the sum
 
 
 class ResnetCritic(nn.Module):
@@ -197,7 +197,7 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         beside = self.shortcut(mean_pool(x) if self.halves else x)
         x = self.convs[0](x if self.first else relu(self.norms[0](x)))
-        return beside + self.convs[1](relu(self.norms[1](x)))
+        return self.convs[1](relu(self.norms[1](x))) + beside
 
 
 def _convolution(layer: Layer, *, std: float | None = None, spectral: bool = False) -> nn.Module:

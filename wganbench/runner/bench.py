@@ -14,7 +14,9 @@ from typing import Literal
 import psutil
 import torch
 
+from wganbench.runner.clock import wait_for
 from wganbench.runner.cohort import make_trainer, step_of
+from wganbench.runner.numerics import products
 from wganbench.runner.plain import PlainLoop, unwritten
 from wganbench.spec import Setting
 
@@ -26,8 +28,8 @@ MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
 class Bench:
     """A stack of seeds by the runner, one seed by the runner, one seed by a plain loop, and a product of matrices.
 
-    Each way has its own networks and takes one step before it is timed; the stack is first, and alone, so that the
-    memory is its own.
+    The plain loop is in float32, all else in the setting's precision. Each way has its own networks and takes one step
+    before it is timed; the stack is first, and alone, so that the memory is its own.
 
     Args:
         seeds: Of the stack; the first is the one that is trained alone.
@@ -53,7 +55,7 @@ class Bench:
         if len(seeds) > 1:
             self._add("one", as_run(setting, seeds[:1], device)[0])
         if unwritten(setting) is None:
-            self._add("plain", PlainLoop(setting, seeds[0], device).step)
+            self._add("plain", in_float32(PlainLoop(setting, seeds[0], device).step, device))
         self._add("matmul", product(device, setting.precision))
 
     def _add(self, way: str, step: Callable[[], object]) -> None:
@@ -68,6 +70,16 @@ class Bench:
     def rate(self, way: str, n: int) -> float:
         """Steps a second of ``n`` consecutive ones."""
         return n / self.seconds(way, n)
+
+
+def in_float32(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """A plain step in plain float32, whatever the runner is set to beside it."""
+
+    def taken() -> None:
+        with products(device, "fp32"):
+            step()
+
+    return taken
 
 
 def seconds_of(step: Callable[[], object], n: int, device: torch.device) -> float:
@@ -91,7 +103,7 @@ def as_run(
 
 def product(device: torch.device, precision: str) -> Callable[[], object]:
     """A product of two large square matrices, at the precision that the setting is trained in."""
-    side, dtype = MATMUL_SIDE[device.type], torch.bfloat16 if precision.startswith("bf16") else torch.float32
+    side, dtype = MATMUL_SIDE[device.type], torch.bfloat16 if precision == "bf16" else torch.float32
     rng = torch.Generator(device).manual_seed(0)
     a, b = (torch.randn(side, side, generator=rng, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(a)
@@ -101,11 +113,6 @@ def product(device: torch.device, precision: str) -> Callable[[], object]:
 def product_flops(device: torch.device) -> float:
     """Operations of one `product`: a multiplication and an addition for each entry and each term of it."""
     return 2.0 * MATMUL_SIDE[device.type] ** 3
-
-
-def wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 # ---- memory -------------------------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from wganbench.errors import SpecError, WganbenchError
 from wganbench.estimate import kind
 from wganbench.plan import Cohort, step_flops
 from wganbench.rates import Measured, Point, processor_name, torch_version
+from wganbench.runner.clock import wait_for
 from wganbench.runner.cohort import is_out_of_memory, make_trainer
-from wganbench.runner.numerics import numerics
+from wganbench.runner.numerics import numerics, products
 from wganbench.runner.resolve import add_import_folders, import_folders
 
 BLOCKS = 5
@@ -58,7 +59,8 @@ def _measured(cohort: Cohort, device: torch.device, tell: Tell) -> Iterator[Poin
     flops *= len(cohort.runs)
     try:
         trainer = make_trainer(first.setting, cohort.seeds, device)
-        seconds = seconds_a_step(trainer.step, partial(_wait_for, device))
+        with products(device, first.setting.precision):
+            seconds = seconds_a_step(trainer.step, partial(wait_for, device))
     except Exception as error:  # a stranger's object may raise anything
         if isinstance(error, WganbenchError):
             raise
@@ -94,8 +96,3 @@ def _seconds(step: Callable[[], None], wait: Callable[[], None], n: int) -> floa
         step()
     wait()
     return (time.perf_counter() - began) / n
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

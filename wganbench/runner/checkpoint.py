@@ -23,7 +23,7 @@ from wganbench.plan import Cohort
 from wganbench.record import Provenance, leftovers, write_atomically
 from wganbench.train.state import State
 
-MARK = b"wganbench checkpoint 1 "
+MARK = b"wganbench checkpoint 2 "
 """A change of what follows raises the number; checkpoints with another one are passed over."""
 
 KEPT = 2
@@ -78,12 +78,14 @@ class Checkpoint:
     Attributes:
         step: Generator steps done.
         wall_seconds: That these took, over all attempts.
+        training_seconds: Those of training alone.
         trainer: The trainer's `state`.
         traces: The `state` of each run's trace, in the cohort's order.
     """
 
     step: int
     wall_seconds: float
+    training_seconds: float
     trainer: State
     traces: list[State]
 
@@ -145,14 +147,15 @@ class Checkpoints:
         line, _, payload = _content(path).partition(b"\n")
         try:
             about = json.loads(line)
-            step, wall_seconds, theirs = int(about["step"]), float(about["wall_seconds"]), dict(about["identity"])
+            step, theirs = int(about["step"]), dict(about["identity"])
+            seconds = float(about["wall_seconds"]), float(about["training_seconds"])
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise _UnusableError("tells of no run, though its checksum is right") from None
         found = list(_differences(theirs, self.identity.texts()))
         if found:
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
             raise _UnusableError(f"of another run, setting or machine ({'; '.join(found[:5])}{more})")
-        return Checkpoint(step, wall_seconds, *_load(payload, len(self.identity.runs)))
+        return Checkpoint(step, *seconds, *_load(payload, len(self.identity.runs)))
 
 
 class _UnusableError(Exception):
@@ -160,7 +163,8 @@ class _UnusableError(Exception):
 
 
 def _pack(checkpoint: Checkpoint, identity: Identity) -> bytes:
-    about = {"step": checkpoint.step, "wall_seconds": checkpoint.wall_seconds, "identity": identity.texts()}
+    about = {name: getattr(checkpoint, name) for name in ("step", "wall_seconds", "training_seconds")}
+    about["identity"] = identity.texts()
     buffer = io.BytesIO()
     torch.save({"trainer": checkpoint.trainer, "traces": checkpoint.traces}, buffer)
     content = json.dumps(about).encode() + b"\n" + buffer.getvalue()

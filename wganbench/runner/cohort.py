@@ -9,19 +9,22 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
 
 from wganbench.errors import ExtensionError, RecordError
 from wganbench.plan import Cohort, Run
 from wganbench.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
+from wganbench.runner.clock import Clock
 from wganbench.runner.events import EventFiles
+from wganbench.runner.numerics import Precision, products
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.provenance import provenance
-from wganbench.spec import Setting, scale_of
+from wganbench.spec import Component, Setting, scale_of
+from wganbench.train import decay
 from wganbench.train.capture import NotCapturedError, capture
 from wganbench.train.critic import CriticTrainer
 from wganbench.train.method import Auxiliary, Method, Unroll
@@ -121,7 +124,9 @@ def train_cohort(
         RecordError: If the disk refuses a checkpoint.
         ExtensionError: If a name leads to nothing usable here, where it may have elsewhere.
     """
-    yield from _train_in_parts(cohort, device, made_by or provenance(device), attempt or Attempt(), drawn, wanted, None)
+    attempt = attempt or Attempt()
+    made_by = made_by or provenance(device, cohort.runs[0].setting.precision)
+    yield from _train_in_parts(cohort, device, made_by, attempt, drawn, wanted, None)
 
 
 def _train_in_parts(
@@ -168,7 +173,7 @@ def _train(
     cohort: Cohort, device: torch.device, made_by: Provenance, attempt: Attempt, drawn: str | None, note: str | None
 ) -> list[Outcome]:
     traces = [Trace(note=note) for _ in cohort.runs]
-    setting, clock = cohort.runs[0].setting, _Clock()
+    setting, clock = cohort.runs[0].setting, Clock(device)
     observer = None
     events = EventFiles(attempt.tensorboard, [run.id for run in cohort.runs], attempt.warn)
     try:
@@ -242,17 +247,6 @@ def _fail(traces: Sequence[Trace], why: str) -> None:
             trace.status, trace.note = "failed", why
 
 
-class _Clock:
-    """Wall time of a cohort over all attempts, and whether it is one of captured steps."""
-
-    def __init__(self) -> None:
-        self.started, self.before = time.perf_counter(), 0.0
-        self.captured = False
-
-    def seconds(self) -> float:
-        return self.before + time.perf_counter() - self.started
-
-
 def _loop(
     setting: Setting,
     cohort: Cohort,
@@ -261,27 +255,35 @@ def _loop(
     events: EventFiles,
     traces: Sequence[Trace],
     attempt: Attempt,
-    clock: _Clock,
+    clock: Clock,
 ) -> None:
     trainer = make_trainer(setting, cohort.seeds, device)
     for trace in traces:
         trace.data_checksum = getattr(trainer.data, "checksum", None)
     checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
     first = _resume(trainer, traces, checkpoints, clock)
+
+    def look(step: int) -> None:
+        with products(device, "fp32"):  # scores of runs in all precisions are then of one kind
+            observer.look(trainer, step, clock.training_seconds)
+
     if first == 0:
-        observer.look(trainer, 0)
+        look(0)
     events.add(traces, observer.grids)
     attempt.begun(first)
     take_step, clock.captured = step_of(trainer, device, graph=attempt.capture, warn=attempt.warn)
     saved_at = time.monotonic()
+    clock.start()
     for step in range(first + 1, setting.steps + 1):
         take_step()
         if observer.is_due(step):
+            clock.stop()
             _mark_diverged(trainer, traces, step)
-            observer.look(trainer, step)
+            look(step)
             events.add(traces, observer.grids)
             if all(trace.status == "diverged" for trace in traces):
                 return
+            clock.start()
         attempt.reached(step)
         if step == setting.steps:
             return
@@ -290,8 +292,10 @@ def _loop(
         stopping = attempt.stop.reason
         is_due = stopping is not None or time.monotonic() - saved_at >= attempt.checkpoint_seconds
         if is_due and checkpoints is not None and stopping != "overtaken":
+            clock.stop()
             _save(trainer, traces, checkpoints, step, clock)
             saved_at = time.monotonic()
+            clock.start()
         if stopping is not None:
             raise Stopped(step)
 
@@ -310,7 +314,7 @@ def step_of(
 
 
 def _resume(
-    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: _Clock
+    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: Clock
 ) -> int:
     """Goes on from the last checkpoint; its step, or 0 where there is none."""
     saved = checkpoints.latest() if checkpoints is not None else None
@@ -320,7 +324,7 @@ def _resume(
     if before != now and checkpoints is not None:
         checkpoints.say(f"step {saved.step}: scores so far are by {before}, here by {now}; it starts anew")
         return 0
-    clock.before = saved.wall_seconds
+    clock.before, clock.training_seconds = saved.wall_seconds, saved.training_seconds
     trainer.restore(saved.trainer)
     for trace, state in zip(traces, saved.traces, strict=True):
         trace.restore(state)
@@ -328,14 +332,15 @@ def _resume(
 
 
 def _save(
-    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints, step: int, clock: _Clock
+    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints, step: int, clock: Clock
 ) -> None:
     try:
         state = trainer.state()
     except ValueError as error:  # a stranger's optimiser may keep what no checkpoint can hold
         checkpoints.say(f"no checkpoint at step {step}: {error}")
         return
-    checkpoints.save(Checkpoint(step, clock.seconds(), state, [trace.state() for trace in traces]))
+    traced = [trace.state() for trace in traces]
+    checkpoints.save(Checkpoint(step, clock.seconds(), clock.training_seconds, state, traced))
 
 
 def _mark_diverged(trainer: Trainer | CriticTrainer, traces: Sequence[Trace], step: int) -> None:
@@ -357,7 +362,14 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     data = resolve.factory("data set", setting.data)().to(device)
     make_critic = resolve.factory("network", setting.critic)
     shape = tuple(data.sample_shape)
-    critic = Stack(build(lambda: make_critic(shape, ()), seeds, "critic", device))
+
+    def stack(make: Callable[[], nn.Module], purpose: str) -> Stack:
+        made = Stack(build(make, seeds, purpose, device), bf16=setting.precision == "bf16")
+        if is_channels_last(device, setting.precision, shape):
+            made.lay_channels_last()
+        return made
+
+    critic = stack(lambda: make_critic(shape, ()), "critic")
     penalty, projection = resolve.constraint(setting.constraint)
     method = Method(
         objective=resolve.factory("objective", setting.objective)(),
@@ -368,16 +380,19 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
         n_critic=setting.n_critic,
         unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
         auxiliary=_auxiliary(setting),
+        decay_steps=setting.steps if setting.lr_decay else None,
+        generator_average=setting.generator_average,
     )
-    of_critic = (critic, _optimizer(setting.critic_optimizer, critic), method, data)
+    decays = setting.lr_decay is not None
+    of_critic = (critic, _optimizer(setting.critic_optimizer, critic, decays), method, data)
     batch_size = setting.batch_size
     if setting.fixed_generator is not None:
         fixed = resolve.factory("fixed generator", setting.fixed_generator)()
         return CriticTrainer(seeds, *of_critic, fixed, batch_size=batch_size, device=device)
     assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
     latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
-    generators = Stack(build(lambda: make_generator((latent_dim,), shape), seeds, "generator", device))
-    optimizer = _optimizer(setting.generator_optimizer, generators)
+    generators = stack(lambda: make_generator((latent_dim,), shape), "generator")
+    optimizer = _optimizer(setting.generator_optimizer, generators, decays)
     return Trainer(
         seeds,
         generators,
@@ -397,10 +412,20 @@ def _auxiliary(setting: Setting) -> Auxiliary | None:
     return Auxiliary(setting.classes, weights.critic, weights.generator)
 
 
-def _optimizer(component: Any, stack: Stack) -> torch.optim.Optimizer:
+def is_channels_last(device: torch.device, precision: Precision, sample_shape: Sequence[int]) -> bool:
+    """Whether convolutions are on tensor cores, which have the channels of images last; float32's kernels do not."""
+    return device.type == "cuda" and precision != "fp32" and len(sample_shape) == 3
+
+
+def _optimizer(component: Component, stack: Stack, decays: bool) -> torch.optim.Optimizer:
     faster = {"adam": {"fused": True}, "rmsprop": {"foreach": True}}.get(component.name, {})
     made = resolve.factory("optimizer", component)(list(stack.parameters.values()), **faster)
     assert isinstance(made, torch.optim.Optimizer)
+    if decays:
+        try:
+            decay.begin(made)
+        except ValueError as error:
+            raise ExtensionError(f"optimizer {component.name!r}: {error}") from None
     return made
 
 

@@ -114,6 +114,7 @@ class Observer:
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
         self.in_batches = setting.classes is not None or _has_parted_batches(setting)
+        self._training_seconds = 0.0
         self._real: Seen | None = None
         self.grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
         self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
@@ -127,9 +128,11 @@ class Observer:
         return step in self._any
 
     @torch.no_grad()
-    def look(self, trainer: Trainer | CriticTrainer, step: int) -> None:
+    def look(self, trainer: Trainer | CriticTrainer, step: int, training_seconds: float = 0.0) -> None:
+        """Takes what is due at ``step``, that many seconds of training after its beginning."""
         if not self.is_due(step):
             return
+        self._training_seconds = training_seconds
         fakes = _Inputs({"fake": lambda: self._fakes(trainer, step)})  # made when a measure asks for them
         for index, trace in enumerate(self.traces):
             if trace.status != "finished":
@@ -166,7 +169,7 @@ class Observer:
         if isinstance(trainer, CriticTrainer) or self.in_batches:
             return None
         streams = Streams(self.seeds, f"measured latent {step}", self.device)
-        return trainer.generator(streams.normal(self.setting.measured_samples, trainer.latent_dim))
+        return trainer.sampled(streams.normal(self.setting.measured_samples, trainer.latent_dim))
 
     def _inputs(self, trainer: Trainer | CriticTrainer, fakes: _Inputs, index: int, step: int) -> _Inputs:
         """What a measure may be given; with a fixed generator, row i of fake is made of row i of real."""
@@ -209,6 +212,7 @@ class Observer:
                 "curves": lambda: self.traces[index].curves,
                 "seen": lambda: self._seen(trainer, index, step),
                 "seen_real": lambda: self._seen_real(trainer),
+                "training_seconds": lambda: self._training_seconds,
             }
         )
         return given
@@ -226,7 +230,7 @@ class Observer:
 
     def _batches(self, trainer: Trainer, index: int, use: str, step: int) -> Callable[[int], Iterator[Tensor]]:
         """One seed's images, as many as asked for, as published ones are sampled; from streams of that use."""
-        generate, classes = trainer.generator.of_seed(index), self.setting.classes
+        generate, classes = trainer.sampled.of_seed(index), self.setting.classes
 
         def batches(n: int) -> Iterator[Tensor]:
             rng = generator(self.seeds[index], f"{use} latent {step}", self.device)
@@ -250,7 +254,7 @@ class Observer:
     def _grid_images(self, trainer: Trainer, index: int, rows: int) -> Tensor:
         """Images of one seed in whole numbers, as they are scored, of the same latents at each step."""
         assert isinstance(trainer.data, Images)
-        generate, rng = trainer.generator.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
+        generate, rng = trainer.sampled.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
         has_classes = self.setting.classes is not None
         return sample_images(
             generate,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
+from torch.optim.lr_scheduler import LambdaLR
 
 from wganbench.data.epochs import Epochs
 from wganbench.data.images import Images
@@ -74,7 +75,8 @@ class PlainLoop:
         shape = tuple(self.data.sample_shape)
         make_critic = resolve.factory("network", setting.critic)
         (self.critic,) = build(lambda: with_torchs_own(make_critic(shape, ())), [seed], "critic", device)
-        self.critic_optimizer = _optimizer(setting.critic_optimizer, self.critic)
+        self.schedules: list[LambdaLR] = []
+        self.critic_optimizer = self._optimizer(setting.critic_optimizer, self.critic)
         self.rng = {name: stream(seed, name, device) for name in ("data", "latent", "penalty", "dequantisation")}
         self.order = None
         if isinstance(self.data, Images):
@@ -87,7 +89,7 @@ class PlainLoop:
         (self.generator,) = build(
             lambda: with_torchs_own(make_generator((latent_dim,), shape)), [seed], "generator", device
         )
-        self.generator_optimizer = _optimizer(setting.generator_optimizer, self.generator)
+        self.generator_optimizer = self._optimizer(setting.generator_optimizer, self.generator)
 
     def step(self) -> None:
         """One generator step with the critic steps before it; of a critic alone, these."""
@@ -103,6 +105,8 @@ class PlainLoop:
             with torch.no_grad():
                 for weight, old in zip(self.critic.parameters(), kept, strict=True):
                     weight.copy_(old)
+        for schedule in self.schedules:
+            schedule.step()
 
     def critic_step(self, real: Tensor, fake: Tensor, alpha: Tensor | None = None) -> None:
         """One step of the critic.
@@ -172,6 +176,15 @@ class PlainLoop:
         noise = torch.randn(source.shape, generator=self.rng["latent"], device=self.device)
         return self.fixed(source, noise)
 
+    def _optimizer(self, component: Component, network: nn.Module) -> torch.optim.Optimizer:
+        slower = {"foreach": False} if component.name in ("adam", "rmsprop") else {}
+        made = resolve.factory("optimizer", component)(network.parameters(), **slower)
+        assert isinstance(made, torch.optim.Optimizer)
+        if self.setting.lr_decay:
+            steps = self.setting.steps
+            self.schedules.append(LambdaLR(made, lambda done: max(0.0, 1 - done / steps)))
+        return made
+
 
 def with_torchs_own(network: nn.Module) -> nn.Module:
     """The same network, its ReLUs and linear layers those that torch has."""
@@ -184,10 +197,3 @@ def with_torchs_own(network: nn.Module) -> nn.Module:
                 own.weight, own.bias = child.weight, child.bias
                 setattr(module, name, own)
     return network
-
-
-def _optimizer(component: Component, network: nn.Module) -> torch.optim.Optimizer:
-    slower = {"foreach": False} if component.name in ("adam", "rmsprop") else {}
-    made = resolve.factory("optimizer", component)(network.parameters(), **slower)
-    assert isinstance(made, torch.optim.Optimizer)
-    return made

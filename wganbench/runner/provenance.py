@@ -13,10 +13,11 @@ from typing import Literal
 import torch
 
 from wganbench.record import Provenance
-from wganbench.runner.numerics import convolutions_are_rounded
+from wganbench.runner.numerics import Precision, convolutions_are_rounded
 
 LIBRARIES = ("wganbench", "torch", "numpy", "scipy", "POT")
-PRECISIONS: dict[str, Literal["float32", "tf32", "bfloat16"]] = {
+Format = Literal["float32", "tf32", "bfloat16"]
+PRECISIONS: dict[str, Format] = {
     "highest": "float32",
     "high": "tf32",
     "medium": "bfloat16",
@@ -25,8 +26,13 @@ PRECISIONS: dict[str, Literal["float32", "tf32", "bfloat16"]] = {
 SOURCE = ("wganbench", "benchmarks", "pyproject.toml", "constraints.txt")
 
 
-def provenance(device: torch.device) -> Provenance:
+def provenance(device: torch.device, precision: Precision = "fp32") -> Provenance:
+    """Of a training of this precision, begun now with what torch is set to."""
     commit, dirty = checkout()
+    products = PRECISIONS[torch.get_float32_matmul_precision()]
+    convolutions: Format = "tf32" if device.type == "cuda" and convolutions_are_rounded() else "float32"
+    if precision == "bf16":
+        products = convolutions = "bfloat16"
     return Provenance(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         threads=torch.get_num_threads(),
@@ -35,8 +41,8 @@ def provenance(device: torch.device) -> Provenance:
         dirty=dirty,
         libraries={"python": platform.python_version(), **versions()},
         started=datetime.now(UTC).isoformat(timespec="microseconds"),
-        precision=PRECISIONS[torch.get_float32_matmul_precision()],
-        convolutions="tf32" if device.type == "cuda" and convolutions_are_rounded() else "float32",
+        precision=products,
+        convolutions=convolutions,
     )
 
 

@@ -22,7 +22,7 @@ from wganbench.spec import Component
 
 MEASURE_INPUTS = (
     *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
-    *("seen", "seen_real", "classify", "real_labels", "fake_labels"),
+    *("seen", "seen_real", "classify", "real_labels", "fake_labels", "training_seconds"),
 )
 SCORE_INPUTS = ("folder", "weights")
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")

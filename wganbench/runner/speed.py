@@ -137,7 +137,7 @@ def timed(
             yield several
         return
     add_import_folders(folders)
-    with numerics(device, threads):
+    with numerics(device, threads, precision=setting.precision):
         yield Bench(setting, range(seeds), device)
 
 
@@ -219,7 +219,7 @@ def _serve(
 ) -> None:
     """One of several processes: makes its ways ready, then takes the steps that it is asked for until nobody asks."""
     add_import_folders(folders)
-    with numerics(device, threads):
+    with numerics(device, threads, precision=setting.precision):
         try:
             bench = Bench(setting, seeds, device)
             pipe.send((bench.once, bench.execution, bench.why_eager, bench.memory_bytes))

@@ -118,7 +118,7 @@ def suggest(run: Run, device: torch.device, threads: int, spec_path: str) -> Sug
         SpecError: If the variant cannot be trained here.
     """
     add_import_folders(import_folders(spec_path))
-    with numerics(device, threads), told_of(run):
+    with numerics(device, threads, precision=run.setting.precision), told_of(run):
         alone = as_run(run.setting, [0], device)[0]
         alone()
 

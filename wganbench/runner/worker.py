@@ -84,7 +84,8 @@ def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
     try:
         if job.left(store):
             add_import_folders(job.import_folders)
-            with numerics(torch.device(job.device), job.threads, deterministic=job.deterministic):
+            device, precision = torch.device(job.device), job.setting.precision
+            with numerics(device, job.threads, deterministic=job.deterministic, precision=precision):
                 _Attempt(folder, job, store, lease, stop, alone).make()
         if not job.left(store):
             lease.forget()  # the folder stays for the command, which reads the log
@@ -100,7 +101,7 @@ class _Attempt:
         self.stop = Stop(of=stop)  # the loss of a lease ends this attempt, and no other job of this process
         self.history = folder.history()
         self.device = torch.device(job.device)
-        self.made_by = provenance(self.device)
+        self.made_by = provenance(self.device, job.setting.precision)
         self.heart = Heart(folder, lease, self.stop, job.timeout_seconds, kill=alone)
 
     def make(self) -> None:

@@ -29,10 +29,18 @@ from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, sh
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
 
-TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size")
+TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size", "generator_average")
 """What a generator that is trained needs, or may have."""
 
-LATER = ("fixed_generator", "pictures", "score", "auxiliary_classifier", "generator_batch_size")
+LATER = (
+    "fixed_generator",
+    "pictures",
+    "score",
+    "auxiliary_classifier",
+    "generator_batch_size",
+    "lr_decay",
+    "generator_average",
+)
 
 LOSSES = ("critic_loss", "generator_loss")
 """Curves that every run has beside its measures."""
@@ -101,6 +109,9 @@ class Kind:
         return Component.resolve(self.name, value)
 
 
+Undone = BeforeValidator(lambda value: None if value == "none" else value)
+"""Marks a field that is no component and may be ``"none"``, to undo what is inherited."""
+
 Label = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")]
 
 
@@ -118,11 +129,6 @@ class AuxiliaryClassifier(Model):
     generator: names.NonNegativeFloat = 0.1
 
 
-def _none_undoes(value: object) -> object:
-    """What is inherited, by ``"none"``."""
-    return None if value == "none" else value
-
-
 class MeasureUse(Model):
     """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone."""
 
@@ -137,7 +143,8 @@ class Setting(Model):
         data: The data set.
         fixed_generator: What makes fake samples out of real ones in the place of a generator, so that the critic alone
             is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim, unroll and
-            generator_batch_size, which the variant may inherit, are then None. "none" undoes an inherited one.
+            generator_batch_size and generator_average, which the variant may inherit, are then None. "none" undoes an
+            inherited one.
         generator: The network from latent vectors to samples.
         critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
         objective: What critic and generator minimise.
@@ -150,11 +157,15 @@ class Setting(Model):
         unroll: Train the generator against the critic as it will be some steps ahead; "none" undoes an inherited one.
         generator_optimizer: The generator's optimiser.
         critic_optimizer: The critic's optimiser.
+        lr_decay: ``linear``: step t of T, from 1, has (1 − (t − 1)/T) of both learning rates; "none" undoes it.
+        generator_average: Decay of an exponential moving average of the generator's parameters, in (0, 1), which all
+            that is measured and drawn comes from; training sees the generator itself. "none" undoes it.
         latent_dim: Length of the latent vector.
         batch_size: Samples a step, real and fake alike.
         generator_batch_size: Samples of the generator's own step, where these are not batch_size.
         steps: Generator steps of a run.
-        precision: Of all arithmetic.
+        precision: ``fp32``; ``tf32``, in which CUDA multiplies and convolves; or ``bf16``, in which networks are called
+            in training. Losses, norms, means, optimisers and all that is measured are in fp32 in each.
         measured_samples: Generated samples that the measures see.
         score: The network that scores of images come from; "none" undoes an inherited one.
         measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
@@ -171,17 +182,19 @@ class Setting(Model):
     constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
-    unroll: Annotated[Unrolling | None, BeforeValidator(_none_undoes)] = None
-    auxiliary_classifier: Annotated[AuxiliaryClassifier | None, BeforeValidator(_none_undoes)] = None
+    unroll: Annotated[Unrolling | None, Undone] = None
+    auxiliary_classifier: Annotated[AuxiliaryClassifier | None, Undone] = None
     generator_optimizer: Annotated[Component | None, Kind("optimizer", optional=True), Field(validate_default=True)] = (
         None
     )
     critic_optimizer: Annotated[Component, Kind("optimizer")]
+    lr_decay: Annotated[Literal["linear"] | None, Undone] = None
+    generator_average: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Undone] = None
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
     generator_batch_size: PositiveInt | None = None
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     measured_samples: PositiveInt = 2500
     score: Annotated[Component | None, Kind("score", optional=True)] = None
     measures: dict[Label, MeasureUse]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from wganbench.train.critic import CriticTrainer
+from wganbench.train.decay import GRAPHED
 from wganbench.train.state import State
 from wganbench.train.step import Trainer
 
@@ -63,8 +64,11 @@ def _hindrance(trainer: AnyTrainer) -> str | None:
     if unroll is not None and unroll.order == "second":
         return "steps unrolled to the second order count in Python"
     for optimizer in trainer.optimizers:
-        if type(optimizer) not in (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop):
+        if type(optimizer) not in GRAPHED:
             return f"{type(optimizer).__name__} is not known to work in a graph"
+        falling = trainer.method.decay_steps is not None
+        if falling and not all(isinstance(group["lr"], Tensor) for group in optimizer.param_groups):
+            return f"{type(optimizer).__name__} with foreach takes no learning rate that falls in a graph"
     return None
 
 

@@ -17,6 +17,7 @@ from wganbench.data.fixed import Fixed
 from wganbench.data.images import Images
 from wganbench.objectives import class_loss
 from wganbench.streams import Streams
+from wganbench.train import decay
 from wganbench.train.method import DataSet, Method
 from wganbench.train.stack import Parameters, Stack
 from wganbench.train.state import State, copy_plain, mismatches, moment_mismatches, network_state, restore_network
@@ -28,6 +29,7 @@ class Critics:
     Attributes:
         critic_loss: Of the last step, with its penalty and the cross-entropy of classes, ``(seeds,)``.
         finite: Which seeds have had finite losses in every step so far, ``(seeds,)``.
+        steps_done: Steps so far.
 
     Raises:
         DataError: If the method has classes that are not the data set's.
@@ -57,6 +59,7 @@ class Critics:
             data.check_classes(method.auxiliary.classes)  # an index that is out of range ends a whole process on CUDA
         self.critic_loss = torch.zeros(len(seeds), device=device)
         self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
+        self.steps_done = 0
 
     @property
     def losses(self) -> dict[str, Tensor]:
@@ -96,6 +99,7 @@ class Critics:
             "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self.drawn_from.items()},
             "epochs": {name: [order.state() for order in own] for name, own in self.epochs.items()},
             "finite": copy_plain(self.finite, "finite"),
+            "steps_done": self.steps_done,
             "losses": copy_plain(self.losses, "losses"),
         }
 
@@ -120,6 +124,7 @@ class Critics:
             for order, at in zip(orders, state["epochs"][name], strict=True):
                 order.restore(at)
         self.finite.copy_(state["finite"])
+        self.steps_done = state["steps_done"]
         for name, loss in self.losses.items():
             if loss.dtype == state["losses"][name].dtype:
                 loss.copy_(state["losses"][name])
@@ -131,6 +136,8 @@ class Critics:
         for name, (_, optimizer) in self._networks.items():
             moments = state["networks"][name]["moments"]
             yield from moment_mismatches(optimizer, moments, f"state.networks.{name}.moments")
+        if type(state["steps_done"]) is not int or state["steps_done"] < 0:
+            yield f"state.steps_done: {state['steps_done']!r}, here a number from 0"
         for name in self.losses:
             loss = state["losses"].get(name)
             if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # before a step its dtype is not known
@@ -148,7 +155,10 @@ class Critics:
         self.compute()
 
     def advance(self) -> None:
-        """Takes the indices of a step's images; all else that differs from step to step is drawn by `compute`."""
+        """Sets learning rates that fall, and takes the indices of a step's images; all else is drawn by `compute`."""
+        if self.method.decay_steps is not None:
+            decay.set_rates(self.optimizers, self.steps_done, self.method.decay_steps)
+        self.steps_done += 1
         for name in self._read:
             if name not in self.epochs:
                 continue

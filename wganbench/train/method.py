@@ -69,6 +69,9 @@ class Method:
             the batch (`wganbench.train.rows`).
         n_critic: Critic steps a generator step; not read where ``unroll`` is set.
         auxiliary: Of a pair that is conditional on classes; ``None`` for any other.
+        decay_steps: Over so many steps learning rates fall linearly to 0, of optimisers that `train.decay` has begun;
+            None where they stay.
+        generator_average: Decay, in (0, 1), of an average of the generator's parameters; None for none.
     """
 
     objective: Objective
@@ -79,3 +82,5 @@ class Method:
     n_critic: int = 1
     unroll: Unroll | None = None
     auxiliary: Auxiliary | None = None
+    decay_steps: int | None = None
+    generator_average: float | None = None

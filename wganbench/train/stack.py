@@ -20,10 +20,17 @@ class Stack:
 
     Args:
         modules: One a seed, equal but for the values of their parameters.
+        bf16: Whether a call is under torch's autocast to bfloat16: its products and convolutions are, and what comes
+            out is float32 again. Parameters are float32, and `of_seed` and `module_of_seed` are in it throughout.
+
+    Raises:
+        ValueError: If several modules are to be rounded: under vmap autocast leaves convolutions as they are.
     """
 
-    def __init__(self, modules: Sequence[nn.Module]):
-        self.size = len(modules)
+    def __init__(self, modules: Sequence[nn.Module], *, bf16: bool = False):
+        if bf16 and len(modules) > 1:
+            raise ValueError("vmap, by which seeds are stacked, has no convolutions in bfloat16; a stack of 1 has")
+        self.size, self.bf16 = len(modules), bf16
         self.module = copy.deepcopy(modules[0]).to("meta")  # the architecture alone; values are passed at each call
         self.evaluated = copy.deepcopy(self.module).eval()
         parameters, buffers = stack_module_state(list(modules))
@@ -46,6 +53,13 @@ class Stack:
 
     def _call(self, parameters: Parameters | None, *inputs: Tensor, **asked: Any) -> tuple[Tensor, ...]:
         """All outputs of the networks, each with a seed axis, as the inputs have."""
+        if self.bf16:
+            # Without its cache, which would hold the copies that a CUDA graph was captured with.
+            with torch.autocast(inputs[0].device.type, torch.bfloat16, cache_enabled=False):
+                return tuple(each.float() for each in self._called(parameters, *inputs, **asked))
+        return self._called(parameters, *inputs, **asked)
+
+    def _called(self, parameters: Parameters | None, *inputs: Tensor, **asked: Any) -> tuple[Tensor, ...]:
         state = {**(self.parameters if parameters is None else parameters), **self.buffers}
         if self.size == 1:
             own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexed, its gradient would be copied
@@ -60,6 +74,35 @@ class Stack:
         """
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
         return lambda *inputs, **asked: functional_call(self.evaluated, state, inputs, asked)
+
+    def lay_channels_last(self) -> None:
+        """Puts the channels of every filter last in memory, before an optimiser is made of the parameters.
+
+        A convolution, and what comes after it, lays its images out as its filter is, in which tensor cores are fastest.
+        ``backward()`` lays gradients out like their parameters, and moments are made like these. Filters of several
+        seeds stay as they are, since vmap joins them to one grouped convolution.
+        """
+        if self.size > 1:
+            return
+        for name, tensor in self.parameters.items():
+            if tensor.ndim == 5:
+                filters = tensor.detach().squeeze(0).contiguous(memory_format=torch.channels_last)
+                self.parameters[name] = filters.unsqueeze(0).requires_grad_()
+
+    def in_float32(self) -> Stack:
+        """The same networks on the same tensors, whose calls are not rounded."""
+        if not self.bf16:
+            return self
+        other = copy.copy(self)
+        other.bf16 = False
+        return other
+
+    def twin(self) -> Stack:
+        """The same networks with tensors of their own, equal now, which no gradient flows to."""
+        other = copy.copy(self)
+        other.parameters = {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
+        other.buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
+        return other
 
     def module_of_seed(self, index: int) -> nn.Module:
         """A copy of the network of one seed, with its parameters as they stand now, in ``eval()``."""

@@ -106,7 +106,7 @@ def moment_mismatches(optimizer: Optimizer, given: Any, where: str) -> Iterator[
 
 @torch.no_grad()
 def restore_network(stack: Stack, optimizer: Optimizer, state: State) -> None:
-    """Puts back what ``network_state`` has copied; tensors of ``stack``, and moments there are, stay the ones they are.
+    """Puts back what ``network_state`` has copied; tensors that are there, of moments and options too, stay the same.
 
     Whether the optimiser works in a CUDA graph stays as well: that is how it is used, not what it holds.
     """
@@ -119,12 +119,17 @@ def restore_network(stack: Stack, optimizer: Optimizer, state: State) -> None:
         if "capturable" in own:
             group["capturable"] = own["capturable"]
     held = {weights: dict(entry) for weights, entry in optimizer.state.items()}
+    options = [
+        {name: value for name, value in group.items() if isinstance(value, Tensor)} for group in optimizer.param_groups
+    ]
     optimizer.load_state_dict({"param_groups": groups, "state": moments})
     for weights, entry in optimizer.state.items():
         for name, value in entry.items():
             old = held.get(weights, {}).get(name)
             if isinstance(old, Tensor) and _is_alike(old, value):
                 entry[name] = old.copy_(value)
+    for group, tensors in zip(optimizer.param_groups, options, strict=True):
+        group.update({name: tensor.copy_(group[name]) for name, tensor in tensors.items()})
 
 
 def _is_alike(a: Tensor, b: Any) -> bool:

@@ -13,6 +13,7 @@ from wganbench.streams import Streams
 from wganbench.train.critic import Critics
 from wganbench.train.method import DataSet, Method
 from wganbench.train.stack import Parameters, Stack
+from wganbench.train.state import State, copy_plain
 from wganbench.train.unroll import unrolled_adam
 
 
@@ -21,6 +22,7 @@ class Trainer(Critics):
 
     Attributes:
         generator_loss: Of the last step, with the cross-entropy of classes, ``(seeds,)``.
+        average: Moving average of the generators over the steps, from their first parameters on; None for none.
 
     Args:
         generator_batch_size: Samples of the generator's own step; ``batch_size`` by default.
@@ -43,6 +45,7 @@ class Trainer(Critics):
     ):
         super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
         self.generator, self.generator_optimizer = generator, generator_optimizer
+        self.average = generator.twin() if method.generator_average is not None else None
         self.latent_dim = latent_dim
         self.generator_batch_size = generator_batch_size or batch_size
         self.streams["latent"] = Streams(seeds, "latent", device)
@@ -56,12 +59,28 @@ class Trainer(Critics):
         return (self.generator, self.critic)
 
     @property
+    def sampled(self) -> Stack:
+        """The generators that samples are looked at from, in float32: the averaged ones, where there are such."""
+        return (self.average or self.generator).in_float32()
+
+    @property
     def losses(self) -> dict[str, Tensor]:
         return {**super().losses, "generator_loss": self.generator_loss}
 
     @property
     def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
         return {**super()._networks, "generator": (self.generator, self.generator_optimizer)}
+
+    def state(self) -> State:
+        averaged = {} if self.average is None else {"average": copy_plain(_tensors(self.average), "average")}
+        return {**super().state(), **averaged}
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        if self.average is not None:
+            for name, tensor in _tensors(self.average).items():
+                tensor.copy_(state["average"][name])
 
     def compute(self) -> None:
         """One generator step, preceded by its critic steps."""
@@ -76,7 +95,18 @@ class Trainer(Critics):
             self._first_order_step(batches, latents[-1])
         else:
             self._second_order_step(reals[0], latents)
+        if self.average is not None:
+            self._take_into(self.average)
         self.finite &= self.critic_loss.isfinite() & self.generator_loss.isfinite()
+
+    @torch.no_grad()
+    def _take_into(self, average: Stack) -> None:
+        """a ← d·a + (1 − d)·p for each parameter p; buffers are those of the last step."""
+        assert self.method.generator_average is not None
+        share = 1 - self.method.generator_average
+        torch._foreach_lerp_(list(average.parameters.values()), list(self.generator.parameters.values()), share)
+        for name, tensor in average.buffers.items():
+            tensor.copy_(self.generator.buffers[name])
 
     @property
     def _n_batches(self) -> int:
@@ -139,3 +169,7 @@ class Trainer(Critics):
         self._generator_gradient(latents[-1], ahead)
         self._critic_step(real, fake.detach())
         self.generator_optimizer.step()
+
+
+def _tensors(stack: Stack) -> dict[str, Tensor]:
+    return {**stack.parameters, **stack.buffers}
