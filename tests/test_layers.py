@@ -19,7 +19,7 @@ WITHOUT_TORCH = {
     "architectures": {"errors"},
     "spec": {"errors", "names", "cost", "architectures"},
     "schema": {"errors", "names", "spec"},
-    "plan": {"errors", "names", "spec"},
+    "plan": {"errors", "cost", "names", "spec"},
     "quarantine": {"errors"},
     "written": set(),
     "record": {"errors", "names", "spec", "plan", "quarantine", "written"},

@@ -305,7 +305,19 @@ def test_a_steps_cost_is_counted_by_hand():
     assert flops("n_critic=5") == 7 * (5 * (fake + real_and_fake) + update)
     assert flops(variant="unrolled") == 7 * (5 * (fake + real_and_fake) + update)
     assert flops(variant="unrolled-second-order") == 7 * (10 * (fake + real_and_fake) + update)
-    assert flops("n_critic=1", variant="wgan-gp") == 7 * (fake + 24 * critic + update)
+    assert flops("n_critic=1", variant="wgan-gp") == 7 * (fake + 20 * critic + update)
+    assert flops("n_critic=1", "critic.activation='tanh'", variant="wgan-gp") == 7 * (fake + 24 * critic + update)
+
+
+def test_the_toy_step_has_the_operations_that_it_needs_at_least():
+    setting = load("penalties").setting("ring-two-sided", "paper")
+    assert step_flops(setting) == pytest.approx(16.1e9, rel=0.005)
+
+
+def test_a_penalty_under_layer_norm_has_a_second_derivative():
+    found = [load("table3", [f"critic.norm='{norm}'"]).setting("wgan-gp", "paper") for norm in ("none", "layer")]
+    critic = found[0].costs()["critic"].flops
+    assert step_flops(found[1]) - step_flops(found[0]) == 64 * 5 * 2 * critic
 
 
 def test_a_strangers_network_has_no_known_cost(ring):

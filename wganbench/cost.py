@@ -46,6 +46,15 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
     return count(options, input_shape, output_shape) if count else None
 
 
+def is_piecewise_linear(name: str, options: Options) -> bool:
+    """Whether a network's gradient by its input is the same all around nearly every input; False for a stranger's.
+
+    The double backward of a penalty then has nothing to do for the pass forward.
+    """
+    kinked = name == "resnet_critic" or options.get("activation") in ("relu", "leaky_relu")
+    return name in _COUNTED and kinked and options.get("norm", "none") == "none"
+
+
 def sample_shape(name: str, options: Options) -> tuple[int, ...] | None:
     """Shape of a data set's samples, as far as a spec tells it; None for a stranger's, and where the data alone do."""
     if is_image_set(name):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wganbench.cost import is_piecewise_linear
 from wganbench.errors import SpecError
 from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, family, short_name
 
@@ -130,16 +131,19 @@ def step_flops(setting: Setting) -> float | None:
     """Floating-point operations of one generator step of one seed; None where a network's cost is not known.
 
     Counts two for each weight and sample forward (for a convolution: and each place of its filter), twice that
-    backward, and for a penalty one more pass forward with its gradient and their derivative.
+    backward, and for a penalty one more pass forward with its gradient and their derivative; of a critic that is
+    piecewise linear, the derivative of the gradient alone.
     """
     costs = setting.costs()
     if costs is None:
         return None
     critic, generator = costs["critic"].flops, costs["generator"].flops if "generator" in costs else 0
     steps = setting.unroll.steps if setting.unroll else setting.n_critic
-    penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
+    penalty = 0
+    if setting.constraint is not None and setting.constraint.name.endswith("penalty"):
+        penalty = 4 if is_piecewise_linear(setting.critic.name, setting.critic.options) else 6
     second = 2 if setting.unroll and setting.unroll.order == "second" else 1
     generator_batch = setting.generator_batch_size or setting.batch_size
-    critic_step = generator + (6 + (6 if penalised else 0)) * critic
+    critic_step = generator + (6 + penalty) * critic
     generator_step = 3 * generator + 2 * critic if setting.generator else 0
     return setting.batch_size * second * steps * critic_step + generator_batch * generator_step
