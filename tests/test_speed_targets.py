@@ -37,6 +37,18 @@ def test_the_deep_networks_are_those_of_table_1():
     assert (setting.data.name, setting.data.options["size"], setting.batch_size) == ("shapes10", 32, 64)
 
 
+def test_the_resnet_is_the_official_one_but_for_its_precision():
+    target = TARGETS["resnet-cuda"]
+    setting = load(target.experiment, target.overrides).setting(*target.variants, target.profile)
+    official = load("table3").setting("wgan-gp", "paper")
+    assert setting.model_copy(update={"precision": "fp32", "data": official.data}) == official
+    assert (setting.precision, setting.data.options["size"], setting.data.options["scaling"]) == (
+        "tf32",
+        official.data.options["size"],
+        official.data.options["scaling"],
+    )
+
+
 def test_the_minutes_of_a_hundred_thousand_steps_are_bounded_as_well():
     target = replace(TARGETS["ring-cuda"], stack_time=None, minutes=45.0)
     fast, slow = (row(ratio=spread(40.0), jobs=1, seeds=1, stack=spread(steps)) for steps in (37.1, 37.0))

@@ -96,6 +96,17 @@ TARGETS: dict[str, Target] = {
             stack_time=3.0,
         ),
         Target(
+            "resnet-cuda",
+            "CIFAR-10 ResNet in TF32 on a card, one seed against a plain eager one in float32",
+            *("table3", "paper", ("wgan-gp",), "cuda"),
+            jobs=1,
+            seeds=1,
+            threads=1,
+            ratio=3.0,
+            minutes=45.0,
+            overrides=('data = { name = "shapes10", scaling = "256-dequantised" }', 'precision = "tf32"'),
+        ),
+        Target(
             "deep-cuda",
             "WGAN-GP at a depth of 20 and 32 filters, 32×32, on a card, one seed against a plain eager one",
             *("table2", "paper", ("dcgan-wgan-gp",), "cuda"),
