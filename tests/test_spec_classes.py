@@ -133,7 +133,7 @@ def test_a_step_costs_as_much_more_as_the_generator_has_samples_of_its_own(path)
     costs = conditional(path).costs()
     assert both is not None and one is not None and costs is not None
     assert both - one == 64 * (3 * costs["generator"].flops + 2 * costs["critic"].flops)
-    # Without classes there is no layer of 128 × 10 in the critic, which a critic step is counted to pass 12 times.
+    # Without classes there is no layer of 128 × 10 in the critic, which a critic step is counted to pass 10 times.
     plain = step_flops(load(path, ["generator_batch_size=64"]).setting("wgan-gp", "paper"))
     assert plain is not None
-    assert one - plain == 64 * (5 * 12 + 2) * 2 * 128 * 10
+    assert one - plain == 64 * (5 * 10 + 2) * 2 * 128 * 10

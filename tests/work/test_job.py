@@ -43,7 +43,7 @@ def folder(tmp_path) -> JobFolder:
 
 @pytest.mark.parametrize("name", available())
 def test_every_variant_of_a_shipped_experiment_comes_back_as_the_same_runs(folder, name):
-    experiment = load(name, ["batch_size=7"])
+    experiment = load(name, ["batch_size=6"])
     for profile in experiment.profiles:
         for cohort in cohorts(expand(experiment, profile, range(5)), 3):
             folder.write(made.job(cohort))
