@@ -14,7 +14,7 @@ NAMES = list(available())
 PROFILES = ("smoke", "quick", "reduced", "paper")
 OTHERS = {"table2": {"calibration"}}
 """Profiles beside these."""
-UNREDUCED = {"table3", "fig3"}
+UNREDUCED = {"table3"}
 """What takes days on a CPU even reduced; a reduction is called by its length, over which learning rates fall."""
 
 
