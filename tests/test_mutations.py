@@ -190,7 +190,7 @@ def small(folder: Path) -> World:
     parts = (factory.CLAIMS, factory.PUBLISHED, factory.FIGURES)
     experiment = factory.made(folder, *parts, name="mutated")
     made.results.joinpath("mutated").mkdir(parents=True)
-    factory.fill(Store(made.results), experiment)
+    factory.fill(Store(made.results), experiment, n=5)
     return made
 
 
