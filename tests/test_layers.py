@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -80,6 +81,10 @@ class Import:
     at_once: bool
 
 
+parse = functools.cache(ast.parse)
+
+
+@functools.cache
 def imports(source: str) -> list[Import]:
     """Everything that ``source`` imports, wherever it stands."""
     found: list[Import] = []
@@ -97,7 +102,7 @@ def imports(source: str) -> list[Import]:
         for child in ast.iter_child_nodes(node):
             walk(child, at_once)
 
-    walk(ast.parse(source), at_once=True)
+    walk(parse(source), at_once=True)
     return found
 
 
@@ -162,8 +167,8 @@ def test_the_command_line_imports_the_runner_and_the_data_only_inside_a_command(
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_the_runner_makes_an_object_of_a_name(module):
-    names = {node.attr for node in ast.walk(ast.parse(SOURCES[module])) if isinstance(node, ast.Attribute)}
-    names |= {node.id for node in ast.walk(ast.parse(SOURCES[module])) if isinstance(node, ast.Name)}
+    names = {node.attr for node in ast.walk(parse(SOURCES[module])) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(parse(SOURCES[module])) if isinstance(node, ast.Name)}
     names |= {found.name.rpartition(".")[2] for found in imports(SOURCES[module])}
     assert part(module) == "runner" or not names & {"import_module", "__import__", "resolve_name", "run_path"}
 
@@ -178,7 +183,7 @@ TELLING = {"wganbench.runner.worker"}
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name not in COMMAND_LINE])
 def test_only_the_command_line_prints_exits_and_swallows_our_errors(module):
-    tree = ast.parse(SOURCES[module])
+    tree = parse(SOURCES[module])
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     caught = {
         name.id if isinstance(name, ast.Name) else name.attr

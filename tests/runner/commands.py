@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.runner.forked import Forked
 from wganbench.record import Record, Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,12 +61,18 @@ WITHOUT = (
 )
 
 
+MAIN = "from wganbench.cli import main; main()"
+
+
 class Command:
     """A ``wganbench run`` in a process of its own, which leads a session, as one in a terminal does its group.
 
+    Its ``end`` is to be waited for.
+
     Args:
         environment: Beside this process's.
-        before: Called in the new process before it becomes the command.
+        before: Called in the new process before it becomes the command; can be pickled.
+        fresh: Whether it is a new interpreter, with all its imports before it, and not a fork.
     """
 
     def __init__(
@@ -73,36 +81,39 @@ class Command:
         results: Path,
         *options: str | Path,
         environment: dict[str, str] | None = None,
-        before: Callable[[], None] | None = None,
+        before: Callable[[], object] | None = None,
+        fresh: bool = False,
     ):
-        self.mark = uuid.uuid4().hex
-        line = [sys.executable, "-m", "wganbench", "run", spec, "--profile", "smoke", "--results", results, *options]
-        self.process = subprocess.Popen(
-            [str(part) for part in line],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            preexec_fn=before,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
-                "MARK": self.mark,
-                **(environment or {}),
-            },
-        )
+        given = ("run", spec, "--profile", "smoke", "--results", results, *options)
+        line = [str(part) for part in given]
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        here = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **(environment or {})}
+        self.said = Path(tempfile.mkdtemp(prefix="command-"))
+        out, err = self.said / "out", self.said / "err"
+        self.process: Forked | subprocess.Popen[bytes]
+        if fresh:
+            whole = [sys.executable, "-m", "wganbench", *line]
+            with out.open("wb") as stdout, err.open("wb") as stderr:
+                self.process = subprocess.Popen(
+                    whole, stdout=stdout, stderr=stderr, start_new_session=True, preexec_fn=before, env=here
+                )
+        else:
+            self.process = Forked(MAIN, *line, environment=here, out=out, err=err, before=before)
 
     def end(self, seconds: float = 120.0) -> tuple[int, str, str]:
         """Its exit code, and what it wrote on stdout and stderr."""
+        ended = True
         try:
-            out, err = self.process.communicate(timeout=seconds)
+            self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            ended = False
             for process in self.processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
-            out, err = self.process.communicate()
-            raise AssertionError(f"no end within {seconds:g} s; it wrote\n{out}\n{err}") from None
+            self.process.wait()
+        out, err = ((self.said / name).read_text() for name in ("out", "err"))
+        shutil.rmtree(self.said)
+        assert ended, f"no end within {seconds:g} s; it wrote\n{out}\n{err}"
         return self.process.returncode, out, err
 
     def workers(self) -> list[psutil.Process]:
@@ -114,8 +125,8 @@ class Command:
             return []
 
     def processes(self) -> list[psutil.Process]:
-        """All that it has started, whoever their parent is by now, and itself."""
-        return [process for process in psutil.process_iter() if _mark(process) == self.mark]
+        """All that it has started, whoever their parent is by now, and itself: those of its session."""
+        return [process for process in psutil.process_iter() if _is_of(self.process.pid, process)]
 
     def strays(self, seconds: float = 15.0) -> list[psutil.Process]:
         """What of it has not ended by itself within ``seconds`` from now."""
@@ -123,11 +134,11 @@ class Command:
         return self.processes()
 
 
-def _mark(process: psutil.Process) -> str | None:
+def _is_of(session: int, process: psutil.Process) -> bool:
     try:
-        return process.environ().get("MARK") if process.status() != psutil.STATUS_ZOMBIE else None
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):
-        return None
+        return False
 
 
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +15,8 @@ import psutil
 import pytest
 import torch
 
-from tests.runner.commands import ROOT, Command, left_behind, numbers, run, sleepy_spec, told, until
+from tests.runner.commands import Command, left_behind, numbers, run, sleepy_spec, told, until
+from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
 from wganbench import runner
 from wganbench.errors import RecordError
@@ -326,7 +325,7 @@ worker.serve([(Path(sys.argv[1]), Path(sys.argv[2]))])
 
 
 class Fresh:
-    """Works on each job in a new interpreter that is not patient, and then in this process."""
+    """Works on each job in a process of its own that is not patient, and then in this one."""
 
     def __init__(self, store):
         self.store = store
@@ -336,10 +335,10 @@ class Fresh:
             if planned.folder.history().deaths:
                 yield from Inline(self.store).run([planned], stop)
                 continue
-            arguments = (planned.folder.path, self.store.root)
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            ended = subprocess.run([sys.executable, "-c", LATE, *arguments], env=environment, timeout=120)
-            assert ended.returncode == 1
+            arguments = (str(planned.folder.path), str(self.store.root))
+            said = self.store.root.with_name("said")
+            ended = Forked(LATE, *arguments, environment=os.environ, out=said, err=said)
+            assert ended.wait(120) == 1
             yield planned
 
 
@@ -370,10 +369,10 @@ def sleepy(tiny, tmp_path):
     return spec, options, {"NAP": "0.5"}
 
 
-def begin(tiny, tmp_path, *options) -> Command:
+def begin(tiny, tmp_path, *options, fresh=True) -> Command:
     """A command that trains."""
     spec, chosen, environment = sleepy(tiny, tmp_path)
-    command = Command(spec, tmp_path / "results", *chosen, *options, environment=environment)
+    command = Command(spec, tmp_path / "results", *chosen, *options, environment=environment, fresh=fresh)
     assert until(lambda: steps(tmp_path / "results") or command.process.poll() is not None)
     assert command.process.poll() is None, command.end()
     return command
@@ -405,14 +404,15 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "number", "code", "reason"),
     [
-        pytest.param(PROCESSES, signal.SIGINT, 130, "interrupted", id="local-ctrl-c"),
+        pytest.param(PROCESSES, signal.SIGINT, 130, "interrupted", id="local-ctrl-c-forked"),
+        pytest.param(PROCESSES, signal.SIGINT, 130, "interrupted", id="local-ctrl-c", marks=SLOW),
         pytest.param(PROCESSES, signal.SIGTERM, 143, "terminated", id="local-sigterm", marks=SLOW),
         pytest.param(NONE, signal.SIGINT, 130, "interrupted", id="inline-ctrl-c", marks=SLOW),
         pytest.param(NONE, signal.SIGTERM, 143, "terminated", id="inline-sigterm", marks=SLOW),
     ],
 )
-def test_what_a_terminal_sends_to_all_leaves_checkpoints(tiny, tmp_path, options, number, code, reason):
-    command = begin(tiny, tmp_path, *options)
+def test_what_a_terminal_sends_to_all_leaves_checkpoints(request, tiny, tmp_path, options, number, code, reason):
+    command = begin(tiny, tmp_path, *options, fresh="forked" not in request.node.callspec.id)
     os.killpg(command.process.pid, number)  # as a terminal does, and timeout(1)
     assert command.end()[::2] == (code, STOPPED.format(reason))
     assert command.strays() == []
@@ -432,7 +432,7 @@ def test_workers_whose_command_was_killed_leave_checkpoints_and_end(tiny, tmp_pa
 @pytest.mark.parametrize("options", [NONE, PROCESSES], ids=["inline", "local"])
 def test_a_second_ctrl_c_does_not_wait_for_checkpoints(faulty, tmp_path, options):
     path, started = faulty("hangs", at=2, started=tmp_path / "started"), tmp_path / "started"
-    command = Command(path, tmp_path / "results", "--seeds", "1", "--variant", "faulty", *options)
+    command = Command(path, tmp_path / "results", "--seeds", "1", "--variant", "faulty", *options, fresh=True)
     assert until(lambda: started.exists() and started.read_text())
     os.killpg(command.process.pid, signal.SIGINT)
     time.sleep(1)
@@ -451,7 +451,7 @@ def test_a_second_ctrl_c_does_not_wait_for_checkpoints(faulty, tmp_path, options
 @pytest.mark.parametrize("seconds", [0.0, 0.5, 1.5, 3.0, 4.5])
 def test_ctrl_c_while_the_fork_server_is_importing_ends_it_in_one_line(tiny, tmp_path, seconds):
     spec, options, environment = sleepy(tiny, tmp_path)
-    command = Command(spec, tmp_path / "results", *options, *PROCESSES, environment=environment)
+    command = Command(spec, tmp_path / "results", *options, *PROCESSES, environment=environment, fresh=True)
     assert until(lambda: len(psutil.Process(command.process.pid).children()) == 2)  # and the tracker of resources
     time.sleep(seconds)
     os.killpg(command.process.pid, signal.SIGINT)
@@ -464,7 +464,8 @@ def test_ctrl_c_while_the_fork_server_is_importing_ends_it_in_one_line(tiny, tmp
 def test_the_time_limit_leaves_checkpoints(tiny, tmp_path, options):
     spec, chosen, environment = sleepy(tiny, tmp_path)
     hours = str(15 / 3600)  # imports included
-    code, _, errors = run(spec, tmp_path / "results", *chosen, *options, "--max-hours", hours, environment=environment)
+    about = {"environment": environment, "fresh": True}
+    code, _, errors = run(spec, tmp_path / "results", *chosen, *options, "--max-hours", hours, **about)
     assert (code, errors) == (124, STOPPED.format("out of time"))
     goes_on(tiny, tmp_path)
 
@@ -495,7 +496,7 @@ def test_what_does_not_import_in_a_worker_alone_is_one_line(tiny, tmp_path, is_c
     )
     if is_command:
         options = ("--seeds", "1", "--variant", "absent", *PROCESSES)
-        code, _, errors = run(path, tmp_path / "results", *options)
+        code, _, errors = run(path, tmp_path / "results", *options, fresh=True)
         assert (code, errors) == (2, f"wganbench: {says}\n")
     else:
         with pytest.raises(RecordError) as raised:

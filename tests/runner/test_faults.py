@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import count, cycle
 from pathlib import Path
 
@@ -42,8 +43,8 @@ or SIGSTOP and soon SIGCONT."""
 class Killer:
     """Disturbs a command time after time, and starts it again where that ended it."""
 
-    def __init__(self, start, results, rng):
-        self.start, self.leases, self.rng = start, WorkFolder(Store(results)).leases, rng
+    def __init__(self, start, results, rng, fresh):
+        self.start, self.leases, self.rng, self.fresh = start, WorkFolder(Store(results)).leases, rng, fresh
         self.commands = [start()]
         self.kills = 0
 
@@ -52,7 +53,7 @@ class Killer:
         command = self.commands[-1]
         if what.endswith("command"):
             assert command.process.poll() is None, command.end()
-            time.sleep(self.rng.uniform(0, 3))  # amid its imports as well
+            time.sleep(self.rng.uniform(0, 3 if self.fresh else 0.5))  # amid its imports as well
             self._send([psutil.Process(command.process.pid)], what)
             code, _, errors = command.end()
             assert code == -signal.SIGKILL if what.startswith("kill") else code in (143, -signal.SIGTERM), errors
@@ -84,21 +85,22 @@ class Killer:
                 self.kills += 1
 
 
-def disturb_until(kills: int, disturbances: Iterator[str], rng, tiny, tmp_path, *, stack: int, steps: int, nap: float):
-    """Makes 64 runs under ``disturbances``, at least until so many were kills, and compares them with undisturbed."""
+def disturb_until(kills, disturbances: Iterator[str], rng, tiny, tmp_path, *, seeds, stack, steps, nap, fresh):
+    """Trains four variants under ``disturbances``, at least until so many were kills, and once without any."""
     spec, results, whole = sleepy_spec(tiny, 4, steps), tmp_path / "disturbed", tmp_path / "whole"
-    chosen = ("--seeds", "16", "--stack", str(stack), "--retries", "99", "--checkpoint-every", "0.05")
-    killer = Killer(lambda: Command(spec, results, *chosen, *LOCAL, environment={"NAP": str(nap)}), results, rng)
+    chosen = ("--seeds", str(seeds), "--stack", str(stack), "--retries", "99", "--checkpoint-every", "0.05")
+    about = {"environment": {"NAP": nap}, "fresh": fresh}
+    killer = Killer(lambda: Command(spec, results, *chosen, *LOCAL, **about), results, rng, fresh)
     before = 0
     while killer.kills < kills:
         killer.disturb(next(disturbances))
         found = len(Store(results).load())  # raises if a record were damaged or doubled
-        assert before <= found < 64, "it was over too early for what is to disturb it"
+        assert before <= found < 4 * seeds, "it was over too early for what is to disturb it"
         before = found
     code, _, errors = killer.commands[-1].end(240)
     assert code == 0, errors
-    execute(spec, Store(whole), range(16), execution=Execution(device="cpu", stack=stack, threads=1))
-    assert len(numbers(results)) == 64
+    execute(spec, Store(whole), range(seeds), execution=Execution(device="cpu", stack=stack, threads=1))
+    assert len(numbers(results)) == 4 * seeds
     assert numbers(results) == numbers(whole)
     assert [stray for command in killer.commands for stray in command.strays()] == []
     assert left_behind(results) == []
@@ -106,7 +108,7 @@ def disturb_until(kills: int, disturbances: Iterator[str], rng, tiny, tmp_path, 
 
 def test_killed_ended_and_halted_every_run_is_recorded_once_as_if_nothing_had_been(tiny, tmp_path):
     one_each = cycle(["kill", "halt", "kill", "end", "kill command", "kill"])
-    disturb_until(4, one_each, random.Random(0), tiny, tmp_path, stack=4, steps=20, nap=0.03)
+    disturb_until(4, one_each, random.Random(0), tiny, tmp_path, seeds=8, stack=4, steps=20, nap="0.06", fresh=False)
 
 
 @pytest.mark.slow
@@ -115,7 +117,7 @@ def test_killed_ended_and_halted_every_run_is_recorded_once_as_if_nothing_had_be
 def test_of_over_fifty_kills_and_other_disturbances_no_trace_is_left(tiny, tmp_path, seed):
     rng = random.Random(seed)
     random_ones = (rng.choices(list(DISTURBANCES), list(DISTURBANCES.values()))[0] for _ in count())
-    disturb_until(52, random_ones, rng, tiny, tmp_path, stack=2, steps=200, nap=0.03)
+    disturb_until(52, random_ones, rng, tiny, tmp_path, seeds=16, stack=2, steps=200, nap="0.03", fresh=True)
 
 
 # ---- two at once --------------------------------------------------------------------------------------------------
@@ -185,7 +187,7 @@ critic = { name = "mlp", hidden = [200, 200] }
 
 def limited(size: int):
     """No file that the process writes, or one that it starts, may be larger than ``size``."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
 
 
 UNCACHED = {"PYTHONDONTWRITEBYTECODE": "1"}

@@ -31,11 +31,11 @@ def test_killed_twice_and_started_again_every_run_is_recorded_once(tiny, tmp_pat
     chosen = ("--seeds", "4", "--stack", "2", "--device", "cpu", "--checkpoint-every", "0.01")
     seen: list[int] = []
     for moment in MOMENTS:
-        kill_at(Command(spec, killed, *chosen), killed, moment)
+        kill_at(Command(spec, killed, *chosen, fresh=True), killed, moment)
         seen.append(len(Store(killed).load()))  # raises if a record were damaged or doubled
     assert seen == sorted(seen)
     assert seen[-1] < 8, "the last kill came after the end and showed nothing"
-    assert Command(spec, killed, *chosen).end()[0] == 0
+    assert Command(spec, killed, *chosen, fresh=True).end()[0] == 0
     execute(spec, Store(whole), range(4), execution=Execution(device="cpu", stack=2, threads=1))
     assert len(numbers(killed)) == 8
     assert numbers(killed) == numbers(whole)

@@ -26,6 +26,8 @@ from wganbench.work.stop import Stop
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 TOKEN = "WGANBENCH_TEST_RAY"
 """In the environment of every process that Ray starts for these tests."""
+NICE = {"RAY_worker_niceness": "0"}
+"""Ray's is 15, with which a worker hardly gets to work on a busy machine."""
 
 
 def execute(path, store, seeds, executor="ray", variants=(), overrides=(), profile="smoke", stack=1, **options):
@@ -56,7 +58,8 @@ def started(token):
 def nothing_is_left_behind():
     token = uuid.uuid4().hex
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {TOKEN: token, **QUIET}.items():  # set here as well, as tests import Ray before the executor
+        told = {TOKEN: token, **QUIET, **NICE}  # QUIET here as well, as tests import Ray before the executor
+        for name, value in told.items():
             patch.setenv(name, value)
         yield
     deadline = time.monotonic() + 10.0
@@ -108,17 +111,18 @@ def wait_for(condition, seconds=60.0):
 
 
 @needs_ray
-def test_a_cluster_of_this_machine_alone_records_what_this_process_records_and_is_gone_after(tiny, tmp_path):
+def test_a_cluster_of_this_machine_alone_records_what_this_process_records_and_is_gone_after(tiny, tmp_path, capfd):
     import ray
 
     handler = signal.getsignal(signal.SIGTERM)
     inline = list(execute(tiny(), Store(tmp_path / "inline"), range(3), "inline", stack=2))
-    on_ray = list(execute(tiny(), Store(tmp_path / "ray"), range(3), stack=2, jobs=2))
+    on_ray = list(execute(tiny(), Store(tmp_path / "ray"), range(3), stack=2, jobs=1))
     assert numbers(on_ray) == numbers(inline)
     assert len(on_ray) == 6
     assert not ray.is_initialized()
     assert signal.getsignal(signal.SIGTERM) == handler
     assert not list((tmp_path / "ray" / ".work" / "going").iterdir())
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
@@ -165,6 +169,7 @@ def test_what_a_lost_worker_had_not_come_to_is_no_attempt(tiny, tmp_path, cluste
     assert (len(workers), workers.total()) == (3, 5), "the lost worker, one for the rest, one that tries again"
 
 
+@pytest.mark.slow
 @needs_ray
 def test_a_lost_worker_and_a_lost_node_cost_an_attempt_and_nothing_else(tmp_path, cluster, capfd):
     common = {"variants": ["gan", "wgan-clip"], "overrides": ("profiles.smoke.steps=80",)}
@@ -207,6 +212,7 @@ def test_a_cluster_that_goes_away_ends_the_command_with_a_line(tiny, tmp_path):
         cluster.shutdown()
 
 
+@pytest.mark.slow
 @needs_ray
 def test_what_no_node_has_is_said_before_it_is_waited_for(tiny, tmp_path, cluster):
     execution = Execution(executor="ray", device="cpu", threads=1000, address=cluster.address)
@@ -242,6 +248,16 @@ def test_short_jobs_are_put_together_in_their_order(costs, most, expected):
 
 def test_without_a_time_to_fill_every_job_is_alone():
     assert [len(batch) for batch in batches([job("a", 0), job("b", 1)], 0.0, 9)] == [1, 1]
+
+
+@needs_ray
+def test_what_no_node_has_is_told_with_what_asks_for_less(tmp_path):
+    executor = Ray(Execution(executor="ray"), Store(tmp_path), "cpu")
+    nodes = [{"Alive": True, "Resources": {"CPU": 2.0, "memory": 2.0**33}}, {"Alive": False, "Resources": {"CPU": 9e9}}]
+    executor.ray = SimpleNamespace(nodes=lambda: nodes)
+    executor._check_room(executor._request(2, whole_card=False))
+    with pytest.raises(SpecError, match="no node has 1000 cores and 1 GiB; --threads asks for fewer"):
+        executor._check_room(executor._request(1000, whole_card=False))
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch, tmp_path):

@@ -25,6 +25,13 @@ needs_submitit = pytest.mark.skipif(find_spec("submitit") is None, reason="submi
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # submitit's
 
 
+def is_submitits(process):
+    try:
+        return "submitit" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
 @pytest.fixture
 def local(monkeypatch):
     """Has ``--executor slurm`` start processes here, and look more often."""
@@ -32,8 +39,9 @@ def local(monkeypatch):
     monkeypatch.setattr(slurm, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(slurm, "SURVEY_SECONDS", 0.3)
     yield
-    _, alive = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10.0)
-    assert [process for process in alive if "submitit" in " ".join(process.cmdline())] == []
+    began = [process for process in psutil.Process().children(recursive=True) if is_submitits(process)]
+    _, alive = psutil.wait_procs(began, timeout=10.0)  # and not for multiprocessing's, which stay
+    assert [process for process in alive if is_submitits(process)] == []
 
 
 def execute(path, store, seeds, executor="slurm", overrides=(), **options):

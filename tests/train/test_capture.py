@@ -15,15 +15,18 @@ CPU, SEEDS = torch.device("cpu"), (0, 3)
 
 
 def one_of_each_method():
-    """A variant for each combination of what a step is made of."""
-    seen = {}
+    """A variant for each combination of what a step is made of, and one for each data set."""
+    seen, drawn = {}, set()
     for name in available():
         for run in expand(load(name), "smoke", [0]):
             setting = run.setting
             parts = (setting.objective, setting.constraint, setting.critic_optimizer, setting.fixed_generator)
             names = tuple(part.name if part is not None else None for part in parts)
-            seen.setdefault((*names, setting.project, setting.unroll, setting.data.name), setting)
-    return list(seen.values())
+            made_of = (*names, setting.project, setting.unroll)
+            if setting.data.name not in drawn or made_of not in seen:
+                drawn.add(setting.data.name)
+                seen[*made_of, setting.data.name] = seen[made_of] = setting
+    return list({id(setting): setting for setting in seen.values()}.values())
 
 
 def small(setting):

@@ -68,11 +68,11 @@ def test_steps_against_a_fixed_generator_agree_with_a_plain_loop(independent):
 
 
 def test_the_critic_of_two_points_finds_the_slope_that_the_penalty_leaves():
-    trainer = trained(Translated(by=1.0), penalised(1, weight=5.0), data=point(), hidden=(16,), lr=3e-3, seeds=(0, 1))
-    for _ in range(1500):
+    trainer = trained(Translated(by=1.0), penalised(1, weight=5.0), data=point(), lr=6e-3, seeds=(0, 1))
+    for _ in range(700):
         trainer.step()
     gap = trainer.critic(torch.zeros(2, 1, 2)) - trainer.critic(torch.tensor([[[1.0, 0.0]]] * 2))
-    assert gap.flatten().tolist() == pytest.approx([1.1, 1.1], abs=0.01)  # d(1 + d/2λ)
+    assert gap.flatten().tolist() == pytest.approx([1.1, 1.1], abs=0.02)  # d(1 + d/2λ)
 
 
 def test_one_copy_of_a_seeds_critic_is_that_seeds_critic_and_its_own():

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.analysis import factory
+from tests.runner.commands import Command
 from tests.work import made
 from wganbench.cli import cli
 from wganbench.record import Store, checksum_of
@@ -552,35 +551,32 @@ def test_a_run_under_way_is_seen_from_another_process_and_so_is_its_end(tmp_path
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "slowly.toml").write_text(SLOWLY)
     results = tmp_path / "results"
-    run = [sys.executable, "-m", "wganbench", "run", "slowly.toml", "--profile", "paper", "--seeds", "4"]
-    run += ["--stack", "2", "--results", str(results), "--device", "cpu", "--checkpoint-every", "0.5"]
-    here = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    store = Store(results)
-    with subprocess.Popen(run, cwd=tmp_path, env=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            found = _until(store, process, lambda found: found.cohorts and found.cohorts[0].step > 20)
-            (one,), (cohort,) = found.sweeps, found.cohorts
-            assert (one.experiment, one.process, one.is_alive) == ("slowly", process.pid, True)
-            assert (one.planned, one.done, one.running, one.left) == (4, 0, 2, 2)
-            assert 0 < one.seconds_left < 600
-            assert (cohort.steps, cohort.seeds, cohort.worker) == (200, 2, f"process {process.pid} on {one.host}")
-            assert 0 < cohort.seed_steps_per_second < 2 / 0.05
-            assert cohort.silent_seconds < 30
-            process.terminate()
-            output, _ = process.communicate(timeout=60)
-        finally:
-            process.kill()
-    assert process.returncode == 143, output
+    options = ("--profile", "paper", "--seeds", "4", "--stack", "2", "--device", "cpu", "--checkpoint-every", "0.5")
+    running = Command(tmp_path / "slowly.toml", results, *options)
+    process, store = running.process, Store(results)
+    try:
+        found = _until(store, running, lambda found: found.cohorts and found.cohorts[0].step > 20)
+        (one,), (cohort,) = found.sweeps, found.cohorts
+        assert (one.experiment, one.process, one.is_alive) == ("slowly", process.pid, True)
+        assert (one.planned, one.done, one.running, one.left) == (4, 0, 2, 2)
+        assert 0 < one.seconds_left < 600
+        assert (cohort.steps, cohort.seeds, cohort.worker) == (200, 2, f"process {process.pid} on {one.host}")
+        assert 0 < cohort.seed_steps_per_second < 2 / 0.05
+        assert cohort.silent_seconds < 30
+        process.terminate()
+        assert running.end(60)[0] == 143
+    finally:
+        process.kill()
     after = status(store)
     assert after.is_idle
     assert [(each.cohorts, each.steps, each.step >= cohort.step) for each in after.stopped] == [(2, 200, True)]
     assert [(each.is_alive, each.left) for each in after.sweeps] == [(False, 4)]
 
 
-def _until(store: Store, process: subprocess.Popen[bytes], is_seen) -> Status:
+def _until(store: Store, running: Command, is_seen) -> Status:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
+        assert running.process.poll() is None, running.end()
         found = status(store)
         if is_seen(found):
             return found
