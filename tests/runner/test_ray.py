@@ -161,7 +161,7 @@ def test_what_a_lost_worker_had_not_come_to_is_no_attempt(tiny, tmp_path, cluste
             killed.append(wait_for(lambda: caught(store, cluster.head_node)))
             killed[0].kill()
 
-    longer = ("profiles.smoke.steps=400",)
+    longer = ("profiles.smoke.steps=1500",)
     options = {"variants": ["clip"], "overrides": longer, "address": cluster.address}
     records = list(execute(tiny(), store, range(4), report=report, tell=told.append, **options))
     assert sorted(record.retries for record in records) == [0, 0, 0, 1]
