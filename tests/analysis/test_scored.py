@@ -12,10 +12,12 @@ from wganbench.analysis import table
 from wganbench.analysis.drawing import draw, drawings_of
 from wganbench.analysis.overview import by_variant
 from wganbench.analysis.report import compose
+from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.verdict import judge
 from wganbench.errors import DataError
 from wganbench.protocols import PUBLISHED, classifier_in, of_classifier, path_of, paths, read_about, shipped_folder
 from wganbench.record import Store
+from wganbench.spec import load
 
 PUBLISHED_ROWS = """
 [[published]]
@@ -165,6 +167,14 @@ def test_columns_name_the_protocol(tmp_path):
     experiment = made(tmp_path, published="")
     (cells,) = table.shown_cells(by_variant(experiment, recorded(experiment, OURS), "paper"))
     assert list(cells) == ["variant", f"inception_score ↑ by {OURS}", "inception_score, best (at step)", "n"]
+
+
+def test_what_is_made_of_a_score_is_one_by_the_same_network():
+    setting = load("fig3").setting("wgan-clip", "reduced")
+    protocols = {label: protocol_of(use, setting) for label, use in setting.measures.items()}
+    ours = of_classifier(setting.score.options["file"])
+    assert {protocols[label] for label in ("inception_score", "late_mean", "late_spread_1k")} == {ours}
+    assert protocols["training_seconds"] is None and protocols["wasserstein_estimate"] is None
 
 
 def test_a_figure_s_axis_names_the_protocol(tmp_path):

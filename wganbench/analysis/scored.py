@@ -14,10 +14,13 @@ INCEPTION = "inception"
 """The protocol of runs that are planned, and will have the published one if the network passes its self-test."""
 
 
-def is_scored(use: MeasureUse) -> bool:
-    """Whether the measure reads what a score network says of images."""
+def is_scored(use: MeasureUse, setting: Setting) -> bool:
+    """Whether the measure reads what a score network says of images, or a measure of ``setting`` that does."""
     entry = NAMES["measure"].get(use.measure.name)
-    return entry is not None and entry.scored
+    if entry is None or not entry.alike:
+        return entry is not None and entry.scored
+    read = [setting.measures.get(str(use.measure.options.get(option))) for option in entry.reads]
+    return any(each is not None and is_scored(each, setting) for each in read)
 
 
 def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = ()) -> str | None:
@@ -29,7 +32,7 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
     Returns:
         None for a measure that is no score.
     """
-    if not is_scored(use) or setting.score is None:
+    if not is_scored(use, setting) or setting.score is None:
         return None
     recorded = [record.score_protocol for record in records if record.score_protocol]
     if recorded:

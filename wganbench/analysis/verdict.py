@@ -319,7 +319,11 @@ def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator
         return
     for record in records:
         use = record.setting.measures.get(claim.measure)
-        if use and scored.is_scored(use) and not scored.may_stand_beside_published(record.score_protocol):
+        if (
+            use
+            and scored.is_scored(use, record.setting)
+            and not scored.may_stand_beside_published(record.score_protocol)
+        ):
             yield f"the runs were scored by {record.score_protocol}, and the published value was not"
             return
 
