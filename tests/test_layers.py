@@ -52,7 +52,7 @@ WITHOUT_TORCH = {
 LEAVES = {
     "streams": {"errors"},
     "objectives": {"errors"},
-    "lipschitz": {"errors", "streams"},
+    "lipschitz": {"errors", "networks", "streams"},
     "networks": {"errors", "layout"},
     "data": {"errors", "variables"},
     "measures": {"errors", "data"},

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from wganbench.networks.nonlinearity import differentiated_twice
 from wganbench.streams import Streams
 
 Critic = Callable[[Tensor], Tensor]
@@ -76,5 +77,7 @@ def gradient_norms(critic: Critic, real: Tensor, fake: Tensor, rng: Streams) -> 
     alpha = rng.uniform(real.shape[1]).to(real.dtype).view(*real.shape[:2], *[1] * (real.ndim - 2))
     points = (real + alpha * (fake.detach() - real)).requires_grad_()
     # Rows do not mix, so the gradient of the sum holds each row's own gradient.
-    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    with differentiated_twice():
+        total = critic(points).sum()
+    (gradient,) = torch.autograd.grad(total, points, create_graph=True)
     return gradient.flatten(2).norm(dim=2)

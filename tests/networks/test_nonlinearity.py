@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from wganbench.networks.nonlinearity import NONLINEARITIES, shifted_softplus
+from wganbench.networks.nonlinearity import NONLINEARITIES, differentiated_twice, shifted_softplus
 
 F64 = torch.float64
+WAYS = pytest.mark.parametrize("way", [nullcontext, differentiated_twice], ids=["once", "twice"])
 
 
 def softplus(x: float) -> float:
@@ -24,38 +26,54 @@ FORMULAS = {
 POINTS = [-50.0, -3.0, -1.0, -1e-3, 1e-3, 0.5, 2.0, 9.5, 25.0, 400.0]
 
 
+@WAYS
 @pytest.mark.parametrize("name", NONLINEARITIES)
-def test_each_is_its_formula(name):
-    found = NONLINEARITIES[name](torch.tensor(POINTS, dtype=F64))
+def test_each_is_its_formula(name, way):
+    with way():
+        found = NONLINEARITIES[name](torch.tensor(POINTS, dtype=F64))
     assert found.tolist() == pytest.approx([FORMULAS[name](x) for x in POINTS], rel=1e-15, abs=1e-15)
 
 
+@WAYS
 @pytest.mark.parametrize("name", NONLINEARITIES)
-def test_its_derivatives_are_right_to_the_second(name):
+def test_its_derivatives_are_right_to_the_second(name, way):
     x = torch.tensor([-3.0, -0.4, 0.3, 2.0], dtype=F64, requires_grad=True)
-    assert torch.autograd.gradcheck(NONLINEARITIES[name], x)
-    assert torch.autograd.gradgradcheck(NONLINEARITIES[name], x)
+    with way():
+        assert torch.autograd.gradcheck(NONLINEARITIES[name], x)
+        assert torch.autograd.gradgradcheck(NONLINEARITIES[name], x)
 
 
+@WAYS
 @pytest.mark.parametrize(("name", "slope"), [("relu", 0.0), ("leaky_relu", 0.2)])
-def test_at_the_kink_the_slope_is_that_of_the_left(name, slope):
+def test_at_the_kink_the_slope_is_that_of_the_left(name, slope, way):
     x = torch.zeros(1, requires_grad=True)
-    (gradient,) = torch.autograd.grad(NONLINEARITIES[name](x), x)
+    with way():
+        (gradient,) = torch.autograd.grad(NONLINEARITIES[name](x), x)
     assert gradient.item() == pytest.approx(slope)
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu"])
 def test_no_zeros_are_pushed_through_the_network_by_a_second_derivative(name):
     x = torch.randn(3, requires_grad=True)
-    y = NONLINEARITIES[name](x)
+    with differentiated_twice():
+        y = NONLINEARITIES[name](x)
     given = torch.ones(3, requires_grad=True)
     (gradient,) = torch.autograd.grad(y, x, given, create_graph=True)
     assert torch.autograd.grad(gradient.sum(), x, allow_unused=True, retain_graph=True) == (None,)
 
 
+@WAYS
 @pytest.mark.parametrize("name", NONLINEARITIES)
-def test_a_diverged_run_shows(name):
-    assert NONLINEARITIES[name](torch.tensor([math.nan])).isnan().all()
+def test_a_diverged_run_shows(name, way):
+    with way():
+        assert NONLINEARITIES[name](torch.tensor([math.nan])).isnan().all()
+
+
+def test_an_error_within_leaves_nothing_behind():
+    x = torch.ones(1, requires_grad=True)
+    with pytest.raises(ArithmeticError), differentiated_twice():
+        raise ArithmeticError
+    assert type(NONLINEARITIES["relu"](x).grad_fn).__name__ == "ReluBackward0"
 
 
 def test_the_softplus_starts_at_minus_one_and_is_nearly_the_identity_above():

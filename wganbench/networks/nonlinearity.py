@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 import torch
@@ -34,14 +36,27 @@ def relu(x: Tensor) -> Tensor:
 def leaky_relu(x: Tensor, leak: float = 0.2) -> Tensor:
     """x above 0 and ``leak`` times x elsewhere, with the derivative ``leak`` at 0.
 
-    As a product with a constant it has no second derivative, where torch's own gives zeros that the double backward
-    of a penalty pushes through the whole network: up to a seventh of its operations. NaN stays NaN, so that no diverged
-    run is hidden. On a CPU ``sign`` and ``clamp_min`` are vectorised, and so several times as fast as a comparison or
-    ``torch.where``.
+    Under `differentiated_twice` it is a product with a constant, which has no second derivative; torch's own gives
+    zeros there, which the double backward of a penalty pushes through the whole network: up to a seventh of its
+    operations. NaN stays NaN, so that no diverged run is hidden. On a CPU ``sign`` and ``clamp_min`` are vectorised,
+    and so several times as fast as a comparison or ``torch.where``; torch's own is faster still where that suffices.
     """
-    if leak > 1:
-        return torch.nn.functional.leaky_relu(x, leak)
+    if leak > 1 or not _derived_twice.get():
+        return torch.relu(x) if leak == 0 else torch.nn.functional.leaky_relu(x, leak)
     return x * x.detach().sign().clamp_min_(leak)
+
+
+_derived_twice = ContextVar("derived twice", default=False)
+
+
+@contextmanager
+def differentiated_twice() -> Iterator[None]:
+    """For a pass forward whose derivative is to be differentiated: the same numbers, by other operations."""
+    before = _derived_twice.set(True)
+    try:
+        yield
+    finally:
+        _derived_twice.reset(before)
 
 
 def shifted_softplus(x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from wganbench.networks.nonlinearity import differentiated_twice
 from wganbench.objectives import class_loss
 from wganbench.streams import Streams
 from wganbench.train.critic import Critics
@@ -160,12 +161,13 @@ class Trainer(Critics):
     def _second_order_step(self, real: Tensor, latents: Sequence[Tensor]) -> None:
         assert self.method.unroll is not None
         fake = self.generator(latents[0])  # the gradient flows through the fakes that the critic is trained on, too
-        ahead = unrolled_adam(
-            self.critic.parameters,
-            lambda parameters: self._critic_objective(parameters, real, fake),
-            self.critic_optimizer,
-            self.method.unroll.steps,
-        )
+        with differentiated_twice():
+            ahead = unrolled_adam(
+                self.critic.parameters,
+                lambda parameters: self._critic_objective(parameters, real, fake),
+                self.critic_optimizer,
+                self.method.unroll.steps,
+            )
         self._generator_gradient(latents[-1], ahead)
         self._critic_step(real, fake.detach())
         self.generator_optimizer.step()
