@@ -41,6 +41,8 @@ KNOCK_SECONDS = 10.0
 """The address of a cluster is waited for so long."""
 STORE_BYTES = 100 << 20
 """For Ray's store of objects, of which we have none; Ray takes a third of the memory unless told."""
+GONE_SECONDS = 10.0
+"""A cluster that has not answered for so long is gone; after a minute Ray would end this process, without a word."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces at length what this will once mean
@@ -76,6 +78,7 @@ class Ray:
     def __init__(self, execution: Execution, store: Store, device: str):
         self.execution, self.store, self.device = execution, store, device
         self.work = WorkFolder(store)
+        self.answered = time.monotonic()
         if (execution.address or "").startswith("ray://"):
             raise SpecError(f"--address {execution.address}: must be host:port or auto, on a node of the cluster")
         for name, value in QUIET.items():
@@ -93,6 +96,7 @@ class Ray:
             self._check_room(request)
             going = Going(self.work.root)
             going.begin()
+            self.answered = time.monotonic()
             yield from self._run(jobs, stop, request, going, 1 if one_at_a_time else self.execution.jobs)
 
     def _run(
@@ -127,16 +131,28 @@ class Ray:
         """The tasks that are over, of ``busy``.
 
         Raises:
-            WganbenchError: If Ray's processes on this machine are gone; it would end ours as well, without a word.
+            WganbenchError: If Ray's processes on this machine are gone, or the cluster does not answer.
         """
         try:
             ended: list[Any] = self.ray.wait(list(busy), timeout=LOOK_SECONDS, fetch_local=False)[0]
-            return ended
+            is_gone = not ended and not self._answers()
         except SystemExit:
+            is_gone = True
+        if is_gone:
             busy.clear()
             raise WganbenchError(
                 "--executor ray: the cluster is gone; what was recorded stays, and the same command goes on from there"
-            ) from None
+            )
+        return ended
+
+    def _answers(self) -> bool:
+        """Whether the cluster's head has taken a connection lately."""
+        try:
+            _knock(self.ray.get_runtime_context().gcs_address)
+        except OSError:
+            return time.monotonic() - self.answered < GONE_SECONDS
+        self.answered = time.monotonic()
+        return True
 
     def _end(self, busy: dict[Any, _Batch], going: Going, seconds: float) -> Iterator[Planned]:
         """Asks the workers to leave checkpoints, takes back what has not begun, kills what takes over ``seconds``."""
