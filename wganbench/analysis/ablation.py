@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wganbench.analysis import scored, stats
-from wganbench.analysis.frame import pools
+from wganbench.analysis.frame import pools, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.analysis.table import NONE, Scalar, Table, between, describe, fields, limits, number, planned
 from wganbench.names import Scale
@@ -119,7 +119,7 @@ def _compared(measure: str, left: Sequence[Record], right: Sequence[Record]) -> 
         return None
     setting = left[0].setting
     use = setting.measures[measure]
-    first, second = (_values(measure, scale_of(use), group) for group in (left, right))
+    first, second = (_values(measure, group) for group in (left, right))
     common = sorted(first.keys() & second.keys())
     paired = len(common) > 1
     if paired:
@@ -128,17 +128,13 @@ def _compared(measure: str, left: Sequence[Record], right: Sequence[Record]) -> 
         return None
     one, other = np.array([*first.values()]), np.array([*second.values()])
     means = float(one.mean()), float(other.mean())
-    distance = means[0] - means[1] if np.isfinite(means).any() else None
+    distance = stats.distance_of_means(one, other)
     interval = (stats.paired_interval if paired else stats.welch_interval)(one, other)
     protocol = scored.protocol_of(use, setting, left)
     return scale_of(use), protocol, means, distance, interval, (len(one), len(other)), paired
 
 
-def _values(measure: str, scale: Scale, group: Sequence[Record]) -> dict[int, float]:
+def _values(measure: str, group: Sequence[Record]) -> dict[int, float]:
     """By seed; a failed run has none, nor has one that counts as nothing because no worst value is declared."""
-    found = {}
-    for record in group:
-        value = record.measures.get(measure) if record.status == "finished" else None
-        if record.status != "failed":
-            found[record.seed] = scale.worst if value is None else value
+    found = {record.seed: value_or_worst(record, measure) for record in group if record.status != "failed"}
     return {seed: value for seed, value in found.items() if not np.isnan(value)}

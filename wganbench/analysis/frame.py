@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from wganbench.analysis import stats
 from wganbench.names import Scale
 from wganbench.record import Record
-from wganbench.spec import Statistic
+from wganbench.spec import Statistic, scale_of
 
 OF_RUN = {
     "id": "str",
@@ -113,6 +113,13 @@ class Summary:
     interval: stats.Interval | None = None
     median: float | None = None
     median_interval: stats.Interval | None = None
+
+
+def value_or_worst(record: Record, measure: str, statistic: Statistic = "final") -> float:
+    """A run's value; the measure's worst where it did not finish or the value is not finite. A failed run has none."""
+    measured = record.best if statistic == "best" else record.measures
+    value = measured.get(measure) if record.status == "finished" else None
+    return scale_of(record.setting.measures[measure]).worst if value is None else value
 
 
 def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from wganbench.analysis import stats
+from wganbench.analysis.frame import value_or_worst
 from wganbench.analysis.scored import data_of
 from wganbench.protocols import UNCALIBRATED
 from wganbench.record import Record
-from wganbench.spec import Experiment, Setting, SuccessTable, scale_of
+from wganbench.spec import Experiment, Setting, SuccessTable
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,4 @@ def _sample(
 
 
 def _mean(records: Mapping[int, Record], seeds: Sequence[int], measure: str) -> float:
-    return float(np.mean([_score(records[seed], measure) for seed in seeds]))
-
-
-def _score(record: Record, measure: str) -> float:
-    """The last value; the measure's worst where the run diverged or the value is not finite."""
-    value = record.measures.get(measure) if record.status == "finished" else None
-    return scale_of(record.setting.measures[measure]).worst if value is None else value
+    return float(np.mean([value_or_worst(records[seed], measure) for seed in seeds]))

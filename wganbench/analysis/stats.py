@@ -57,6 +57,12 @@ class Interval:
 # ---- intervals ------------------------------------------------------------------------------------------------------
 
 
+def distance_of_means(left: ArrayLike, right: ArrayLike) -> float | None:
+    """The mean of ``left`` minus that of ``right``; None where both are infinite."""
+    distance = float(_array(left).mean()) - float(_array(right).mean())
+    return None if math.isnan(distance) else distance
+
+
 def student_interval(values: ArrayLike) -> Interval | None:
     """Student's t interval of the mean; None below two values or if one is not finite."""
     array = _array(values)

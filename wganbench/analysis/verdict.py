@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from wganbench.analysis import scored, stats
+from wganbench.analysis.frame import value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
@@ -220,9 +221,7 @@ def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequen
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
-    units = {
-        variant: tuple(_unit(claim, record, settings[variant]) for record in found) for variant, found in used.items()
-    }
+    units = {variant: tuple(_unit(claim, record) for record in found) for variant, found in used.items()}
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
@@ -233,11 +232,10 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
     used: dict[str, list[Record]] = {method: [] for method in methods}
     units: dict[str, list[Unit]] = {method: [] for method in methods}
     for name, variants in experiment.architectures_of(claim.profile, methods).items():
-        own = {
+        settings = settings or {
             method: experiment.setting(variant, claim.profile)
             for method, variant in zip(methods, variants, strict=True)
         }
-        settings = settings or own
         found = {
             method: list(families.get(experiment.family(variant, claim.profile), ()))
             for method, variant in zip(methods, variants, strict=True)
@@ -245,7 +243,7 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
         for method, records in _with_common_seeds(found).items():
             if records:
                 used[method] += records
-                units[method].append(_averaged(int(name[1:]), [_unit(claim, each, own[method]) for each in records]))
+                units[method].append(_averaged(int(name[1:]), [_unit(claim, each) for each in records]))
     missing = "" if all(units.values()) else f"no architecture has runs with {' and '.join(methods)}"
     return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
 
@@ -261,7 +259,7 @@ def _averaged(place: int, units: Sequence[Unit]) -> Unit:
     return Unit(units[0].run_id, place, status, float(np.mean([unit.value for unit in units])))
 
 
-def _unit(claim: Claim, record: Record, setting: Setting) -> Unit:
+def _unit(claim: Claim, record: Record) -> Unit:
     measured = record.best if claim.statistic == "best" else record.measures
     if record.status == "failed":
         value = math.nan
@@ -269,8 +267,7 @@ def _unit(claim: Claim, record: Record, setting: Setting) -> Unit:
         meets = (_meets(criterion, measured.get(criterion.measure)) for criterion in claim.criteria)
         value = float(record.status == "finished" and all(meets))
     else:
-        number = measured.get(claim.measure) if record.status == "finished" else None
-        value = scale_of(setting.measures[claim.measure]).worst if number is None else number
+        value = value_or_worst(record, claim.measure, claim.statistic)
     return Unit(record.id, record.seed, record.status, value)
 
 
@@ -373,7 +370,7 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             better, worse = (sign * group for group in groups)
             exceeds_by, interval_of = _COMPARED[claim.test]
             tails = exceeds_by(better, worse, claim.margin)
-            return _Told(_distance(better, worse), interval_of(better, worse), tails)
+            return _Told(stats.distance_of_means(better, worse), interval_of(better, worse), tails)
         case Level():
             exceeds, interval = _LEVELLED[claim.test]
             sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
@@ -390,7 +387,7 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
         case OverArchitectures():
             better, worse = groups
             tails = stats.paired_p(better, worse, claim.margin)
-            return _Told(_distance(better, worse), stats.paired_interval(better, worse), tails)
+            return _Told(stats.distance_of_means(better, worse), stats.paired_interval(better, worse), tails)
         case SuccessCurve():
             n_above = [int((first > threshold).sum()) for threshold in claim.thresholds]
             distances = [count / len(first) - share for count, share in zip(n_above, claim.published, strict=True)]
@@ -399,13 +396,7 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
         case Equivalence():
             _, second = groups
             tails = stats.paired_equivalence_p(first, second, claim.within)
-            return _Told(_distance(first, second), stats.paired_interval(first, second), tails)
-
-
-def _distance(left: stats.Array, right: stats.Array) -> float | None:
-    """Between the means."""
-    distance = float(left.mean()) - float(right.mean())
-    return None if math.isnan(distance) else distance  # inf - inf
+            return _Told(stats.distance_of_means(first, second), stats.paired_interval(first, second), tails)
 
 
 _COMPARED = {

@@ -78,7 +78,6 @@ class Ray:
     def __init__(self, execution: Execution, store: Store, device: str):
         self.execution, self.store, self.device = execution, store, device
         self.work = WorkFolder(store)
-        self.answered = time.monotonic()
         if (execution.address or "").startswith("ray://"):
             raise SpecError(f"--address {execution.address}: must be host:port or auto, on a node of the cluster")
         for name, value in QUIET.items():
@@ -96,7 +95,7 @@ class Ray:
             self._check_room(request)
             going = Going(self.work.root)
             going.begin()
-            self.answered = time.monotonic()
+            self.answered = time.monotonic()  # when the cluster last did
             yield from self._run(jobs, stop, request, going, 1 if one_at_a_time else self.execution.jobs)
 
     def _run(
