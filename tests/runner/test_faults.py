@@ -54,7 +54,7 @@ class Killer:
         if what.endswith("command"):
             assert command.process.poll() is None, command.end()
             time.sleep(self.rng.uniform(0, 3 if self.fresh else 0.5))  # amid its imports as well
-            self._send([psutil.Process(command.process.pid)], what)
+            self._send(what)
             code, _, errors = command.end()
             assert code == -signal.SIGKILL if what.startswith("kill") else code in (143, -signal.SIGTERM), errors
             self.commands.append(self.start())
@@ -62,18 +62,24 @@ class Killer:
         until(lambda: self._training() or command.process.poll() is not None)
         assert command.process.poll() is None, command.end()
         time.sleep(self.rng.uniform(0, 0.4))
-        workers = command.workers()
-        targets = {"kill server": [worker.parent() for worker in workers], "kill any": workers}
-        self._send(targets.get(what) or self._training(), what)
+        self._send(what)
+
+    def _targets(self, what: str) -> list[psutil.Process]:
+        command = self.commands[-1]
+        if what.endswith("command"):
+            return [psutil.Process(command.process.pid)]
+        if what == "kill server":
+            return [server for worker in command.workers() if (server := worker.parent()) is not None]
+        return command.workers() if what == "kill any" else self._training()
 
     def _training(self) -> list[psutil.Process]:
         """The workers that are not just coming, going or waiting."""
         training = {owner.process for owner in self.leases.held().values() if owner is not None}
         return [worker for worker in self.commands[-1].workers() if worker.pid in training]
 
-    def _send(self, targets: list[psutil.Process], what: str) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-            target = self.rng.choice(targets)
+    def _send(self, what: str) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess, IndexError):  # it may have ended at any of these lines
+            target = self.rng.choice(self._targets(what))
             if what == "halt":
                 target.suspend()
                 time.sleep(self.rng.uniform(0, 1))
@@ -86,10 +92,11 @@ class Killer:
 
 
 def disturb_until(kills, disturbances: Iterator[str], rng, tiny, tmp_path, *, seeds, stack, steps, nap, fresh):
-    """Trains four variants under ``disturbances``, at least until so many were kills, and once without any."""
+    """Trains four variants, slowly under ``disturbances`` until so many were kills, and once without any."""
     spec, results, whole = sleepy_spec(tiny, 4, steps), tmp_path / "disturbed", tmp_path / "whole"
+    awake = tmp_path / "awake"
     chosen = ("--seeds", str(seeds), "--stack", str(stack), "--retries", "99", "--checkpoint-every", "0.05")
-    about = {"environment": {"NAP": nap}, "fresh": fresh}
+    about = {"environment": {"NAP": nap, "AWAKE": str(awake)}, "fresh": fresh}
     killer = Killer(lambda: Command(spec, results, *chosen, *LOCAL, **about), results, rng, fresh)
     before = 0
     while killer.kills < kills:
@@ -97,6 +104,7 @@ def disturb_until(kills, disturbances: Iterator[str], rng, tiny, tmp_path, *, se
         found = len(Store(results).load())  # raises if a record were damaged or doubled
         assert before <= found < 4 * seeds, "it was over too early for what is to disturb it"
         before = found
+    awake.touch()
     code, _, errors = killer.commands[-1].end(240)
     assert code == 0, errors
     execute(spec, Store(whole), range(seeds), execution=Execution(device="cpu", stack=stack, threads=1))
@@ -108,7 +116,7 @@ def disturb_until(kills, disturbances: Iterator[str], rng, tiny, tmp_path, *, se
 
 def test_killed_ended_and_halted_every_run_is_recorded_once_as_if_nothing_had_been(tiny, tmp_path):
     one_each = cycle(["kill", "halt", "kill", "end", "kill command", "kill"])
-    disturb_until(4, one_each, random.Random(0), tiny, tmp_path, seeds=8, stack=4, steps=20, nap="0.06", fresh=False)
+    disturb_until(4, one_each, random.Random(0), tiny, tmp_path, seeds=8, stack=4, steps=20, nap="0.2", fresh=False)
 
 
 @pytest.mark.slow
