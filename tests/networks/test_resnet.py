@@ -283,10 +283,10 @@ def test_labels_and_logits_go_through_a_stack():
     z, labels = torch.randn(2, 6, 5, dtype=F64), torch.randint(4, (2, 6))
 
     def make(own: Mapping[str, Tensor], z: Tensor, labels: Tensor) -> Tensor:
-        return functional_call(generator.module, own, (z, labels))
+        return functional_call(generator.network.module, own, (z, labels))
 
     def judge(own: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-        return functional_call(critic.module, own, (x,), {"with_logits": True})
+        return functional_call(critic.network.module, own, (x,), {"with_logits": True})
 
     images = vmap(make)(generator.parameters, z, labels)
     scores, logits = vmap(judge)(critic.parameters, images)

@@ -41,7 +41,7 @@ class Counted(Mlp):
             with open(os.environ["COUNTED"], "a") as file:
                 file.write(f"{init_scale} {torch.initial_seed()}\\n")
 """
-"""``NAP`` is how long a step sleeps, until ``AWAKE`` is a file; each critic that is made leaves a line in ``COUNTED``."""
+"""A step sleeps ``NAP`` seconds until ``AWAKE`` is a file; each critic that is made leaves a line in ``COUNTED``."""
 
 
 def sleepy_spec(tiny: Callable[..., Path], variants: int, steps: int, name: str = "tiny") -> Path:

@@ -229,7 +229,7 @@ def test_one_seed_alone_is_evaluated_by_the_whole_batch():
     whole = trainer.generator.of_seed(1)(z, labels)
     module = trainer.generator.module_of_seed(1)
     assert torch.equal(module(z, labels), whole)
-    assert not module.training and trainer.generator.module.training
+    assert not module.training and trainer.generator.network.module.training
     in_training = trainer.generator(z.expand(2, -1, -1), labels=labels.expand(2, -1))[1]
     assert not torch.allclose(in_training, whole, atol=1e-3)
     torch.testing.assert_close(

@@ -10,8 +10,7 @@ A conditional pair (AC-GAN) has ``classes`` in both networks. What a trainer the
   be checked before; without ``classes`` it is called as any other, ``generator(z)``.
 * The critic is conditional in its auxiliary head alone. ``critic(x)`` is the real number, of which alone the gradient
   penalty is; ``critic(x, with_logits=True)`` is that and the class logits, ``(batch,)`` and ``(batch, classes)``, of
-  one pass. It is an argument of ``forward`` and not a method of its own, as a stack of seeds reaches ``forward`` alone
-  (``torch.func.functional_call``).
+  one pass. It is an argument of ``forward`` and not a method of its own, as a stack of seeds reaches ``forward`` alone.
 * The official losses add 1.0 times the cross-entropy of real images and their labels to the critic's loss, and 0.1
   times that of fakes and theirs to the generator's.
 

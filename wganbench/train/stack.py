@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 
 from wganbench.streams import generator
+from wganbench.train.functional import Functional
 
 Parameters = Mapping[str, Tensor]
 
@@ -31,8 +32,8 @@ class Stack:
         if bf16 and len(modules) > 1:
             raise ValueError("vmap, by which seeds are stacked, has no convolutions in bfloat16; a stack of 1 has")
         self.size, self.bf16 = len(modules), bf16
-        self.module = copy.deepcopy(modules[0]).to("meta")  # the architecture alone; values are passed at each call
-        self.evaluated = copy.deepcopy(self.module).eval()
+        self.network = Functional(modules[0])
+        self.evaluated = self.network.evaluated()
         parameters, buffers = stack_module_state(list(modules))
         self.parameters = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
         self.buffers = dict(buffers)
@@ -63,9 +64,9 @@ class Stack:
         state = {**(self.parameters if parameters is None else parameters), **self.buffers}
         if self.size == 1:
             own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexed, its gradient would be copied
-            made = functional_call(self.module, own, tuple(each.squeeze(0) for each in inputs), asked)
+            made = self.network(own, *(each.squeeze(0) for each in inputs), **asked)
             return tuple(each.unsqueeze(0) for each in _listed(made))
-        return _listed(vmap(lambda own, *rows: functional_call(self.module, own, rows, asked))(state, *inputs))
+        return _listed(vmap(lambda own, *rows: self.network(own, *rows, **asked))(state, *inputs))
 
     def of_seed(self, index: int) -> Callable[..., Any]:
         """The network of one seed as it stands now, in ``eval()``: ``(B, *input_shape)`` → ``(B, *output_shape)``.
@@ -73,7 +74,7 @@ class Stack:
         What else its ``forward`` takes, it is called with as well, such as labels.
         """
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
-        return lambda *inputs, **asked: functional_call(self.evaluated, state, inputs, asked)
+        return lambda *inputs, **asked: self.evaluated(state, *inputs, **asked)
 
     def lay_channels_last(self) -> None:
         """Puts the channels of every filter last in memory, before an optimiser is made of the parameters.
@@ -106,10 +107,7 @@ class Stack:
 
     def module_of_seed(self, index: int) -> nn.Module:
         """A copy of the network of one seed, with its parameters as they stand now, in ``eval()``."""
-        state = {name: tensor[index].detach() for name, tensor in {**self.parameters, **self.buffers}.items()}
-        module = copy.deepcopy(self.evaluated).to_empty(device=next(iter(state.values())).device)
-        module.load_state_dict(state)
-        return module
+        return self.evaluated.holding({name: own[index] for name, own in {**self.parameters, **self.buffers}.items()})
 
 
 def _listed(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
