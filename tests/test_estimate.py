@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from tests.test_rates import measured
 from wganbench import rates
-from wganbench.cli import SHOWN_VARIANTS, cli
+from wganbench.cli import cli
+from wganbench.commands.plan import SHOWN_VARIANTS
 from wganbench.estimate import Speed, estimate, kind, representatives, time_told, wall
 from wganbench.plan import CPU_CORE_FLOPS, cohorts, expand, step_flops
 from wganbench.spec import load

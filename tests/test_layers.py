@@ -32,21 +32,14 @@ WITHOUT_TORCH = {
     "work": {"errors", "spec", "plan", "record"},
     "verify": {"errors", "quarantine", "record", "work", "speeds"},
     "analysis": {"errors", "names", "spec", "plan", "record", "protocols", "speeds", "speed_targets"},
-    "console": {"plan", "record", "work"},
     "variables": set(),
-    "environment": {"variables"},
-    "score_commands": {"errors", "protocols", "console", "environment", "runner"},
-    "speed_command": {
-        *("errors", "names", "spec", "plan", "rates", "estimate", "speeds", "speed_targets", "console", "environment"),
-        *("analysis", "runner"),
-    },
     "substitute": {"errors", "names", "spec", "data"},
     "protocols": {"errors", "data"},
-    "cli": {
-        *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "console"),
-        *("substitute", "data", "environment", "score_commands", "speed_command", "rates", "estimate"),
-        "runner",
+    "commands": {
+        *("errors", "names", "spec", "schema", "plan", "record", "merge", "work", "verify", "analysis", "variables"),
+        *("substitute", "data", "protocols", "rates", "estimate", "speeds", "speed_targets", "runner"),
     },
+    "cli": {"errors", "commands"},
     "__main__": {"cli"},
 }
 LEAVES = {
@@ -121,6 +114,7 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+COMMAND_LINE = {name for name in MODULES if part(name) in {"cli", "commands"}}
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
 
 
@@ -159,7 +153,7 @@ def test_what_does_not_train_never_imports_torch(module):
     assert [found.name for found in imports(SOURCES[module]) if top(found.name) in LOADS_TORCH] == []
 
 
-@pytest.mark.parametrize("module", ["wganbench.cli", "wganbench.score_commands", "wganbench.speed_command"])
+@pytest.mark.parametrize("module", sorted(COMMAND_LINE))
 def test_the_command_line_imports_the_runner_and_the_data_only_inside_a_command(module):
     at_once = {part(found.name) for found in imports(SOURCES[module]) if found.at_once}
     assert not at_once & {"runner", "data", "substitute"}
@@ -173,10 +167,6 @@ def test_only_the_runner_makes_an_object_of_a_name(module):
     assert part(module) == "runner" or not names & {"import_module", "__import__", "resolve_name", "run_path"}
 
 
-COMMAND_LINE = {
-    *("wganbench.cli", "wganbench.console", "wganbench.environment", "wganbench.score_commands"),
-    "wganbench.speed_command",
-}
 TELLING = {"wganbench.runner.worker"}
 """Catches our errors to write them into a job's log, from which the command raises them."""
 

@@ -129,8 +129,3 @@ def voice(runs: Sequence[Run], *, as_json: bool) -> Iterator[Voice]:
         *columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty()
     ) as bars:
         yield Bars(runs, bars)
-
-
-def plain() -> Console:
-    """For tables: as wide as the terminal, or 160 columns into a pipe."""
-    return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)

@@ -9,12 +9,9 @@ import click
 from rich.table import Column, Table
 
 from wganbench import protocols
-from wganbench.console import plain
-from wganbench.environment import data_dir, inception_weights
+from wganbench.commands.options import COUNT, data_dir, device_kind, inception_weights
+from wganbench.commands.printing import plain
 from wganbench.errors import DataError
-
-COUNT = click.IntRange(min=1)
-_device = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 
 
 @click.group()
@@ -62,7 +59,7 @@ def list_classifiers() -> None:
     help="Where its file goes [default: classifiers in the data folder, where 'run' finds it].",
 )
 @click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads; they decide the last bits.")
-@_device
+@device_kind
 @data_dir
 def train_classifier(
     data: str,
@@ -107,7 +104,7 @@ def inception() -> None:
 
 @inception.command(name="verify")
 @inception_weights
-@_device
+@device_kind
 @data_dir
 def verify_inception(device: str) -> None:
     """Score CIFAR-10's own training images, whose score is known, and keep what came of it for 'run'.

@@ -1,6 +1,7 @@
-"""Options that are kept in the environment, for a command and the processes that it starts.
+"""Options of several commands.
 
-They say where things lie on this machine, and so are no part of any setting.
+Those that say where things lie on this machine are no part of any setting: they are kept in the environment, for the
+command and the processes that it starts.
 """
 
 from __future__ import annotations
@@ -12,6 +13,19 @@ from pathlib import Path
 import click
 
 from wganbench import variables
+
+COUNT = click.IntRange(min=1)
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+results_folder = click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="results",
+    show_default=True,
+    help="Folder of the records.",
+)
+device_kind = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+cpu_threads = click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads a cohort.")
 
 
 def _kept_in(variable: str) -> Callable[[click.Context, click.Parameter, Path | None], None]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from wganbench import speeds
-from wganbench.console import plain
-from wganbench.environment import data_dir
+from wganbench.commands.options import COUNT, POSITIVE, data_dir, device_kind
+from wganbench.commands.printing import plain
 from wganbench.errors import SpecError
 from wganbench.estimate import cheapest_median_dearest
 from wganbench.names import suggest
@@ -20,7 +20,6 @@ from wganbench.rates import DeviceChoice
 from wganbench.spec import MAX_STACK, Experiment, available, load
 from wganbench.speed_targets import TARGETS, Target
 
-COUNT = click.IntRange(min=1)
 DEFAULT_PROFILE = "quick"
 
 
@@ -42,11 +41,11 @@ class Asked:
 @click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable.")
 @click.option("--seeds", type=click.IntRange(1, MAX_STACK), help="Stacked seeds of a job [default: the spec's stack].")
 @click.option("--jobs", type=COUNT, help="Processes at a time, each with such a stack [default: 1].")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_kind
 @click.option("--threads", type=COUNT, help="CPU threads a job [default: 1].")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     default=10.0,
     show_default=True,
     help="Of timing a variant, about; a slow step is taken three times in each way all the same.",

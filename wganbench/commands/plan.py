@@ -1,0 +1,107 @@
+"""``wganbench plan``: what a run would do, and how long it takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from wganbench import rates
+from wganbench.commands.choice import chosen, load_chosen, runs_of
+from wganbench.commands.options import COUNT, cpu_threads, data_dir, device_kind, results_folder
+from wganbench.commands.printing import print_rows
+from wganbench.errors import SpecError
+from wganbench.estimate import Speed, estimate, representatives
+from wganbench.plan import Cohort, cohorts
+from wganbench.rates import DeviceChoice
+from wganbench.record import Store
+
+SHOWN_VARIANTS = 20
+"""Of a plan, unless all are asked for."""
+
+
+@click.command()
+@click.argument("experiment")
+@chosen
+@results_folder
+@data_dir
+@device_kind
+@cpu_threads
+@click.option("--jobs", type=COUNT, default=1, show_default=True, help="Cohorts at a time, for the time in all.")
+@click.option("--calibrate", "measure", is_flag=True, help="Measure the rates of this machine first, and keep them.")
+@click.option("--all", "every", is_flag=True, help=f"List all variants, not only the first {SHOWN_VARIANTS}.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all variants.")
+def plan(
+    experiment: str,
+    seeds: str | None,
+    profile: str,
+    variants: tuple[str, ...],
+    overrides: tuple[str, ...],
+    data: tuple[str, ...],
+    stack: int | None,
+    results: Path,
+    device: DeviceChoice,
+    threads: int,
+    jobs: int,
+    measure: bool,
+    every: bool,
+    as_json: bool,
+) -> None:
+    """Print what 'run' would do: runs, what is done, parameters, operations, hours, and which claims it can settle."""
+    from wganbench.analysis.verdict import reachable
+    from wganbench.data.shelf import data_folder  # numpy, which all else does without
+
+    spec, _ = load_chosen(experiment, overrides, data, profile, variants)
+    runs = runs_of(spec, seeds, profile, variants)
+    planned = cohorts(runs, stack or spec.stack)
+    file = data_folder() / rates.FILE
+    if measure:
+        device = _calibrate(planned, device, threads, spec.path, file)
+    done = {name for name, record in Store(results).load().items() if record.status != "failed"}
+    speed = Speed(rates.choose(rates.read(file), device, threads), device, threads)
+    found = estimate(planned, done, speed, jobs)
+    n_seeds = len({run.seed for run in runs})
+    claims = [
+        {"claim": claim.id, "profile": claim.profile, "reachable": can, "needed_seeds": needed}
+        for claim, can, needed in reachable(spec, n_seeds)
+    ]
+    if as_json:
+        about = {"experiment": spec.name, "profile": profile, "runs": len(runs), "seeds": n_seeds, "jobs": jobs}
+        total = {"hours_left": found.hours_left, "wall_hours": found.wall_hours, "rates": speed.says()}
+        rows = [asdict(row) for row in found.rows]
+        click.echo(json.dumps({**about, **total, "variants": rows, "claims": claims}, indent=2))
+        return
+    shown = found.rows if every else found.rows[:SHOWN_VARIANTS]
+    print_rows([row.told() for row in shown])
+    if len(shown) < len(found.rows):
+        click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
+    click.echo(f"{len(runs):,} runs of profile {profile} ({spec.says(profile)})")
+    for line in found.lines(speed, jobs):
+        click.echo(line)
+    for claim in claims:
+        where = f"judged at profile {claim['profile']}"
+        can = f"can reach a verdict with {n_seeds} seeds"
+        needs = f"needs {claim['needed_seeds']} seeds, {n_seeds} planned"
+        needs = "no number of seeds is enough for a verdict" if claim["needed_seeds"] is None else needs
+        word = can if claim["reachable"] else needs
+        click.echo(f"claim {claim['claim']} ({where}): {word}")
+
+
+def _calibrate(planned: Sequence[Cohort], device: DeviceChoice, threads: int, spec: str, file: Path) -> DeviceChoice:
+    """Measures on this machine, and keeps the rates in ``file``; the kind of device that it was."""
+    rates.read(file)  # that a damaged one is told of at once
+    chosen = representatives(planned)
+    if not chosen:
+        raise SpecError("--calibrate: no variant of known cost; it takes networks that wganbench has")
+    from wganbench.runner import choose_device  # imports torch, which all else does without
+    from wganbench.runner.calibrate import calibrate
+
+    def tell(line: str) -> None:
+        click.echo(line, err=True)
+
+    found = calibrate(chosen, choose_device(device), threads, spec, tell)
+    rates.keep(file, found)
+    return found.device

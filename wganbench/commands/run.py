@@ -1,0 +1,171 @@
+"""``wganbench run``: trains, measures and records."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from wganbench.commands.choice import chosen, load_chosen, runs_of
+from wganbench.commands.options import (
+    COUNT,
+    POSITIVE,
+    cpu_threads,
+    data_dir,
+    device_kind,
+    inception_weights,
+    results_folder,
+)
+from wganbench.commands.printing import print_tables
+from wganbench.commands.voice import voice
+from wganbench.errors import SpecError
+from wganbench.plan import Run
+from wganbench.record import Record, Store
+from wganbench.work.execution import Execution, ExecutorName
+from wganbench.work.stop import EXIT_CODES, Stop
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _executed(function: F) -> F:
+    """The options that say how runs are executed: where, how many at a time, and what may go wrong."""
+    executors = click.Choice(get_args(ExecutorName))
+    for option in (
+        click.option(
+            "--checkpoint-every",
+            "checkpoint_seconds",
+            type=POSITIVE,
+            default=60.0,
+            metavar="SECONDS",
+            show_default=True,
+            help="Wall time between two checkpoints of a cohort.",
+        ),
+        click.option("--timeout", type=POSITIVE, metavar="MINUTES", help="Runs of a cohort that takes longer fail."),
+        click.option(
+            "--retries",
+            type=click.IntRange(min=0),
+            default=2,
+            show_default=True,
+            help="Further attempts at a cohort whose worker died, without a new checkpoint between.",
+        ),
+        click.option("--deterministic", is_flag=True, help="Hold torch to deterministic algorithms."),
+        click.option("--no-capture", "capture", flag_value=False, default=True, help="On CUDA: no steps as one graph."),
+        click.option(
+            "--tensorboard",
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Write event files for TensorBoard into DIR.",
+        ),
+        click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
+        click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
+        click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),
+        cpu_threads,
+        click.option("--jobs", type=COUNT, help="Cohorts at a time [default: by cores or cards; inline: 1]."),
+        click.option("--executor", type=executors, help="[default: inline, with more than one job local]"),
+        device_kind,
+    ):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("experiment")
+@chosen
+@results_folder
+@data_dir
+@inception_weights
+@_executed
+@click.option("--again", is_flag=True, help="Train and record anew what is recorded.")
+@click.option("--keep-failed", is_flag=True, help="Leave failed runs as they are.")
+@click.option("--max-hours", type=POSITIVE, help="Leave checkpoints and stop after so long, with exit code 124.")
+@click.option("--log-json", is_flag=True, help="Print every event as a line of JSON.")
+def run(
+    experiment: str,
+    seeds: str | None,
+    profile: str,
+    variants: tuple[str, ...],
+    overrides: tuple[str, ...],
+    data: tuple[str, ...],
+    stack: int | None,
+    results: Path,
+    again: bool,
+    keep_failed: bool,
+    max_hours: float | None,
+    log_json: bool,
+    **executed: Any,
+) -> None:
+    """Run every variant of EXPERIMENT once per seed, and record each outcome.
+
+    Finished and diverged runs are skipped, failed ones run again. Ctrl-C and SIGTERM leave checkpoints; the same
+    command goes on from there, as do others on the same results folder. Exits with 1 if a run failed.
+    """
+    spec, folders = load_chosen(experiment, overrides, data, profile, variants)
+    runs = runs_of(spec, seeds, profile, variants)
+    if folders:
+        from wganbench import substitute
+
+        substitute.prepare((run.setting.data for run in runs), folders)
+    execution = _execution(stack=stack or spec.stack, **executed)
+    stop = Stop(None if max_hours is None else max_hours * 3600)
+    new: list[Record] = []
+    with voice(runs, as_json=log_json) as out, stop.on_signals():
+        if profile != "paper":
+            out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+        from wganbench.runner import run_all  # imports torch, which all else does without
+
+        for record in run_all(
+            runs,
+            Store(results),
+            spec.path,
+            execution,
+            again=again,
+            keep_failed=keep_failed,
+            stop=stop,
+            report=out.report,
+            tell=out.tell,
+        ):
+            new.append(record)
+            out.record(record)
+        failed = sum(record.status == "failed" for record in new)
+        out.end(
+            _summary(experiment, runs, new, results),
+            recorded=len(new),
+            failed=failed,
+            planned=len(runs),
+            stop=stop.reason,
+        )
+    if spec.success_table is not None and stop.reason is None and not log_json:
+        from wganbench.analysis import success, table  # scipy takes a second to import
+
+        found, _ = Store(results).scan()
+        print_tables(table.terminal(each) for each in success.success_tables(spec, found, profile))
+    if stop.reason is not None:
+        click.echo(f"wganbench: {stop.reason}; what was recorded stays, the same command goes on from there", err=True)
+        sys.exit(EXIT_CODES[stop.reason])
+    if failed:
+        click.echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
+        sys.exit(1)
+
+
+def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:
+    """From the options of ``run``; more than one job is a reason to use processes."""
+    named = executor or ("local" if (rest["jobs"] or 1) > 1 else "inline")
+    asked = {}
+    for text in slurm:
+        key, equals, value = text.partition("=")
+        if not (key.isidentifier() and equals and value):
+            raise SpecError(f"--slurm {text!r}: must be KEY=VALUE, such as slurm_partition=gpu or timeout_min=120")
+        asked[key] = int(value) if value.isdecimal() else value
+    return Execution(executor=named, slurm=asked, timeout_seconds=None if timeout is None else timeout * 60, **rest)
+
+
+def _summary(experiment: str, runs: Sequence[Run], new: Sequence[Record], results: Path) -> str:
+    if new:
+        return f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+    return (
+        f"all {len(runs)} runs are recorded in {results}; nothing trained. "
+        f"--results DIR records elsewhere, --again trains anew"
+    )
