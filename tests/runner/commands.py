@@ -130,7 +130,7 @@ class Command:
         """All that it has started, whoever their parent is by now, and itself: those of its session."""
         return [process for process in psutil.process_iter() if _is_of(self.process.pid, process)]
 
-    def strays(self, seconds: float = 15.0) -> list[psutil.Process]:
+    def strays(self, seconds: float = 30.0) -> list[psutil.Process]:
         """What of it has not ended by itself within ``seconds`` from now."""
         until(lambda: not self.processes(), seconds)
         return self.processes()

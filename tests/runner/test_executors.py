@@ -172,7 +172,7 @@ def test_a_death_is_seen_while_a_child_of_the_worker_lives_which_then_ends_as_we
     path, started = faulty("dies_with_a_child", at=2, started=tmp_path / "started"), tmp_path / "started"
     (record,) = execute(path, Store(tmp_path / "results"), [0], ["faulty"], replace(LOCAL, retries=0))
     assert (record.status, record.note) == ("failed", "its worker died 1 times after step 0")
-    assert until(lambda: not is_there(int(started.read_text())), 5)
+    assert until(lambda: not is_there(int(started.read_text())))
 
 
 def test_a_worker_that_dies_once_leaves_nothing_but_a_count(faulty, tmp_path):
@@ -302,17 +302,20 @@ def test_a_stack_that_finds_no_memory_even_alone_is_trained_in_halves(faulty, tm
 
 
 def is_there(process: int) -> bool:
-    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_worker_that_hangs_is_killed_with_what_it_has_started(faulty, tmp_path):
     path, started = faulty("hangs", at=3, started=tmp_path / "started"), tmp_path / "started"
-    execution = replace(LOCAL, timeout_seconds=1.5)
+    execution = replace(LOCAL, timeout_seconds=3.0)
     records = by_variant(execute(path, Store(tmp_path / "results"), [0], ["faulty", "clip"], execution))
     assert records["clip"].status == "finished"
     assert (records["faulty"].status, records["faulty"].note) == ("failed", "timed out, at step 2")
     assert records["faulty"].retries == 0
-    assert until(lambda: not is_there(int(started.read_text())), 5)
+    assert until(lambda: not is_there(int(started.read_text())))
 
 
 LATE = """

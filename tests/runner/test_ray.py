@@ -62,10 +62,7 @@ def nothing_is_left_behind():
         for name, value in told.items():
             patch.setenv(name, value)
         yield
-    deadline = time.monotonic() + 10.0
-    while started(token) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert started(token) == []
+    wait_for(lambda: not started(token))
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +88,13 @@ def caught(store, node):
     """A worker on a node, held still amid a training; None where there is none just now."""
     raylet = node.all_processes["raylet"][0].process.pid
     for pid, run in workers(store).items():
-        process = psutil.Process(pid)
-        if process.ppid() != raylet:
+        try:
+            process = psutil.Process(pid)
+            if process.ppid() != raylet:
+                continue
+            process.suspend()
+        except psutil.NoSuchProcess:
             continue
-        process.suspend()
         wait_for(lambda process=process: process.status() == psutil.STATUS_STOPPED)
         if workers(store).get(pid) == run:
             return process

@@ -40,7 +40,7 @@ def local(monkeypatch):
     monkeypatch.setattr(slurm, "SURVEY_SECONDS", 0.3)
     yield
     began = [process for process in psutil.Process().children(recursive=True) if is_submitits(process)]
-    _, alive = psutil.wait_procs(began, timeout=10.0)  # and not for multiprocessing's, which stay
+    _, alive = psutil.wait_procs(began, timeout=60.0)  # and not for multiprocessing's, which stay
     assert [process for process in alive if is_submitits(process)] == []
 
 
