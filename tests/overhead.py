@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from wganbench.plan import expand
-from wganbench.record import Store
 from wganbench.runner import Execution, run_all
 from wganbench.spec import load
+from wganbench.store import Store
 
 SPEC = """
 version = 1

@@ -20,7 +20,7 @@ from wganbench.data.decoded import HEADER_BYTES
 from wganbench.data.originals import CIFAR10
 from wganbench.data.shelf import RAW_MNIST
 from wganbench.protocols import path_of
-from wganbench.record import Store
+from wganbench.store import Store
 
 DATA, SCORE = '{ name = "shapes10", size = 16 }', f'{{ name = "classifier", file = "{CLASSIFIER}" }}'
 

@@ -15,7 +15,7 @@ from tests.analysis.test_verdict_architectures import PAIRED
 from tests.analysis.test_verdict_architectures import SPEC as ARCHITECTURES
 from tests.analysis.test_verdict_architectures import records as architecture_records
 from wganbench.cli import cli
-from wganbench.record import Store
+from wganbench.store import Store
 
 TINY = """
 version = 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.record import Store
+from wganbench.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "this-machine"

@@ -37,8 +37,9 @@ from tests.claims import read_by
 from wganbench.analysis import plot, report
 from wganbench.cli import cli
 from wganbench.plan import family
-from wganbench.record import Store, read_text, write_text
+from wganbench.record import read_text, write_text
 from wganbench.spec import RECORDED, Claim, Experiment, Setting, available, load
+from wganbench.store import Store
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 SCHEMA_1 = Path(__file__).with_name("record_schema_1.json")

@@ -23,8 +23,9 @@ from click.testing import CliRunner
 
 from wganbench.cli import cli
 from wganbench.plan import expand
-from wganbench.record import Curve, Provenance, Store, record_of
+from wganbench.record import Curve, Provenance, record_of
 from wganbench.spec import Experiment, load
+from wganbench.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, OTHERS = "results", "others"

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wganbench import record as module
+from wganbench.atomic import leftovers, write_atomically
 from wganbench.errors import RecordError
 from wganbench.merge import merge_stores
 from wganbench.names import STRANGER
@@ -31,14 +32,12 @@ from wganbench.record import (
     Curve,
     Provenance,
     Record,
-    Store,
-    leftovers,
     read_text,
     record_of,
-    write_atomically,
     write_text,
 )
 from wganbench.spec import RECORDED, Experiment, Setting, load, scale_of
+from wganbench.store import Store
 
 COMMITTED = Path(__file__).with_name("record_schema_1.json")
 MADE_BY = Provenance(

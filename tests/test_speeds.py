@@ -12,9 +12,9 @@ from tests.speed_rows import ROUNDS, row, spread
 from wganbench import speeds
 from wganbench.cli import cli
 from wganbench.errors import RecordError, SpecError
-from wganbench.record import Store
 from wganbench.spec import load
 from wganbench.speeds import Spread, keep, path_of, slug, summary
+from wganbench.store import Store
 from wganbench.verify import verify
 
 

@@ -15,7 +15,8 @@ from wganbench import quarantine, record, written
 from wganbench.errors import DamagedError, RecordError
 from wganbench.merge import merge_stores
 from wganbench.plan import expand
-from wganbench.record import Record, Store, checksum_of, read_text, write_text
+from wganbench.record import Record, checksum_of, read_text, write_text
+from wganbench.store import Store
 
 COMMITTED = Path(__file__).with_name("record_schema_1.json")
 

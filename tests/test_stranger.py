@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.record import Store
+from wganbench.store import Store
 
 PENALTY = '''
 """The zero-centred penalty on real data (Mescheder et al. 2018, "R1")."""

@@ -17,8 +17,8 @@ from wganbench.data import shapes10
 from wganbench.data.folders import digest
 from wganbench.errors import DataError, SpecError
 from wganbench.plan import expand
-from wganbench.record import Store
 from wganbench.spec import Component, load
+from wganbench.store import Store
 from wganbench.substitute import overrides, parse, substitute
 
 SPEC = """

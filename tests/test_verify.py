@@ -13,7 +13,8 @@ from tests.analysis import factory
 from tests.analysis.factory import GOOD, made
 from wganbench.cli import cli
 from wganbench.errors import RecordError
-from wganbench.record import Record, Store, write_text
+from wganbench.record import Record, write_text
+from wganbench.store import Store
 from wganbench.verify import Findings, set_aside, verify
 
 GONE = 2**22 + 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from wganbench.atomic import write_atomically
 from wganbench.errors import RecordError
-from wganbench.record import Record, Store, write_atomically
+from wganbench.record import Record
+from wganbench.store import Store
 
 Preference = Literal["ours", "theirs"] | None
 

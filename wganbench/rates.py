@@ -19,8 +19,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, ValidationError
 
+from wganbench.atomic import write_atomically
 from wganbench.errors import DataError, RecordError
-from wganbench.record import write_atomically
 from wganbench.spec import MAX_FLOAT, Model, Text, mistakes
 
 FILE = "rates.json"

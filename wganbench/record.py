@@ -1,28 +1,11 @@
-"""Records: what a run leaves behind, one JSON file each, written atomically, read with their checksum.
-
-``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN.npz`` what its figures need beyond
-numbers, ``RUN.png`` beside it a grid of generated images where these are scored, ``RUN-grids.png`` smaller ones over
-training. Every planned run ends in exactly one record, failures included; an interrupted run has none yet.
-``results/EXPERIMENT/damaged/`` is where files go whose content is broken: they count no more and are never deleted.
-"""
+"""Records: what a run leaves behind, as JSON with a checksum."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import gc
-import glob
-import hashlib
 import json
-import os
-import platform
-import re
-import secrets
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -38,10 +21,10 @@ from pydantic import (
     model_validator,
 )
 
-from wganbench import quarantine, written
+from wganbench import written
 from wganbench.errors import DamagedError, RecordError
 from wganbench.plan import Run
-from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, RESERVED, Model, Name, Setting, Text, family, mistakes, short
+from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, family, mistakes, short
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024
@@ -209,10 +192,6 @@ def write_text(record: Record) -> str:
 SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
 
 
-def _without_remedy(text: str) -> str:
-    return text.partition(f"; {SET_ASIDE}")[0]
-
-
 def read_text(text: str, where: str) -> Record:
     """Reads what ``write_text`` wrote, older schemas through their migrations.
 
@@ -304,274 +283,3 @@ def _setting_in(text: str) -> _Resolved:
 @lru_cache(maxsize=1024)
 def _family_in(variant: str, setting: str) -> str:
     return family(variant, _setting_in(setting).setting)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that is not a record in its place.
-
-    Attributes:
-        kind: ``damaged``: its content is broken; ``unreadable``: whole, as far as one can tell, but this version or
-            this user cannot read it; ``misplaced``: a whole record that belongs, or is already, elsewhere.
-        text: One line: the path, what is wrong, the remedy.
-    """
-
-    path: Path
-    kind: Literal["damaged", "unreadable", "misplaced"]
-    text: str
-
-
-class Store:
-    """A results folder.
-
-    Args:
-        root: Need not exist yet.
-    """
-
-    def __init__(self, root: str | Path):
-        self.root = Path(root)
-
-    def paths(self) -> list[Path]:
-        """Every file that should be a record, sorted.
-
-        Raises:
-            RecordError: If there is something else than a folder in the folder's place.
-        """
-        if self.root.exists() and not self.root.is_dir():
-            raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
-        found = [path for path in self.root.glob("*/*.json") if path.parent.name != RESERVED]
-        return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
-
-    def find(self, experiment: str, run_id: str) -> Record | None:
-        """The record of one run, without a look at any other; None if it has none.
-
-        Raises:
-            DamagedError: If its content is broken.
-            RecordError: If it cannot be read otherwise, or is another run's.
-        """
-        path = self.root / experiment / f"{run_id}.json"
-        record = _read_file(path)
-        if record is not None and self.path(record) != path:
-            raise RecordError(self._belongs_elsewhere(path, record))
-        return record
-
-    def load(self) -> dict[str, Record]:
-        """All records by id.
-
-        Raises:
-            RecordError: With a line for each file that is no whole record in its place, and for a run recorded twice.
-        """
-        records, problems = self.scan()
-        if problems:
-            raise RecordError("\n".join(problem.text for problem in problems))
-        return records
-
-    def load_whole(self) -> tuple[dict[str, Record], list[tuple[Path, str]]]:
-        """All whole records by id; damaged files are set aside, so that their runs count as not recorded.
-
-        Returns:
-            The records; and where each file that was set aside now lies, with the line that says what was wrong.
-
-        Raises:
-            RecordError: With a line for each other problem that ``load`` tells of; nothing is then set aside.
-        """
-        records, problems = self.scan()
-        others = [problem.text for problem in problems if problem.kind != "damaged"]
-        if others:
-            raise RecordError("\n".join(others))
-        moved = [(self.set_aside(problem.path, problem.text), _without_remedy(problem.text)) for problem in problems]
-        return records, [(path, reason) for path, reason in moved if path is not None]
-
-    def scan(self) -> tuple[dict[str, Record], list[Problem]]:
-        """The records that can be read, by id, and each file that is not one of them."""
-        with _without_collection():
-            return self._scan()
-
-    def _scan(self) -> tuple[dict[str, Record], list[Problem]]:
-        records: dict[str, Record] = {}
-        problems = []
-        for path in self.paths():
-            try:
-                record = _read_file(path)
-            except RecordError as error:
-                kind: Literal["damaged", "unreadable"] = "damaged" if isinstance(error, DamagedError) else "unreadable"
-                problems.append(Problem(path, kind, str(error)))
-                continue
-            if record is None:
-                continue
-            if path != self.path(record):
-                problems.append(Problem(path, "misplaced", self._belongs_elsewhere(path, record)))
-            elif record.id in records:
-                other = self.path(records[record.id])
-                text = f"{path}: the same run is recorded in {other}; keep one of them"
-                problems.append(Problem(path, "misplaced", text))
-            else:
-                records[record.id] = record
-        return records, problems
-
-    def _belongs_elsewhere(self, path: Path, record: Record) -> str:
-        return f"{path}: holds the record of {self.path(record)}; move the file there"
-
-    def set_aside(self, path: Path, reason: str) -> Path | None:
-        """Moves a damaged record into ``damaged`` beside it, under a name of its own, with ``reason`` beside that.
-
-        Args:
-            reason: As ``DamagedError`` says it; the remedy in it, which this is, is left out.
-
-        Returns:
-            Where it lies now; None if another process moved it first, or has put a whole record there since.
-
-        Raises:
-            RecordError: If it is not damaged, but cannot be read, or cannot be moved; it is then where it was.
-        """
-        try:
-            _read_file(path)
-        except DamagedError:
-            return quarantine.take(path, _without_remedy(reason))
-        return None
-
-    def path(self, record: Record) -> Path:
-        return self.root / record.experiment / f"{record.id}.json"
-
-    def artefact(self, record: Record, artefact: Artefact) -> bytes:
-        """The content of an artefact of ``record``.
-
-        Raises:
-            RecordError: If it is missing, or not what the record says.
-        """
-        path = self.path(record).parent / artefact.file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise RecordError(
-                f"{path}: cannot be read ({error.strerror}); restore it or run {record.id} again"
-            ) from None
-        if hashlib.sha256(content).hexdigest() != artefact.sha256:
-            raise RecordError(f"{path}: not what {record.id}.json says it is; restore it or run it again")
-        return content
-
-    def prepare(self, experiments: Iterable[str]) -> None:
-        """Makes the folders and shows that they can be written, before any training.
-
-        Raises:
-            RecordError: If not.
-        """
-        for experiment in experiments:
-            folder = self.root / experiment
-            try:
-                (folder / "artefacts").mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=folder) as probe:
-                    probe.write(b"x" * MAX_BYTES)
-                for leftover in leftovers(folder):
-                    leftover.unlink(missing_ok=True)
-            except OSError as error:
-                raise RecordError(
-                    f"{folder}: cannot be written ({error.strerror}); choose another folder with --results"
-                ) from None
-
-    def write(self, record: Record, *, replace: bool = False) -> bool:
-        """Writes a record; one that is there already stays, unless ``replace``.
-
-        Returns:
-            Whether it was written.
-
-        Raises:
-            RecordError: If it is too large, or the disk refuses; what was there before is whole.
-        """
-        text = write_text(record)
-        path = self.path(record)
-        if len(text.encode()) > MAX_BYTES:
-            raise RecordError(f"{path}: {len(text.encode()):,} bytes; a record has at most {MAX_BYTES:,}: fewer points")
-        return write_atomically(path, text.encode(), replace=replace)
-
-
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Garbage collections over thousands of records that all stay alive take longer than reading them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.unfreeze()  # into the oldest generation at once, where the next collections do not look
-            gc.enable()
-
-
-def _read_file(path: Path) -> Record | None:
-    """The record in a file; None if there is no file, as when another process has just set it aside."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {SET_ASIDE}")
-        text = path.read_bytes().decode()
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not path.is_symlink():
-            return None
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); move it away") from None
-    except UnicodeDecodeError:
-        raise DamagedError(f"{path}: not a text file in UTF-8; {SET_ASIDE}") from None
-    return read_text(text, str(path))
-
-
-def write_atomically(path: Path, content: bytes, *, replace: bool = False, durable: bool = True) -> bool:
-    """Puts ``content`` at ``path`` whole or not at all; an existing file stays unless ``replace``.
-
-    Args:
-        durable: Whether it has to be whole after a power cut as well, which takes milliseconds.
-
-    Returns:
-        Whether it was written.
-
-    Raises:
-        RecordError: If the disk refuses.
-    """
-    # The process id is last, for _sweep. It says little where containers of one host name share a disk.
-    temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        return _put(temporary, path, replace)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written ({error.strerror}); free the disk or use --results") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _put(temporary: Path, path: Path, replace: bool) -> bool:
-    if not replace:
-        try:
-            os.link(temporary, path)  # unlike rename, refuses to take the place of a file that another writer made
-            return True
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
-                raise
-        if path.exists():  # on a disk without hard links, such as a FAT stick, a look has to do
-            return False
-    temporary.replace(path)
-    return True
-
-
-def leftovers(folder: Path) -> list[Path]:
-    """What writers of this machine that were killed in ``write_atomically`` have left half written in ``folder``."""
-    found = sorted(folder.rglob(f".*.{glob.escape(platform.node())}.*"))
-    processes = [(path, path.name.rpartition(".")[2]) for path in found]
-    return [path for path, process in processes if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process))]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_validator
 
+from wganbench.atomic import leftovers, write_atomically
 from wganbench.errors import RecordError
 from wganbench.rates import Amount, DeviceKind
-from wganbench.record import leftovers, write_atomically
 from wganbench.spec import RESERVED, Model, Name, Text, mistakes, short
 
 FOLDER = RESERVED

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wganbench import quarantine, speeds
+from wganbench.atomic import leftovers
 from wganbench.errors import RecordError
-from wganbench.record import Record, Store, leftovers
+from wganbench.record import Record
+from wganbench.store import Store
 from wganbench.work.stale import left_behind
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from wganbench.plan import expand
-from wganbench.record import Artefact, Curve, Provenance, Record, Store, record_of, write_text
+from wganbench.record import Artefact, Curve, Provenance, Record, record_of, write_text
 from wganbench.spec import Experiment, load
+from wganbench.store import Store
 
 SPEC = """
 version = 1

@@ -11,7 +11,7 @@ from wganbench.analysis.ablation import ablation_tables
 from wganbench.analysis.report import compose
 from wganbench.analysis.table import render
 from wganbench.errors import SpecError
-from wganbench.record import Store
+from wganbench.store import Store
 
 THIRD = "\n[variants.third]\nn_critic = 3\n"
 ABLATIONS = """

@@ -10,7 +10,8 @@ from wganbench.analysis import check as module
 from wganbench.analysis.check import Finding, cases, check, junit
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.errors import RecordError
-from wganbench.record import Store, write_text
+from wganbench.record import write_text
+from wganbench.store import Store
 
 CONTRADICTED = CLAIMS.replace('better = "good"\nworse = "bad"', 'better = "bad"\nworse = "good"')
 KNOWN = CONTRADICTED.replace('worse = "good"', 'worse = "good"\nknown_contradiction = "the paper trained longer"')

@@ -13,7 +13,8 @@ from tests.analysis.factory import FIGURES, SPEC, fill, made, record
 from wganbench.analysis.drawing import draw, drawings_of, told_apart
 from wganbench.analysis.report import compose, write_report
 from wganbench.errors import RecordError
-from wganbench.record import Artefact, Curve, Store
+from wganbench.record import Artefact, Curve
+from wganbench.store import Store
 
 
 @pytest.fixture

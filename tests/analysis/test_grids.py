@@ -22,8 +22,9 @@ from wganbench.analysis.plot_grids import CAPTION, SPACE, Grids
 from wganbench.analysis.report import write_report
 from wganbench.cli import cli
 from wganbench.errors import RecordError, SpecError
-from wganbench.record import Artefact, Store
+from wganbench.record import Artefact
 from wganbench.scores.grid import GAP, strip
+from wganbench.store import Store
 
 SPEC = """
 version = 1

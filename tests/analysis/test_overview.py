@@ -4,7 +4,7 @@ from tests.analysis import drawn
 from tests.analysis.factory import CLAIMS, PUBLISHED, fill, made, record
 from wganbench.analysis.overview import overview
 from wganbench.analysis.table import render, shown_cells
-from wganbench.record import Store
+from wganbench.store import Store
 
 
 @pytest.fixture

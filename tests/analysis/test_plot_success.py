@@ -10,7 +10,7 @@ from wganbench.analysis import plot, plot_success
 from wganbench.analysis.drawing import draw, drawings_of
 from wganbench.analysis.plot_success import Choices, Rates, Scores
 from wganbench.analysis.stats import Interval
-from wganbench.record import Store
+from wganbench.store import Store
 
 X = np.array([1.0, 2.0])
 GAN = Rates("gan", 0, X, np.array([0.5, 0.25]), np.array([0.4, 0.1]), np.array([0.6, 0.5]), np.array([0.75, 0.0]))

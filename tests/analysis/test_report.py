@@ -8,8 +8,8 @@ from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import report
 from wganbench.analysis.report import BEGIN, END, write_report
-from wganbench.record import Store
 from wganbench.spec import claim_digest
+from wganbench.store import Store
 
 
 @pytest.fixture

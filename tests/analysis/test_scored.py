@@ -16,8 +16,8 @@ from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.verdict import judge
 from wganbench.errors import DataError
 from wganbench.protocols import PUBLISHED, classifier_in, of_classifier, path_of, paths, read_about, shipped_folder
-from wganbench.record import Store
 from wganbench.spec import load
+from wganbench.store import Store
 
 PUBLISHED_ROWS = """
 [[published]]

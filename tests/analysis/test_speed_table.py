@@ -11,10 +11,10 @@ from wganbench.analysis.check import check
 from wganbench.analysis.report import write_report
 from wganbench.analysis.speed_table import section, speed_table
 from wganbench.errors import RecordError
-from wganbench.record import Store
 from wganbench.spec import family
 from wganbench.speed_targets import TARGETS
 from wganbench.speeds import Device, keep, load
+from wganbench.store import Store
 
 
 def cells(**changes):

@@ -22,9 +22,9 @@ from wganbench.cli import cli
 from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
 from wganbench.protocols import PUBLISHED, path_of, read_about
-from wganbench.record import Store
 from wganbench.runner import score_networks
 from wganbench.scores.training import train_classifier
+from wganbench.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from tests.runner.forked import Forked
-from wganbench.record import Record, Store
+from wganbench.record import Record
+from wganbench.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

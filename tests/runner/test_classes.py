@@ -12,12 +12,12 @@ from PIL import Image
 from tests.runner.test_run_all import execute
 from wganbench.data import shapes10
 from wganbench.errors import DataError
-from wganbench.record import Store
 from wganbench.runner.cohort import make_trainer
 from wganbench.runner.observe import Observer, Trace
 from wganbench.scores.grid import GAP
 from wganbench.scores.samples import BATCH
 from wganbench.spec import load
+from wganbench.store import Store
 
 SPEC = """
 version = 1

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from tests.runner.test_run_all import execute
-from wganbench.record import Store
 from wganbench.runner import Execution, clock
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.clock import Clock
 from wganbench.runner.observe import Observer
+from wganbench.store import Store
 from wganbench.train.step import Trainer
 from wganbench.work.stop import Stop
 

@@ -18,11 +18,11 @@ from tests.runner.test_grids import imaged  # noqa: F401  # a fixture
 from tests.runner.test_run_all import execute, numbers
 from wganbench.cli import cli
 from wganbench.errors import ExtensionError, RecordError
-from wganbench.record import Store
 from wganbench.runner import Execution
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.events import GRID, EventFiles
 from wganbench.runner.observe import Trace
+from wganbench.store import Store
 from wganbench.work.stop import Stop
 
 

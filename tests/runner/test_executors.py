@@ -20,10 +20,10 @@ from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
 from wganbench import runner
 from wganbench.errors import RecordError
-from wganbench.record import Store
 from wganbench.runner import Execution
 from wganbench.runner.executors.inline import Inline
 from wganbench.runner.executors.local import slots
+from wganbench.store import Store
 from wganbench.work.stop import Stop
 
 INLINE = Execution(device="cpu", stack=2, threads=1)

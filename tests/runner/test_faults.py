@@ -19,8 +19,8 @@ import pytest
 
 from tests.runner.commands import Command, left_behind, lines, numbers, run, sleepy_spec, until
 from tests.runner.test_run_all import execute
-from wganbench.record import Store
 from wganbench.runner import Execution
+from wganbench.store import Store
 from wganbench.work.job import WorkFolder
 
 LOCAL = ("--executor", "local", "--jobs", "2")

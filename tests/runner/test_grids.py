@@ -14,7 +14,6 @@ from tests.runner.test_run_all import execute
 from tests.scores.imaged import CLASSIFIER, SPEC
 from wganbench.cli import cli
 from wganbench.data import shapes10
-from wganbench.record import Store
 from wganbench.runner import Execution
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.cohort import make_trainer
@@ -22,6 +21,7 @@ from wganbench.runner.observe import Observer, Trace
 from wganbench.scores.classifier import Classifier
 from wganbench.scores.grid import GAP
 from wganbench.scores.samples import BATCH
+from wganbench.store import Store
 from wganbench.streams import generator
 from wganbench.verify import verify
 from wganbench.work.stop import Stop

@@ -9,8 +9,8 @@ import torch
 
 from tests.runner.test_run_all import execute
 from wganbench.errors import ExtensionError, SpecError
-from wganbench.record import Store
 from wganbench.spec import load
+from wganbench.store import Store
 
 FIXED = """
 [variants.fixed]

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from wganbench.record import Store
 from wganbench.runner import Execution
 from wganbench.runner.executors.local import _Shift
 from wganbench.runner.executors.ray import BATCH_SECONDS, Ray, batches
+from wganbench.store import Store
 from wganbench.work.job import BIG_STEP_FLOPS, JobFolder, Planned
 from wganbench.work.stop import Stop
 

@@ -16,10 +16,10 @@ import pytest
 
 from wganbench.errors import ExtensionError, SpecError, WganbenchError
 from wganbench.plan import CPU_CORE_FLOPS, expand
-from wganbench.record import Store
 from wganbench.runner import Execution, run_all
 from wganbench.runner.executors.ray import QUIET, Ray, batches
 from wganbench.spec import load
+from wganbench.store import Store
 from wganbench.work.job import WorkFolder
 from wganbench.work.stop import Stop
 

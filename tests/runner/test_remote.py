@@ -13,10 +13,10 @@ import pytest
 from wganbench import variables
 from wganbench.data.shelf import data_folder
 from wganbench.plan import expand
-from wganbench.record import Store
 from wganbench.runner import Execution, run_all
 from wganbench.runner.executors import remote
 from wganbench.spec import load
+from wganbench.store import Store
 
 NAMES = (variables.DATA, variables.INCEPTION_WEIGHTS, "TORCH_HOME")
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.runner.commands import left_behind, run
 from tests.runner.test_run_all import execute
-from wganbench.record import Store
 from wganbench.runner import Execution, worker
 from wganbench.runner.checkpoint import Checkpoints
+from wganbench.store import Store
 from wganbench.work.stop import Stop
 
 INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)

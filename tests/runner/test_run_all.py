@@ -7,10 +7,10 @@ import torch
 
 from wganbench.errors import ExtensionError, RecordError
 from wganbench.plan import expand
-from wganbench.record import Store
 from wganbench.runner import Execution, run_all
 from wganbench.runner.provenance import provenance
 from wganbench.spec import load
+from wganbench.store import Store
 
 
 def execute(path, store, seeds=(0, 1, 2), variants=(), execution=None, overrides=(), **options):

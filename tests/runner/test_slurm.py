@@ -14,10 +14,10 @@ import pytest
 
 from wganbench.errors import ExtensionError, SpecError
 from wganbench.plan import expand
-from wganbench.record import Store
 from wganbench.runner import Execution, run_all
 from wganbench.runner.executors import remote, slurm
 from wganbench.spec import load
+from wganbench.store import Store
 from wganbench.work.job import WorkFolder
 from wganbench.work.stop import Stop
 

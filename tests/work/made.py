@@ -13,8 +13,9 @@ from typing import Any
 
 from tests.analysis import factory
 from wganbench.plan import Cohort, cohorts, expand
-from wganbench.record import Record, Store
+from wganbench.record import Record
 from wganbench.spec import Experiment
+from wganbench.store import Store
 from wganbench.work.job import Job, JobFolder, Planned, Progress, WorkFolder
 from wganbench.work.owner import Owner, myself
 

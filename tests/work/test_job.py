@@ -11,8 +11,9 @@ from tests.analysis import factory
 from tests.work import made
 from wganbench.errors import RecordError
 from wganbench.plan import cohorts, expand
-from wganbench.record import Store, checksum_of
+from wganbench.record import checksum_of
 from wganbench.spec import available, load
+from wganbench.store import Store
 from wganbench.work.job import History, JobFolder, Progress, WorkFolder
 
 

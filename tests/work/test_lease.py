@@ -14,7 +14,7 @@ import pytest
 
 from tests.work.made import ELSEWHERE, dead, lease, past, reused
 from wganbench.errors import RecordError
-from wganbench.record import Store
+from wganbench.store import Store
 from wganbench.work import lease as module
 from wganbench.work.job import WorkFolder
 from wganbench.work.lease import LAPSE_SECONDS, Lease, Leases, owner_in

@@ -7,7 +7,7 @@ import pytest
 from tests.analysis import factory
 from tests.work import made
 from tests.work.made import ELSEWHERE, dead
-from wganbench.record import Store
+from wganbench.store import Store
 from wganbench.verify import verify
 from wganbench.work.job import WorkFolder
 from wganbench.work.lease import LAPSE_SECONDS

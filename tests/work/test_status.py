@@ -14,7 +14,8 @@ from tests.analysis import factory
 from tests.runner.commands import Command
 from tests.work import made
 from wganbench.cli import cli
-from wganbench.record import Store, checksum_of
+from wganbench.record import checksum_of
+from wganbench.store import Store
 from wganbench.work.job import WorkFolder
 from wganbench.work.lease import LAPSE_SECONDS
 from wganbench.work.owner import myself

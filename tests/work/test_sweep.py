@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis.factory import made
 from tests.work.made import ELSEWHERE, cohort, dead, past, planned, reused
-from wganbench.record import Store
+from wganbench.store import Store
 from wganbench.work.job import WorkFolder
 from wganbench.work.lease import LAPSE_SECONDS
 from wganbench.work.owner import myself

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
 from wganbench.analysis.verdict import Verdict
 from wganbench.errors import RecordError
-from wganbench.record import Store
 from wganbench.spec import Experiment, claim_digest
+from wganbench.store import Store
 
 SETTLED = ("reproduced", "contradicted")
 FILES = ("REPORT.md", "verdicts.json", "README.md", "figures", "artefacts")

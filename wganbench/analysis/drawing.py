@@ -22,9 +22,10 @@ from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.table import number
 from wganbench.errors import RecordError
 from wganbench.names import STRANGER, Scale
-from wganbench.record import Artefact, Curve, Record, Store
+from wganbench.record import Artefact, Curve, Record
 from wganbench.spec import MAX_FLOAT, Experiment, Figure, scale_of, short_name
 from wganbench.spec.experiment import PICTURED, SAMPLED, number_at
+from wganbench.store import Store
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from wganbench.analysis.plot_grids import Grids, Sheet
 from wganbench.errors import RecordError
-from wganbench.record import Artefact, Record, Store
+from wganbench.record import Artefact, Record
+from wganbench.store import Store
 
 STRIP = "-grids.png"
 """How the name of such an artefact ends."""

@@ -25,7 +25,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 from PIL import Image
 
-from wganbench.record import write_atomically
+from wganbench.atomic import write_atomically
 
 Array = NDArray[np.float64]
 COLOURS = ("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#444444")

@@ -20,8 +20,10 @@ from wganbench.analysis.profiles import ranked
 from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
-from wganbench.record import Record, Store, write_atomically
+from wganbench.atomic import write_atomically
+from wganbench.record import Record
 from wganbench.spec import CONTROL, Experiment, claim_digest
+from wganbench.store import Store
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 DRIFT, SETTLED = "drift", 0.02

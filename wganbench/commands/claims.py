@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wganbench.atomic import write_atomically
 from wganbench.commands.choice import covered
 from wganbench.commands.options import results_folder
 from wganbench.errors import SpecError
 from wganbench.names import suggest
-from wganbench.record import Store, write_atomically
 from wganbench.spec import Experiment, available, load
+from wganbench.store import Store
 
 if TYPE_CHECKING:
     from wganbench.analysis.verdict import Verdict

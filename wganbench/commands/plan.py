@@ -17,7 +17,7 @@ from wganbench.errors import SpecError
 from wganbench.estimate import Speed, estimate, representatives
 from wganbench.plan import Cohort, cohorts
 from wganbench.rates import DeviceChoice
-from wganbench.record import Store
+from wganbench.store import Store
 
 SHOWN_VARIANTS = 20
 """Of a plan, unless all are asked for."""

@@ -12,8 +12,9 @@ from wganbench.commands.choice import covered
 from wganbench.commands.options import results_folder
 from wganbench.commands.printing import print_tables
 from wganbench.errors import RecordError
-from wganbench.record import Record, Store
+from wganbench.record import Record
 from wganbench.spec import Experiment
+from wganbench.store import Store
 
 
 @click.command()

@@ -12,8 +12,8 @@ import click
 from wganbench.commands.options import results_folder
 from wganbench.commands.printing import print_rows
 from wganbench.merge import merge_stores
-from wganbench.record import Store
 from wganbench.spec import load
+from wganbench.store import Store
 from wganbench.work.status import status as look
 
 

@@ -23,7 +23,8 @@ from wganbench.commands.printing import print_tables
 from wganbench.commands.voice import voice
 from wganbench.errors import SpecError
 from wganbench.plan import Run
-from wganbench.record import Record, Store
+from wganbench.record import Record
+from wganbench.store import Store
 from wganbench.work.execution import Execution, ExecutorName
 from wganbench.work.stop import EXIT_CODES, Stop
 

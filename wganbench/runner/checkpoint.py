@@ -19,8 +19,9 @@ from typing import Any
 
 import torch
 
+from wganbench.atomic import leftovers, write_atomically
 from wganbench.plan import Cohort
-from wganbench.record import Provenance, leftovers, write_atomically
+from wganbench.record import Provenance
 from wganbench.train.state import State
 
 MARK = b"wganbench checkpoint 2 "

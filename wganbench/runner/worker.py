@@ -14,14 +14,15 @@ from pathlib import Path
 
 import torch
 
+from wganbench.atomic import write_atomically
 from wganbench.errors import WganbenchError
 from wganbench.plan import Cohort
-from wganbench.record import Store, write_atomically
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
 from wganbench.runner.numerics import numerics
 from wganbench.runner.provenance import provenance
 from wganbench.runner.resolve import add_import_folders
+from wganbench.store import Store
 from wganbench.work.heart import Heart
 from wganbench.work.job import History, Job, JobFolder, WorkFolder
 from wganbench.work.lease import Lease

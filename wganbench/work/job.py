@@ -20,10 +20,12 @@ from typing import Any, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
+from wganbench.atomic import leftovers, write_atomically
 from wganbench.errors import DamagedError, RecordError
 from wganbench.plan import Cohort, Run
-from wganbench.record import Seed, Store, checksum_of, leftovers, write_atomically
+from wganbench.record import Seed, checksum_of
 from wganbench.spec import RECORDED, Model, Name, Setting, Text, mistakes
+from wganbench.store import Store
 from wganbench.work.lease import Leases
 
 FOLDER = ".work"

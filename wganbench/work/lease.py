@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from wganbench.record import write_atomically
+from wganbench.atomic import write_atomically
 from wganbench.work.owner import Owner, myself
 
 BEAT_SECONDS = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wganbench.errors import RecordError
-from wganbench.record import Store
+from wganbench.store import Store
 from wganbench.work.job import JobFolder, WorkFolder
 from wganbench.work.status import is_done, plain
 from wganbench.work.sweep import sweeps

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from wganbench.errors import RecordError
-from wganbench.record import Record, Store, checksum_of
+from wganbench.record import Record, checksum_of
 from wganbench.spec import CONTROL, available, short
+from wganbench.store import Store
 from wganbench.work.job import Job, JobFolder, Progress, WorkFolder
 from wganbench.work.lease import Leases
 from wganbench.work.sweep import Sweep, SweepJob, sweeps

@@ -12,8 +12,8 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, ValidationError
 
+from wganbench.atomic import write_atomically
 from wganbench.errors import RecordError
-from wganbench.record import write_atomically
 from wganbench.spec import MAX_STEPS, Model, Name, Text
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.lease import LAPSE_SECONDS

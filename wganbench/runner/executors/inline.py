@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wganbench.record import Store
 from wganbench.runner.worker import work
+from wganbench.store import Store
 from wganbench.work.job import Planned
 from wganbench.work.stop import Stop
 

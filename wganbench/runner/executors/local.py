@@ -26,8 +26,8 @@ import torch
 
 from wganbench.errors import SpecError
 from wganbench.networks.mlp import Mlp
-from wganbench.record import Store
 from wganbench.runner.worker import SIGNALS, serve
+from wganbench.store import Store
 from wganbench.train.stack import Stack
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned

@@ -21,8 +21,8 @@ from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError, WganbenchError
 from wganbench.plan import CPU_CORE_FLOPS
-from wganbench.record import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
+from wganbench.store import Store
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.stop import Stop

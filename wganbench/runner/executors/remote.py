@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wganbench import variables
+from wganbench.atomic import write_atomically
 from wganbench.data.shelf import data_folder
-from wganbench.record import Store, write_atomically
 from wganbench.runner.worker import work
+from wganbench.store import Store
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.stop import Stop
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError
-from wganbench.record import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
+from wganbench.store import Store
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned, WorkFolder
 from wganbench.work.stop import Stop

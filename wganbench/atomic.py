@@ -1,0 +1,76 @@
+"""Files that are written whole or not at all, whatever else writes them, and whenever it is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import glob
+import os
+import platform
+import re
+import secrets
+from pathlib import Path
+
+from wganbench.errors import RecordError
+
+
+def write_atomically(path: Path, content: bytes, *, replace: bool = False, durable: bool = True) -> bool:
+    """Puts ``content`` at ``path`` whole or not at all; an existing file stays unless ``replace``.
+
+    Args:
+        durable: Whether it has to be whole after a power cut as well, which takes milliseconds.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        RecordError: If the disk refuses.
+    """
+    # The process id is last, for _sweep. It says little where containers of one host name share a disk.
+    temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        return _put(temporary, path, replace)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written ({error.strerror}); free the disk or use --results") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _put(temporary: Path, path: Path, replace: bool) -> bool:
+    if not replace:
+        try:
+            os.link(temporary, path)  # unlike rename, refuses to take the place of a file that another writer made
+            return True
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
+                raise
+        if path.exists():  # on a disk without hard links, such as a FAT stick, a look has to do
+            return False
+    temporary.replace(path)
+    return True
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What writers of this machine that were killed in ``write_atomically`` have left half written in ``folder``."""
+    found = sorted(folder.rglob(f".*.{glob.escape(platform.node())}.*"))
+    processes = [(path, path.name.rpartition(".")[2]) for path in found]
+    return [path for path, process in processes if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process))]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
