@@ -52,9 +52,9 @@ LEAVES = {
     "objectives": {"errors"},
     "lipschitz": {"errors", "networks", "streams"},
     "networks": {"errors", "layout"},
-    "data": {"errors", "variables"},
+    "data": {"errors", "atomic", "variables"},
     "measures": {"errors", "data"},
-    "scores": {"errors", "data", "streams", "protocols"},
+    "scores": {"errors", "atomic", "data", "streams", "protocols"},
 }
 LAYERS: dict[str, set[str]] = {
     **WITHOUT_TORCH,

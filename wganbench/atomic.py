@@ -9,7 +9,9 @@ import os
 import platform
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from wganbench.errors import RecordError
 
@@ -26,18 +28,39 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False, durab
     Raises:
         RecordError: If the disk refuses.
     """
-    # The process id is last, for _sweep. It says little where containers of one host name share a disk.
-    temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        return _put(temporary, path, replace)
+        with _beside(path) as temporary:
+            with temporary.open("wb") as file:
+                file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            return _put(temporary, path, replace)
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror}); free the disk or use --results") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` once it is written, if nothing is raised until then.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    with _beside(path) as temporary:
+        with temporary.open("wb") as file:
+            yield file
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A path of this process alone in the folder of ``path``, which is made; what lies there in the end is removed."""
+    # The process id is last, for leftovers. It says little where containers of one host name share a disk.
+    temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -60,7 +83,7 @@ def _put(temporary: Path, path: Path, replace: bool) -> bool:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What writers of this machine that were killed in ``write_atomically`` have left half written in ``folder``."""
+    """What writers of this machine that were killed have left half written in ``folder``."""
     found = sorted(folder.rglob(f".*.{glob.escape(platform.node())}.*"))
     processes = [(path, path.name.rpartition(".")[2]) for path in found]
     return [path for path, process in processes if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process))]

@@ -7,25 +7,19 @@ so that another content is another file. A file that is not as it was written co
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import hashlib
 import json
 import math
-import os
-import platform
-import re
-import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
+from wganbench.atomic import leftovers, replacing
 from wganbench.errors import DataError
 
 HEADER_BYTES = 4096
@@ -156,22 +150,16 @@ def _tail(labels: NDArray[np.int64], shape: tuple[int, ...]) -> bytes:
 
 
 def _write(path: Path, recipe: Recipe) -> None:
-    temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in _leftovers(path.parent):
+        for leftover in leftovers(path.parent):
             leftover.unlink(missing_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path) as file:
             _fill(file, recipe)
-        temporary.replace(path)
     except OSError as error:
         raise DataError(
             f"{path.parent}: cannot hold {recipe.name}, decoded ({error.strerror}); make room there, or name another "
             f"folder with --data-dir or WGANBENCH_DATA"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def _fill(file: BinaryIO, recipe: Recipe) -> None:
@@ -195,11 +183,3 @@ def _fill(file: BinaryIO, recipe: Recipe) -> None:
     stated = {"name": recipe.name, "split": recipe.split, "shape": shape, "version": recipe.version, "key": recipe.key}
     file.seek(0)
     file.write(json.dumps({**stated, "checksum": digest.hexdigest()}).ljust(HEADER_BYTES).encode())
-
-
-def _leftovers(folder: Path) -> Iterator[Path]:
-    """What processes of this machine that were killed while they wrote have left in ``folder``."""
-    for path in folder.glob(f".*{SUFFIX}.{glob.escape(platform.node())}.*"):
-        process = path.name.rpartition(".")[2]
-        if re.fullmatch("[0-9]{1,9}", process) and not psutil.pid_exists(int(process)):
-            yield path

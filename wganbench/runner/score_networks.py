@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from wganbench.atomic import replacing
 from wganbench.data import folders
 from wganbench.data.decoded import Split, obtain
 from wganbench.data.images import Images
@@ -128,13 +127,8 @@ def _images(data: str, split: Split, size: int) -> Images:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        with replacing(path) as file:
+            file.write(content)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}); make room there, or use --out") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

@@ -6,12 +6,11 @@ of these, the test has to be passed anew.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from importlib import metadata
 from pathlib import Path
 
+from wganbench.atomic import replacing
 from wganbench.data.shelf import data_folder
 from wganbench.errors import DataError
 
@@ -41,19 +40,14 @@ def keep(weights_hash: str, device: str, score: float, spread: float) -> None:
         DataError: If the disk refuses.
     """
     path = path_of(weights_hash, device)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     content = {"score": score, "spread": spread, "samples": REAL_SAMPLES}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as file:
+            file.write(json.dumps(content).encode() + b"\n")
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); make room there, or name another folder with --data-dir"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def passed(weights_hash: str, device: str) -> bool:
