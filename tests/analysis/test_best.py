@@ -7,8 +7,10 @@ import pytest
 from tests.analysis.factory import made, record
 from tests.analysis.test_grids import SPEC
 from wganbench.analysis.best import BEST, HINDSIGHT, Best, best_of
+from wganbench.analysis.cells import best_text
 from wganbench.analysis.overview import overview
-from wganbench.analysis.table import Table, best_text, render, results, shown_cells, terminal
+from wganbench.analysis.results import results_table
+from wganbench.analysis.table import Table, render, shown_cells, terminal
 from wganbench.record import Curve
 
 MEASURES = """
@@ -93,7 +95,7 @@ def test_it_is_told_in_a_cell(found, text):
 
 def test_the_table_of_published_numbers_has_a_column_for_it(experiment):
     runs = {each.id: each for each in (run(experiment, "good", 0, (1, 6, 4)), run(experiment, "bad", 0, (1, 2, 3)))}
-    found = results(experiment, runs, "paper")
+    found = results_table(experiment, runs, "paper")
     cells = {(row.measure, row.variant): row.cells()[BEST] for row in found.rows}
     assert cells["inception_score", "good"] == "6 (500)"
     assert cells["inception_score", "bad"] == "3 (1,000)"
@@ -121,7 +123,7 @@ def test_the_table_of_variants_has_a_column_for_each_score(experiment):
 def test_without_scores_there_is_no_such_column_and_no_note(tmp_path):
     experiment = made(tmp_path)
     each = record(experiment, "good", 0, {"sectors_occupied": 8, "exact_wasserstein": 1.0, "wasserstein_floor": 0.1})
-    for found in (results(experiment, {each.id: each}, "paper"), overview(experiment, {each.id: each}, "paper")):
+    for found in (results_table(experiment, {each.id: each}, "paper"), overview(experiment, {each.id: each}, "paper")):
         assert not [heading for heading in shown_cells(found)[0] if BEST in heading]
         assert HINDSIGHT not in found.notes
 

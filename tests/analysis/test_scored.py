@@ -9,9 +9,11 @@ import pytest
 from tests.analysis import factory
 from tests.scores.imaged import CLASSIFIER, SPEC
 from wganbench.analysis import table
+from wganbench.analysis.comparison import compare
 from wganbench.analysis.drawing import draw, drawings_of
 from wganbench.analysis.overview import by_variant
 from wganbench.analysis.report import compose
+from wganbench.analysis.results import other_runs, results_table
 from wganbench.analysis.scored import protocol_of
 from wganbench.analysis.verdict import judge
 from wganbench.errors import DataError
@@ -75,14 +77,14 @@ def about_scores(found):
 def test_a_table_says_how_accurate_the_classifier_is_and_what_real_images_score(tmp_path):
     experiment = made(tmp_path)
     records = recorded(experiment, OURS)
-    (note,) = about_scores(table.results(experiment, records, "paper"))
+    (note,) = about_scores(results_table(experiment, records, "paper"))
     assert note == (
         f"Scores by {OURS}: a classifier of this suite's, trained on shapes10 at 16×16 (test accuracy 99.99 %). The "
         f"test images themselves score 9.95 ± 0.01 (over splits), the most is 10. Its scores are compared with each "
         f"other and with nothing that is published."
     )
     assert about_scores(by_variant(experiment, records, "paper")) == [note]
-    assert about_scores(table.compare(experiment, records, records, "paper")) == [note]
+    assert about_scores(compare(experiment, records, records, "paper")) == [note]
     store = Store(tmp_path / "results")
     for record in records.values():
         store.write(record)
@@ -99,14 +101,14 @@ def test_a_table_says_how_accurate_the_classifier_is_and_what_real_images_score(
 )
 def test_a_classifier_of_other_data_is_told(tmp_path, data, checksum, said):
     experiment = made(tmp_path, data=data)
-    (note,) = about_scores(table.results(experiment, recorded(experiment, OURS, data_checksum=checksum), "paper"))
+    (note,) = about_scores(results_table(experiment, recorded(experiment, OURS, data_checksum=checksum), "paper"))
     assert f" It was not trained on what it scores here: {said}. " in note
 
 
 def test_runs_that_no_spec_plans_have_the_note_too(tmp_path):
     experiment = made(tmp_path)
     records = recorded(experiment, OURS)
-    others = table.others([], records)
+    others = other_runs([], records)
     assert len(about_scores(others)) == 1
     assert others.rows[0].cells()["measure"] == f"inception_score ↑ by {OURS}"
 
@@ -114,18 +116,18 @@ def test_runs_that_no_spec_plans_have_the_note_too(tmp_path):
 def test_a_classifier_that_is_not_here_is_named_and_a_damaged_one_stops_the_report(tmp_path):
     experiment = made(tmp_path)
     records = recorded(experiment, of_classifier("stripes-16-12345678"))
-    (note,) = about_scores(table.results(experiment, records, "paper"))
+    (note,) = about_scores(results_table(experiment, records, "paper"))
     assert "whose file is not here; stripes-16-12345678.safetensors says how accurate it is" in note
     own = tmp_path / "data" / "classifiers" / "stripes-16-12345678.safetensors"
     own.parent.mkdir(parents=True)
     shutil.copy(path_of(CLASSIFIER), own)
     with pytest.raises(DataError, match=rf"^{own}: its SHA-256 begins with 8c9f1cc8, its name says another"):
-        table.results(experiment, records, "paper")
+        results_table(experiment, records, "paper")
 
 
 def test_points_have_no_note(tmp_path):
     experiment = factory.made(tmp_path, factory.PUBLISHED)
-    found = table.results(experiment, {r.id: r for r in factory.records(experiment, "good", factory.GOOD)}, "paper")
+    found = results_table(experiment, {r.id: r for r in factory.records(experiment, "good", factory.GOOD)}, "paper")
     assert about_scores(found) == []
     assert {row.data()["protocol"] for row in found.rows} == {None}
 
@@ -138,8 +140,8 @@ def test_a_published_score_never_stands_beside_another_network_s(tmp_path, proto
     experiment = made(tmp_path)
     records = recorded(experiment, protocol)
     for found in (
-        table.results(experiment, records, "paper"),
-        table.compare(experiment, records, records, "paper"),
+        results_table(experiment, records, "paper"),
+        compare(experiment, records, records, "paper"),
     ):
         assert not any("6.58" in cell or "6.16" in cell or "context" in cell for cell in texts(found))
         assert {row.data()["published"] for row in found.rows} == {None}
@@ -151,14 +153,14 @@ def test_a_published_score_never_stands_beside_another_network_s(tmp_path, proto
 def test_it_does_where_the_inception_graph_itself_scores(tmp_path):
     experiment = made(tmp_path, score="inception")
     for records in (recorded(experiment, PUBLISHED), {}):
-        found = table.results(experiment, records, "paper")
+        found = results_table(experiment, records, "paper")
         assert ["6.58 [1]", "–", "6.16 [1]"] == [row.cells()["published"] for row in found.rows]
         assert not any("left out" in note for note in found.notes)
-    assert about_scores(table.results(experiment, recorded(experiment, PUBLISHED), "paper"))
+    assert about_scores(results_table(experiment, recorded(experiment, PUBLISHED), "paper"))
 
 
 def test_before_any_run_the_planned_network_decides(tmp_path):
-    found = table.results(made(tmp_path), {}, "paper")
+    found = results_table(made(tmp_path), {}, "paper")
     assert {row.cells()["published"] for row in found.rows} == {"–"}
     assert {row.cells()["measure"] for row in found.rows} == {f"inception_score ↑ by {OURS}"}
 

@@ -10,7 +10,11 @@ from rich.console import Console
 from tests.analysis import factory
 from tests.analysis.factory import BAD, GOOD, PROVENANCE, made, record, records
 from wganbench.analysis import table
+from wganbench.analysis.cells import between, number, runs_text
+from wganbench.analysis.comparison import compare
 from wganbench.analysis.frame import Summary
+from wganbench.analysis.notes import INTERVALS, TROUBLED, mixtures
+from wganbench.analysis.results import Result, headline, other_runs, results_table
 from wganbench.analysis.stats import Interval
 
 
@@ -43,14 +47,14 @@ def experiment(tmp_path: Path):
     ],
 )
 def test_numbers_have_three_digits(value, text):
-    assert table.number(value) == text
+    assert number(value) == text
 
 
 @pytest.mark.parametrize(
     ("level", "text"), [(0.95, " [1, 2]"), (0.9375, " [1, 2] at 93.8 %"), (0.5, " [1, 2] at 50 %")]
 )
 def test_an_interval_says_its_level_where_it_is_not_95_percent(level, text):
-    assert table.between(Interval(1.0, 2.0, level, "")) == text
+    assert between(Interval(1.0, 2.0, level, "")) == text
 
 
 @pytest.mark.parametrize(
@@ -65,14 +69,14 @@ def test_an_interval_says_its_level_where_it_is_not_95_percent(level, text):
     ],
 )
 def test_runs_are_counted_missing_diverged_and_failed(summary, text):
-    assert table.runs_text(summary) == text
+    assert runs_text(summary) == text
 
 
 # ---- published | measured -------------------------------------------------------------------------------------------
 
 
 def test_published_and_measured_stand_in_one_row(experiment):
-    results = table.results(experiment, by_id(records(experiment, "good", GOOD)), "paper")
+    results = results_table(experiment, by_id(records(experiment, "good", GOOD)), "paper")
 
     row = cells(results, "sectors_occupied", "good")
 
@@ -85,12 +89,12 @@ def test_published_and_measured_stand_in_one_row(experiment):
         "n": "8",
     }
     assert "[1] nobody 2017, table 1." in results.notes
-    assert table.INTERVALS in results.notes
+    assert INTERVALS in results.notes
 
 
 def test_an_unbounded_measure_shows_student_s_interval_and_no_median(experiment):
     row = cells(
-        table.results(experiment, by_id(records(experiment, "good", GOOD)), "paper"), "exact_wasserstein", "good"
+        results_table(experiment, by_id(records(experiment, "good", GOOD)), "paper"), "exact_wasserstein", "good"
     )
     assert row["mean [95 % interval]"] == "0.31 [0.291, 0.329]"
     assert row["median [interval]"] == "–"
@@ -98,13 +102,13 @@ def test_an_unbounded_measure_shows_student_s_interval_and_no_median(experiment)
 
 
 def test_variants_without_runs_are_shown(experiment):
-    results = table.results(experiment, {}, "paper")
+    results = results_table(experiment, {}, "paper")
     assert cells(results, "sectors_occupied", "bad")["n"] == "0 of 8 runs"
-    assert table.INTERVALS not in results.notes
+    assert INTERVALS not in results.notes
 
 
 def test_context_stands_in_rows_of_its_own_beside_the_paper_s_protocol(experiment):
-    paper, quick = (table.results(experiment, {}, profile) for profile in ("paper", "quick"))
+    paper, quick = (results_table(experiment, {}, profile) for profile in ("paper", "quick"))
 
     row = cells(paper, "sectors_occupied", "context: Other GAN")
 
@@ -115,16 +119,16 @@ def test_context_stands_in_rows_of_its_own_beside_the_paper_s_protocol(experimen
 
 def test_runs_of_another_profile_do_not_enter(experiment):
     found = by_id(records(experiment, "good", GOOD, n=2), records(experiment, "good", BAD, profile="quick"))
-    assert cells(table.results(experiment, found, "paper"), "sectors_occupied", "good")["n"] == "2 of 8 runs"
+    assert cells(results_table(experiment, found, "paper"), "sectors_occupied", "good")["n"] == "2 of 8 runs"
 
 
 def test_a_diverged_run_without_a_worst_value_is_said_to_be_left_out(experiment):
     found = records(experiment, "good", GOOD, n=7)
     found.append(record(experiment, "good", 7, {}, status="diverged"))
-    results = table.results(experiment, by_id(found), "paper")
+    results = results_table(experiment, by_id(found), "paper")
     assert cells(results, "exact_wasserstein", "good")["n"] == "8, 1 diverged, statistics over 7"
     assert cells(results, "sectors_occupied", "good")["n"] == "8, 1 diverged"
-    assert table.TROUBLED in results.notes
+    assert TROUBLED in results.notes
 
 
 def test_runs_scored_by_two_protocols_stand_in_two_rows(experiment):
@@ -132,7 +136,7 @@ def test_runs_scored_by_two_protocols_stand_in_two_rows(experiment):
         record(experiment, "good", seed, {"sectors_occupied": seed}, score_protocol=f"protocol {seed % 2}")
         for seed in range(4)
     ]
-    rows = [row for row in table.results(experiment, by_id(found), "paper").rows if row.measure == "sectors_occupied"]
+    rows = [row for row in results_table(experiment, by_id(found), "paper").rows if row.measure == "sectors_occupied"]
     assert [(row.variant, row.summary.mean) for row in rows if row.summary and row.summary.n] == [
         ("good (protocol 0, data None)", 1.0),
         ("good (protocol 1, data None)", 2.0),
@@ -160,16 +164,15 @@ def test_a_mixture_is_warned_of_in_one_line(experiment, changes, mixed):
     other = record(experiment, "good", 2, {}, provenance=PROVENANCE.model_copy(update=changes))
     same = records(experiment, "good", GOOD, n=2)
     warning = f"Warning: the rows mix {mixed}."
-    assert table.mixtures(same) == []
-    assert table.mixtures([*same, other]) == [warning]
-    assert warning in table.results(experiment, by_id(same, [other]), "paper").notes
+    assert mixtures(same) == []
+    assert mixtures([*same, other]) == [warning]
+    assert warning in results_table(experiment, by_id(same, [other]), "paper").notes
 
 
 def test_when_a_run_was_started_is_no_mixture(experiment):
     later = PROVENANCE.model_copy(update={"started": "2027-01-01T00:00:00+00:00"})
     assert (
-        table.mixtures([*records(experiment, "good", GOOD, n=1), record(experiment, "good", 1, {}, provenance=later)])
-        == []
+        mixtures([*records(experiment, "good", GOOD, n=1), record(experiment, "good", 1, {}, provenance=later)]) == []
     )
 
 
@@ -179,11 +182,11 @@ def test_two_copies_of_one_data_set_are_a_mixture_and_two_data_sets_are_none(tmp
         return record(spec, "good", seed, {}, data_checksum=checksum)
 
     ring, roll = trained_on("gaussian_ring", "a" * 64, 0), trained_on("swiss_roll", "b" * 64, 0)
-    assert table.mixtures([ring, roll]) == []
-    assert table.mixtures([ring, roll, trained_on("gaussian_ring", "c" * 64, 1)]) == [
+    assert mixtures([ring, roll]) == []
+    assert mixtures([ring, roll, trained_on("gaussian_ring", "c" * 64, 1)]) == [
         "Warning: the rows mix copies of gaussian_ring: aaaaaaa (1 run), ccccccc (1 run)."
     ]
-    assert table.mixtures([ring, roll, trained_on("swiss_roll", None, 1)]) == [
+    assert mixtures([ring, roll, trained_on("swiss_roll", None, 1)]) == [
         "Warning: the rows mix copies of swiss_roll: bbbbbbb (1 run), unnamed (1 run)."
     ]
 
@@ -194,11 +197,11 @@ def test_of_many_commits_the_most_frequent_are_named_and_the_others_counted(expe
         record(experiment, "good", seed, {}, provenance=PROVENANCE.model_copy(update={"commit": commit * 40}))
         for seed, commit in enumerate(commits)
     ]
-    assert table.mixtures(found) == [
+    assert mixtures(found) == [
         "Warning: the rows mix commits: aaaaaaa (2 runs), ccccccc (3 runs), ddddddd (4 runs), 3 more (3 runs)."
     ]
     four = [each for each in found if each.provenance.commit and each.provenance.commit[0] in "abcd"]
-    (line,) = table.mixtures(four)
+    (line,) = mixtures(four)
     assert line.endswith("bbbbbbb (1 run), ccccccc (3 runs), ddddddd (4 runs).")
 
 
@@ -216,13 +219,13 @@ def test_runs_of_a_changed_checkout_are_counted(experiment, dirty, warnings):
         record(experiment, "good", seed, {}, provenance=PROVENANCE.model_copy(update={"dirty": each}))
         for seed, each in enumerate(dirty)
     ]
-    assert table.mixtures(found) == warnings
+    assert mixtures(found) == warnings
 
 
 def test_the_headline_is_what_claims_published_rows_and_figures_are_about(tmp_path):
-    assert table.headline(made(tmp_path)) == ["sectors_occupied", "exact_wasserstein", "wasserstein_floor"]
-    assert table.headline(made(tmp_path, factory.PUBLISHED)) == ["sectors_occupied"]
-    assert table.headline(made(tmp_path, factory.CLAIMS)) == ["sectors_occupied", "exact_wasserstein"]
+    assert headline(made(tmp_path)) == ["sectors_occupied", "exact_wasserstein", "wasserstein_floor"]
+    assert headline(made(tmp_path, factory.PUBLISHED)) == ["sectors_occupied"]
+    assert headline(made(tmp_path, factory.CLAIMS)) == ["sectors_occupied", "exact_wasserstein"]
 
 
 # ---- other runs -----------------------------------------------------------------------------------------------------
@@ -232,25 +235,25 @@ def test_overridden_runs_stand_apart_from_planned_ones(tmp_path, experiment):
     changed = made(tmp_path, factory.PUBLISHED, overrides=["variants.good.n_critic=9"])
     planned, overridden = records(experiment, "good", GOOD), records(changed, "good", BAD, n=3)
 
-    others = table.others([experiment], by_id(planned, overridden))
+    others = other_runs([experiment], by_id(planned, overridden))
     row = cells(others, "sectors_occupied", "good at paper")
 
     assert row["variant"] == "good at paper with variants.good.n_critic=9"
     assert (row["mean [95 % interval]"], row["n"]) == ("1.33", "3")
     assert {row.measure for row in others.rows} == set(GOOD)
-    assert cells(table.results(experiment, by_id(planned, overridden), "paper"), "sectors_occupied", "good")["n"] == "8"
+    assert cells(results_table(experiment, by_id(planned, overridden), "paper"), "sectors_occupied", "good")["n"] == "8"
 
 
 def test_runs_of_a_spec_that_changed_since_are_named_by_their_family(tmp_path, experiment):
     before = made(tmp_path, factory.PUBLISHED, spec=factory.SPEC.replace("batch_size = 4", "batch_size = 5"))
     old = record(before, "good", 0, {"sectors_occupied": 1.0})
-    (first, *_) = table.others([experiment], {old.id: old}).rows
-    assert isinstance(first, table.Result)
+    (first, *_) = other_runs([experiment], {old.id: old}).rows
+    assert isinstance(first, Result)
     assert first.variant == f"{old.family} at paper"
 
 
 def test_there_are_no_other_runs_where_all_are_planned(experiment):
-    assert table.others([experiment], by_id(records(experiment, "bad", BAD, profile="quick"))).rows == ()
+    assert other_runs([experiment], by_id(records(experiment, "bad", BAD, profile="quick"))).rows == ()
 
 
 # ---- this machine | reference ---------------------------------------------------------------------------------------
@@ -260,7 +263,7 @@ def test_this_machine_stands_beside_the_reference_and_its_longest_protocol(exper
     here = by_id(records(experiment, "good", BAD, profile="quick", n=2))
     reference = by_id(records(experiment, "good", GOOD, profile="quick", n=5), records(experiment, "good", GOOD))
 
-    row = cells(table.compare(experiment, here, reference, "quick"), "sectors_occupied", "good")
+    row = cells(compare(experiment, here, reference, "quick"), "sectors_occupied", "good")
 
     assert row == {
         "measure": "sectors_occupied ↑",
@@ -278,7 +281,7 @@ def test_where_the_paper_s_protocol_was_not_run_the_reduced_one_stands_in_and_th
     only_reduced = by_id(records(experiment, "good", GOOD, profile="reduced"))
     both = {**only_reduced, **by_id(records(experiment, "bad", BAD))}
 
-    mixed = table.compare(experiment, {}, both, "quick", measures=["exact_wasserstein"])
+    mixed = compare(experiment, {}, both, "quick", measures=["exact_wasserstein"])
     good, bad = (cells(mixed, "exact_wasserstein", variant) for variant in ("good", "bad"))
 
     assert good["reference at paper, else reduced"].startswith("reduced: 0.31 ")
@@ -288,7 +291,7 @@ def test_where_the_paper_s_protocol_was_not_run_the_reduced_one_stands_in_and_th
 
 def test_a_machine_at_the_paper_s_protocol_needs_no_longer_reference(experiment):
     here, reference = by_id(records(experiment, "good", BAD)), by_id(records(experiment, "good", GOOD))
-    row = cells(table.compare(experiment, here, reference, "paper"), "sectors_occupied", "good")
+    row = cells(compare(experiment, here, reference, "paper"), "sectors_occupied", "good")
     assert [heading for heading in row if heading.startswith("reference")] == ["reference at paper"]
 
 
@@ -296,7 +299,7 @@ def test_a_comparison_warns_of_devices_that_differ_between_the_sides(experiment)
     card = PROVENANCE.model_copy(update={"device": "NVIDIA H100"})
     here = by_id(records(experiment, "good", GOOD, profile="quick", n=1))
     there = record(experiment, "good", 0, {}, provenance=card)
-    notes = table.compare(experiment, here, {there.id: there}, "quick").notes
+    notes = compare(experiment, here, {there.id: there}, "quick").notes
     assert "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (1 run)." in notes
 
 
@@ -305,7 +308,7 @@ def test_a_comparison_warns_of_devices_that_differ_between_the_sides(experiment)
 
 def test_markdown_has_a_line_a_row_and_escapes_bars(tmp_path):
     experiment = made(tmp_path, factory.PUBLISHED.replace("Other GAN", "Other|GAN"))
-    text = table.render(table.results(experiment, {}, "paper", measures=["sectors_occupied"]), "markdown")
+    text = table.render(results_table(experiment, {}, "paper", measures=["sectors_occupied"]), "markdown")
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
     assert "Other\\|GAN" in lines[-1]
@@ -313,7 +316,7 @@ def test_markdown_has_a_line_a_row_and_escapes_bars(tmp_path):
 
 
 def test_csv_and_json_hold_the_numbers_unrounded(experiment):
-    results = table.results(
+    results = results_table(
         experiment, by_id(records(experiment, "good", GOOD)), "paper", measures=["exact_wasserstein"]
     )
 
@@ -329,15 +332,15 @@ def test_csv_and_json_hold_the_numbers_unrounded(experiment):
 
 def test_json_has_no_nan(experiment):
     found = by_id([record(experiment, "good", 0, {"exact_wasserstein": None})])
-    assert "NaN" not in table.render(table.results(experiment, found, "paper"), "json")
+    assert "NaN" not in table.render(results_table(experiment, found, "paper"), "json")
 
 
 def test_joined_tables_have_one_head_and_each_note_once(experiment):
     found = by_id(records(experiment, "good", GOOD), records(experiment, "good", GOOD, profile="quick"))
-    parts = [table.results(experiment, found, profile) for profile in ("quick", "paper")]
+    parts = [results_table(experiment, found, profile) for profile in ("quick", "paper")]
     joined = table.join("all", parts)
     assert len(table.render(joined, "csv").splitlines()) == 1 + sum(len(part.rows) for part in parts)
-    assert joined.notes.count(table.INTERVALS) == 1
+    assert joined.notes.count(INTERVALS) == 1
 
 
 @pytest.mark.parametrize(("form", "text"), [("markdown", "No rows.\n"), ("csv", "\n")])
@@ -347,7 +350,7 @@ def test_an_empty_table_is_written_too(form, text):
 
 
 def test_the_terminal_shows_every_cell_and_note(experiment):
-    results = table.results(experiment, by_id(records(experiment, "good", GOOD)), "paper")
+    results = results_table(experiment, by_id(records(experiment, "good", GOOD)), "paper")
     out = io.StringIO()
     Console(file=out, width=400).print(table.terminal(results))
     shown = out.getvalue()

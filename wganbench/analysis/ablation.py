@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from wganbench.analysis import scored, stats
+from wganbench.analysis.cells import between, describe, fields, limits, number
 from wganbench.analysis.frame import pools, value_or_worst
+from wganbench.analysis.results import planned
 from wganbench.analysis.stats import Interval
-from wganbench.analysis.table import NONE, Scalar, Table, between, describe, fields, limits, number, planned
+from wganbench.analysis.table import NONE, Scalar, Table
 from wganbench.names import Scale
 from wganbench.record import Record
 from wganbench.spec import Experiment, scale_of

@@ -14,12 +14,13 @@ import matplotlib.figure
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench.analysis import drawing_grids, drawing_success, plot, plot_grids, plot_pictures, plot_points, table
+from wganbench.analysis import drawing_grids, drawing_success, plot, plot_grids, plot_pictures, plot_points
+from wganbench.analysis.cells import number
 from wganbench.analysis.plot import Array
 from wganbench.analysis.profiles import ranked
+from wganbench.analysis.results import headline, planned
 from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
-from wganbench.analysis.table import number
 from wganbench.errors import RecordError
 from wganbench.names import STRANGER, Scale
 from wganbench.record import Artefact, Curve, Record
@@ -77,7 +78,7 @@ def _drawable(
     experiment: Experiment, figure: Figure, records: Mapping[str, Record], profile: str
 ) -> dict[str, list[Record]]:
     by_family: dict[str, list[Record]] = {}
-    for record in table.planned(experiment, records, profile):
+    for record in planned(experiment, records, profile):
         if _has_data(experiment, figure, record):
             by_family.setdefault(record.family, []).append(record)
     own = set(experiment.variants_of(profile))
@@ -124,7 +125,7 @@ def _curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[s
 
     Where they are drawn against another measure, there must be two steps at least that have both.
     """
-    wanted, curves = figure.measures or table.headline(experiment), record.curves
+    wanted, curves = figure.measures or headline(experiment), record.curves
     steps = {name: set(curves[name].steps) if name in curves else set() for name in (*wanted, figure.against or "")}
     common = {name: steps[name] & steps[figure.against] if figure.against else steps[name] for name in wanted}
     return [name for name in wanted if len(common[name]) > 1]

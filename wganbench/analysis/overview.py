@@ -9,28 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from wganbench.analysis.best import BEST, Best
+from wganbench.analysis.cells import best_data, best_text, between, describe, fields, number, runs_text, summary_data
 from wganbench.analysis.frame import Summary
-from wganbench.analysis.table import (
-    NONE,
-    Measured,
-    Result,
-    Scalar,
-    Sources,
-    Table,
-    best_data,
-    best_text,
-    between,
-    describe,
-    fields,
-    headline,
-    measured,
-    notes_of,
-    number,
-    planned,
-    results,
-    runs_text,
-    summary_data,
-)
+from wganbench.analysis.notes import Sources, notes_of
+from wganbench.analysis.results import Measured, Result, headline, measured, planned, results_table
+from wganbench.analysis.table import NONE, Scalar, Table
 from wganbench.names import Scale
 from wganbench.record import Record
 from wganbench.spec import Experiment
@@ -125,7 +108,7 @@ def overview(experiment: Experiment, records: Mapping[str, Record], profile: str
     drawn = _drawn(experiment, profile) if experiment.success_table else set()
     if not experiment.published:
         return by_variant(experiment, records, profile, drawn)
-    found = results(experiment, records, profile, measures=headline(experiment))
+    found = results_table(experiment, records, profile, measures=headline(experiment))
     rows = tuple(row for row in with_numbers(found) if row.variant.partition(" (")[0] not in drawn)
     return Table(found.title, rows, found.notes)
 

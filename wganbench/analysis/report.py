@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wganbench import speeds
-from wganbench.analysis import plot, speed_table, table
+from wganbench.analysis import plot, speed_table
 from wganbench.analysis.ablation import ablation_tables
+from wganbench.analysis.cells import between, fields, limits, number
 from wganbench.analysis.drawing import Drawing, animate, draw, drawings_of, title_of
+from wganbench.analysis.notes import INTERVALS, TROUBLED
 from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.profiles import ranked
+from wganbench.analysis.results import headline, other_runs, planned, results_table
 from wganbench.analysis.success import overridden_tables, success_tables
-from wganbench.analysis.table import NONE, Scalar, Table, between, fields, limits, number, render
+from wganbench.analysis.table import NONE, Scalar, Table, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.atomic import write_atomically
 from wganbench.record import Record
@@ -33,7 +36,7 @@ FOLDED_FROM = 40
 NAMED = 12
 """Variants without runs that are named one by one."""
 
-GUIDE = (table.INTERVALS, table.TROUBLED)
+GUIDE = (INTERVALS, TROUBLED)
 
 Records = Mapping[str, Record]
 
@@ -99,7 +102,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     for experiment in experiments:
         parts += _section(experiment, records, verdicts[experiment.name], drawings[experiment.name])
     parts += speed_table.section(speeds.load(store.root), experiments)
-    strangers = table.others(experiments, records)
+    strangers = other_runs(experiments, records)
     if strangers.rows:
         parts += [
             "## Other runs",
@@ -309,7 +312,7 @@ def _section(
     yield f"## {_heading(experiment)}"
     yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
     profiles = ranked(experiment)
-    runs = {profile: by_id(table.planned(experiment, records, profile)) for profile in profiles}
+    runs = {profile: by_id(planned(experiment, records, profile)) for profile in profiles}
     if not verdicts and not any(runs.values()):
         yield "No runs are recorded."
     if verdicts:
@@ -368,7 +371,7 @@ def by_id(records: Iterable[Record]) -> dict[str, Record]:
 
 def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[str]:
     """The measures that the experiment is about, the others folded away, and in a line the variants without any run."""
-    first, every = table.headline(experiment), table.results(experiment, records, profile)
+    first, every = headline(experiment), results_table(experiment, records, profile)
     rows = with_numbers(every)
     results = every if experiment.published else by_variant(experiment, records, profile)
     shown = tuple(row for row in rows if row.measure in first) if experiment.published else results.rows

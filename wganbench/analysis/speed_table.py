@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wganbench.analysis.table import NONE, Scalar, Table, escape, fields, number, render
+from wganbench.analysis.cells import fields, number
+from wganbench.analysis.table import NONE, Scalar, Table, escape, render
 from wganbench.spec import Experiment, family
 from wganbench.speed_targets import TARGETS
 from wganbench.speeds import Device, Row, Spread

@@ -12,9 +12,12 @@ import scipy.special
 import scipy.stats
 
 from wganbench.analysis import stats
+from wganbench.analysis.cells import fields, limits, number
+from wganbench.analysis.notes import SHORT
+from wganbench.analysis.results import planned
 from wganbench.analysis.sample import Sample, samples_of
 from wganbench.analysis.stats import Interval
-from wganbench.analysis.table import SHORT, Scalar, Table, fields, limits, number, planned
+from wganbench.analysis.table import Scalar, Table
 from wganbench.record import Record
 from wganbench.spec import Experiment, scale_of
 

@@ -35,7 +35,9 @@ def report(
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
     from wganbench.analysis import success, table
+    from wganbench.analysis.comparison import compare
     from wganbench.analysis.overview import overview
+    from wganbench.analysis.results import headline, results_table
 
     store = Store(results)
     specs = covered(experiments, results)
@@ -55,10 +57,10 @@ def report(
                 if form is None:
                     first = overview(spec, records, profile)
                 else:
-                    first = table.results(spec, records, profile, measures=table.headline(spec))
+                    first = results_table(spec, records, profile, measures=headline(spec))
                 tables += [first] if first.rows or spec.success_table is None else []
             else:
-                tables.append(table.compare(spec, records, reference, profile))
+                tables.append(compare(spec, records, reference, profile))
         if against is None:
             tables += [each for profile in profiles for each in success.success_tables(spec, records, profile)]
             tables += success.overridden_tables(spec, records)
