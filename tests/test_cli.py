@@ -117,6 +117,13 @@ def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
     assert all(path.stat().st_mtime_ns > stamp for path, stamp in before.items())
 
 
+def test_run_that_stops_before_it_recorded_anything_does_not_say_that_all_is_recorded(here):
+    result = CliRunner().invoke(cli, ["run", "tiny.toml", "--seeds", "1", "--max-hours", "1e-9"])
+    assert result.exit_code == 124
+    assert result.stdout.splitlines()[-1] == "no run recorded in results before it stopped"
+    assert Store("results").load() == {}
+
+
 def test_the_default_seeds_are_the_specs(here):
     assert ok("run", "tiny.toml", "--variant", "clip").count("finished") == 5
 

@@ -132,7 +132,7 @@ def run(
             out.record(record)
         failed = sum(record.status == "failed" for record in new)
         out.end(
-            _summary(experiment, runs, new, results),
+            _summary(experiment, runs, new, results, stop),
             recorded=len(new),
             failed=failed,
             planned=len(runs),
@@ -163,9 +163,11 @@ def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: flo
     return Execution(executor=named, slurm=asked, timeout_seconds=None if timeout is None else timeout * 60, **rest)
 
 
-def _summary(experiment: str, runs: Sequence[Run], new: Sequence[Record], results: Path) -> str:
+def _summary(experiment: str, runs: Sequence[Run], new: Sequence[Record], results: Path, stop: Stop) -> str:
     if new:
         return f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+    if stop.reason is not None:
+        return f"no run recorded in {results} before it stopped"
     return (
         f"all {len(runs)} runs are recorded in {results}; nothing trained. "
         f"--results DIR records elsewhere, --again trains anew"
