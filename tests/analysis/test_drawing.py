@@ -10,7 +10,9 @@ import pytest
 
 from tests.analysis import factory
 from tests.analysis.factory import FIGURES, SPEC, fill, made, record
-from wganbench.analysis.drawing import draw, drawings_of, told_apart
+from wganbench.analysis.draw import draw
+from wganbench.analysis.drawing import drawings_of
+from wganbench.analysis.kept import told_apart
 from wganbench.analysis.report import compose, write_report
 from wganbench.errors import RecordError
 from wganbench.record import Artefact, Curve

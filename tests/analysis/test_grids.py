@@ -17,7 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 from tests.analysis.factory import made, record
 from wganbench.analysis import plot_grids
 from wganbench.analysis.check import check
-from wganbench.analysis.drawing import animate, draw, drawings_of
+from wganbench.analysis.draw import animate, draw
+from wganbench.analysis.drawing import drawings_of
 from wganbench.analysis.plot_grids import CAPTION, SPACE, Grids
 from wganbench.analysis.report import write_report
 from wganbench.cli import cli

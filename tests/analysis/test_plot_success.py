@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from tests.analysis import drawn
 from tests.analysis.drawn import FIGURES, OTHER, PAPER, THRESHOLDS, by_id, run, runs
 from wganbench.analysis import plot, plot_success
-from wganbench.analysis.drawing import draw, drawings_of
+from wganbench.analysis.draw import draw
+from wganbench.analysis.drawing import drawings_of
 from wganbench.analysis.plot_success import Choices, Rates, Scores
 from wganbench.analysis.stats import Interval
 from wganbench.store import Store

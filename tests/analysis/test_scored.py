@@ -10,7 +10,8 @@ from tests.analysis import factory
 from tests.scores.imaged import CLASSIFIER, SPEC
 from wganbench.analysis import table
 from wganbench.analysis.comparison import compare
-from wganbench.analysis.drawing import draw, drawings_of
+from wganbench.analysis.draw import draw
+from wganbench.analysis.drawing import drawings_of
 from wganbench.analysis.overview import by_variant
 from wganbench.analysis.report import compose
 from wganbench.analysis.results import other_runs, results_table

@@ -15,7 +15,8 @@ from wganbench import speeds
 from wganbench.analysis import plot, speed_table
 from wganbench.analysis.ablation import ablation_tables
 from wganbench.analysis.cells import between, fields, limits, number
-from wganbench.analysis.drawing import Drawing, animate, draw, drawings_of, title_of
+from wganbench.analysis.draw import animate, draw
+from wganbench.analysis.drawing import Drawing, drawings_of, title_of
 from wganbench.analysis.notes import INTERVALS, TROUBLED
 from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.profiles import ranked
