@@ -193,6 +193,25 @@ def test_a_missing_figure_is_noticed(experiment, store, committed):
     assert names(check([experiment], store)) == {("figure missing", "made", "figures/made-curves-paper.png")}
 
 
+OTHERS = ("made-curves-mine.txt", "made-sketch.png", "makes-curves-quick.png", "notes.png")
+
+
+def test_a_figure_that_the_report_has_no_more_is_noticed_and_removed_by_the_next_and_no_other(
+    experiment, store, committed
+):
+    figures = store.root / "figures"
+    before = {path.name for path in figures.iterdir()}
+    for name in ("made-curves-quick.png", "made-grids-paper-good.gif", *OTHERS):
+        (figures / name).write_bytes(b"")
+    assert names(check([experiment], store)) == {
+        ("figure left over", "", "figures/made-curves-quick.png"),
+        ("figure left over", "", "figures/made-grids-paper-good.gif"),
+    }
+    write_report([experiment], store, store.root)
+    assert {path.name for path in figures.iterdir()} == {*before, *OTHERS}
+    assert check([experiment], store) == []
+
+
 def test_checking_draws_and_writes_nothing(experiment, store, committed):
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     check([experiment], store)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from wganbench.analysis.drawing import left_over
 from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
 from wganbench.analysis.verdict import Verdict
 from wganbench.errors import RecordError
@@ -56,7 +57,7 @@ def check(experiments: Sequence[Experiment], store: Store, *, strict: bool = Fal
         *_claims(report, strict),
         *_lost(report, store.root / "verdicts.json"),
         *_texts(report, store.root),
-        *_figures(report, store.root),
+        *_figures(experiments, report, store.root),
         *_artefacts(records, store),
     ]
 
@@ -150,12 +151,15 @@ def _difference(path: Path, expected: str) -> str:
     return f"differs from what the records say, first in line {number}"
 
 
-def _figures(report: Report, root: Path) -> Iterator[Finding]:
+def _figures(experiments: Sequence[Experiment], report: Report, root: Path) -> Iterator[Finding]:
     for drawing in report.drawings:
-        for file in (drawing.file, *drawing.animations.values()):
+        for file in drawing.files:
             if not (root / "figures" / file).is_file():
                 text = "missing; run 'wganbench report' and commit it"
                 yield Finding("figure missing", drawing.experiment.name, f"figures/{file}", text)
+    for path in left_over(experiments, report.drawings, root / "figures"):
+        text = "in no report any more; run 'wganbench report', which removes it, and commit that"
+        yield Finding("figure left over", "", f"figures/{path.name}", text)
 
 
 def _artefacts(records: Records, store: Store) -> Iterator[Finding]:

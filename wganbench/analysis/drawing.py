@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
 from wganbench.analysis import drawing_grids, drawing_success
 from wganbench.analysis.profiles import ranked
@@ -14,6 +17,7 @@ from wganbench.analysis.scored import protocol_of
 from wganbench.names import STRANGER, Scale
 from wganbench.record import Artefact, Record
 from wganbench.spec import Experiment, Figure, scale_of
+from wganbench.spec.claims import FigureKind
 from wganbench.spec.experiment import PICTURED, SAMPLED, number_at
 
 
@@ -39,6 +43,11 @@ class Drawing:
         variants = self.used if self.figure.kind == "grids" else ()
         return {variant: f"{self.file.removesuffix('.png')}-{variant}.gif" for variant in variants}
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All their names in ``figures/``."""
+        return (self.file, *self.animations.values())
+
 
 def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[Drawing]:
     """The figures of a spec, each with the records that it can be drawn from, which may be none."""
@@ -56,6 +65,14 @@ def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[D
         file = f"{stem}-{names[stem]}.png" if names[stem] > 1 else f"{stem}.png"
         found.append(Drawing(experiment, figure, file, profile, used))
     return found
+
+
+def left_over(experiments: Iterable[Experiment], drawings: Iterable[Drawing], folder: Path) -> list[Path]:
+    """Figures of the experiments in ``folder`` that no drawing makes, as of a profile that a longer one replaced."""
+    made = {file for drawing in drawings for file in drawing.files}
+    names, kinds = "|".join(re.escape(each.name) for each in experiments), "|".join(get_args(FigureKind))
+    ours = re.compile(rf"({names})-({kinds})-.*\.(png|gif)")
+    return sorted(path for path in folder.glob("*") if ours.fullmatch(path.name) and path.name not in made)
 
 
 def _content(figure: Figure, profile: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -16,7 +17,7 @@ from wganbench.analysis import plot, speed_table
 from wganbench.analysis.ablation import ablation_tables
 from wganbench.analysis.cells import between, fields, limits, number
 from wganbench.analysis.draw import animate, draw
-from wganbench.analysis.drawing import Drawing, drawings_of, title_of
+from wganbench.analysis.drawing import Drawing, drawings_of, left_over, title_of
 from wganbench.analysis.notes import INTERVALS, TROUBLED
 from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.profiles import ranked
@@ -64,6 +65,8 @@ class Report:
 def write_report(experiments: Sequence[Experiment], store: Store, out: Path, records: Records | None = None) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
+    Figures of the experiments that the report has no more are removed.
+
     Args:
         records: Those of ``store``, where they have been loaded already.
 
@@ -75,6 +78,9 @@ def write_report(experiments: Sequence[Experiment], store: Store, out: Path, rec
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
+    for path in left_over(experiments, report.drawings, out / "figures"):
+        with contextlib.suppress(OSError):  # 'check' names what stays
+            path.unlink()
     write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
     write_atomically(out / "verdicts.json", report.verdicts_json.encode(), replace=True)
     readme = readme_of(out)

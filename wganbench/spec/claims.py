@@ -364,6 +364,9 @@ class Ablations(Model):
         return self
 
 
+FigureKind = Literal["clouds", "curves", "layers", "histograms", "surfaces", "points", "grids", "success", "factors"]
+
+
 class Figure(Model):
     """A figure of the report.
 
@@ -388,7 +391,7 @@ class Figure(Model):
         title: Above the figure.
     """
 
-    kind: Literal["clouds", "curves", "layers", "histograms", "surfaces", "points", "grids", "success", "factors"]
+    kind: FigureKind
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)
     measures: list[str] = Field(default_factory=list)
