@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import sys
 import tarfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,7 +111,9 @@ def _found(name: str) -> Path:
 def _download(name: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(sys.stderr):  # torchvision prints there what it tries
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():  # torchvision prints what it tries
+            # It unpacks as it pleases, what its checksum says is the original: Python 3.12 and 3.13 warn of the former.
+            warnings.filterwarnings("ignore", "Python 3.14 will, by default, filter", DeprecationWarning)
             {"cifar10": CIFAR10, "mnist": MNIST}[name](folder, download=True)
     except (OSError, RuntimeError, EOFError, ValueError, tarfile.TarError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
