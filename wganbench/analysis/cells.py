@@ -59,9 +59,13 @@ def summary_text(summary: Summary) -> str:
 
 def describe(measure: str, scale: Scale, protocol: str | None = None) -> str:
     """The measure's name, its better direction and its unit; of a score, the protocol."""
-    arrow = {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
     unit = f" ({scale.unit})" if scale.unit and scale.unit not in measure else ""
-    return f"{measure}{arrow}{unit}" + (f" by {protocol}" if protocol else "")
+    return f"{measure}{arrow(scale)}{unit}" + (f" by {protocol}" if protocol else "")
+
+
+def arrow(scale: Scale) -> str:
+    """Which way is better, after a name."""
+    return {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
 
 
 def fields(of: object, *names: str, prefix: str = "") -> dict[str, Scalar]:

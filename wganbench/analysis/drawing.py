@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from wganbench.analysis import drawing_grids, drawing_success
+from wganbench.analysis.cells import arrow
 from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import headline, planned
 from wganbench.analysis.sample import Sample, largest, samples_of
@@ -170,7 +171,7 @@ def title_and_unit(measure: str, drawing: Drawing) -> tuple[str, str]:
             scale, protocol = scale_of(use), protocol_of(use, records[0].setting, records)
             protocols.update({protocol: None} if protocol else {})
     unit = f"{scale.unit} by {' or '.join(protocols)}" if protocols else scale.unit
-    return measure + {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better], unit
+    return measure + arrow(scale), unit
 
 
 def n_diverged(records: Iterable[Record]) -> int:

@@ -21,7 +21,7 @@ def draw_clouds(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
     rows = [row for variant, records in drawing.used.items() for row in _cloud(variant, records, store)]
     if not rows:
         record = next(iter(drawing.used.values()))[0]
-        raise unusable(record, store, f"holds no {CLOUDS}, nor does that of any other seed or variant", "")
+        raise unusable(record, store, f"holds no {CLOUDS}, nor does that of any other seed or variant")
     window = drawing.figure.window
     key = f"dots: generated samples, blue: their density, orange: the data; window ±{number(window)}"
     return plot.clouds_figure(rows, title=title_of(drawing), about=about(drawing, key), window=window)
@@ -35,7 +35,7 @@ def _cloud(variant: str, records: Iterable[Record], store: Store) -> list[plot.C
         if fake is None and record.setting.pictures:
             continue
         if fake is None or real is None or not are_planar(fake, real, arrays["steps"]):
-            raise unusable(record, store, f"holds no {CLOUDS}", "")
+            raise unusable(record, store, f"holds no {CLOUDS}")
         gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
         return [plot.Cloud(f"{variant}\nseed {record.seed}", arrays["steps"], fake, real, gone)]
     return []

@@ -20,7 +20,7 @@ def draw_layers(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
         for one in kept:
             if one.picture.shape != kept[0].picture.shape:
                 layers = f"{len(one.picture)} layers and that of seed {records[0].seed} {len(kept[0].picture)}"
-                raise unusable(one.record, store, f"picture {drawing.figure.picture!r} has {layers}", "")
+                raise unusable(one.record, store, f"picture {drawing.figure.picture!r} has {layers}")
         steps |= {one.step for one in kept}
         values = np.stack([one.picture for one in kept])
         lines.append(plot_pictures.Norms(variant, positions.index(variant), values, n_diverged(records)))

@@ -37,7 +37,7 @@ def arrays_of(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]
         arrays = {}
     steps = arrays.get("steps")
     if steps is None or steps.ndim != 1 or not len(steps) or steps.dtype.kind not in "iu":
-        raise unusable(record, store, f"holds no {what}", "")
+        raise unusable(record, store, f"holds no {what}")
     return arrays
 
 
@@ -52,7 +52,7 @@ def _unpacked(content: bytes) -> dict[str, NDArray[Any]]:
     return arrays | {name: np.where(np.abs(array) <= MAX_FLOAT, array, np.nan) for name, array in wide.items()}
 
 
-def unusable(record: Record, store: Store, wrong: str, remedy: str) -> RecordError:
+def unusable(record: Record, store: Store, wrong: str, remedy: str = "") -> RecordError:
     """That the npz of ``record`` is not what a figure needs; ``remedy`` is one beside running it again."""
     artefact = npz(record)
     assert artefact is not None
@@ -100,7 +100,7 @@ def kept_of(record: Record, store: Store, figure: Figure) -> Kept:
     pictures, steps = arrays.get(f"picture.{figure.picture}"), arrays["steps"]
     if pictures is None:
         held = ", ".join(map(short_name, arrays))
-        raise unusable(record, store, f"holds no picture {figure.picture!r} (it has {held})", "")
+        raise unusable(record, store, f"holds no picture {figure.picture!r} (it has {held})")
     words, fits = SHAPES[figure.kind]
     if not fits(pictures.shape[1:]) or 0 in pictures.shape or len(pictures) != len(steps) or not _is_numeric(pictures):
         wrong = f"picture {figure.picture!r} is {pictures.dtype} of shape {pictures.shape} at {len(steps)} steps, "

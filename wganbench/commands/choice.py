@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from wganbench.commands.options import COUNT, together
 from wganbench.plan import Run, expand, parse_seeds
 from wganbench.spec import Experiment, available, load
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 overridden = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a field; repeatable."
@@ -25,18 +23,15 @@ data_folders = click.option(
 )
 
 
-def chosen(function: F) -> F:
-    """The options that choose runs: profile, seeds, variants, overrides, stack."""
-    for option in (
-        click.option("--stack", type=click.IntRange(min=1), help="Seeds trained in lockstep [default: the spec's]."),
-        overridden,
-        data_folders,
-        only_variants,
-        click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
-        click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
-    ):
-        function = option(function)
-    return function
+chosen = together(
+    click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
+    click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
+    only_variants,
+    data_folders,
+    overridden,
+    click.option("--stack", type=COUNT, help="Seeds trained in lockstep [default: the spec's]."),
+)
+"""The options that choose runs."""
 
 
 def load_chosen(

@@ -9,13 +9,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from wganbench import variables
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in their order in the help."""
+
+    def given(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return given
+
 
 results_folder = click.option(
     "--results",

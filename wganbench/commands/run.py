@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import click
 
@@ -18,6 +18,7 @@ from wganbench.commands.options import (
     device_kind,
     inception_weights,
     results_folder,
+    together,
 )
 from wganbench.commands.printing import print_tables
 from wganbench.commands.voice import voice
@@ -28,48 +29,43 @@ from wganbench.store import Store
 from wganbench.work.execution import Execution, ExecutorName
 from wganbench.work.stop import EXIT_CODES, Stop
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _executed(function: F) -> F:
-    """The options that say how runs are executed: where, how many at a time, and what may go wrong."""
-    executors = click.Choice(get_args(ExecutorName))
-    for option in (
-        click.option(
-            "--checkpoint-every",
-            "checkpoint_seconds",
-            type=POSITIVE,
-            default=60.0,
-            metavar="SECONDS",
-            show_default=True,
-            help="Wall time between two checkpoints of a cohort.",
-        ),
-        click.option("--timeout", type=POSITIVE, metavar="MINUTES", help="Runs of a cohort that takes longer fail."),
-        click.option(
-            "--retries",
-            type=click.IntRange(min=0),
-            default=2,
-            show_default=True,
-            help="Further attempts at a cohort whose worker died, without a new checkpoint between.",
-        ),
-        click.option("--deterministic", is_flag=True, help="Hold torch to deterministic algorithms."),
-        click.option("--no-capture", "capture", flag_value=False, default=True, help="On CUDA: no steps as one graph."),
-        click.option(
-            "--tensorboard",
-            type=click.Path(file_okay=False, path_type=Path),
-            metavar="DIR",
-            help="Write event files for TensorBoard into DIR.",
-        ),
-        click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
-        click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
-        click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),
-        cpu_threads,
-        click.option("--jobs", type=COUNT, help="Cohorts at a time [default: by cores or cards; inline: 1]."),
-        click.option("--executor", type=executors, help="[default: inline, with more than one job local]"),
-        device_kind,
-    ):
-        function = option(function)
-    return function
+_executed = together(
+    device_kind,
+    click.option(
+        "--executor", type=click.Choice(get_args(ExecutorName)), help="[default: inline, with more than one job local]"
+    ),
+    click.option("--jobs", type=COUNT, help="Cohorts at a time [default: by cores or cards; inline: 1]."),
+    cpu_threads,
+    click.option("--per-gpu", type=COUNT, default=1, show_default=True, help="Cohorts that share a card."),
+    click.option("--address", help="Of a Ray cluster, or auto [default: one is started here]."),
+    click.option("--slurm", multiple=True, metavar="KEY=VALUE", help="A parameter of submitit; repeatable."),
+    click.option(
+        "--tensorboard",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Write event files for TensorBoard into DIR.",
+    ),
+    click.option("--no-capture", "capture", flag_value=False, default=True, help="On CUDA: no steps as one graph."),
+    click.option("--deterministic", is_flag=True, help="Hold torch to deterministic algorithms."),
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        default=2,
+        show_default=True,
+        help="Further attempts at a cohort whose worker died, without a new checkpoint between.",
+    ),
+    click.option("--timeout", type=POSITIVE, metavar="MINUTES", help="Runs of a cohort that takes longer fail."),
+    click.option(
+        "--checkpoint-every",
+        "checkpoint_seconds",
+        type=POSITIVE,
+        default=60.0,
+        metavar="SECONDS",
+        show_default=True,
+        help="Wall time between two checkpoints of a cohort.",
+    ),
+)
+"""The options that say how runs are executed: where, how many at a time, and what may go wrong."""
 
 
 @click.command()

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from wganbench import speeds
+from wganbench.commands.choice import only_variants
 from wganbench.commands.options import COUNT, POSITIVE, data_dir, device_kind
 from wganbench.commands.printing import plain
 from wganbench.errors import SpecError
@@ -38,7 +39,7 @@ class Asked:
 @click.command()
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @click.option("--profile", help=f"smoke, quick, reduced, paper, … [default: {DEFAULT_PROFILE}]")
-@click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable.")
+@only_variants
 @click.option("--seeds", type=click.IntRange(1, MAX_STACK), help="Stacked seeds of a job [default: the spec's stack].")
 @click.option("--jobs", type=COUNT, help="Processes at a time, each with such a stack [default: 1].")
 @device_kind
