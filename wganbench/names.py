@@ -421,7 +421,7 @@ NAMES: dict[str, dict[str, Entry]] = {
         "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions),
         "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions),
         "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions),
-        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions),
+        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2),
     },
     "fixed generator": {
         "noised": Entry("wganbench.data.fixed:Noised", NoisedOptions),
