@@ -76,7 +76,7 @@ def n_classes(name: str) -> int | None:
 
 
 def n_modes(name: str, options: Options) -> int | None:
-    """Modes of equal weight that a data set has, as far as a spec states it; None for a custom one, or for no mixture."""
+    """Modes of equal weight that a data set has, as far as a spec states it; None for a custom one or one without."""
     modes: int | None = None
     if name in ("gaussian_ring", "double_circle"):
         modes = options.get("modes")
