@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,29 @@ def test_a_strangers_name_is_taken_with_its_options_and_protocol_and_not_importe
     assert setting.objective == Component(name="stranger:objective", protocol=1, options={})
     assert scale_of(setting.measures["stranger:score"]).higher_is_better is None
     assert "stranger" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("data", "worst"),
+    [
+        ({"name": "gaussian_ring"}, math.log(8)),
+        ({"name": "gaussian_grid", "side": 5}, math.log(25)),
+        ({"name": "double_circle", "modes": 6}, math.log(6)),
+        ("swiss_roll", math.inf),
+        ("mine:ring", math.inf),
+    ],
+)
+def test_the_worst_reverse_kl_is_that_of_samples_at_a_single_mode(data, worst):
+    use = MeasureUse(measure=Component.resolve("measure", "reverse_kl"), points=1)
+    scale = scale_of(use, Component.resolve("data set", data))
+    assert scale == replace(scale_of(use), worst=worst)
+    assert not scale.higher_is_better
+
+
+def test_the_worst_of_other_measures_does_not_depend_on_the_data():
+    for name in ("modes_covered", "exact_wasserstein"):
+        use = MeasureUse(measure=Component.resolve("measure", name), points=1)
+        assert scale_of(use, Component.resolve("data set", "gaussian_ring")) == scale_of(use)
 
 
 def test_a_setting_comes_back_from_a_record_as_it_was(write):

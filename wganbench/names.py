@@ -343,6 +343,7 @@ class Scale:
     Attributes:
         higher_is_better: None for a number that is neither.
         worst: What a diverged run is taken to have scored; infinite where the measure has no bound.
+        worst_is_log_modes: Whether the worst is log(number of modes) where the spec states how many the data have.
         bounded: Counts and shares, whose intervals no normal theory gives.
         unit: For the axis of a plot.
     """
@@ -351,6 +352,7 @@ class Scale:
     worst: float
     bounded: bool
     unit: str
+    worst_is_log_modes: bool = False
 
 
 @dataclass(frozen=True)
@@ -421,7 +423,7 @@ NAMES: dict[str, dict[str, Entry]] = {
         "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions),
         "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions),
         "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions),
-        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions),
+        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2),
     },
     "fixed generator": {
         "noised": Entry("wganbench.data.fixed:Noised", NoisedOptions),
@@ -465,7 +467,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "modes_covered": Entry("wganbench.measures.modes:modes_covered", WithinOptions, scale=_count("modes")),
         "share_within": Entry("wganbench.measures.modes:share_within", WithinOptions, scale=_SHARE),
         "reverse_kl": Entry(
-            "wganbench.measures.modes:reverse_kl", scale=Scale(False, worst=float("inf"), bounded=True, unit="nats")
+            "wganbench.measures.modes:reverse_kl",
+            scale=Scale(False, worst=float("inf"), bounded=True, unit="nats", worst_is_log_modes=True),
         ),
         "sectors_occupied": Entry(
             "wganbench.measures.sectors:sectors_occupied", SectorOptions, scale=_count("sectors")

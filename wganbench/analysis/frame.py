@@ -119,7 +119,7 @@ def value_or_worst(record: Record, measure: str, statistic: Statistic = "final")
     """A run's value; the measure's worst where it did not finish or the value is not finite. A failed run has none."""
     measured = record.best if statistic == "best" else record.measures
     value = measured.get(measure) if record.status == "finished" else None
-    return scale_of(record.setting.measures[measure]).worst if value is None else value
+    return scale_of(record.setting.measures[measure], record.setting.data).worst if value is None else value
 
 
 def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:

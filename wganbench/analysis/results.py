@@ -73,7 +73,7 @@ def measured(
         for measure, use in setting.measures.items():
             summary = Summary(n_planned=experiment.seeds)
             if measure in scores:
-                summary = summarise(scores[measure], scale_of(use), experiment.seeds)
+                summary = summarise(scores[measure], scale_of(use, setting.data), experiment.seeds)
             protocol = scored.protocol_of(use, setting, group)
             reached = best_of(group, measure, use)
             found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol, reached))
@@ -200,7 +200,7 @@ def other_runs(experiments: Sequence[Experiment], records: Mapping[str, Record])
         first, overrides = group[0], ", ".join(group[0].overrides)
         label = first.variant if overrides else first.family
         for measure, use in first.setting.measures.items():
-            scale, protocol = scale_of(use), scored.protocol_of(use, first.setting, group)
+            scale, protocol = scale_of(use, first.setting.data), scored.protocol_of(use, first.setting, group)
             about = (first.experiment, first.profile, measure, f"{label} at {first.profile}", scale)
             summary = summarise(scores[measure], scale)
             reached = best_of(group, measure, use)

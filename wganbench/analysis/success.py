@@ -215,7 +215,8 @@ def _about_the_sample(sample: Sample) -> str:
         n_seeds = [each.n_seeds for each in sample.architectures]
         fewest, most = min(n_seeds), max(n_seeds)
         seeds = f"{most} seed{'' if most == 1 else 's'}" if fewest == most else f"{fewest} to {most} seeds"
-        worst = scale_of(sample.architectures[0].settings[0].measures[sample.table.measure]).worst
+        setting = sample.architectures[0].settings[0]
+        worst = scale_of(setting.measures[sample.table.measure], setting.data).worst
         parts.append(
             f"seeds are averaged first: a score is the mean {sample.table.measure} over the {seeds} that an "
             f"architecture has with both, where a diverged run counts as {number(worst)}"

@@ -20,7 +20,7 @@ from wganbench.runner import resolve
 from wganbench.runner.schedule import moments, schedule
 from wganbench.scores.grid import grid, strip
 from wganbench.scores.samples import BATCH, label_batches, sample_batches, sample_images
-from wganbench.scores.seen import Seen, images_in_batches
+from wganbench.scores.seen import Seen, real_in_batches
 from wganbench.spec import Setting
 from wganbench.streams import Streams, generator
 from wganbench.train.critic import CriticTrainer
@@ -268,7 +268,7 @@ class Observer:
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
         """The data set's images before it, once for all seeds and steps."""
         assert self.score is not None and isinstance(trainer.data, Images)
-        self._real = self._real or Seen(self.score, images_in_batches(trainer.data.pixels))
+        self._real = self._real or Seen(self.score, real_in_batches(trainer.data))
         return self._real
 
     def real_cloud(self) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -389,10 +390,18 @@ def _with_name(label: str, use: Mapping[str, Any]) -> Table:
     return {"measure": {"name": label, **{key: item for key, item in use.items() if key != "points"}}, **about}
 
 
-def scale_of(use: MeasureUse) -> names.Scale:
-    """How the numbers of a measure are read; as a stranger's, where a record has a name that is none any more."""
+def scale_of(use: MeasureUse, data: Component | None = None) -> names.Scale:
+    """How the numbers of a measure are read; as a stranger's, where a record has a name that is none any more.
+
+    Args:
+        data: Of the setting. With it ``worst`` is that of this data set, where it depends on the number of modes: the
+            reverse KL of samples that are all at one of n modes of equal weight is log n, and no samples score more.
+            Where the spec does not state n, as for a custom data set, ``worst`` stays infinite.
+    """
     entry = names.NAMES["measure"].get(use.measure.name)
-    return entry.scale if entry and entry.scale else names.STRANGER
+    scale = entry.scale if entry and entry.scale else names.STRANGER
+    modes = cost.n_modes(data.name, data.options) if data is not None and scale.worst_is_log_modes else None
+    return scale if modes is None else replace(scale, worst=math.log(modes))
 
 
 def family(variant: str, setting: Setting) -> str:
