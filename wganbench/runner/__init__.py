@@ -17,7 +17,7 @@ import torch
 from wganbench.errors import RecordError, SpecError
 from wganbench.plan import Cohort, Run, cohorts, step_flops
 from wganbench.record import Record, checksum_of
-from wganbench.runner.beforehand import import_all
+from wganbench.runner.preflight import import_all
 from wganbench.runner.events import prepare
 from wganbench.runner.executors import make_executor
 from wganbench.runner.resolve import add_import_folders, import_folders
