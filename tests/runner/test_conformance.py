@@ -283,7 +283,7 @@ def of_float32_alone(critic, real):
         (
             the_same_for_every_critic,
             "gradient",
-            "is the same whatever the critic's parameters, so that it trains nothing",
+            "is the same whatever the critic's parameters; it trains nothing",
         ),
         (weighed_by_itself, "whole gradient", "part of it is detached; right where that is meant"),
         (of_float32_alone, "float64", "cannot be called in float64 (RuntimeError: "),
@@ -456,7 +456,7 @@ class Fails(Right):
         (Coupled, "seeds apart", "critic_loss has another value, ["),
         (Item, "gradient", "generator_loss has a value that depends on the scores, and a gradient that does not reach"),
         (Accuracy, "gradient", "critic_loss has a value that depends on the scores"),
-        (Constant, "gradient", "generator_loss is the same whatever the scores, so that it trains nothing"),
+        (Constant, "gradient", "generator_loss is the same whatever the scores; it trains nothing"),
         (Smoothed, "repeatable", "critic_loss gives ["),
         (Logarithm, "finite", "critic_loss is nan for scores about 1; must be finite"),
         (Inverse, "finite", "critic_loss is inf for scores of 0; must be finite"),

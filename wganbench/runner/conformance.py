@@ -131,10 +131,7 @@ def check_penalty(penalty: Penalty, sample_shape: Sequence[int], device: torch.d
         *map(_seeds_apart, slopes),
         _gradient(slopes, "critic's parameters", needed=False),
         _whole_gradient(slopes),
-        *(
-            _finite(call, "finite", f"where the critic's gradient is about {slope:g}")
-            for call, slope in zip(slopes, SLOPES)
-        ),
+        *(_finite(call_of(slope), "finite", f"where the critic's gradient is about {slope:g}") for slope in SLOPES),
         _finite(call_of(0.0), "zero gradient", "where the critic's gradient is 0", mend=ROOT),
         _in_float64(lambda: slopes[0](SEEDS, torch.float64)[0]),
     )
