@@ -1,4 +1,4 @@
-"""What is wrong with custom objects ends `plan` and `run` before any training, in one line each, however many use it."""
+"""What is wrong with custom objects ends `plan` and `run` before any training, in one line for all runs that use it."""
 
 from __future__ import annotations
 
@@ -192,12 +192,13 @@ PLAN_AND_RUN = pytest.mark.parametrize("command", ["plan", "run"])
         ),
         (
             'data = { name = "custom_mine:Grid9", std = 1.0 }',
-            "variants.odd.data: data set 'custom_mine:Grid9' (custom_mine.py:{Grid9}) takes no option 'std'; it has none",
+            "variants.odd.data: data set 'custom_mine:Grid9' (custom_mine.py:{Grid9}) takes no option 'std'; it has "
+            "none",
         ),
         (
             'fixed_generator = { name = "custom_mine:Shifted", buy = 1.0 }',
             "variants.odd.fixed_generator: fixed generator 'custom_mine:Shifted' (custom_mine.py:{Shifted}) takes no "
-            "option 'buy'; known: by",
+            "option 'buy'; did you mean 'by'?",
         ),
         (
             'measures.spread = { name = "custom_mine:spread", pwer = 3 }',
@@ -277,13 +278,14 @@ def test_plan_calls_nothing_but_constructors_of_objectives(tiny):
         (
             'objective = "custom_mine:Scalar"',
             "objective: objective 'custom_mine:Scalar' (custom_mine.py:{class Scalar(Hinge):})",
-            "critic_loss returns shape () for 2 seeds; must be a tensor of shape (2,), as .mean(1) over the batch gives",
+            "critic_loss returns shape () for 2 seeds; must be a tensor of shape (2,), as .mean(1) over the batch "
+            "gives",
         ),
         (
             'critic = "custom_mine:Normalised"\nconstraint = "gradient_penalty"',
             "critic: network 'custom_mine:Normalised' (custom_mine.py:{class Normalised(nn.Module):})",
-            "mixes the rows of a batch in training, and a penalty is about each row's own gradient; normalise over each "
-            "row, as LayerNorm does",
+            "mixes the rows of a batch in training, and a penalty is about each row's own gradient; normalise over "
+            "each row, as LayerNorm does",
         ),
         (
             'fixed_generator = { name = "custom_mine:Flipped", by = 1.0 }',

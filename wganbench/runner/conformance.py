@@ -367,7 +367,7 @@ def _wrong_shape(value: Any, n: int) -> Finding:
     got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
     seeds = "seeds" if n > 1 else "seed"
     return Finding(
-        "shape", f"returns {got} for {n} {seeds}; must be a tensor of shape ({n},), as .mean(1) over a batch gives"
+        "shape", f"returns {got} for {n} {seeds}; must be a tensor of shape ({n},), as .mean(1) over the batch gives"
     )
 
 
@@ -394,9 +394,7 @@ def _gradient(calls: Sequence[Call], of: str, *, needed: bool = True) -> Iterato
             return
         any_reached, values = any_reached or reached, values + own
     if all(alike(values[0], other) for other in values):
-        yield Finding(
-            "gradient", f"is the same whatever the {of}, so that it trains nothing; must depend on them", needed
-        )
+        yield Finding("gradient", f"is the same whatever the {of}; it trains nothing, must depend on them", needed)
     elif not any_reached:
         yield Finding("gradient", NO_GRADIENT.format(of=of))
 

@@ -83,7 +83,7 @@ def check(
             images for a batch or a measure.
     """
     check_signatures(runs, spec_path)
-    uses = _custom(runs)
+    uses = _custom(runs, _context)
     _check_conformance([use for use in uses if use.kind == "data set"], spec_path, warn, device)
     _check_together({run.family: run.setting for run in runs}.values())
     _check_conformance([use for use in uses if use.kind != "data set"], spec_path, warn, device)
@@ -96,23 +96,26 @@ def check_signatures(runs: Iterable[Run], spec_path: str) -> None:
         ExtensionError: If any does not: one line each, however many variants and seeds use it.
     """
     add_import_folders(import_folders(spec_path))
-    problems: dict[str, str] = {}  # by what is wrong, so that a name with several options is reported once
-    for use in _custom(runs):
+    problems = []
+    for use in _custom(runs, lambda kind, setting: ()):
         try:
             check_signature(use.kind, use.component)
         except ExtensionError as error:
-            problems.setdefault(str(error), f"{Path(spec_path).name}, {use.place}: {error}")
+            problems.append(f"{Path(spec_path).name}, {use.place}: {error}")
     if problems:
-        raise ExtensionError("\n".join(problems.values()))
+        raise ExtensionError("\n".join(problems))
 
 
-def _custom(runs: Iterable[Run]) -> list[_Use]:
-    """The custom components of ``runs``, each once for all settings that ask the same of it."""
+Context = Callable[[str, Setting], tuple[object, ...]]
+
+
+def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
+    """The custom components of ``runs``, each once for all settings of the same ``context``."""
     found: dict[tuple[object, ...], _Use] = {}
     for run in {run.family: run for run in runs}.values():
         for place, kind, component in run.setting.components():
             if names.is_dotted(component.name):
-                key = (place, component.model_dump_json(), *_context(kind, run.setting))
+                key = (place, component.model_dump_json(), *context(kind, run.setting))
                 use = found.setdefault(key, _Use(place, kind, component, run.setting))
                 use.variants += [run.variant] if run.variant not in use.variants else []
     return list(found.values())
