@@ -130,7 +130,12 @@ def test_the_default_seeds_are_the_specs(here):
 
 def test_a_failed_run_exits_with_1_after_the_rest_is_done(here, monkeypatch):
     monkeypatch.syspath_prepend(str(here))
-    Path("bad_penalty.py").write_text("def penalty(critic):\n    raise ArithmeticError('no such thing')\n")
+    Path("bad_penalty.py").write_text(
+        "def penalty(critic, real):\n"
+        "    if real.shape[1] == 8:  # in training, not in the checks before it\n"
+        "        raise ArithmeticError('no such thing')\n"
+        "    return critic(real).square().mean(1)\n"
+    )
     Path("tiny.toml").write_text(TINY + '[variants.aa]\nconstraint = "bad_penalty:penalty"\n')
     result = wganbench("run", "tiny.toml", "--seeds", "1")
     assert result.exit_code == 1

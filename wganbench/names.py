@@ -574,6 +574,9 @@ def find(kind: str, name: str) -> Entry:
         return table[name]
     if is_dotted(name):
         return Entry(name, scale=STRANGER if kind == "measure" else None)
+    module, dot, attribute = name.rpartition(".")
+    if dot and is_dotted(f"{module}:{attribute}"):
+        raise ValueError(f"unknown {kind} {name!r}; did you mean {f'{module}:{attribute}'!r}?")
     raise ValueError(f"unknown {kind} {name!r}{suggest(name, table)}")
 
 

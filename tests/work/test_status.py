@@ -522,7 +522,7 @@ SLOW = """
 import time
 
 def penalty(critic, real):
-    time.sleep(0.05)
+    time.sleep(0.05 if real.shape[1] == 4 else 0)  # in training, not in the checks before it
     return critic(real).square().mean(1) * 1e-3
 """
 

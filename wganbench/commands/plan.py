@@ -15,6 +15,7 @@ from wganbench.commands.options import COUNT, cpu_threads, data_dir, device_kind
 from wganbench.commands.printing import print_rows
 from wganbench.errors import SpecError
 from wganbench.estimate import Speed, estimate, representatives
+from wganbench.names import is_dotted
 from wganbench.plan import Cohort, cohorts
 from wganbench.rates import DeviceChoice
 from wganbench.store import Store
@@ -56,6 +57,10 @@ def plan(
 
     spec, _ = load_chosen(experiment, overrides, data, profile, variants)
     runs = runs_of(spec, seeds, profile, variants)
+    if any(is_dotted(component.name) for run in runs for _, _, component in run.setting.components()):
+        from wganbench.runner.preflight import check_signatures  # imports torch, as custom modules may
+
+        check_signatures(runs, spec.path)
     planned = cohorts(runs, stack or spec.stack)
     file = data_folder() / rates.FILE
     if measure:

@@ -271,6 +271,18 @@ class Setting(Model):
         classes: int = self.generator.options["classes"]
         return classes
 
+    def components(self) -> Iterator[tuple[str, str, Component]]:
+        """Every named object of the setting: its field, such as ``measures.drift``, its kind, and the component."""
+        for field, about in type(self).model_fields.items():
+            component = getattr(self, field)
+            for kind in (mark for mark in about.metadata if isinstance(mark, Kind)):
+                if component is not None:
+                    yield field, kind.name, component
+        for label, use in self.measures.items():
+            yield f"measures.{label}", "measure", use.measure
+        for label, component in (self.pictures or {}).items():
+            yield f"pictures.{label}", "picture", component
+
     def costs(self) -> dict[str, Cost] | None:
         """What generator (where one is trained) and critic cost; None where one of them is a stranger's.
 
