@@ -345,7 +345,11 @@ def test_a_child_that_says_nothing_of_itself_is_named_after_its_file_and_claims_
 def test_a_child_inherits_claims_only_where_it_asks_for_them(write):
     write()
     claim = TEXT[TEXT.index("[[claims]]") :].replace('id = "spreads"', 'id = "own"')
-    for asked, ids in (("", ["own"]), ("inherit_claims = false", ["own"]), ("inherit_claims = true", ["spreads", "own"])):
+    for asked, ids in (
+        ("", ["own"]),
+        ("inherit_claims = false", ["own"]),
+        ("inherit_claims = true", ["spreads", "own"]),
+    ):
         child = write(name="child.toml", content=f'extends = "mine.toml"\n{asked}\n{claim}')
         assert [each.id for each in load(child).claims] == ids
     grandchild = load(write(name="grandchild.toml", content='extends = "child.toml"\ninherit_claims = true\n'))
