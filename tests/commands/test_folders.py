@@ -130,7 +130,6 @@ def test_run_records_apart_from_the_reference_and_says_so(here):
 READERS = {
     "report": ["report", "made.toml"],
     "check": ["check", "made.toml"],
-    "check all": ["check"],
     "explain a claim": ["explain", "made.toml:good-is-close"],
     "explain a run": ["explain", "good-0123456789-s0"],
     "status": ["status"],
@@ -220,6 +219,16 @@ def test_smoke_never_enters_a_report(here):
     assert {path: before[path] for path in before} == {path: path.read_bytes() for path in before}
     assert "smoke" not in Path("runs/REPORT.md").read_text()
     assert "0 findings" in ok("check", "made.toml", "--results", "runs")
+
+
+def test_smoke_is_reported_where_a_claim_is_judged_at_it(here):
+    claims = CLAIMS.replace('test = "t"', 'profile = "smoke"\ntest = "t"')
+    experiment = made(Path(), claims, WITH_SMOKE)
+    Store("runs").prepare(["made"])
+    for each in records(experiment, "good", GOOD, profile="smoke", n=5):
+        Store("runs").write(each)
+    assert "made, smoke: measured at the last step" in ok("report", "made.toml")
+    assert "### Profile `smoke`" in Path("runs/REPORT.md").read_text()
 
 
 def test_nothing_but_smoke_is_one_line(here):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from wganbench.record import Record
 from wganbench.spec import Experiment
@@ -23,13 +23,21 @@ def shown(experiment: Experiment) -> list[str]:
     return [name for name in experiment.profiles if name != SMOKE or name in judged]
 
 
-def reported(experiments: Iterable[Experiment], records: Mapping[str, Record]) -> dict[str, Record]:
-    """The records that a report has: all but those of ``smoke`` that no profile of ``shown`` plans."""
+def reported(experiments: Collection[Experiment], records: Mapping[str, Record]) -> dict[str, Record]:
+    """The records that a report has: all but those of ``smoke``, where ``shown`` leaves it out.
+
+    A run that another profile plans as well stays.
+    """
     if all(record.profile != SMOKE for record in records.values()):
         return dict(records)
+    judged = {each.name for each in experiments if SMOKE in shown(each)}
     pairs = ((each, name) for each in experiments for name in shown(each))
     families = {each.family(variant, name) for each, name in pairs for variant in each.variants_of(name)}
-    return {name: record for name, record in records.items() if record.profile != SMOKE or record.family in families}
+    return {
+        name: record
+        for name, record in records.items()
+        if record.profile != SMOKE or record.experiment in judged or record.family in families
+    }
 
 
 def others(experiments: Collection[Experiment], records: Mapping[str, Record]) -> list[str]:
