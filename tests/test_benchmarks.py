@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.claims import read_by as variants_of
+from wganbench.analysis.profiles import shown
 from wganbench.plan import cohorts, expand
 from wganbench.spec import Claim, Experiment, Setting, available, load
 
@@ -60,6 +61,10 @@ def test_every_profile_can_be_planned(experiment):
         runs = expand(experiment, profile, range(experiment.seeds))
         assert len({run.id for run in runs}) == len(experiment.variants_of(profile)) * experiment.seeds
         assert sum(len(cohort.runs) for cohort in cohorts(runs, experiment.stack)) == len(runs)
+
+
+def test_smoke_enters_no_report(experiment):
+    assert "smoke" not in shown(experiment)
 
 
 def test_shorter_profiles_take_fewer_steps(experiment):

@@ -33,6 +33,11 @@ class Findings:
     set_aside: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all in the folder, whole or not."""
+        return not (self.whole or self.damaged or self.orphaned or self.set_aside or self.stale)
+
     def lines(self) -> Iterator[str]:
         """Every finding behind the word for its kind, and the counts."""
         kinds = {

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.analysis.factory import CLAIMS, FIGURES, PUBLISHED, fill, made, record
+from tests.analysis.factory import CLAIMS, FIGURES, GOOD, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import check as module
 from wganbench.analysis.check import Finding, cases, check, junit
 from wganbench.analysis.report import BEGIN, END, write_report
@@ -78,6 +78,13 @@ def test_a_contradicted_claim_is_a_finding_unless_it_is_known(tmp_path, store):
 def test_a_known_contradiction_that_is_none_is_a_finding(tmp_path, store):
     claims = CLAIMS.replace("at_most = 1.0", 'at_most = 1.0\nknown_contradiction = "no reason"')
     assert judged(tmp_path, store, claims) == {("no known contradiction", "made", "good-is-close")}
+
+
+def test_a_known_contradiction_that_was_not_run_is_no_finding(tmp_path, store):
+    experiment = made(tmp_path, KNOWN)
+    store.root.mkdir()
+    write_report([experiment], store, store.root)
+    assert check([experiment], store) == []
 
 
 def test_inconclusive_claims_are_findings_only_when_strict(tmp_path, store):
@@ -218,6 +225,42 @@ def test_checking_draws_and_writes_nothing(experiment, store, committed):
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
 
 
+# ---- one experiment of several ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def beside(experiment, tmp_path, store, committed):
+    """A second experiment with records and a report on both."""
+    other = made(tmp_path, CONTRADICTED, FIGURES, name="other", spec=SPEC.replace("steps = 100", "steps = 101"))
+    for each in records(other, "good", GOOD, n=5):
+        store.write(each)
+    write_report([experiment, other], store, store.root)
+    return other
+
+
+def test_a_check_of_one_experiment_is_about_its_claims_figures_and_section_alone(experiment, beside, store):
+    assert check([experiment], store, whole=False) == []
+    (store.root / "figures" / "other-curves-paper.png").unlink()
+    report = store.root / "REPORT.md"
+    report.write_text(report.read_text().replace("## other: A made-up", "## other: Another"))
+    assert check([experiment], store, whole=False) == []
+    assert names(check([beside], store, whole=False)) == {
+        ("figure missing", "other", "figures/other-curves-paper.png"),
+        ("out of date", "other", "REPORT.md"),
+    }
+    report.write_text(
+        report.read_text().replace("**reproduced** (`good-is-close`", "**contradicted** (`good-is-close`")
+    )
+    assert names(check([experiment], store, whole=False)) == {("out of date", "made", "REPORT.md")}
+
+
+def test_a_check_of_one_experiment_sees_verdicts_of_its_own_that_were_edited(experiment, beside, store):
+    path = store.root / "verdicts.json"
+    path.write_text(path.read_text().replace('"reproduced"', '"inconclusive"', 1))
+    assert names(check([experiment], store, whole=False)) == {("out of date", "made", "verdicts.json")}
+    assert check([beside], store, whole=False) == []
+
+
 # ---- JUnit --------------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +280,19 @@ def test_junit_has_a_case_a_claim_and_fails_those_with_findings(experiment):
     assert set(failed) == {"good-is-close", "figures/x.png"}
     assert failed["good-is-close"].get("message") == "contradicted; post hoc"
     assert "said & <done>?" in (failed["good-is-close"].text or "")
+
+
+def test_junit_skips_a_claim_that_was_not_run_unless_it_is_a_finding(experiment, committed):
+    some = {name: each for name, each in committed.items() if each.variant == "good"}
+    skipped = module.not_run([experiment], some)
+    assert skipped == {("made", "good-beats-bad"): "not run: no run of bad under profile paper"}
+    suite = ElementTree.fromstring(junit([], cases([experiment]), skipped).encode())[0]
+    marked = {case.get("name"): (case[0].tag, case[0].get("message")) for case in suite if len(case)}
+    assert marked == {"good-beats-bad": ("skipped", "not run: no run of bad under profile paper")}
+    assert (suite.get("skipped"), suite.get("failures")) == ("1", "0")
+    strictly = [Finding("not run", "made", "good-beats-bad", "no run of bad")]
+    suite = ElementTree.fromstring(junit(strictly, cases([experiment]), skipped).encode())[0]
+    assert (suite.get("skipped"), suite.get("failures")) == ("0", "1")
 
 
 def test_junit_of_whole_results_has_no_failure(experiment, store, committed):

@@ -156,10 +156,10 @@ def test_verdicts_json_has_outcome_and_digest_of_each_claim(tmp_path, store):
 
 def test_any_byte_of_any_record_shows_in_the_fingerprint(experiment, store):
     found = fill(store, experiment)
-    before = report.fingerprint(store)
+    before = report.fingerprint(store, found)
     path = store.path(next(iter(found.values())))
     path.write_text(path.read_text().replace('"wall_seconds": 1.0', '"wall_seconds": 2.0'))
-    assert report.fingerprint(store) != before
+    assert report.fingerprint(store, found) != before
 
 
 # ---- convergence ----------------------------------------------------------------------------------------------------

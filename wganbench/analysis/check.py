@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from wganbench.analysis.drawing import left_over
-from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
-from wganbench.analysis.verdict import Verdict
+from wganbench.analysis.report import Records, Report, compose, readme_of, section_of, with_block
+from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
 from wganbench.spec import Experiment, claim_digest
 from wganbench.store import Store
@@ -42,21 +42,33 @@ class Finding:
         return " ".join(f"{about}: {self.check}: {self.text}".split())  # what a claim says may have several lines
 
 
-def check(experiments: Sequence[Experiment], store: Store, *, strict: bool = False) -> list[Finding]:
+def check(
+    experiments: Sequence[Experiment],
+    store: Store,
+    records: Records | None = None,
+    *,
+    strict: bool = False,
+    whole: bool = True,
+) -> list[Finding]:
     """Everything that CI should stop at; empty when all is well. Draws and writes nothing.
 
     Args:
+        records: Those of ``store``, where they have been loaded already.
         strict: Whether inconclusive claims, and ones not run, are findings too.
+        whole: Whether the report is about these experiments alone. If not, nothing is asked but what it says of them.
 
     Raises:
         RecordError: If a record is damaged.
     """
-    records = store.load()
+    records = store.load() if records is None else records
     report = compose(experiments, store, records, store.root)
+    if not whole:
+        names = {experiment.name for experiment in experiments}
+        records = {name: record for name, record in records.items() if record.experiment in names}
     return [
         *_claims(report, strict),
         *_lost(report, store.root / "verdicts.json"),
-        *_texts(report, store.root),
+        *(_texts(report, store.root) if whole else _sections(experiments, report, store.root)),
         *_figures(experiments, report, store.root),
         *_artefacts(records, store),
     ]
@@ -66,6 +78,15 @@ def cases(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
     """Experiment and subject of everything that ``check`` looks at: each claim, and the files of ``FILES``."""
     claims = [(experiment.name, claim.id) for experiment in experiments for claim in experiment.claims]
     return [*claims, *(("", file) for file in FILES)]
+
+
+def not_run(experiments: Sequence[Experiment], records: Records) -> dict[tuple[str, str], str]:
+    """What is missing, by experiment and id of each claim that was not run."""
+    return {
+        (experiment.name, claim): f"not run: {why}"
+        for experiment in experiments
+        for claim, why in without_runs(experiment, records).items()
+    }
 
 
 # ---- claims -------------------------------------------------------------------------------------------------------
@@ -82,7 +103,7 @@ def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
     claim, outcome = verdict.claim, verdict.outcome
     if outcome == "contradicted" and not claim.known_contradiction:
         yield "contradicted", f"the records contradict that {claim.says}; a known_contradiction in the spec says why"
-    if outcome != "contradicted" and claim.known_contradiction:
+    if outcome not in ("contradicted", "not run") and claim.known_contradiction:
         yield "no known contradiction", f"listed as one ({claim.known_contradiction}), but is {outcome}"
     if verdict.post_hoc:
         yield "post hoc", "the claim was written or changed after its runs; run it anew with --again, or change it back"
@@ -94,7 +115,8 @@ def _lost(report: Report, path: Path) -> Iterator[Finding]:
     """Claims that the committed ``verdicts.json`` has a verdict for, and that have none or are not there any more."""
     known = _known(path)
     if known is None:
-        yield Finding("unreadable", "", path.name, "not a report's verdicts; restore it, or run 'wganbench report'")
+        text = f"not a report's verdicts; restore it, or run {_command(path.parent)}"
+        yield Finding("unreadable", "", path.name, text)
         return
     for experiment, verdicts in report.verdicts.items():
         now = {verdict.claim.id: verdict for verdict in verdicts}
@@ -134,8 +156,28 @@ def _texts(report: Report, root: Path) -> Iterator[Finding]:
     for path, text in expected.items():
         difference = _difference(path, text)
         if difference:
-            remedy = "run 'wganbench report' and commit what it changes"
-            yield Finding("out of date", "", path.name, f"{difference}; {remedy}")
+            text = f"{difference}; run {_command(root)} and commit what it changes"
+            yield Finding("out of date", "", path.name, text)
+
+
+def _sections(experiments: Sequence[Experiment], report: Report, root: Path) -> Iterator[Finding]:
+    """What the files of all experiments say of these ones."""
+    path, verdicts = root / "REPORT.md", json.loads(report.verdicts_json)
+    markdown = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    known = _known(root / "verdicts.json") or {}
+    for experiment in experiments:
+        same = {
+            "REPORT.md": section_of(markdown, experiment) == section_of(report.markdown, experiment),
+            "verdicts.json": known.get(experiment.name) == verdicts[experiment.name],
+        }
+        for file in (file for file, is_same in same.items() if not is_same):
+            text = f"says something else of it than the records; run {_command(root)} and commit what it changes"
+            yield Finding("out of date", experiment.name, file, text)
+
+
+def _command(root: Path) -> str:
+    """What writes the report anew, whichever folder is the default."""
+    return f"'wganbench report --results {root}'"
 
 
 def _difference(path: Path, expected: str) -> str:
@@ -155,10 +197,10 @@ def _figures(experiments: Sequence[Experiment], report: Report, root: Path) -> I
     for drawing in report.drawings:
         for file in drawing.files:
             if not (root / "figures" / file).is_file():
-                text = "missing; run 'wganbench report' and commit it"
+                text = f"missing; run {_command(root)} and commit it"
                 yield Finding("figure missing", drawing.experiment.name, f"figures/{file}", text)
     for path in left_over(experiments, report.drawings, root / "figures"):
-        text = "in no report any more; run 'wganbench report', which removes it, and commit that"
+        text = f"in no report any more; run {_command(root)}, which removes it, and commit that"
         yield Finding("figure left over", "", f"figures/{path.name}", text)
 
 
@@ -174,17 +216,24 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
 # ---- JUnit --------------------------------------------------------------------------------------------------------
 
 
-def junit(findings: Sequence[Finding], checks_run: Sequence[tuple[str, str]]) -> str:
+def junit(
+    findings: Sequence[Finding],
+    checks_run: Sequence[tuple[str, str]],
+    skipped: Mapping[tuple[str, str], str] | None = None,
+) -> str:
     """The findings as JUnit XML: a case for each of ``checks_run``, failed where a finding is on it.
 
     Args:
         checks_run: What ``cases`` says; a finding on anything else gets a case of its own.
+        skipped: What ``not_run`` says, by experiment and subject; a case of these without a finding is skipped.
     """
+    skipped = skipped or {}
     subjects = list(dict.fromkeys([*checks_run, *((finding.experiment, finding.subject) for finding in findings)]))
     failed = {(finding.experiment, finding.subject) for finding in findings}
     suites = ElementTree.Element("testsuites")
+    n_skipped = sum(subject in skipped and subject not in failed for subject in subjects)
     counts = {"name": "wganbench check", "tests": str(len(subjects)), "failures": str(len(failed)), "errors": "0"}
-    suite = ElementTree.SubElement(suites, "testsuite", counts)
+    suite = ElementTree.SubElement(suites, "testsuite", {**counts, "skipped": str(n_skipped)})
     for experiment, subject in subjects:
         case = ElementTree.SubElement(suite, "testcase", classname=experiment or "results", name=_printable(subject))
         about = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
@@ -192,6 +241,8 @@ def junit(findings: Sequence[Finding], checks_run: Sequence[tuple[str, str]]) ->
             message = "; ".join(finding.check for finding in about)
             failure = ElementTree.SubElement(case, "failure", message=message)
             failure.text = _printable("\n".join(str(finding) for finding in about))
+        elif (experiment, subject) in skipped:
+            ElementTree.SubElement(case, "skipped", message=_printable(skipped[experiment, subject]))
     ElementTree.indent(suites)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suites, encoding="unicode")}\n'
 

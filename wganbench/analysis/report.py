@@ -20,7 +20,7 @@ from wganbench.analysis.draw import animate, draw
 from wganbench.analysis.drawing import Drawing, drawings_of, left_over, title_of
 from wganbench.analysis.notes import INTERVALS, TROUBLED
 from wganbench.analysis.overview import by_variant, with_numbers
-from wganbench.analysis.profiles import ranked
+from wganbench.analysis.profiles import ranked, reported
 from wganbench.analysis.results import headline, other_runs, planned, results_table
 from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, render
@@ -62,13 +62,21 @@ class Report:
     drawings: tuple[Drawing, ...]
 
 
-def write_report(experiments: Sequence[Experiment], store: Store, out: Path, records: Records | None = None) -> Report:
+def write_report(
+    experiments: Sequence[Experiment],
+    store: Store,
+    out: Path,
+    records: Records | None = None,
+    *,
+    only_figures: bool = False,
+) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
     Figures of the experiments that the report has no more are removed.
 
     Args:
         records: Those of ``store``, where they have been loaded already.
+        only_figures: Write the figures alone and remove none, as the other files are about more experiments.
 
     Raises:
         RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses.
@@ -78,6 +86,8 @@ def write_report(experiments: Sequence[Experiment], store: Store, out: Path, rec
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
+    if only_figures:
+        return report
     for path in left_over(experiments, report.drawings, out / "figures"):
         with contextlib.suppress(OSError):  # 'check' names what stays
             path.unlink()
@@ -95,12 +105,13 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     Raises:
         RecordError: If a file of measured speeds is damaged.
     """
+    records = reported(experiments, records)
     verdicts = {experiment.name: judge(experiment, records) for experiment in experiments}
     drawings = {experiment.name: drawings_of(experiment, records) for experiment in experiments}
     parts = [
         "# Report",
-        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store)}`); do not edit it: "
-        "`wganbench check` compares it with what the records say.",
+        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store, records)}`); do not "
+        "edit it: `wganbench check` compares it with what the records say.",
         "## Scoreboard",
         tally(verdicts),
         render(scoreboard(verdicts), "markdown"),
@@ -127,10 +138,16 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     )
 
 
-def fingerprint(store: Store) -> str:
-    """Twelve digits that stand for the bytes of all records: a changed number shows even where no table has it."""
-    total = hashlib.sha256()
-    for path in store.paths():
+def section_of(markdown: str, experiment: Experiment) -> str:
+    """What a report says of one experiment under its heading; empty where it has none."""
+    _, _, after = f"\n{markdown}".partition(f"\n## {_heading(experiment)}\n")
+    return after.partition("\n## ")[0].strip("\n")
+
+
+def fingerprint(store: Store, records: Records) -> str:
+    """Twelve digits that stand for the bytes of these records: a changed number shows even where no table has it."""
+    total, counted = hashlib.sha256(), {store.path(record) for record in records.values()}
+    for path in (path for path in store.paths() if path in counted):
         total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:12]
 

@@ -105,13 +105,18 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
     Args:
         records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
     """
-    families: dict[str, list[Record]] = {}
-    for record in sorted(records.values(), key=lambda record: record.seed):
-        families.setdefault(record.family, []).append(record)
+    families = _by_family(records)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
     adjusted_for = stats.holm([verdict.p_for for verdict in weighed])
     adjusted_against = stats.holm([verdict.p_against for verdict in weighed])
     return [_conclude(*each) for each in zip(weighed, adjusted_for, adjusted_against, strict=True)]
+
+
+def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
+    """What is missing, by the id of each claim that ``judge`` says was not run."""
+    families = _by_family(records)
+    missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
+    return {claim: text for claim, text in missing.items() if text}
 
 
 def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
@@ -174,12 +179,12 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 
 def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
     """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
-    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    read = _read(experiment, claim, families)
     settings, used, units = read.settings, read.used, read.units
     every = [record for found in used.values() for record in found]
     outcome: Outcome = "inconclusive"
     if read.missing:
-        outcome, why = "not run", f"{read.missing} under profile {claim.profile}"
+        outcome, why = "not run", read.missing
     else:
         why = next(_obstacles(claim, units, used), "")
     told = _ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
@@ -206,13 +211,28 @@ class _Read:
 
     Attributes:
         settings: Of a method, that of its first architecture.
-        missing: What has no run, in words; empty where nothing is missing.
+        missing: What has no run under which profile, in words; empty where nothing is missing.
     """
 
     settings: Mapping[str, Setting]
     used: Mapping[str, Sequence[Record]]
     units: Units
     missing: str
+
+
+def _by_family(records: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """Each family's records, by seed."""
+    families: dict[str, list[Record]] = {}
+    for record in sorted(records.values(), key=lambda record: record.seed):
+        families.setdefault(record.family, []).append(record)
+    return families
+
+
+def _read(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    if not read.missing:
+        return read
+    return dataclasses.replace(read, missing=f"{read.missing} under profile {claim.profile}")
 
 
 def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:

@@ -9,15 +9,18 @@ from typing import Any, get_args
 
 import click
 
-from wganbench.commands.choice import chosen, load_chosen, runs_of
+from wganbench.commands.choice import chosen, has_records, load_chosen, runs_of
 from wganbench.commands.options import (
     COUNT,
     POSITIVE,
+    REFERENCE,
+    RUNS,
     cpu_threads,
     data_dir,
     device_kind,
     inception_weights,
     results_folder,
+    results_option,
     together,
 )
 from wganbench.commands.printing import print_tables
@@ -111,6 +114,9 @@ def run(
     with voice(runs, as_json=log_json) as out, stop.on_signals():
         if profile != "paper":
             out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+        about = _reference(runs, results)
+        if about:
+            out.say(about)
         from wganbench.runner import run_all  # imports torch, which all else does without
 
         for record in run_all(
@@ -159,9 +165,22 @@ def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: flo
     return Execution(executor=named, slurm=asked, timeout_seconds=None if timeout is None else timeout * 60, **rest)
 
 
+def _reference(runs: Sequence[Run], results: Path) -> str:
+    """What a run says of the committed records that it leaves alone; empty where it is about no such."""
+    if results != RUNS or not has_records(REFERENCE):
+        return ""
+    recorded = {path.stem for path in Store(REFERENCE).paths()}
+    there = sum(run.id in recorded for run in runs)
+    return (
+        f"recording in {RUNS}; the reference in {REFERENCE}, which has {there} of these {len(runs)} runs, stays as it "
+        f"is: 'wganbench report' shows both, --results {REFERENCE} adds to it"
+    )
+
+
 def _summary(experiment: str, runs: Sequence[Run], new: Sequence[Record], results: Path, stop: Stop) -> str:
     if new:
-        return f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+        command = f"'wganbench report {experiment}{results_option(results)}'"
+        return f"{len(new)} runs recorded in {results}; {command} shows them"
     if stop.reason is not None:
         return f"no run recorded in {results} before it stopped"
     return (

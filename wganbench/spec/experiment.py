@@ -46,7 +46,9 @@ class Experiment(Model):
         title: What the report calls it.
         source: The paper, with the figure or table.
         version: Raised with every change of the claims.
-        extends: Name or path of a spec whose content this one adds to.
+        extends: Name or path of a spec whose variants, profiles, measures, data, published numbers and figures this
+            one has too. Title, source, version, deviations and claims are its own.
+        inherit_claims: Judge the claims of that spec as well, with this one's own, in one adjustment by Holm.
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
         deviations: Each stated difference from the paper.
@@ -69,6 +71,7 @@ class Experiment(Model):
     source: Words
     version: PositiveInt
     extends: str | None = None
+    inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
     seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
     deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
@@ -224,9 +227,11 @@ class Experiment(Model):
                 yield f"profiles.{profile}.variants: {text}"
             for text in self._about_only(profile, table):
                 yield f"profiles.{profile}.only{text}"
+        if self.inherit_claims and self.extends is None:
+            yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
-                yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
+                yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
         for claim in self.claims:
             for text in self._about_claim(claim, settings):
                 yield f"claims.{claim.id}: {text}"
