@@ -223,6 +223,12 @@ class RmspropOptions(Options):
     eps: PositiveFloat = 1e-8
 
 
+class RmspropTfOptions(Options):
+    lr: PositiveFloat
+    decay: Smoothing = 0.9
+    eps: PositiveFloat = 1e-10
+
+
 class WithinOptions(Options):
     within: PositiveFloat = 3.0
 
@@ -451,6 +457,7 @@ NAMES: dict[str, dict[str, Entry]] = {
     "optimizer": {
         "adam": Entry("torch.optim:Adam", AdamOptions),
         "rmsprop": Entry("torch.optim:RMSprop", RmspropOptions),
+        "rmsprop_tf": Entry("wganbench.train.rmsprop_tf:RmspropTf", RmspropTfOptions),
     },
     "score": {
         "classifier": Entry("wganbench.scores.classifier:classifier", ClassifierOptions),
