@@ -24,6 +24,7 @@ from wganbench.spec.claims import (
     Success,
     SuccessCurve,
     SuccessTable,
+    Superseded,
     claim_digest,
 )
 from wganbench.spec.drawn import Architectures, Fitting
@@ -74,6 +75,7 @@ __all__ = [
     "Success",
     "SuccessCurve",
     "SuccessTable",
+    "Superseded",
     "Table",
     "Text",
     "Unrolling",
