@@ -304,6 +304,11 @@ class OfToOptions(Options):
     to: str
 
 
+class RankOptions(OfToOptions):
+    skip: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    window: Annotated[int, Field(ge=1, le=100_001)] = 101
+
+
 class OfBatchOptions(Options):
     of: Literal["real", "fake"] = "real"
 
@@ -534,7 +539,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
         "rank_correlation": Entry(
             f"{_OVER_STEPS}:rank_correlation",
-            OfToOptions,
+            RankOptions,
+            protocol=2,
             scale=Scale(True, -1.0, True, "correlation"),
             reads=("of", "to"),
         ),
