@@ -126,7 +126,7 @@ class ImageFolderOptions(FlippableOptions):
     scaling: Scaling = "255"
 
 
-Initialisation = Literal["normal", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
+Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 
 
 class MlpOptions(Options):

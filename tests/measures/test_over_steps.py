@@ -82,10 +82,10 @@ def test_the_median_is_over_steps_and_not_over_points():
 
 
 def test_a_noisy_estimate_of_even_points_follows_a_distance_that_falls():
-    """Normal noise, three times what the distance falls by between two points; without a median much is lost."""
+    """Normal noise, eight times what the distance falls by between two points; without a median much is lost."""
     rng = np.random.default_rng(0)
     fine, coarse = list(range(0, 1901, 10)), list(range(0, 1901, 100))
-    rough = [value + noise for value, noise in zip(falling(fine), rng.normal(0, 0.15, len(fine)), strict=True)]
+    rough = [value + noise for value, noise in zip(falling(fine), rng.normal(0, 0.4, len(fine)), strict=True)]
     both = {"gap": (fine, rough), "exact": (coarse, falling(coarse))}
     assert ranked(both) > 0.85
     assert ranked(both, window=1) < ranked(both) - 0.1
@@ -102,8 +102,9 @@ def test_too_few_missing_or_constant_values_have_no_rank_correlation(exact):
 
 def test_a_step_without_an_estimate_near_it_leaves_no_rank_correlation():
     exact = (list(range(0, 1001, 100)), falling(range(0, 1001, 100)))
-    near, far = list(range(50, 1051, 100)), list(range(51, 1051, 100))
+    near = [step for step in range(0, 1001, 10) if not 450 < step < 550]
     assert ranked({"gap": (near, falling(near)), "exact": exact}) == pytest.approx(1.0)
+    far = [step for step in near if step not in (450, 550)]
     assert math.isnan(ranked({"gap": (far, falling(far)), "exact": exact}))
 
 
