@@ -126,7 +126,7 @@ class ImageFolderOptions(FlippableOptions):
     scaling: Scaling = "255"
 
 
-Initialisation = Literal["normal", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
+Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 
 
 class MlpOptions(Options):
@@ -223,6 +223,12 @@ class RmspropOptions(Options):
     eps: PositiveFloat = 1e-8
 
 
+class RmspropTfOptions(Options):
+    lr: PositiveFloat
+    decay: Smoothing = 0.9
+    eps: PositiveFloat = 1e-10
+
+
 class WithinOptions(Options):
     within: PositiveFloat = 3.0
 
@@ -296,6 +302,11 @@ class OfOptions(Options):
 class OfToOptions(Options):
     of: str
     to: str
+
+
+class RankOptions(OfToOptions):
+    skip: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    window: Annotated[int, Field(ge=1, le=100_001)] = 101
 
 
 class OfBatchOptions(Options):
@@ -453,6 +464,7 @@ NAMES: dict[str, dict[str, Entry]] = {
     "optimizer": {
         "adam": Entry("torch.optim:Adam", AdamOptions),
         "rmsprop": Entry("torch.optim:RMSprop", RmspropOptions),
+        "rmsprop_tf": Entry("wganbench.train.rmsprop_tf:RmspropTf", RmspropTfOptions),
     },
     "score": {
         "classifier": Entry("wganbench.scores.classifier:classifier", ClassifierOptions),
@@ -530,7 +542,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
         "rank_correlation": Entry(
             f"{_OVER_STEPS}:rank_correlation",
-            OfToOptions,
+            RankOptions,
+            protocol=2,
             scale=Scale(True, -1.0, True, "correlation"),
             reads=("of", "to"),
         ),

@@ -61,6 +61,8 @@ def report(
     if against is not None:
         verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}
     tables = [reporting.scoreboard(verdicts)] if against is None or any(verdicts.values()) else []
+    old = (reporting.superseded(name, some) for name, some in verdicts.items())
+    tables += [each for each in old if each.rows]
     for spec in specs:
         tables += _tables(spec, records, reference, form)
     if form is not None:

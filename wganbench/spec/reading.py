@@ -151,7 +151,7 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
         file = _locate(parent, path.parent)
     except SpecError as error:
         raise SpecError(f"{path.name}, extends: {error}") from None
-    inherited = _read_extended(file, (*below, path.resolve()))
+    inherited = _with_claims_that_count(_read_extended(file, (*below, path.resolve())))
     taken = {key: value for key, value in inherited.items() if key not in OWN}
     if table.get("inherit_claims") is True:
         taken["claims"] = inherited.get("claims", [])
@@ -162,6 +162,15 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
     }
     named = {"title": f"{path.stem}, extending {file.stem}", "source": path.name, "version": 1}
     return {**named, **merge(taken, table), **joined}
+
+
+def _with_claims_that_count(table: Table) -> Table:
+    """A spec as another one extends it: without superseded claims, and without the versions that claims are of."""
+    claims = table.get("claims")
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        return table
+    live = [claim for claim in claims if "superseded" not in claim]
+    return {**table, "claims": [{key: claim[key] for key in claim if key != "since"} for claim in live]}
 
 
 def _read(path: Path) -> Table:
