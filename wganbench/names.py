@@ -318,6 +318,12 @@ class LateOptions(Options):
     share: Fraction = 0.2
 
 
+class SecondsToOptions(Options):
+    of: str
+    level: float
+    by: str = "training_seconds"
+
+
 class ClassifierOptions(Options):
     file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9]+-[0-9a-f]{8}$")]
 
@@ -378,6 +384,7 @@ class Entry:
         classified: Whether a measure reads what the critic's auxiliary classifier says of them.
         reads: Options of a measure that are labels of measures, which must stand before it.
         alike: Whether what it reads must have its own unit.
+        timed: Whether a measure reads the clock, which is one for all seeds that train together.
     """
 
     path: str
@@ -390,6 +397,7 @@ class Entry:
     classified: bool = field(default=False, compare=False)
     reads: tuple[str, ...] = field(default=(), compare=False)
     alike: bool = field(default=False, compare=False)
+    timed: bool = field(default=False, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -555,8 +563,22 @@ NAMES: dict[str, dict[str, Entry]] = {
             reads=("of",),
             alike=True,
         ),
+        "detrended_spread": Entry(
+            f"{_OVER_STEPS}:detrended_spread",
+            LateOptions,
+            scale=Scale(False, float("inf"), False, "score"),
+            reads=("of",),
+            alike=True,
+        ),
         "training_seconds": Entry(
-            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s")
+            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s"), timed=True
+        ),
+        "seconds_to": Entry(
+            f"{_OVER_STEPS}:seconds_to",
+            SecondsToOptions,
+            scale=Scale(False, float("inf"), False, "s"),
+            reads=("of", "by"),
+            timed=True,
         ),
         "inception_score": Entry(f"{_SCORES}:inception_score", SplitScoreOptions, scale=_SCORE, scored=True),
         "inception_score_spread": Entry(
