@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from wganbench.analysis.drawing import left_over
 from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
 from wganbench.analysis.verdict import Verdict
+from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
 from wganbench.spec import Experiment, claim_digest
 from wganbench.store import Store
@@ -55,6 +56,7 @@ def check(experiments: Sequence[Experiment], store: Store, *, strict: bool = Fal
     report = compose(experiments, store, records, store.root)
     return [
         *_claims(report, strict),
+        *_custom_code(experiments, records),
         *_lost(report, store.root / "verdicts.json"),
         *_texts(report, store.root),
         *_figures(experiments, report, store.root),
@@ -88,6 +90,13 @@ def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
         yield "post hoc", "the claim was written or changed after its runs; run it anew with --again, or change it back"
     if strict and outcome not in SETTLED:
         yield outcome, verdict.why
+
+
+def _custom_code(experiments: Sequence[Experiment], records: Records) -> Iterator[Finding]:
+    for experiment in experiments:
+        for change in changes_since(experiment, records.values()):
+            again = f"'wganbench run {experiment.path} --again'"
+            yield Finding("custom code", experiment.name, change.file, change.text(again))
 
 
 def _lost(report: Report, path: Path) -> Iterator[Finding]:

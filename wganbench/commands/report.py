@@ -11,6 +11,7 @@ import click
 from wganbench.commands.choice import covered
 from wganbench.commands.options import results_folder
 from wganbench.commands.printing import print_tables
+from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
 from wganbench.record import Record
 from wganbench.spec import Experiment
@@ -46,6 +47,10 @@ def report(
         raise RecordError(f"{results}: no records; 'wganbench run' makes them, --results names another folder")
     shown = [spec for spec in specs if not experiments or {spec.name, spec.path} & set(experiments)]
     made = reporting.write_report(specs, store, results, records)
+    for spec in specs:
+        for change in changes_since(spec, records.values()):
+            again = f"'wganbench run {spec.path} --again'"
+            click.echo(f"wganbench: {spec.name}: {change.text(again)}", err=True)
     tables = []
     if against is None:
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))

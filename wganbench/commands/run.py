@@ -21,7 +21,8 @@ from wganbench.commands.options import (
     together,
 )
 from wganbench.commands.printing import print_tables
-from wganbench.commands.voice import voice
+from wganbench.commands.voice import Voice, voice
+from wganbench.custom_code import changes, custom_names, import_folders
 from wganbench.errors import SpecError
 from wganbench.plan import Run
 from wganbench.record import Record
@@ -111,6 +112,8 @@ def run(
     with voice(runs, as_json=log_json) as out, stop.on_signals():
         if profile != "paper":
             out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+        if not again:
+            _tell_of_changes(runs, Store(results), spec.path, out)
         from wganbench.runner import run_all  # imports torch, which all else does without
 
         for record in run_all(
@@ -145,6 +148,16 @@ def run(
     if failed:
         click.echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
         sys.exit(1)
+
+
+def _tell_of_changes(runs: Sequence[Run], store: Store, spec_path: str, out: Voice) -> None:
+    """Says which custom code is not what recorded runs were made with, which are not trained again for that."""
+    if not any(custom_names(setting) for setting in {run.family: run.setting for run in runs}.values()):
+        return
+    found, _ = store.scan()
+    recorded = [found[run.id] for run in runs if run.id in found]
+    for change in changes(recorded, import_folders(spec_path)):
+        out.tell({"event": "code changed", "file": change.file, "message": change.text()})
 
 
 def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:
