@@ -116,11 +116,17 @@ class Checkpoints:
         self._usable = [*(other for other in self._usable if other != path), path][-KEPT:]
         self._remove(other for other in self._paths() if other not in self._usable)
 
-    def latest(self) -> Checkpoint | None:
-        """The newest that is whole and of this identity; None where none is."""
+    def latest(self, doubt: Callable[[Checkpoint], str | None] = lambda checkpoint: None) -> Checkpoint | None:
+        """The newest that is whole and of this identity; None where none is.
+
+        Args:
+            doubt: Says what else is wrong with one.
+        """
         for path in self._paths():
             try:
                 checkpoint = self._read(path)
+                if wrong := doubt(checkpoint):
+                    raise _UnusableError(f"{wrong}, though its checksum is right")
             except _UnusableError as error:
                 self.say(f"{path}: {error}; it is passed over")
                 continue
