@@ -153,10 +153,9 @@ class Change:
     n_runs: int
 
     def text(self, command: str = "--again") -> str:
-        """One line on it, and what can be done: ``command`` trains the runs again."""
-        have = "have" if self.file == OTHERS else "has"
+        """What is to be said of the file, and what can be done: ``command`` trains the runs again."""
         return (
-            f"{self.file} {have} changed since {self.n_runs} of these runs; {command} trains again, "
+            f"changed since {self.n_runs} of these runs; {command} trains again, "
             f"protocol = 2 beside the object's name keeps both"
         )
 

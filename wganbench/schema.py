@@ -135,9 +135,9 @@ def _setting_fields(definitions: Schema) -> Schema:
     definitions["Unrolling"].pop("required")  # a variant may change one of two
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in names.NAMES["measure"]}
-    points = {"points": _of_model(MeasureUse)["properties"]["points"]}
-    definitions |= {f"measure.{name}": _use(name, points) for name in uses}
-    any_use = {"anyOf": [*uses.values(), _stranger(points)]}
+    of_use = {key: field for key, field in _of_model(MeasureUse)["properties"].items() if key != "measure"}
+    definitions |= {f"measure.{name}": _use(name, {"points": of_use["points"]}) for name in uses}
+    any_use = {"anyOf": [*uses.values(), _stranger(of_use)]}
     fields["measures"] = {**_keyed(fields["measures"], any_use), "properties": uses}
     return fields
 

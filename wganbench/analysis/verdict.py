@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from wganbench.analysis import scored, stats
-from wganbench.analysis.frame import value_or_worst
+from wganbench.analysis.frame import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
@@ -106,7 +106,7 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
         records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
     """
     families: dict[str, list[Record]] = {}
-    for record in sorted(records.values(), key=lambda record: record.seed):
+    for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
         families.setdefault(record.family, []).append(record)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
     adjusted_for = stats.holm([verdict.p_for for verdict in weighed])

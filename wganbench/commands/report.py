@@ -50,7 +50,7 @@ def report(
     for spec in specs:
         for change in changes_since(spec, records.values()):
             again = f"'wganbench run {spec.path} --again'"
-            click.echo(f"wganbench: {spec.name}: {change.text(again)}", err=True)
+            click.echo(f"wganbench: {spec.name}, {change.file}: {change.text(again)}", err=True)
     tables = []
     if against is None:
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
