@@ -91,6 +91,12 @@ def test_an_installed_module_is_not_looked_for_beside_the_spec(beside, tmp_path)
     assert shadowed(beside(mine="").setting("mine", "paper"), [str(tmp_path)]) == {}
 
 
+def test_this_package_is_no_custom_code_though_it_may_lie_in_the_working_folder(beside, tmp_path):
+    root = Path(custom_code.__file__).parents[1]
+    experiment = beside(mine="from wganbench.networks.mlp import Mlp\n")
+    assert list(found(experiment, tmp_path, root)) == ["mine.py"]
+
+
 def test_the_first_folder_that_has_a_module_is_the_one(beside, tmp_path):
     (tmp_path / "second").mkdir()
     (tmp_path / "second" / "mine.py").write_text("import other\n")

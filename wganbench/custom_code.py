@@ -23,6 +23,8 @@ from wganbench.spec import Component, Experiment, Setting
 MAX_FILES = 16
 """That a record names; what else is imported has one digest together, so that a record stays small."""
 OTHERS = "other files"
+OURS = "wganbench"
+"""Records have the version and commit of it, wherever it lies."""
 
 Read = Callable[[Path], bytes | None]
 
@@ -82,8 +84,8 @@ def digests(setting: Setting, folders: Sequence[str], read: Read = read_file) ->
 
 
 def is_installed(package: str, folders: Sequence[str]) -> bool:
-    """Whether a top-level module is Python's own, or lies elsewhere on its path than in ``folders``."""
-    if package in sys.stdlib_module_names:
+    """Whether a top-level module is Python's own, ours, or lies elsewhere on its path than in ``folders``."""
+    if package in sys.stdlib_module_names or package == OURS:
         return True
     own = {Path(folder).resolve() for folder in folders}
     elsewhere = [place for place in sys.path if place and Path(place).resolve() not in own]
