@@ -319,5 +319,5 @@ def test_a_cohort_of_which_some_runs_have_diverged_goes_on(tiny, tmp_path, monke
     store = Store(tmp_path / "stopped")
     records = execute(path, store, seeds, ["unlucky"], inline, tell=events.append)
     assert sorted(record.status for record in records) == ["diverged", "finished"]
-    assert (warnings(events), [event["step"] for event in events if event["event"] == "start"]) == ([], [1])
+    assert (warnings(events), [event["step"] for event in events if event["event"] == "start"]) == ([], [2])
     assert told(store, records) == told(straight, execute(path, straight, seeds, ["unlucky"], inline))
