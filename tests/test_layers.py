@@ -25,6 +25,7 @@ WITHOUT_TORCH = {
     "atomic": {"errors"},
     "written": set(),
     "record": {"errors", "spec", "plan", "written"},
+    "custom_code": {"names", "spec", "record"},
     "store": {"errors", "spec", "quarantine", "atomic", "record"},
     "merge": {"errors", "atomic", "record", "store"},
     "remove": {"errors", "record", "store"},
@@ -36,13 +37,14 @@ WITHOUT_TORCH = {
     "verify": {"errors", "quarantine", "atomic", "record", "store", "work", "speeds"},
     "analysis": {
         *("errors", "names", "spec", "plan", "atomic", "record", "store", "protocols", "speeds", "speed_targets"),
+        "custom_code",
     },
     "variables": set(),
     "substitute": {"errors", "names", "spec", "data"},
     "protocols": {"errors", "data"},
     "commands": {
         *("errors", "names", "spec", "schema", "plan", "atomic", "record", "store", "merge", "work", "verify"),
-        *("analysis", "variables", "remove"),
+        *("analysis", "custom_code", "variables", "remove"),
         *("substitute", "data", "protocols", "rates", "estimate", "speeds", "speed_targets", "runner"),
     },
     "cli": {"errors", "commands"},
@@ -63,7 +65,7 @@ LAYERS: dict[str, set[str]] = {
     "train": {"errors", *LEAVES},
     "runner": {
         *("errors", "names", "spec", "plan", "atomic", "record", "store", "rates", "estimate", "speeds", "work"),
-        *("train", "protocols", "variables"),
+        *("train", "protocols", "variables", "custom_code"),
         *LEAVES,
     },
 }

@@ -22,7 +22,7 @@ from wganbench import record as module
 from wganbench.atomic import leftovers, write_atomically
 from wganbench.errors import RecordError
 from wganbench.merge import merge_stores
-from wganbench.names import STRANGER
+from wganbench.names import CUSTOM
 from wganbench.plan import expand, family
 from wganbench.record import (
     MAX_BYTES,
@@ -241,7 +241,7 @@ def test_a_setting_is_read_as_it_was_recorded_though_a_spec_may_not_say_it():
     content["id"] = f"{family('gan', setting)}-s0"
     read = read_text(signed(content), "here")
     assert read.setting.critic.options == {}
-    assert scale_of(read.setting.measures["gone"]) == STRANGER
+    assert scale_of(read.setting.measures["gone"]) == CUSTOM
 
 
 def test_a_number_too_large_for_statistics_counts_as_not_finite(make):

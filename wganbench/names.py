@@ -424,8 +424,8 @@ _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
 _SCORES = "wganbench.scores.measures"
 
-STRANGER = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
-"""How a measure named by a dotted path is read: no direction, no worst value, no normal theory."""
+CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
+"""How a custom measure is read where its spec says no more: no direction, no worst value, no normal theory."""
 
 NAMES: dict[str, dict[str, Entry]] = {
     "data set": {
@@ -608,7 +608,7 @@ def find(kind: str, name: str) -> Entry:
     if name in table:
         return table[name]
     if is_dotted(name):
-        return Entry(name, scale=STRANGER if kind == "measure" else None)
+        return Entry(name, scale=CUSTOM if kind == "measure" else None)
     module, dot, attribute = name.rpartition(".")
     if dot and is_dotted(f"{module}:{attribute}"):
         raise ValueError(f"unknown {kind} {name!r}; did you mean {f'{module}:{attribute}'!r}?")

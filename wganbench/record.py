@@ -44,6 +44,7 @@ Number = Annotated[float | None, AfterValidator(_bounded)]
 """A measured number; None for one that is not finite (JSON has no NaN), whose reason the status or note gives, or that
 is so large that statistics of it would not be.
 """
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Step = Annotated[int, Field(ge=0, le=MAX_STEPS)]
 
@@ -76,7 +77,7 @@ class Artefact(Model):
     """
 
     file: Annotated[str, Field(pattern=r"^artefacts/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
 
 class Provenance(Model):
@@ -94,6 +95,8 @@ class Provenance(Model):
         started: UTC, ISO 8601, to the microsecond: what tells a run that was trained anew, with equal numbers, from the
             one before. To the second in older records.
         captured: Whether its steps, at the last attempt, were replayed as a CUDA graph.
+        custom_code: SHA-256 of each source file of the setting's custom objects, by its path beside the spec or in the
+            working folder; empty where there is none, and in older records.
     """
 
     device: Text
@@ -106,12 +109,13 @@ class Provenance(Model):
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     convolutions: Literal["float32", "tf32", "bfloat16"] = "float32"
     captured: bool = False
+    custom_code: dict[Text, Sha256] = Field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is plain is left out, so that records made before it was told stay as they are."""
         content: dict[str, Any] = serialize(self)
-        plain = {"precision": "float32", "convolutions": "float32", "captured": False}
+        plain = {"precision": "float32", "convolutions": "float32", "captured": False, "custom_code": {}}
         return {key: value for key, value in content.items() if plain.get(key, ...) != value}
 
 

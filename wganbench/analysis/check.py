@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from wganbench.analysis.drawing import left_over
 from wganbench.analysis.report import Records, Report, compose, readme_of, section_of, with_block
 from wganbench.analysis.verdict import Verdict, without_runs
+from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
 from wganbench.spec import Experiment, claim_digest
 from wganbench.store import Store
@@ -67,6 +68,7 @@ def check(
         records = {name: record for name, record in records.items() if record.experiment in names}
     return [
         *_claims(report, strict),
+        *_custom_code(experiments, records),
         *_lost(report, store.root / "verdicts.json"),
         *(_texts(report, store.root) if whole else _sections(experiments, report, store.root)),
         *_figures(experiments, report, store.root),
@@ -111,6 +113,13 @@ def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
         yield "no known contradiction", f"listed as one ({claim.known_contradiction}), but is {outcome}"
     if strict and outcome not in SETTLED:
         yield outcome, verdict.why
+
+
+def _custom_code(experiments: Sequence[Experiment], records: Records) -> Iterator[Finding]:
+    for experiment in experiments:
+        for change in changes_since(experiment, records.values()):
+            again = f"'wganbench run {experiment.path} --again'"
+            yield Finding("custom code", experiment.name, change.file, change.text(again))
 
 
 def _lost(report: Report, path: Path) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import headline, planned
 from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
-from wganbench.names import STRANGER, Scale
+from wganbench.names import CUSTOM, Scale
 from wganbench.record import Artefact, Record
 from wganbench.spec import Experiment, Figure, scale_of
 from wganbench.spec.claims import FigureKind
@@ -163,7 +163,7 @@ def about(drawing: Drawing, *more: str) -> str:
 
 def title_and_unit(measure: str, drawing: Drawing) -> tuple[str, str]:
     """Title and unit of a measure's panel."""
-    scale: Scale = STRANGER
+    scale: Scale = CUSTOM
     protocols = dict[str, None]()
     for records in drawing.used.values():
         use = records[0].setting.measures.get(measure)

@@ -18,10 +18,10 @@ from wganbench.analysis.cells import (
     runs_text,
     summary_data,
 )
-from wganbench.analysis.frame import Summary, pools, scores_of, summarise
+from wganbench.analysis.frame import Summary, as_read_by, pools, scores_of, summarise
 from wganbench.analysis.notes import Sources, notes_of
 from wganbench.analysis.table import NONE, Scalar, Table
-from wganbench.names import STRANGER, Scale
+from wganbench.names import CUSTOM, Scale
 from wganbench.record import Record
 from wganbench.spec import Experiment, Published, Statistic, scale_of
 
@@ -83,7 +83,8 @@ def measured(
 def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
     """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
     families = {experiment.family(variant, profile) for variant in experiment.variants_of(profile)}
-    return [record for record in records.values() if record.family in families]
+    found = (record for record in records.values() if record.family in families)
+    return list(as_read_by(experiment, found))
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def results_table(
     context = context if profile == "paper" or "paper" not in experiment.profiles else []
     sources, rows = Sources(), []
     for measure in measures or dict.fromkeys(item.measure for item in found):
-        about, scale, items = (experiment.name, profile, measure), STRANGER, [i for i in found if i.measure == measure]
+        about, scale, items = (experiment.name, profile, measure), CUSTOM, [i for i in found if i.measure == measure]
         for item in items:
             scale, known = item.scale, published_for(experiment, item)
             cited, protocol = sources.cite(known), item.protocol

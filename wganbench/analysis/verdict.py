@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from wganbench.analysis import scored, stats
-from wganbench.analysis.frame import value_or_worst
+from wganbench.analysis.frame import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
@@ -107,7 +107,7 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
     Args:
         records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
     """
-    families = _by_family(records)
+    families = _by_family(experiment, records)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
     judged: dict[str, Verdict] = {}
     for version in {_judged_in(experiment, claim) for claim in experiment.claims}:
@@ -127,7 +127,7 @@ def _judged_in(experiment: Experiment, claim: Claim) -> int:
 
 def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
     """What is missing, by the id of each claim that ``judge`` says was not run."""
-    families = _by_family(records)
+    families = _by_family(experiment, records)
     missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
     return {claim: text for claim, text in missing.items() if text}
 
@@ -235,10 +235,10 @@ class _Read:
     missing: str
 
 
-def _by_family(records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """Each family's records, by seed."""
+def _by_family(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """Each family's records, by seed, with custom measures read as the spec says now."""
     families: dict[str, list[Record]] = {}
-    for record in sorted(records.values(), key=lambda record: record.seed):
+    for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
         families.setdefault(record.family, []).append(record)
     return families
 

@@ -11,6 +11,7 @@ import click
 from wganbench.commands.choice import choose_folder, covered, has_records, load_records
 from wganbench.commands.options import REFERENCE, RUNS, results_option, runs_or_results
 from wganbench.commands.printing import print_tables
+from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
 from wganbench.record import Record
 from wganbench.spec import Experiment
@@ -54,6 +55,10 @@ def report(
         raise RecordError(f"{folder}: no records but of profile {SMOKE}, which enter no report; run another profile")
     apart = others(specs, records) if experiments else []
     made = reporting.write_report(specs, Store(folder), folder, records, only_figures=bool(apart))
+    for spec in specs:
+        for change in changes_since(spec, records.values()):
+            again = f"'wganbench run {spec.path} --again'"
+            click.echo(f"wganbench: {spec.name}, {change.file}: {change.text(again)}", err=True)
     if against is None and results is None and folder == RUNS and has_records(REFERENCE):
         against = REFERENCE
     reference = load_records(against) if against is not None else {}

@@ -24,7 +24,8 @@ from wganbench.commands.options import (
     together,
 )
 from wganbench.commands.printing import print_tables
-from wganbench.commands.voice import voice
+from wganbench.commands.voice import Voice, voice
+from wganbench.custom_code import changes, custom_names, import_folders
 from wganbench.errors import SpecError
 from wganbench.plan import Run
 from wganbench.record import Record
@@ -117,6 +118,8 @@ def run(
         about = _reference(runs, results)
         if about:
             out.say(about)
+        if not again:
+            _tell_of_changes(runs, Store(results), spec.path, out)
         from wganbench.runner import run_all  # imports torch, which all else does without
 
         for record in run_all(
@@ -151,6 +154,16 @@ def run(
     if failed:
         click.echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
         sys.exit(1)
+
+
+def _tell_of_changes(runs: Sequence[Run], store: Store, spec_path: str, out: Voice) -> None:
+    """Says which custom code is not what recorded runs were made with, which are not trained again for that."""
+    if not any(custom_names(setting) for setting in {run.family: run.setting for run in runs}.values()):
+        return
+    found, _ = store.scan()
+    recorded = [found[run.id] for run in runs if run.id in found]
+    for change in changes(recorded, import_folders(spec_path)):
+        out.tell({"event": "code changed", "file": change.file, "message": change.text()})
 
 
 def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:

@@ -108,6 +108,8 @@ class Bars:
 
 
 TOLD = {
+    "code changed": "{message}",
+    "not used": "not used, as {name!r} is an installed module of that name; rename the file",
     "set aside": "damaged, its run is trained anew: {message}",
     "warning": "{message}",
     "out of memory": "the device had no memory for it beside others; it is tried again alone ({message})",

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import torch
 
+from wganbench.custom_code import import_folders, shadowed
 from wganbench.errors import RecordError, SpecError
 from wganbench.plan import Cohort, Run, cohorts, step_flops
 from wganbench.record import Record, checksum_of
 from wganbench.runner.events import prepare
 from wganbench.runner.executors import make_executor
+from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.preflight import check
-from wganbench.runner.resolve import import_folders
+from wganbench.runner.provenance import loaded_code
 from wganbench.store import Store
 from wganbench.work.execution import Execution
 from wganbench.work.job import Event, Job, Planned, WorkFolder
@@ -94,6 +96,12 @@ def run_all(
         tell({"event": "set aside", "file": str(path), "message": reason})
     wanted = pending(runs, recorded, again=again, keep_failed=keep_failed)
     todo = [cohort for cohort in cohorts(runs, execution.stack) if any(run.id in wanted for run in cohort.runs)]
+    folders = import_folders(spec_path)
+    add_import_folders(folders)
+    for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
+        loaded_code(setting, folders)  # before its modules are loaded
+        for name, file in shadowed(setting, folders).items():
+            tell({"event": "not used", "file": str(file), "name": name})
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
 
     def warn(place: str, text: str) -> None:

@@ -17,7 +17,7 @@ from torch import Tensor
 from wganbench.data.images import Images
 from wganbench.record import Status
 from wganbench.runner import resolve
-from wganbench.runner.schedule import moments, schedule
+from wganbench.runner.schedule import LOSS_POINTS, moments, schedule
 from wganbench.scores.grid import grid, strip
 from wganbench.scores.samples import BATCH, label_batches, sample_batches, sample_images
 from wganbench.scores.seen import Seen, real_in_batches
@@ -122,7 +122,7 @@ class Observer:
             for label, use in setting.measures.items()
         }
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
-        self.loss_steps = set(schedule(setting.steps, 100))
+        self.loss_steps = set(schedule(setting.steps, LOSS_POINTS))
         for trace in traces:
             trace.score_protocol = self.score.protocol if self.score is not None else None
         self._any = set().union(self.moments, self.loss_steps, *self.due.values(), {setting.steps})

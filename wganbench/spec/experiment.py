@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
+from wganbench import names
 from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
 from wganbench.spec.claims import NORMAL_THEORY, Ablations, Claim, Comparison, Figure, Published, SuccessTable
@@ -168,6 +169,16 @@ class Experiment(Model):
         """By variant, then profile."""
         own = {profile: set(self.variants_of(profile)) for profile in self.profiles}
         return [pair for pair in product(self.variants, self.profiles) if pair[0] in own[pair[1]]]
+
+    @cached_property
+    def with_custom_measures(self) -> dict[str, Setting]:
+        """By family, the settings that have one, whose spec says how its numbers are read."""
+        settings = {pair: self.setting(*pair) for pair in self._pairs}
+        return {
+            self.family(*pair): setting
+            for pair, setting in settings.items()
+            if any(names.is_dotted(use.measure.name) for use in setting.measures.values())
+        }
 
     @cached_property
     def _families(self) -> dict[Pair, str]:

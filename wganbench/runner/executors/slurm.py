@@ -12,8 +12,10 @@ import importlib
 import io
 import math
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 import uuid
 import warnings
@@ -205,7 +207,8 @@ class Slurm:
             yield from (_Task(*each) for each in zip(part, submitted, told, strict=True))
 
     def _submitter(self, folder: Path, options: dict[str, Any]) -> Any:
-        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster)
+        python = f"{shlex.quote(sys.executable)} -P"  # submitit's -m alone would put the working folder first
+        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster, slurm_python=python, local_python=python)
         try:
             with warnings.catch_warnings(action="error"):
                 submitter.update_parameters(**options)
