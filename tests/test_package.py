@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import wganbench
 from wganbench.cli import cli
 from wganbench.plan import expand
 from wganbench.record import Curve, Provenance, record_of
@@ -153,6 +154,21 @@ def project() -> Any:
 def test_the_installed_version_is_that_of_the_project(project):
     assert metadata.version("wganbench") == project["version"]
     assert project["version"] in CliRunner().invoke(cli, ["--version"]).output
+
+
+def test_the_package_says_its_version_and_loads_nothing_for_it():
+    script = "import sys, wganbench; print(wganbench.__version__, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert said == [metadata.version("wganbench"), "False", "False"]
+    with pytest.raises(AttributeError, match=r"^module 'wganbench' has no attribute '__vesion__'$"):
+        _ = wganbench.__vesion__
+
+
+def test_the_systems_that_it_was_tested_on_are_named_and_no_other(project):
+    assert [each for each in project["classifiers"] if each.startswith("Operating System")] == [
+        "Operating System :: POSIX :: Linux"
+    ]
+    assert "macOS and Windows are untried" in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 def test_the_console_script_is_the_command_line():
