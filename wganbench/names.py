@@ -359,7 +359,7 @@ class Entry:
 
     Attributes:
         scale: Of a measure.
-        is_penalty: Whether a constraint is a term of the critic loss that reads gradients, and costs a step accordingly.
+        is_penalty: Whether a constraint is a term of the critic loss that reads gradients, which a step pays for.
         hidden_layers: The fewest that a critic must have for a measure to read it.
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
         scored: Whether a measure reads what the setting's score network says of the images.

@@ -28,8 +28,13 @@ class Prospect:
 
     def data(self) -> dict[str, str | bool | int | None]:
         """As JSON has it."""
-        about = {"claim": self.claim.id, "profile": self.claim.profile, "reachable": self.reachable}
-        return {**about, "needed_seeds": self.needed_seeds, "why": self.why}
+        return {
+            "claim": self.claim.id,
+            "profile": self.claim.profile,
+            "reachable": self.reachable,
+            "needed_seeds": self.needed_seeds,
+            "why": self.why,
+        }
 
 
 def prospects(
