@@ -30,7 +30,8 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
         click.echo(json.dumps(found.as_json(), indent=2))
         return
     if found.is_idle:
-        click.echo(f"nothing is under way in {results}; {found.records:,} records")
+        failed = f", and {found.failed:,} of failed runs" if found.failed else ""
+        click.echo(f"nothing is under way in {results}; {found.records:,} records{failed}")
     else:
         print_rows([sweep.row() for sweep in found.sweeps])
         print_rows([cohort.row() for cohort in found.cohorts])
