@@ -27,6 +27,7 @@ WITHOUT_TORCH = {
     "record": {"errors", "spec", "plan", "written"},
     "store": {"errors", "spec", "quarantine", "atomic", "record"},
     "merge": {"errors", "atomic", "record", "store"},
+    "reference": {"errors", "names", "spec", "store"},
     "rates": {"errors", "spec", "atomic"},
     "estimate": {"plan", "rates", "spec"},
     "speeds": {"errors", "spec", "atomic", "rates"},
@@ -41,7 +42,7 @@ WITHOUT_TORCH = {
     "protocols": {"errors", "data"},
     "commands": {
         *("errors", "names", "spec", "schema", "plan", "atomic", "record", "store", "merge", "work", "verify"),
-        *("analysis", "variables"),
+        *("analysis", "variables", "reference"),
         *("substitute", "data", "protocols", "rates", "estimate", "speeds", "speed_targets", "runner"),
     },
     "cli": {"errors", "commands"},
