@@ -37,7 +37,7 @@ def report(
     from wganbench.analysis import success, table
     from wganbench.analysis.comparison import compare
     from wganbench.analysis.overview import overview
-    from wganbench.analysis.results import headline, results_table
+    from wganbench.analysis.results import headline, other_runs_of, results_table
 
     store = Store(results)
     specs = covered(experiments, results)
@@ -64,6 +64,8 @@ def report(
         if against is None:
             tables += [each for profile in profiles for each in success.success_tables(spec, records, profile)]
             tables += success.overridden_tables(spec, records)
+            others = other_runs_of(spec, records)
+            tables += [others] if others.rows and spec.success_table is None else []
     if form is None:
         print_tables(table.terminal(each) for each in tables)
         click.echo(f"{results / 'REPORT.md'}: {reporting.tally(made.verdicts)}")
