@@ -29,6 +29,7 @@ WITHOUT_TORCH = {
     "store": {"errors", "spec", "quarantine", "atomic", "record"},
     "merge": {"errors", "atomic", "record", "store"},
     "remove": {"errors", "record", "store"},
+    "reference": {"errors", "names", "spec", "store"},
     "rates": {"errors", "spec", "atomic"},
     "estimate": {"plan", "rates", "spec"},
     "speeds": {"errors", "spec", "atomic", "rates"},
@@ -44,7 +45,7 @@ WITHOUT_TORCH = {
     "protocols": {"errors", "data"},
     "commands": {
         *("errors", "names", "spec", "schema", "plan", "atomic", "record", "store", "merge", "work", "verify"),
-        *("analysis", "custom_code", "variables", "remove"),
+        *("analysis", "custom_code", "variables", "reference", "remove"),
         *("substitute", "data", "protocols", "rates", "estimate", "speeds", "speed_targets", "runner"),
     },
     "cli": {"errors", "commands"},

@@ -378,6 +378,7 @@ class Entry:
 
     Attributes:
         scale: Of a measure.
+        is_penalty: Whether a constraint is a term of the critic loss that reads gradients, which a step pays for.
         hidden_layers: The fewest that a critic must have for a measure to read it.
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
         scored: Whether a measure reads what the setting's score network says of the images.
@@ -391,6 +392,7 @@ class Entry:
     options: type[Options] = Options
     protocol: int = 1
     scale: Scale | None = field(default=None, compare=False)
+    is_penalty: bool = field(default=False, compare=False)
     hidden_layers: int = field(default=0, compare=False)
     closed_form: bool = field(default=False, compare=False)
     scored: bool = field(default=False, compare=False)
@@ -465,9 +467,11 @@ NAMES: dict[str, dict[str, Entry]] = {
     "constraint": {
         "clip": Entry("wganbench.lipschitz:clip", ClipOptions),
         "rescale": Entry("wganbench.lipschitz:rescale", ClipOptions),
-        "gradient_penalty": Entry("wganbench.lipschitz:gradient_penalty", PenaltyOptions),
-        "one_sided_penalty": Entry("wganbench.lipschitz:one_sided_penalty", PenaltyOptions),
-        "one_sided_linear_penalty": Entry("wganbench.lipschitz:one_sided_linear_penalty", PenaltyOptions),
+        "gradient_penalty": Entry("wganbench.lipschitz:gradient_penalty", PenaltyOptions, is_penalty=True),
+        "one_sided_penalty": Entry("wganbench.lipschitz:one_sided_penalty", PenaltyOptions, is_penalty=True),
+        "one_sided_linear_penalty": Entry(
+            "wganbench.lipschitz:one_sided_linear_penalty", PenaltyOptions, is_penalty=True
+        ),
     },
     "optimizer": {
         "adam": Entry("torch.optim:Adam", AdamOptions),
@@ -601,6 +605,8 @@ def is_dotted(name: str) -> bool:
 def find(kind: str, name: str) -> Entry:
     """The entry of a built-in ``name``, or one made for a dotted name (whose options nobody here knows).
 
+    A custom constraint counts as a penalty, since what it does is not known and a penalty costs more.
+
     Raises:
         ValueError: If it is neither, with the nearest name.
     """
@@ -608,7 +614,7 @@ def find(kind: str, name: str) -> Entry:
     if name in table:
         return table[name]
     if is_dotted(name):
-        return Entry(name, scale=CUSTOM if kind == "measure" else None)
+        return Entry(name, scale=CUSTOM if kind == "measure" else None, is_penalty=kind == "constraint")
     module, dot, attribute = name.rpartition(".")
     if dot and is_dotted(f"{module}:{attribute}"):
         raise ValueError(f"unknown {kind} {name!r}; did you mean {f'{module}:{attribute}'!r}?")

@@ -44,10 +44,12 @@ class Store:
 
     Args:
         root: Need not exist yet.
+        experiment: The only one whose records are looked for; None for all.
     """
 
-    def __init__(self, root: str | Path):
+    def __init__(self, root: str | Path, experiment: str | None = None):
         self.root = Path(root)
+        self.experiment = experiment
 
     def paths(self) -> list[Path]:
         """Every file that should be a record, sorted.
@@ -58,6 +60,7 @@ class Store:
         if self.root.exists() and not self.root.is_dir():
             raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
         found = [path for path in self.root.glob("*/*.json") if path.parent.name != RESERVED]
+        found = [path for path in found if self.experiment in (None, path.parent.name)]
         return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
     def find(self, experiment: str, run_id: str) -> Record | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wganbench.analysis import scored
@@ -18,6 +18,7 @@ from wganbench.analysis.cells import (
     runs_text,
     summary_data,
 )
+from wganbench.analysis.changed import Changes
 from wganbench.analysis.frame import Summary, as_read_by, pools, scores_of, summarise
 from wganbench.analysis.notes import Sources, notes_of
 from wganbench.analysis.table import NONE, Scalar, Table
@@ -89,7 +90,11 @@ def planned(experiment: Experiment, records: Mapping[str, Record], profile: str)
 
 @dataclass(frozen=True)
 class Result:
-    """A variant (or, as context, a published row) under a profile, on one measure."""
+    """A variant (or, as context, a published row) under a profile, on one measure.
+
+    Attributes:
+        overrides, changed: What ``--set`` or ``--data`` changed: in full, and in a few words for the table.
+    """
 
     experiment: str
     profile: str
@@ -101,6 +106,7 @@ class Result:
     cited: str = NONE
     summary: Summary | None = None
     overrides: str = ""
+    changed: str = ""
     protocol: str | None = None
     best: Best | None = None
 
@@ -113,7 +119,7 @@ class Result:
         known = self.summary or Summary()
         return {
             "measure": describe(self.measure, self.scale, self.protocol),
-            "variant": self.variant + (f" with {self.overrides}" if self.overrides else ""),
+            "variant": self.variant + (f" with {self.changed}" if self.changed else ""),
             "published": self.cited,
             "mean [95 % interval]": number(known.mean) + between(known.interval),
             "median [interval]": number(known.median) + between(known.median_interval),
@@ -186,8 +192,14 @@ def left_out(experiment: Experiment, found: Sequence[Measured]) -> list[str]:
     return [scored.left_out(measure) for measure in apart if measure in published]
 
 
-def other_runs(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> Table:
-    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled."""
+def other_runs(
+    experiments: Sequence[Experiment], records: Mapping[str, Record], measures: Collection[str] = ()
+) -> Table:
+    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled.
+
+    Args:
+        measures: All that are shown; of each run all of its own, where none is named.
+    """
     known = {
         record.id
         for experiment in experiments
@@ -195,16 +207,27 @@ def other_runs(experiments: Sequence[Experiment], records: Mapping[str, Record])
         for record in planned(experiment, records, profile)
     }
     strangers = [record for record in records.values() if record.id not in known]
-    rows = []
+    rows, changes = [], Changes(experiments)
     groups = [group for some in pools(strangers).values() for group in some]
     for group, scores in zip(groups, scores_of(groups), strict=True):
-        first, overrides = group[0], ", ".join(group[0].overrides)
-        label = first.variant if overrides else first.family
+        first, changed = group[0], changes.label(group[0])
+        label = first.variant if changed else first.family
         for measure, use in first.setting.measures.items():
+            if measures and measure not in measures:
+                continue
             scale, protocol = scale_of(use, first.setting.data), scored.protocol_of(use, first.setting, group)
             about = (first.experiment, first.profile, measure, f"{label} at {first.profile}", scale)
             summary = summarise(scores[measure], scale)
-            reached = best_of(group, measure, use)
-            rows.append(Result(*about, summary=summary, overrides=overrides, protocol=protocol, best=reached))
+            reached, overrides = best_of(group, measure, use), ", ".join(first.overrides)
+            rows.append(
+                Result(*about, summary=summary, overrides=overrides, changed=changed, protocol=protocol, best=reached)
+            )
     notes = notes_of([row.summary for row in rows], Sources(), strangers, [row.best for row in rows])
-    return Table("Other runs", tuple(rows), notes)
+    return Table("Other runs", tuple(rows), (*notes, *changes.notes()))
+
+
+def other_runs_of(experiment: Experiment, records: Mapping[str, Record]) -> Table:
+    """The other runs of one experiment, on the measures that it is about."""
+    own = {name: record for name, record in records.items() if record.experiment == experiment.name}
+    found = other_runs([experiment], own, headline(experiment))
+    return Table(f"{experiment.name}: other runs, which enter no claim", found.rows, found.notes)

@@ -92,7 +92,7 @@ def _tables(
     from wganbench.analysis import success
     from wganbench.analysis.comparison import compare
     from wganbench.analysis.overview import overview
-    from wganbench.analysis.results import headline, results_table
+    from wganbench.analysis.results import headline, other_runs_of, results_table
 
     profiles = _recorded_profiles(spec, records)
     successes = [each for profile in profiles for each in success.success_tables(spec, records, profile)]
@@ -105,6 +105,8 @@ def _tables(
         else:
             first = results_table(spec, records, profile, measures=headline(spec))
         found += [first] if first.rows or spec.success_table is None else []
+    others = other_runs_of(spec, records)
+    found += [others] if others.rows and spec.success_table is None else []
     return [*found, *successes, *success.overridden_tables(spec, records)]
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 import click
 
+from wganbench import reference
 from wganbench.commands.choice import check_folder, only_variants
 from wganbench.commands.options import results_folder, results_option
 from wganbench.commands.printing import print_rows
@@ -33,7 +34,8 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
         click.echo(json.dumps(found.as_json(), indent=2))
         return
     if found.is_idle:
-        click.echo(f"nothing is under way in {results}; {found.records:,} records")
+        failed = f", and {found.failed:,} of failed runs" if found.failed else ""
+        click.echo(f"nothing is under way in {results}; {found.records:,} records{failed}")
     else:
         print_rows([sweep.row() for sweep in found.sweeps])
         print_rows([cohort.row() for cohort in found.cohorts])
@@ -47,23 +49,28 @@ def _name(experiment: str, results: Path) -> str:
 
 
 @click.command()
-@click.argument("directories", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("sources", nargs=-1, required=True, metavar="FROM...")
 @results_folder
 @click.option("--prefer", type=click.Choice(["ours", "theirs"]), help="Which record to keep where two differ.")
-def merge(directories: tuple[Path, ...], results: Path, prefer: Literal["ours", "theirs"] | None) -> None:
+def merge(sources: tuple[str, ...], results: Path, prefer: Literal["ours", "theirs"] | None) -> None:
     """Take in the records of other results folders.
+
+    FROM is a results folder, the folder of one experiment in it, an experiment that ships, for its committed records,
+    or 'reference', for all committed records. An installed package has these without their artefacts.
 
     Records with equal measures and curves are skipped; others are refused unless --prefer says which to keep. The rest
     is merged all the same. Exits with 1 if anything was refused.
     """
     refused = False
-    for directory in directories:
-        taken, skipped, refusals = merge_stores(Store(results), Store(directory), prefer)
-        click.echo(f"{directory}: {taken} records taken in, {skipped} were here, {len(refusals)} refused")
+    for name, theirs in [(name, reference.source(name)) for name in sources]:
+        taken, skipped, refusals = merge_stores(
+            Store(results), theirs.store, prefer, with_artefacts=theirs.has_artefacts
+        )
+        click.echo(f"{name}: {taken} records taken in, {skipped} were here, {len(refusals)} refused")
         for refusal in refusals:
             click.echo(f"wganbench: {refusal}", err=True)
         if not (taken or skipped or refusals):
-            raise RecordError(f"{directory}: no records to take in; name the results folder of another machine")
+            raise RecordError(f"{name}: no records to take in; name the results folder of another machine")
         refused = refused or bool(refusals)
     if refused:
         sys.exit(1)

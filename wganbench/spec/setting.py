@@ -327,6 +327,11 @@ class Setting(Model):
         for label, component in (self.pictures or {}).items():
             yield f"pictures.{label}", "picture", component
 
+    @property
+    def is_penalised(self) -> bool:
+        """Whether a step pays for a penalty on gradients, as far as this is known before it is built."""
+        return self.constraint is not None and names.find("constraint", self.constraint.name).is_penalty
+
     def costs(self) -> dict[str, Cost] | None:
         """What generator (where one is trained) and critic cost; None where one of them is a stranger's.
 
@@ -360,7 +365,7 @@ class Setting(Model):
             n = getattr(self, key)
             if n is not None and n % parts:
                 yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
-        penalised = self.constraint is not None and self.constraint.name.endswith("penalty")
+        penalised = self.constraint is not None and not names.is_dotted(self.constraint.name) and self.is_penalised
         if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
