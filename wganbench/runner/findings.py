@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import wganbench
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -60,7 +58,7 @@ def unchanged() -> Iterator[None]:
 
 def line_of(error: BaseException) -> str | None:
     """``file.py:line`` of the last code outside this package and all installed ones that ``error`` passed through."""
-    ours = str(Path(wganbench.__file__).parent)
+    ours = str(Path(__file__).parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not (frame.filename.startswith((ours, "<")) or "site-packages" in frame.filename):
             return f"{Path(frame.filename).name}:{frame.lineno}"
