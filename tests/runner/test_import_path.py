@@ -113,9 +113,7 @@ def test_every_executor_records_the_same_numbers_whatever_lies_beside_the_spec(t
     begin = "from functools import partial; from wganbench.runner import executors; from wganbench.cli import main\n"
     begin += "executors.Slurm = partial(executors.Slurm, cluster='local'); main()\n"
     (tmp_path / "begin.py").write_text(begin)  # as the console script does, with processes in SLURM's place
-    command = (
-        [sys.executable, "-P", tmp_path / "begin.py"] if executor == "slurm" else [sys.executable, "-m", "wganbench"]
-    )
+    beginning = ["-P", tmp_path / "begin.py"] if executor == "slurm" else ["-m", "wganbench"]
     options = ("--profile", "smoke", "--seeds", "1", "--device", "cpu", "--threads", "1", "--stack", "2")
     options += ("--executor", executor, "--jobs", "1", "--results", tmp_path / "results")
     whole = [sys.executable, *beginning, "run", spec, *options]
