@@ -118,7 +118,7 @@ def test_shipped_specs_are_valid(name):
         'extends = "gaussians8"\nvariants.unrolled.unroll.steps = 3',
         'extends = "gaussians8"\n[measures]\nnear = { name = "modes_covered", within = 1.0, points = 3 }',
         'extends = "gaussians8"\n[measures]\nmine = { name = "my.module:f", points = 3, x = 1 }',
-        'extends = "gaussians8"\n[measures]\nmine = { name = "my.module:f", better = "low", bounded = true, worst = 1}',
+        'extends = "gaussians8"\n[measures]\nmine = { name = "a.b:f", better = "low", bounded = true, worst = 1 }',
         'extends = "gaussians8"\n[measures]\nmine = { name = "my.module:f", unit = "m", bounded = false }',
         EQUIVALENT,
         f"{EQUIVALENT}drift_at_most = 0.02\n[measures.drift]\npoints = 1",

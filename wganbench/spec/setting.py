@@ -171,9 +171,9 @@ class MeasureUse(Model):
         if info.context == RECORDED or not given:
             return self
         if not names.is_dotted(self.measure.name):
-            raise ValueError(f"{given[0]}: {self.measure.name!r} is built in and has its own; leave it out")
+            raise ValueError(f"{self.measure.name!r} is built in and has {given[0]!r} of its own; leave it out")
         if self.worst is not None and self.better is None:
-            raise ValueError(f"worst: {self.worst:g} is the worst only where better says so; set better to high or low")
+            raise ValueError(f"worst = {self.worst:g} means nothing without better; set better to 'high' or 'low'")
         return self
 
 
