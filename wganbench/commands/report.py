@@ -10,7 +10,7 @@ import click
 
 from wganbench.commands.choice import covered
 from wganbench.commands.options import results_folder
-from wganbench.commands.printing import print_tables
+from wganbench.commands.printing import print_tables, progress
 from wganbench.errors import RecordError
 from wganbench.record import Record
 from wganbench.spec import Experiment
@@ -45,7 +45,8 @@ def report(
     if not records:
         raise RecordError(f"{results}: no records; 'wganbench run' makes them, --results names another folder")
     shown = [spec for spec in specs if not experiments or {spec.name, spec.path} & set(experiments)]
-    made = reporting.write_report(specs, store, results, records)
+    with progress("figures") as on_figure:
+        made = reporting.write_report(specs, store, results, records, on_figure=on_figure)
     tables = []
     if against is None:
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
