@@ -130,6 +130,15 @@ def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):
     assert "| 8, 1 diverged, 1 failed, statistics over 7 |" in text
 
 
+def test_every_figure_is_told_with_how_many_there_are(experiment, store):
+    fill(store, experiment)
+    told = []
+    made_of = report.write_report([experiment], store, store.root, on_figure=lambda *counts: told.append(counts))
+    n = len(made_of.drawings)
+    assert n > 0
+    assert told == [(drawn, n) for drawn in range(n + 1)]
+
+
 def test_overridden_runs_appear_apart_and_enter_no_claim(tmp_path, experiment, store):
     fill(store, experiment)
     before = report.compose([experiment], store, store.load(), store.root)

@@ -8,7 +8,7 @@ import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,7 @@ def write_report(
     records: Records | None = None,
     *,
     only_figures: bool = False,
+    on_figure: Callable[[int, int], None] = lambda drawn, figures: None,
 ) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
@@ -77,15 +78,18 @@ def write_report(
     Args:
         records: Those of ``store``, where they have been loaded already.
         only_figures: Write the figures alone and remove none, as the other files are about more experiments.
+        on_figure: Called with how many of how many figures are drawn, before the first and after each.
 
     Raises:
         RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses.
     """
     report = compose(experiments, store, store.load() if records is None else records, out)
-    for drawing in report.drawings:
+    on_figure(0, len(report.drawings))
+    for drawn, drawing in enumerate(report.drawings, start=1):
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
+        on_figure(drawn, len(report.drawings))
     if only_figures:
         return report
     for path in left_over(experiments, report.drawings, out / "figures"):

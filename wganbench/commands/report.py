@@ -10,7 +10,7 @@ import click
 
 from wganbench.commands.choice import choose_folder, covered, has_records, load_records
 from wganbench.commands.options import REFERENCE, RUNS, results_option, runs_or_results
-from wganbench.commands.printing import print_tables
+from wganbench.commands.printing import print_tables, progress
 from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
 from wganbench.record import Record
@@ -54,7 +54,10 @@ def report(
     if not records:
         raise RecordError(f"{folder}: no records but of profile {SMOKE}, which enter no report; run another profile")
     apart = others(specs, records) if experiments else []
-    made = reporting.write_report(specs, Store(folder), folder, records, only_figures=bool(apart))
+    with progress("figures") as on_figure:
+        made = reporting.write_report(
+            specs, Store(folder), folder, records, only_figures=bool(apart), on_figure=on_figure
+        )
     for spec in specs:
         for change in changes_since(spec, records.values()):
             again = f"'wganbench run {spec.path} --again'"

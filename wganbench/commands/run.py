@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import click
 
+from wganbench import rates
+from wganbench.analysis.main_measures import main_measures, shown_runs
 from wganbench.commands.choice import chosen, has_records, load_chosen, runs_of
 from wganbench.commands.options import (
     COUNT,
@@ -26,11 +30,14 @@ from wganbench.commands.options import (
 from wganbench.commands.printing import print_tables
 from wganbench.commands.voice import Voice, voice
 from wganbench.custom_code import changes, custom_names, import_folders
-from wganbench.errors import SpecError
-from wganbench.plan import Run
+from wganbench.errors import DataError, RecordError, SpecError
+from wganbench.estimate import Speed, estimate, time_told
+from wganbench.plan import Cohort, Run, cohorts
 from wganbench.record import Record
+from wganbench.spec import Experiment
 from wganbench.store import Store
 from wganbench.work.execution import Execution, ExecutorName
+from wganbench.work.job import Event
 from wganbench.work.stop import EXIT_CODES, Stop
 
 _executed = together(
@@ -112,7 +119,15 @@ def run(
     execution = _execution(stack=stack or spec.stack, **executed)
     stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []
-    with voice(runs, as_json=log_json) as out, stop.on_signals():
+    planned = cohorts(runs, execution.stack)
+
+    def tell(event: Event) -> None:
+        if event["event"] == "begin":
+            for line in _beginning(event, planned, execution):
+                out.say(line)
+        out.tell(event)
+
+    with voice(planned, as_json=log_json) as out, stop.on_signals():
         if profile != "paper":
             out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
         about = _reference(runs, results)
@@ -131,11 +146,13 @@ def run(
             keep_failed=keep_failed,
             stop=stop,
             report=out.report,
-            tell=out.tell,
+            tell=tell,
         ):
             new.append(record)
             out.record(record)
         failed = sum(record.status == "failed" for record in new)
+        if spec.success_table is None and not log_json:
+            _show_measures(spec, runs, Store(results), out)
         out.end(
             _summary(experiment, runs, new, results, stop),
             recorded=len(new),
@@ -164,6 +181,56 @@ def _tell_of_changes(runs: Sequence[Run], store: Store, spec_path: str, out: Voi
     recorded = [found[run.id] for run in runs if run.id in found]
     for change in changes(recorded, import_folders(spec_path)):
         out.tell({"event": "code changed", "file": change.file, "message": change.text()})
+
+
+def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) -> Iterator[str]:
+    """What is to be trained, how long that takes about, and where it goes on from; nothing where all is recorded."""
+    left = [cohort for cohort in planned if cohort.id in event["cohorts"]]
+    if not left:
+        return
+    n_recorded = event["runs"] - event["left"]
+    recorded = f"{n_recorded:,} of {event['runs']:,} runs are recorded; " if n_recorded else ""
+    yield f"{recorded}{event['left']:,} runs to train in {len(left):,} cohorts: {_time(left, execution)}"
+    resumed = {cohort.id: event["cohorts"][cohort.id] for cohort in left if event["cohorts"][cohort.id]}
+    if resumed:
+        furthest = max(left, key=lambda cohort: event["cohorts"][cohort.id] / cohort.runs[0].setting.steps)
+        step, steps = resumed[furthest.id], furthest.runs[0].setting.steps
+        yield f"{len(resumed):,} of them go on from a checkpoint, the furthest from step {step:,} of {steps:,}"
+
+
+def _time(left: Sequence[Cohort], execution: Execution) -> str:
+    """As ``plan`` estimates it; of other machines it says nothing."""
+    if execution.executor not in ("inline", "local"):
+        return "how long they take on other machines is not known"
+    threads = execution.threads or 1
+    jobs = 1 if execution.executor == "inline" else execution.jobs or max(1, (os.cpu_count() or 1) // threads)
+    device = cast(rates.DeviceChoice, execution.device)
+    speed = Speed(_measured(device, threads), device, threads)
+    hours = estimate(left, (), speed, jobs).wall_hours
+    if hours is None:
+        return "the time is unknown, as the operations of custom networks are not counted"
+    basis = "by rates measured here" if speed.measured else "a guess until 'wganbench plan EXP --calibrate' measures"
+    return f"about {time_told(hours)} of training, without measures ({basis})"
+
+
+def _measured(device: rates.DeviceChoice, threads: int) -> rates.Measured | None:
+    """What was measured of the device; None as well where the file is damaged, which is no reason not to train."""
+    from wganbench.data.shelf import data_folder  # numpy, which the help does without
+
+    try:
+        return rates.choose(rates.read(data_folder() / rates.FILE), device, threads)
+    except DataError:
+        return None
+
+
+def _show_measures(spec: Experiment, runs: Sequence[Run], store: Store, out: Voice) -> None:
+    """The main measures of all runs that are recorded, whenever they were."""
+    found = []
+    for run in shown_runs(runs):
+        with contextlib.suppress(RecordError):
+            found += [record for record in [store.find(run.experiment, run.id)] if record is not None]
+    if found:
+        out.show(main_measures(spec, runs, found))
 
 
 def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:

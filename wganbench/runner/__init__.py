@@ -33,7 +33,8 @@ from wganbench.work.sweep import SweepFile, begin, forget
 Report = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
 Tell = Callable[[Event], None]
-"""Called with what happens beside the records: files set aside, and the lines of a job's log when it has ended."""
+"""Called with what happens beside the records: files set aside, what is to be trained and from which steps it goes on
+(``begin``, before any training), and the lines of a job's log when it has ended."""
 
 LOOK_SECONDS = 0.5
 """How often the progress is read, and how often it is looked whether another command's jobs are done."""
@@ -115,6 +116,8 @@ def run_all(
     work = WorkFolder(store)
     work.prepare()
     work.tidy(store, recorded)
+    steps = {cohort.id: work.job(cohort).checkpointed() for cohort in todo}
+    tell({"event": "begin", "runs": len(runs), "left": len(wanted), "cohorts": steps})
     if not todo:
         forget(work)
         return
