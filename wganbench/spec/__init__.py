@@ -6,8 +6,9 @@ any field of ``Setting``: the defaults of every variant. A variant's setting is 
     top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
-named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,
-``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those before it.
+named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``history``
+(superseded claims), ``merging``, ``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those
+before it.
 """
 
 from wganbench.spec.claims import (
@@ -18,6 +19,7 @@ from wganbench.spec.claims import (
     Equivalence,
     Figure,
     Level,
+    McNemar,
     OverArchitectures,
     Published,
     Statistic,
@@ -41,6 +43,7 @@ from wganbench.spec.setting import (
     Setting,
     Unrolling,
     family,
+    is_timed,
     scale_of,
 )
 
@@ -65,6 +68,7 @@ __all__ = [
     "Fitting",
     "Kind",
     "Level",
+    "McNemar",
     "MeasureUse",
     "Model",
     "Name",
@@ -83,6 +87,7 @@ __all__ = [
     "claim_digest",
     "digest",
     "family",
+    "is_timed",
     "load",
     "merge",
     "mistakes",
