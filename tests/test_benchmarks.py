@@ -252,3 +252,21 @@ def test_optimisers_are_those_of_the_sources():
         for optimizer in (setting.generator_optimizer, setting.critic_optimizer):
             assert optimizer is not None
             assert (optimizer.name, optimizer.options["lr"]) == ("rmsprop_tf", lr)
+
+
+def test_the_generators_batch_on_imagenet_is_that_of_the_authors_script():
+    for name, variant in (("table2", "a000-gan"), ("table2", "a199-wgan-gp"), ("table2", "dcgan"), ("elu", "softplus")):
+        setting = load(name).setting(variant, "paper")
+        assert (setting.data.name, setting.batch_size, setting.generator_batch_size) == ("imagenet32", 64, 128)
+        assert load(name).setting("dcgan" if name == "table2" else variant, "smoke").generator_batch_size is None
+
+
+def test_table_3_stands_beside_all_that_is_known_of_the_official_re_run():
+    rows = [row for row in load("table3").published if row.source.startswith("improved_wgan_training, issue 33")]
+    assert {row.variant for row in rows} == {"wgan-gp-conditional"}
+    assert sorted((row.measure, row.value) for row in rows) == [
+        ("class_accuracy", 0.999),
+        ("class_accuracy_fake", 0.917),
+        ("inception_score", 8.15),
+        ("inception_score", 8.31),
+    ]
