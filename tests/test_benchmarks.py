@@ -218,3 +218,81 @@ def test_weights_of_the_swiss_roll_start_inside_the_clip_value_where_the_variant
         assert before == edge_share(critic) == pytest.approx(0.05, abs=0.002)
     else:
         assert edge_share(critic) > 0.95
+
+
+def test_the_ring_stands_beside_every_published_number_of_it():
+    """VEEGAN's and PacGAN's tables: modes, share within 3 std, and reverse KL where there is one."""
+    found = {
+        (row.source.split("(")[1].split(")")[0], row.row, row.measure): (row.value, row.spread)
+        for row in load("gaussians8").published
+        if row.variant is None
+    }
+    veegan = {"GAN": (1, 99.3), "ALI": (2.8, 0.13), "Unrolled GAN, 5 steps": (7.6, 35.6), "VEEGAN": (8, 52.9)}
+    pacgan = {
+        "GAN": ((6.3, 0.5), (98.2, 0.2), (0.45, 0.09)),
+        "ALI": ((6.6, 0.3), (97.6, 0.4), (0.36, 0.04)),
+        "PacGAN2": ((7.9, 0.1), (95.6, 2.0), (0.07, 0.03)),
+        "PacGAN3": ((7.8, 0.1), (97.7, 0.3), (0.1, 0.02)),
+        "PacGAN4": ((7.8, 0.1), (95.9, 1.4), (0.07, 0.02)),
+    }
+    expected = {}
+    for name, (modes, percent) in veegan.items():
+        expected["VEEGAN", name, "modes_covered"] = (modes, None)
+        expected["VEEGAN", name, "share_within"] = (pytest.approx(percent / 100), None)
+    for name, (modes, percent, divergence) in pacgan.items():
+        expected["PacGAN", name, "modes_covered"] = modes
+        expected["PacGAN", name, "share_within"] = tuple(pytest.approx(each / 100) for each in percent)
+        expected["PacGAN", name, "reverse_kl"] = divergence
+    assert found == expected
+
+
+def test_the_claims_of_table_2_follow_from_its_published_counts():
+    """The share above each threshold, the area between the curves, and the successes of one method alone."""
+    table2 = load("table2")
+    assert table2.success_table is not None
+    thresholds, rows = table2.success_table.thresholds, table2.success_table.published
+    claims = {claim.id: claim for claim in table2.live_claims}
+    gan, penalty = ([(row[place] + row[2]) / 200 for row in rows] for place in (0, 1))
+    for name, shares in (("gan", gan), ("wgan-gp", penalty)):
+        curve = claims[f"{name}-succeeds-within-15-points"]
+        assert (curve.thresholds, curve.published, curve.published_n) == (thresholds, pytest.approx(shares), 200)
+    area = 0.5 * sum(high - low for low, high in zip(gan, penalty, strict=True))
+    assert area == pytest.approx(3.57)
+    assert claims["wgan-gp-scores-higher-by-3"].margin < area
+    for threshold in (3, 5, 7):
+        claim = claims[f"wgan-gp-trains-what-gan-cannot-above-{threshold}"]
+        only_gan, only_penalty, _, _ = rows[thresholds.index(claim.threshold)]
+        assert claim.says.endswith(f"(the source: {only_penalty} against {only_gan})")
+
+
+def test_optimisers_are_those_of_the_sources():
+    """TensorFlow's RMSProp where the source is the official code of WGAN-GP; LSGAN's learning rate is twice clip's."""
+    for name, variant, lr in (
+        ("fig3", "wgan-clip", 5e-5),
+        ("fig3", "wgan-gp-rmsprop", 5e-5),
+        ("table3", "wgan-clip", 5e-5),
+        ("table3", "wgan-rescale", 5e-5),
+        ("table3", "lsgan", 1e-4),
+    ):
+        setting = load(name).setting(variant, "paper")
+        for optimizer in (setting.generator_optimizer, setting.critic_optimizer):
+            assert optimizer is not None
+            assert (optimizer.name, optimizer.options["lr"]) == ("rmsprop_tf", lr)
+
+
+def test_the_generators_batch_on_imagenet_is_that_of_the_authors_script():
+    for name, variant in (("table2", "a000-gan"), ("table2", "a199-wgan-gp"), ("table2", "dcgan"), ("elu", "softplus")):
+        setting = load(name).setting(variant, "paper")
+        assert (setting.data.name, setting.batch_size, setting.generator_batch_size) == ("imagenet32", 64, 128)
+        assert load(name).setting("dcgan" if name == "table2" else variant, "smoke").generator_batch_size is None
+
+
+def test_table_3_stands_beside_all_that_is_known_of_the_official_re_run():
+    rows = [row for row in load("table3").published if row.source.startswith("improved_wgan_training, issue 33")]
+    assert {row.variant for row in rows} == {"wgan-gp-conditional"}
+    assert sorted((row.measure, row.value) for row in rows) == [
+        ("class_accuracy", 0.999),
+        ("class_accuracy_fake", 0.917),
+        ("inception_score", 8.15),
+        ("inception_score", 8.31),
+    ]

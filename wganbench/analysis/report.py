@@ -231,8 +231,8 @@ def p_text(p: float) -> str:
 JUDGED = (
     "A claim is tested both ways: *reproduced* or *contradicted* at a one-sided p ≤ 0.025, Holm-adjusted over its "
     "experiment's claims, else *inconclusive*. Intervals are unadjusted, over runs, at 95 % unless they say otherwise. "
-    "n counts runs, one number a variant, or architectures, one a method; a diverged run takes the measure's worst "
-    "value."
+    "n counts runs, one number a variant, or architectures, one a method, and of seconds the stacks that trained "
+    "together; a diverged run takes the measure's worst value."
 )
 POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is judged on."
 

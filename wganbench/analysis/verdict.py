@@ -31,11 +31,13 @@ from wganbench.spec import (
     Equivalence,
     Experiment,
     Level,
+    McNemar,
     OverArchitectures,
     Setting,
     Success,
     SuccessCurve,
     claim_digest,
+    is_timed,
     scale_of,
 )
 
@@ -50,8 +52,10 @@ PAIRED = ("paired", "paired_equivalence")
 class Unit:
     """One run as the statistics see it; of a claim over architectures, one architecture with all its seeds.
 
+    Of a claim on seconds it is a stack, whose seeds share one clock: its mean, or whether all of its runs succeed.
+
     Attributes:
-        run_id: Of an architecture's first run.
+        run_id: Of an architecture's or a stack's first run.
         seed: Of an architecture, its place in the drawn list.
         status: Of an architecture, ``failed`` or ``diverged`` if any of its runs is.
         value: What the claim reads of the run: the measure, its declared worst where the run diverged or the measure is
@@ -172,7 +176,7 @@ def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int]
         return 1.0
     if isinstance(claim, SuccessCurve):
         nearest = [round(share * sizes[0]) for share in claim.published]
-        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within)[0]
+        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within, claim.published_n)[0]
     return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
 
 
@@ -256,7 +260,7 @@ def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequen
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
-    units = {variant: tuple(_unit(claim, record) for record in found) for variant, found in used.items()}
+    units = {variant: tuple(_stacked(claim, found)) for variant, found in used.items()}
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
@@ -297,6 +301,23 @@ def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[
 def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[Record]]:
     common = set.intersection(*({record.seed for record in found} for found in used.values()))
     return {side: [record for record in found if record.seed in common] for side, found in used.items()}
+
+
+def _stacked(claim: Claim, records: Sequence[Record]) -> Iterator[Unit]:
+    """A unit a run; where the claim reads the clock, a unit for all runs that trained together."""
+    together: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        alone = not _reads_the_clock(claim, record)
+        together.setdefault((record.id,) if alone else tuple(sorted(record.cohort)), []).append(record)
+    for stack in together.values():
+        units = [_unit(claim, record) for record in stack]
+        unit = _averaged(units[0].seed, units)
+        yield dataclasses.replace(unit, value=math.floor(unit.value)) if isinstance(claim, Success) else unit
+
+
+def _reads_the_clock(claim: Claim, record: Record) -> bool:
+    uses = record.setting.measures
+    return any(label in uses and is_timed(uses[label]) for label in claim.measured())
 
 
 def _averaged(place: int, units: Sequence[Unit]) -> Unit:
@@ -341,6 +362,9 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
     yield from _about_published_scores(claim, records)
+    timed = [record.provenance for record in records if _reads_the_clock(claim, record)]
+    if len({(one.device, one.threads) for one in timed}) > 1:
+        yield "the runs were timed on different devices"
     if len({record.setting.precision for record in records}) > 1:
         yield "the runs were trained in different precisions"
     data = {(record.setting.data.name, record.data_checksum) for record in records}
@@ -357,13 +381,18 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
 
 
 def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
-    """Why a published score is none to compare with: the runs were scored by another network than it was."""
-    if not isinstance(claim, Equality | SuccessCurve):
+    """Why a published score is none to compare with: the runs were scored by another network than it was.
+
+    A level or a threshold is one on the published scale where the setting asks for the Inception network.
+    """
+    if not isinstance(claim, Equality | SuccessCurve | Level | McNemar):
         return
     for record in records:
-        use = record.setting.measures.get(claim.measure)
+        use, score = record.setting.measures.get(claim.measure), record.setting.score
+        published = isinstance(claim, Equality | SuccessCurve) or (score is not None and score.name == scored.INCEPTION)
         if (
             use
+            and published
             and scored.is_scored(use, record.setting)
             and not scored.may_stand_beside_published(record.score_protocol)
         ):
@@ -424,20 +453,28 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             centre = float(np.median(first)) if claim.test == "sign" else mean
             return _Told(centre, interval(first), exceeds(sign * first, sign * bound))
         case Success():
-            n_met = int(first.sum())
-            return _Told(
-                mean, stats.wilson_interval(n_met, len(first)), stats.binomial_p(n_met, len(first), claim.rate)
-            )
+            n_met, n = int(first.sum()), len(first)
+            return _Told(mean, stats.wilson_interval(n_met, n), stats.binomial_p(n_met, n, claim.rate))
         case Equality():
             return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
         case OverArchitectures():
             better, worse = groups
+            if claim.test == "architectures_sign":
+                n, tails = int((better - worse > claim.margin).sum()), stats.sign_p(better - worse, claim.margin)
+                return _Told(n / len(better), stats.wilson_interval(n, len(better)), tails)
             tails = stats.paired_p(better, worse, claim.margin)
             return _Told(stats.distance_of_means(better, worse), stats.paired_interval(better, worse), tails)
+        case McNemar():
+            better, worse = groups
+            only_better, only_worse = stats.discordant(better, worse, claim.threshold)
+            if not (n_alone := only_better + only_worse):
+                return _Told()
+            tails = stats.mcnemar_p(better, worse, claim.threshold)
+            return _Told(only_better / n_alone, stats.wilson_interval(only_better, n_alone), tails)
         case SuccessCurve():
             n_above = [int((first > threshold).sum()) for threshold in claim.thresholds]
             distances = [count / len(first) - share for count, share in zip(n_above, claim.published, strict=True)]
-            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within)
+            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within, claim.published_n)
             return _Told(max(distances, key=abs), None, tails)
         case Equivalence():
             _, second = groups
@@ -461,6 +498,10 @@ def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
         return f"share of {claim.variant} runs that succeed"
     if isinstance(claim, SuccessCurve):
         return f"largest distance of the success rate of {claim.method} from the published one"
+    if isinstance(claim, McNemar):
+        return f"of the architectures above {claim.threshold:g} with one method alone, share with {claim.better}"
+    if claim.test == "architectures_sign":
+        return f"share of architectures that score higher with {claim.better}"
     centre = "median" if claim.test == "sign" else "mean"
     mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
     if isinstance(claim, Equivalence):

@@ -6,8 +6,9 @@ any field of ``Setting``: the defaults of every variant. A variant's setting is 
     top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
-named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,
-``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those before it.
+named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``history``
+(superseded claims), ``merging``, ``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those
+before it.
 """
 
 from wganbench.spec.claims import (
@@ -18,6 +19,7 @@ from wganbench.spec.claims import (
     Equivalence,
     Figure,
     Level,
+    McNemar,
     OverArchitectures,
     Published,
     Statistic,
@@ -42,6 +44,7 @@ from wganbench.spec.setting import (
     Setting,
     Unrolling,
     family,
+    is_timed,
     scale_of,
 )
 
@@ -67,6 +70,7 @@ __all__ = [
     "Fitting",
     "Kind",
     "Level",
+    "McNemar",
     "MeasureUse",
     "Model",
     "Name",
@@ -85,6 +89,7 @@ __all__ = [
     "claim_digest",
     "digest",
     "family",
+    "is_timed",
     "load",
     "merge",
     "mistakes",

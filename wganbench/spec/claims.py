@@ -234,14 +234,15 @@ class OverArchitectures(_Claim):
     The sample is the architecture: its score under a method is the mean over the seeds that it has under both.
 
     Attributes:
-        test: ``architectures``: exact sign-flip test of the differences by architecture.
+        test: ``architectures``: exact sign-flip test of the mean difference; ``architectures_sign``: exact sign test
+            that it is so in more than half of the architectures.
         measure: Label of a measure of both methods.
         better: The method that scores better.
         worse: The method that scores worse.
         margin: In the measure's unit.
     """
 
-    test: Literal["architectures"]
+    test: Literal["architectures", "architectures_sign"]
     measure: str
     better: str
     worse: str
@@ -260,15 +261,47 @@ class OverArchitectures(_Claim):
         return (self.measure,)
 
 
+class McNemar(_Claim):
+    """Of the architectures that succeed with one method alone, more than half do so with ``better``.
+
+    Attributes:
+        test: ``mcnemar``: McNemar's test, the exact binomial one.
+        measure: Label of a measure of both methods, of which more is better.
+        better: The method with which more architectures succeed.
+        worse: The other method.
+        threshold: What an architecture must score more than to succeed, in the measure's unit.
+    """
+
+    test: Literal["mcnemar"]
+    measure: str
+    better: str
+    worse: str
+    threshold: float
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> McNemar:
+        if self.better == self.worse:
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
+        return self
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
 class SuccessCurve(_Claim):
     """At every threshold, the share of architectures that score more lies within ``within`` of the published share.
 
     Attributes:
-        test: ``success_curve``: two one-sided exact binomial tests a threshold; all of them must pass.
+        test: ``success_curve``: two one-sided tests a threshold; all of them must pass. They are exact binomial tests,
+            and score tests of two samples where ``published_n`` says of how many the published share is.
         measure: Label of a measure of the method, of which more is better.
         method: Whose architectures are judged.
         thresholds: In the measure's unit.
         published: Share of the source's architectures above each threshold, 0 to 1.
+        published_n: Architectures that the published shares are of, whose sampling error then counts too.
         within: The margin, as a share.
     """
 
@@ -277,6 +310,7 @@ class SuccessCurve(_Claim):
     method: str
     thresholds: Thresholds
     published: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=100)]
+    published_n: PositiveInt | None = None
     within: Annotated[float, Field(gt=0, lt=1)]
 
     @model_validator(mode="after")
@@ -293,7 +327,7 @@ class SuccessCurve(_Claim):
 
 
 Claim = Annotated[
-    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | SuccessCurve,
+    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | McNemar | SuccessCurve,
     Field(discriminator="test"),
 ]
 
@@ -304,8 +338,9 @@ NORMAL_THEORY = ("t", "welch", "tost")
 def claim_digest(claim: Claim) -> str:
     """Stands for what decides the verdict: the wording, a known contradiction's reason and its history may change."""
     content = claim.model_dump(mode="json", exclude={"says", "known_contradiction", "since", "superseded"})
-    if content["drift_at_most"] is None:
-        del content["drift_at_most"]  # a field that came later, and says nothing new of the claims before it
+    for later in ("drift_at_most", "published_n"):
+        if content.get(later, ...) is None:
+            del content[later]  # a field that came later, and says nothing new of the claims before it
     return digest(content)
 
 

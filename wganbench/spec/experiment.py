@@ -14,11 +14,21 @@ from pydantic import Field, PositiveInt, ValidationError, model_validator
 from wganbench import names
 from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
-from wganbench.spec.claims import NORMAL_THEORY, Ablations, Claim, Comparison, Figure, Published, SuccessTable
+from wganbench.spec.claims import (
+    NORMAL_THEORY,
+    Ablations,
+    Claim,
+    Comparison,
+    Equivalence,
+    Figure,
+    Published,
+    SuccessTable,
+)
 from wganbench.spec.drawn import Architectures
+from wganbench.spec.history import about_history
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import LOSSES, Component, Setting, family, scale_of
+from wganbench.spec.setting import LOSSES, Component, Setting, family, is_timed, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
@@ -249,7 +259,7 @@ class Experiment(Model):
             if uses > 1:
                 yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
         for claim in self.claims:
-            for text in chain(self._about_history(claim), self._about_claim(claim, settings)):
+            for text in chain(about_history(claim, self.claims, self.version), self._about_claim(claim, settings)):
                 yield f"claims.{claim.id}: {text}"
         if self.success_table is not None:
             about = self.success_table
@@ -292,29 +302,6 @@ class Experiment(Model):
         known = tuple(self.variants_of(profile))
         if variant not in known:
             yield f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"
-
-    def _about_history(self, claim: Claim) -> Iterator[str]:
-        """What is wrong with the versions in which a claim counted, and with what replaces it."""
-        if claim.since > self.version:
-            yield f"since: {claim.since}, and the spec is at version {self.version}; raise version"
-        end = claim.superseded
-        if end is None:
-            return
-        if not claim.since < end.version <= self.version:
-            allowed = f"after the claim's {claim.since} and at most the spec's {self.version}"
-            yield f"superseded.version: must be {allowed}, got {end.version}"
-        known = {other.id: other for other in self.claims}
-        for name in end.by:
-            if name not in known:
-                yield f"superseded.by: no claim {short(name)}{suggest(name, tuple(known))}"
-            elif name == claim.id or not known[name].lived_in(end.version):
-                yield f"superseded.by: {short(name)} is no claim of version {end.version}"
-        own = set(claim.variants())
-        if claim.methods():
-            own = {f"a{place:03}-{method}" for method in claim.methods() for place in range(1000)}
-        for variant in end.judged_on:
-            if variant not in own:
-                yield f"superseded.judged_on: the claim is not about {short(variant)}"
 
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
         if claim.methods():
@@ -369,6 +356,12 @@ class Experiment(Model):
         scale = scale_of(setting.measures[label])
         if scale.bounded and claim.test in NORMAL_THEORY:
             yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
+        if (
+            isinstance(claim, Comparison | Equivalence)
+            and claim.test.startswith("paired")
+            and is_timed(setting.measures[label])
+        ):
+            yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"
         if scale.higher_is_better is None and isinstance(claim, Comparison):
             yield f"{label!r} is neither better high nor low, so nothing can be better on it"
         elif scale.higher_is_better is None and claim.statistic == "best":

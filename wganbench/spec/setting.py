@@ -475,6 +475,12 @@ def scale_of(use: MeasureUse, data: Component | None = None) -> names.Scale:
     )
 
 
+def is_timed(use: MeasureUse) -> bool:
+    """Whether a measure reads the clock, which is one for all seeds that train together."""
+    entry = names.NAMES["measure"].get(use.measure.name)
+    return entry is not None and entry.timed
+
+
 def family(variant: str, setting: Setting) -> str:
     """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
 
