@@ -25,7 +25,7 @@ WITHOUT_TORCH = {
     "atomic": {"errors"},
     "written": set(),
     "record": {"errors", "spec", "plan", "written"},
-    "store": {"errors", "spec", "quarantine", "atomic", "record"},
+    "store": {"errors", "spec", "quarantine", "atomic", "written", "record"},
     "merge": {"errors", "atomic", "record", "store"},
     "rates": {"errors", "spec", "atomic"},
     "estimate": {"plan", "rates", "spec"},
@@ -34,7 +34,8 @@ WITHOUT_TORCH = {
     "work": {"errors", "spec", "plan", "atomic", "record", "store"},
     "verify": {"errors", "quarantine", "atomic", "record", "store", "work", "speeds"},
     "analysis": {
-        *("errors", "names", "spec", "plan", "atomic", "record", "store", "protocols", "speeds", "speed_targets"),
+        *("errors", "names", "spec", "plan", "atomic", "written", "record", "store", "protocols"),
+        *("speeds", "speed_targets"),
     },
     "variables": set(),
     "substitute": {"errors", "names", "spec", "data"},

@@ -1,8 +1,9 @@
 """The results folder: where records lie, how they are found, read and written.
 
-``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` what its figures need beyond
-numbers, ``RUN-HASH.png`` beside it a grid of generated images where these are scored, ``RUN-HASH-grids.png`` smaller
-ones over training; names of older artefacts have no hash of the content. Every planned run ends in exactly one record, failures included; an interrupted run has none yet.
+``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` what its figures need
+beyond numbers, ``RUN-HASH.png`` beside it a grid of generated images where these are scored, ``RUN-HASH-grids.png``
+smaller ones over training; names of older artefacts have no hash of the content. Every planned run ends in exactly one
+record, failures included; an interrupted run has none yet.
 ``results/EXPERIMENT/damaged/`` is where files go whose content is broken: they count no more and are never deleted.
 """
 
@@ -17,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wganbench import quarantine
+from wganbench import quarantine, written
 from wganbench.atomic import leftovers, make_folder, write_atomically
 from wganbench.errors import DamagedError, RecordError
-from wganbench.record import MAX_BYTES, SET_ASIDE, Artefact, Record, read_text, write_text
+from wganbench.record import MAX_BYTES, SET_ASIDE, Artefact, Record, checksum_of, read_text, write_text
 from wganbench.spec import RESERVED
 
 
@@ -148,6 +149,16 @@ class Store:
             return quarantine.take(path, _without_remedy(reason))
         return None
 
+    def checksum(self, record: Record) -> str:
+        """The checksum that the record's file states; without a file, the one that it would state."""
+        path = self.path(record)
+        try:
+            with path.open(encoding="utf-8") as file:
+                start = file.read(100)
+                return written.stated(start) or str(written.parse(start + file.read())["checksum"])
+        except OSError:
+            return checksum_of(record)
+
     def path(self, record: Record) -> Path:
         return self.root / record.experiment / f"{record.id}.json"
 
@@ -163,9 +174,7 @@ class Store:
             if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() == artefact.sha256:
                 return content
         if isinstance(found[0], OSError):
-            raise RecordError(
-                f"{places[0]}: cannot be read ({found[0].strerror}); restore it or run {record.id} again"
-            )
+            raise RecordError(f"{places[0]}: cannot be read ({found[0].strerror}); restore it or run {record.id} again")
         raise RecordError(f"{places[0]}: not what {record.id}.json says it is; restore it or run it again")
 
     def artefact_paths(self, record: Record) -> set[Path]:
@@ -176,6 +185,13 @@ class Store:
         """Where an artefact lies, and where that of an older record lies until ``keep`` has come to its end."""
         names = dict.fromkeys([artefact.file, artefact.hashed(record.id)])
         return [self.path(record).parent / name for name in names]
+
+    def other_files(self, records: Iterable[Record]) -> list[Path]:
+        """Every file that is neither hidden nor set aside, and neither of ``records`` nor an artefact of theirs."""
+        own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
+        inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
+        seen = (path for path, parts in inside if parts[1:2] != (quarantine.DAMAGED,) and not _is_hidden(parts))
+        return sorted(path for path in seen if path not in own and not path.is_dir())
 
     def prepare(self, experiments: Iterable[str]) -> None:
         """Makes the folders and shows that they can be written, before any training.
@@ -272,6 +288,10 @@ def _without_collection() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()  # into the oldest generation at once, where the next collections do not look
             gc.enable()
+
+
+def _is_hidden(parts: Iterable[str]) -> bool:
+    return any(part.startswith(".") for part in parts)
 
 
 def _content_of(path: Path) -> bytes | OSError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,15 @@ def text_of(content: Mapping[str, Any]) -> str:
 def checksum_of(content: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical text of ``content``."""
     return _digest(canonical(content))
+
+
+def stated(start: str) -> str | None:
+    """The checksum that a record's text states, from its first 100 letters; None if it is laid out otherwise."""
+    found = _STATED.match(start)
+    return found[1] if found else None
+
+
+_STATED = re.compile(r'\{\s*"checksum": "([0-9a-f]{64})"')
 
 
 def canonical(content: object) -> str:

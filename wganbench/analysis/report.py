@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
-import json
 import math
 import statistics
 from collections import Counter
@@ -17,7 +17,9 @@ from wganbench.analysis import plot, speed_table
 from wganbench.analysis.ablation import ablation_tables
 from wganbench.analysis.cells import between, fields, limits, number
 from wganbench.analysis.draw import animate, draw
-from wganbench.analysis.drawing import Drawing, drawings_of, left_over, title_of
+from wganbench.analysis.drawing import Drawing, drawings_of, figures_of, left_over, title_of
+from wganbench.analysis.finding import Finding
+from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
 from wganbench.analysis.notes import INTERVALS, TROUBLED
 from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.profiles import ranked
@@ -26,8 +28,9 @@ from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.atomic import write_atomically
+from wganbench.errors import RecordError
 from wganbench.record import Record
-from wganbench.spec import CONTROL, Experiment, claim_digest
+from wganbench.spec import CONTROL, Experiment
 from wganbench.store import Store
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
@@ -51,42 +54,66 @@ class Report:
         markdown: Of ``REPORT.md``.
         scoreboard: Markdown, for a README beside the results folder.
         verdicts: By experiment, in the order of its claims.
-        verdicts_json: Of ``verdicts.json``.
+        ledger: Without figures, which are not drawn yet.
         drawings: With something to draw.
+        losses: What it drops or changes of the last report, and was accepted.
     """
 
     markdown: str
     scoreboard: str
     verdicts: Mapping[str, list[Verdict]]
-    verdicts_json: str
+    ledger: Ledger
     drawings: tuple[Drawing, ...]
+    losses: tuple[Finding, ...] = ()
 
 
-def write_report(experiments: Sequence[Experiment], store: Store, out: Path, records: Records | None = None) -> Report:
+def write_report(
+    experiments: Sequence[Experiment],
+    store: Store,
+    out: Path,
+    records: Records | None = None,
+    *,
+    partial: bool = False,
+    accept: bool = False,
+) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
     Figures of the experiments that the report has no more are removed.
 
     Args:
         records: Those of ``store``, where they have been loaded already.
+        partial: Whether ``verdicts.json`` keeps what it says of other experiments.
+        accept: Whether what the last report knew may be dropped or changed.
 
     Raises:
-        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses.
+        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses; or with a
+            line for each loss that is not accepted, and nothing is then written.
     """
     report = compose(experiments, store, store.load() if records is None else records, out)
+    names = [experiment.name for experiment in experiments]
+    known, lost = last(out)
+    ledger = report.ledger.added_to(known, names) if partial else report.ledger
+    lost += losses(known, ledger, report.verdicts) if known else []
+    if lost and not accept:
+        remedy = f"{out}: nothing was written; 'wganbench report --accept' drops or changes what these lines say"
+        raise RecordError("\n".join([*map(str, lost), remedy]))
     for drawing in report.drawings:
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
-    for path in left_over(experiments, report.drawings, out / "figures"):
+    for path in left_over(names, report.drawings, out / "figures"):
         with contextlib.suppress(OSError):  # 'check' names what stays
             path.unlink()
     write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
-    write_atomically(out / "verdicts.json", report.verdicts_json.encode(), replace=True)
+    drawn = report.ledger.with_figures(
+        {name: digests_in(out / "figures", files) for name, files in figures_of(report.drawings).items()}
+    )
+    ledger = drawn.added_to(known, names) if partial else drawn
+    write_atomically(out / FILE, ledger.text().encode(), replace=True)
     readme = readme_of(out)
     if readme:
         refresh_readme(readme, report.scoreboard)
-    return report
+    return dataclasses.replace(report, ledger=ledger, losses=tuple(lost))
 
 
 def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
@@ -118,11 +145,13 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
             *(_titled(each) for experiment in experiments for each in overridden_tables(experiment, records)),
             _folded(Table(strangers.title, strangers.rows, _unguided(strangers)), "All of them"),
         ]
+    board = scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md")
+    shown = board if readme_of(out) else None
     return Report(
         markdown="\n\n".join(part.strip("\n") for part in parts if part) + "\n",
-        scoreboard=scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md"),
+        scoreboard=board,
         verdicts=verdicts,
-        verdicts_json=_verdicts_json(verdicts),
+        ledger=ledger_of(experiments, verdicts, store, records.values(), shown),
         drawings=tuple(drawing for some in drawings.values() for drawing in some if drawing.used),
     )
 
@@ -133,16 +162,6 @@ def fingerprint(store: Store) -> str:
     for path in store.paths():
         total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:12]
-
-
-def _verdicts_json(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    content = {
-        experiment: {
-            verdict.claim.id: {"outcome": verdict.outcome, "digest": claim_digest(verdict.claim)} for verdict in some
-        }
-        for experiment, some in verdicts.items()
-    }
-    return json.dumps(content, indent=2) + "\n"
 
 
 # ---- the scoreboard -------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def check(experiments: tuple[str, ...], results: Path, strict: bool, junit: Path
     from wganbench.analysis import check as checking
 
     specs = covered(experiments, results)
-    findings = checking.check(specs, Store(results), strict=strict)
+    findings = checking.check(specs, Store(results), strict=strict, partial=bool(experiments))
     if junit is not None:
         write_atomically(junit, checking.junit(findings, checking.cases(specs)).encode(), replace=True)
     for finding in findings:

@@ -26,12 +26,21 @@ from wganbench.store import Store
     help="Another results folder: print 'this machine' (--results) beside this 'reference'.",
 )
 @click.option("--format", "form", type=click.Choice(["markdown", "csv", "json"]), help="Print in this format.")
+@click.option(
+    "--accept", is_flag=True, help="Drop or change settled verdicts and records of the last report, where it must."
+)
 def report(
-    experiments: tuple[str, ...], results: Path, against: Path | None, form: Literal["markdown", "csv", "json"] | None
+    experiments: tuple[str, ...],
+    results: Path,
+    against: Path | None,
+    form: Literal["markdown", "csv", "json"] | None,
+    accept: bool,
 ) -> None:
     """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
 
     Without EXP it is about every experiment that ships; with EXP about these, and any other recorded in the folder.
+    Nothing is written where it would drop or change a settled verdict, a record, a classifier or a deviation that the
+    last report knew: a line says what, and --accept does it all the same.
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
     from wganbench.analysis import success, table
@@ -45,7 +54,9 @@ def report(
     if not records:
         raise RecordError(f"{results}: no records; 'wganbench run' makes them, --results names another folder")
     shown = [spec for spec in specs if not experiments or {spec.name, spec.path} & set(experiments)]
-    made = reporting.write_report(specs, store, results, records)
+    made = reporting.write_report(specs, store, results, records, partial=bool(experiments), accept=accept)
+    for loss in made.losses:
+        click.echo(f"wganbench: accepted: {loss}", err=True)
     tables = []
     if against is None:
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
