@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from wganbench.atomic import write_atomically
 from wganbench.errors import RecordError
 from wganbench.record import Record
 from wganbench.store import Store
@@ -53,11 +52,9 @@ def merge_stores(
         except RecordError as error:
             refusals.append(f"{error}; its record is left out")
             continue
-        for file, content in artefacts.items():
-            write_atomically(ours.path(record).parent / file, content, replace=True)
-        ours.write(record, replace=True)
+        ours.keep(record, artefacts, replace=True)
         if mine is not None and ours.path(mine) != ours.path(record):
-            ours.path(mine).unlink()
+            ours.remove(mine)
         taken += 1
     return taken, skipped, refusals
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,14 +71,35 @@ class Curve(Model):
 _CURVES = TypeAdapter(dict[Text, Curve])
 
 
+ENDINGS = (".npz", ".png", "-grids.png")
+"""How the names of artefacts end."""
+
+
 class Artefact(Model):
     """A file beside the record: its name, relative to the record's folder, and its SHA-256.
 
-    The name leads into ``artefacts`` and nowhere else, since ``merge`` writes what another machine's record names.
+    The name is ``artefacts/RUN-HASH`` with one of ``ENDINGS``, where the hash is the first eight digits of the SHA-256;
+    in older records ``artefacts/RUN`` with the ending. So it leads into ``artefacts`` and nowhere else, and no two
+    records name one file, since ``merge`` writes what another machine's record names.
     """
 
     file: Annotated[str, Field(pattern=r"^artefacts/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     sha256: Sha256
+
+    @classmethod
+    def of(cls, run_id: str, ending: str, content: bytes) -> Artefact:
+        """The artefact of a run with this content."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        return cls(file=_stem(run_id, sha256) + ending, sha256=sha256)
+
+    def hashed(self, run_id: str) -> str:
+        """The name with the hash in it, which an older record's artefact has while it is put in its place."""
+        stem = _stem(run_id, self.sha256)
+        return self.file if self.file.startswith(stem) else stem + self.file.removeprefix(f"artefacts/{run_id}")
+
+
+def _stem(run_id: str, sha256: str) -> str:
+    return f"artefacts/{run_id}-{sha256[:8]}"
 
 
 class Provenance(Model):
@@ -157,6 +179,15 @@ class Record(Model):
     provenance: Provenance
     wall_seconds: NonNegativeFloat
 
+    @model_validator(mode="after")
+    def _names_its_own_artefacts(self) -> Record:
+        for artefact in self.artefacts:
+            stem = _stem(self.id, artefact.sha256)
+            if artefact.file not in {start + ending for start in (f"artefacts/{self.id}", stem) for ending in ENDINGS}:
+                right = f"{stem!r} with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+                raise ValueError(f"artefacts: must be named {right}, got {short(artefact.file)}")
+        return self
+
     @property
     def family(self) -> str:
         """The id without the seed."""
@@ -218,12 +249,15 @@ def _as_written(text: str) -> Record | None:
     if pieces is None:
         return None
     try:
-        resolved, rest = _setting_in(pieces.setting), json.loads(pieces.rest)
+        resolved, rest = _setting_in(pieces.setting), written.parse(pieces.rest)
         if not isinstance(rest, dict) or rest.get("schema_number") != SCHEMA:
             return None
         if rest.pop("checksum", None) != pieces.checksum(resolved.canonical, rest):
             return None
-        content = {**rest, "setting": resolved.setting, "curves": _CURVES.validate_json(pieces.curves)}
+        curves = _CURVES.validate_json(pieces.curves)
+        if not pieces.has_each_curve_once(len(curves)):
+            return None
+        content = {**rest, "setting": resolved.setting, "curves": curves}
         record = Record.model_validate(content, context=RECORDED)
     except ValueError:  # of JSON, of its letters, or of what it says
         return None
@@ -232,7 +266,9 @@ def _as_written(text: str) -> Record | None:
 
 def _json_in(text: str, where: str) -> object:
     try:
-        return json.loads(text)
+        return written.parse(text)
+    except written.TwiceError as error:
+        raise DamagedError(f"{where}: the key {short(str(error))} stands twice in one table; {SET_ASIDE}") from None
     except ValueError:
         raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew") from None
 
@@ -279,7 +315,7 @@ class _Resolved:
 @lru_cache(maxsize=1024)
 def _setting_in(text: str) -> _Resolved:
     """Kept, since the runs of a variant have one setting and its checks take longer than all else of a record."""
-    content = json.loads(text)
+    content = written.parse(text)
     setting = Setting.model_validate(content, context=RECORDED)
     return _Resolved(setting, written.canonical(content))
 

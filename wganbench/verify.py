@@ -97,7 +97,7 @@ def _damaged_artefacts(store: Store, records: Iterable[Record]) -> Iterator[str]
 
 
 def _orphaned_artefacts(store: Store, records: Iterable[Record]) -> Iterator[str]:
-    named = {store.path(record).parent / artefact.file for record in records for artefact in record.artefacts}
+    named = {path for record in records for path in store.artefact_paths(record)}
     for path in sorted(store.root.glob("[!.]*/artefacts/[!.]*")):
         if path not in named:
             yield f"{path}: no whole record names it; remove it once its run is recorded"

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -49,6 +48,21 @@ def committed(whole, store):
 
 def names(findings):
     return {(finding.check, finding.experiment, finding.subject) for finding in findings}
+
+
+def refused(experiment, store):
+    """What a report says that would drop or change something, and so writes nothing; without the last line."""
+    before = files(store.root.parent)
+    with pytest.raises(RecordError) as caught:
+        write_report([experiment], store, store.root)
+    assert files(store.root.parent) == before
+    *lines, last = str(caught.value).splitlines()
+    assert last.endswith("nothing was written; 'wganbench report --accept' drops or changes what these lines say")
+    return lines
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_whole_results_have_no_findings(experiment, store, committed):
@@ -171,7 +185,7 @@ def test_a_changed_or_missing_artefact_is_noticed(experiment, store, committed):
 @pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json", "../README.md"])
 def test_an_edited_text_is_noticed(experiment, store, committed, file):
     path = store.root / file
-    path.write_text(path.read_text(encoding="utf-8").replace("reproduced", "inconclusive", 1), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("reproduced", "not run", 1), encoding="utf-8")
     (finding,) = check([experiment], store)
     assert (finding.check, finding.subject) == ("out of date", path.name)
     assert "first in line" in finding.text
@@ -183,16 +197,31 @@ def test_text_around_the_readme_s_scoreboard_is_free(experiment, store, committe
     assert check([experiment], store) == []
 
 
-@pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json"])
-def test_a_missing_text_is_noticed(experiment, store, committed, file):
-    (store.root / file).unlink()
-    assert names(check([experiment], store)) == {("out of date", "", file)}
+def test_a_missing_report_is_noticed(experiment, store, committed):
+    (store.root / "REPORT.md").unlink()
+    assert names(check([experiment], store)) == {("out of date", "", "REPORT.md")}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"made": {"good-is-close": {}}}', '{"made": 3}'])
-def test_a_damaged_verdicts_json_is_noticed(experiment, store, committed, content):
-    (store.root / "verdicts.json").write_text(content)
-    assert ("unreadable", "", "verdicts.json") in names(check([experiment], store))
+def test_a_missing_verdicts_json_is_noticed_and_no_report_takes_its_place_unasked(experiment, store, committed):
+    (store.root / "verdicts.json").unlink()
+    assert names(check([experiment], store)) == {("missing", "", "verdicts.json")}
+    assert [line.partition(": ")[0] for line in refused(experiment, store)] == ["verdicts.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"made": 3}', '{"experiments": {}, "version": 3}', '{"experiments": {}, "experiments": {}}'],
+)
+def test_a_damaged_verdicts_json_is_noticed_and_no_report_takes_its_place_unasked(
+    experiment, store, committed, content
+):
+    path = store.root / "verdicts.json"
+    path.write_text(content)
+    (finding,) = check([experiment], store)
+    assert (finding.check, finding.subject) == ("unreadable", "verdicts.json")
+    assert str(finding).endswith("; restore it, or 'wganbench report --accept' makes it anew")
+    assert refused(experiment, store) == [str(finding)]
+    assert path.read_text() == content
 
 
 def test_a_missing_figure_is_noticed(experiment, store, committed):
@@ -213,10 +242,11 @@ def test_a_figure_that_the_report_has_no_more_is_noticed_and_removed_by_the_next
     assert names(check([experiment], store)) == {
         ("figure left over", "", "figures/made-curves-quick.png"),
         ("figure left over", "", "figures/made-grids-paper-good.gif"),
+        *(("stray file", "", f"figures/{name}") for name in OTHERS),
     }
     write_report([experiment], store, store.root)
     assert {path.name for path in figures.iterdir()} == {*before, *OTHERS}
-    assert check([experiment], store) == []
+    assert names(check([experiment], store)) == {("stray file", "", f"figures/{name}") for name in OTHERS}
 
 
 def test_checking_draws_and_writes_nothing(experiment, store, committed):
@@ -298,10 +328,3 @@ def test_junit_skips_a_claim_that_was_not_run_unless_it_is_a_finding(experiment,
 def test_junit_of_whole_results_has_no_failure(experiment, store, committed):
     suite = ElementTree.fromstring(junit(check([experiment], store), cases([experiment])).encode())[0]
     assert suite.get("failures") == "0"
-
-
-def test_verdicts_are_compared_with_those_of_loaded_experiments_alone(experiment, store, committed):
-    path = store.root / "verdicts.json"
-    known = json.loads(path.read_text())
-    path.write_text(json.dumps({**known, "gone": {"x": {"outcome": "reproduced", "digest": ""}}}, indent=2) + "\n")
-    assert names(check([experiment], store)) == {("out of date", "", "verdicts.json")}

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import report
 from wganbench.analysis.report import BEGIN, END, write_report
-from wganbench.spec import claim_digest
 from wganbench.store import Store
 
 
@@ -152,15 +150,6 @@ def test_overridden_runs_appear_apart_and_enter_no_claim(tmp_path, experiment, s
     assert "good at paper with variants.good.n_critic=9" in section
     assert after.verdicts == before.verdicts
     assert "## Other runs" not in before.markdown
-
-
-def test_verdicts_json_has_outcome_and_digest_of_each_claim(tmp_path, store):
-    experiment = made(tmp_path, CLAIMS)
-    fill(store, experiment)
-    write_report([experiment], store, store.root)
-    assert json.loads((store.root / "verdicts.json").read_text()) == {
-        "made": {claim.id: {"outcome": "reproduced", "digest": claim_digest(claim)} for claim in experiment.claims}
-    }
 
 
 def test_any_byte_of_any_record_shows_in_the_fingerprint(experiment, store):

@@ -33,16 +33,22 @@ if TYPE_CHECKING:
     ),
 )
 @click.option("--format", "form", type=click.Choice(["markdown", "csv", "json"]), help="Print in this format.")
+@click.option(
+    "--accept", is_flag=True, help="Drop or change settled verdicts and records of the last report, where it must."
+)
 def report(
     experiments: tuple[str, ...],
     results: Path | None,
     against: Path | None,
     form: Literal["markdown", "csv", "json"] | None,
+    accept: bool,
 ) -> None:
     """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
 
     Without EXP it is about every experiment that ships, with EXP about these alone: where the folder has records of
-    others too, only their figures are written. Runs of profile smoke enter no report.
+    others too, only their figures are written. Runs of profile smoke enter no report. Nothing is written where it would
+    drop or change a settled verdict, a record, a classifier or a deviation that the last report knew: a line says what,
+    and --accept does it all the same.
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
     from wganbench.analysis import table
@@ -56,8 +62,10 @@ def report(
     apart = others(specs, records) if experiments else []
     with progress("figures") as on_figure:
         made = reporting.write_report(
-            specs, Store(folder), folder, records, only_figures=bool(apart), on_figure=on_figure
+            specs, Store(folder), folder, records, only_figures=bool(apart), accept=accept, on_figure=on_figure
         )
+    for loss in made.losses:
+        click.echo(f"wganbench: accepted: {loss}", err=True)
     for spec in specs:
         for change in changes_since(spec, records.values()):
             again = f"'wganbench run {spec.path} --again'"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -200,8 +199,8 @@ def _train(
     outcomes = []
     for i, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
         kept = observer.pack(i) if observer else {}
-        files = {f"artefacts/{run.id}{ending}": content for ending, content in kept.items()}
-        artefacts = [Artefact(file=file, sha256=hashlib.sha256(content).hexdigest()) for file, content in files.items()]
+        artefacts = [Artefact.of(run.id, ending, content) for ending, content in kept.items()]
+        files = {artefact.file: content for artefact, content in zip(artefacts, kept.values(), strict=True)}
         record = _record(run, cohort, trace, made_by, artefacts, attempt.retries, wall_seconds)
         outcomes.append(Outcome(record, files))
     return outcomes

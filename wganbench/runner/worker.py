@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 
-from wganbench.atomic import write_atomically
 from wganbench.errors import WganbenchError
 from wganbench.plan import Cohort
 from wganbench.runner.checkpoint import Checkpoints, Identity
@@ -162,9 +161,7 @@ class _Attempt:
             record = outcome.record
             if record.id not in left or self.stop.reason == "overtaken":
                 continue
-            for file, content in outcome.artefacts.items():
-                write_atomically(self.store.path(record).parent / file, content, replace=True)
-            self.store.write(record, replace=self.job.wanted[record.id] is not None)
+            self.store.keep(record, outcome.artefacts, replace=self.job.wanted[record.id] is not None)
 
     @contextmanager
     def _last_resort(self) -> Iterator[None]:
