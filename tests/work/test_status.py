@@ -386,20 +386,34 @@ def test_a_time_out_and_an_error_are_told(store, spec):
 
 
 @pytest.mark.parametrize("exists", [False, True])
-def test_an_empty_folder_has_nothing_under_way(store, exists):
+def test_a_folder_with_nothing_in_it_is_one_line(store, exists):
     if exists:
         store.root.mkdir()
-    assert said(store) == f"nothing is under way in {store.root}; 0 records\n"
+    for options in ((), ("--json",)):
+        result = command(store, *options)
+        assert result.exit_code == 2
+        (line,) = result.output.splitlines()
+        assert line.startswith(f"wganbench: {store.root}: no {'records' if exists else 'such folder'}; ")
+    assert store.root.exists() is exists
+
+
+def test_of_an_idle_folder_the_lists_are_empty(store, spec):
+    made.record(store, spec, "good", 0)
     assert as_json(store) == {
         "results": str(store.root),
-        "records": 0,
+        "records": 1,
         "failed": 0,
         "sweeps": [],
         "cohorts": [],
         "stopped": [],
         "remarks": [],
     }
-    assert store.root.exists() is exists
+
+
+def test_before_the_first_record_what_is_under_way_is_said(store, spec):
+    job = made.planned(store, made.cohort(spec, "good", [0]))
+    hold(store, job)
+    assert as_json(store)["records"] == 0
 
 
 def test_where_all_is_done_the_number_of_records_is_told(store, spec):
