@@ -165,3 +165,16 @@ def test_records_are_read_as_the_spec_says_now_whatever_it_said_when_they_were_m
         if row.variant == "good"
     )
     assert row.summary.mean == pytest.approx(0.135)
+
+
+@pytest.mark.parametrize(
+    ("then", "post_hoc"),
+    [(LOW, False), (LOW.replace("distance", "m"), False), (LOW.replace("low", "high"), True), ("", True)],
+)
+def test_a_direction_that_came_after_the_runs_makes_their_claims_post_hoc(tmp_path, then, post_hoc):
+    claim = CLAIM.format(test="permutation", statistic="final")
+    old = spec(tmp_path, then, claim if "better" in then else "")
+    runs = [record(old, name, seed, {"radius": 1.0}) for name in ("good", "bad") for seed in range(5)]
+    now = spec(tmp_path, LOW, claim)
+    (verdict,) = judge(now, {run.id: run for run in runs})
+    assert verdict.post_hoc is post_hoc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -50,7 +50,8 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Record]:
     """The records with the numbers of custom measures read as the spec says now: which way is better, and the best.
 
-    A record keeps how they were read when it was made, which is no part of its run's id.
+    A record keeps how they were read when it was made, which is no part of its run's id. A claim about a measure that
+    is now read otherwise was not foreseen by the run, whatever its record says, so that it counts as post hoc.
     """
     settings = experiment.with_custom_measures
     for record in records:
@@ -60,9 +61,19 @@ def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Re
         if changed:
             best = {label: best_in(record.curves.get(label), use) for label, use in changed.items()}
             read = record.setting.model_copy(update={"measures": {**own, **changed}})
-            yield record.model_copy(update={"setting": read, "best": {**record.best, **best}})
+            turned = {label for label, use in changed.items() if _judged_by(use) != _judged_by(own[label])}
+            others = {claim.id for claim in experiment.claims if turned & {*claim.measured()}}
+            foreseen = {claim: digest for claim, digest in record.claims.items() if claim not in others}
+            yield record.model_copy(
+                update={"setting": read, "best": {**record.best, **best}, "claims": foreseen},
+            )
         else:
             yield record
+
+
+def _judged_by(use: MeasureUse) -> Scale:
+    """Its scale without the unit, which no verdict depends on."""
+    return replace(scale_of(use), unit="")
 
 
 def best_in(curve: Curve | None, use: MeasureUse) -> float | None:
