@@ -81,6 +81,18 @@ class IntervalOptions(Options):
         return self
 
 
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+def _a_name(folder: str) -> str:
+    if not re.match(FOLDER_NAME, folder):
+        raise ValueError(
+            f"must be the name of a folder in the data folder, of up to 64 letters, digits, dots, - and _, got "
+            f"{folder!r}; --data-dir or WGANBENCH_DATA names the folder above it"
+        )
+    return folder
+
+
 def _not_of_another(folder: str) -> str:
     """CIFAR-10 is ``cifar10`` as well; ``train`` is a part of a set."""
     taken = {re.sub("[^a-z0-9]", "", name) for name in (*NAMES["data set"], "train", "test", "decoded")}
@@ -89,7 +101,9 @@ def _not_of_another(folder: str) -> str:
     return folder
 
 
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), AfterValidator(_not_of_another)]
+FolderName = Annotated[
+    str, Field(json_schema_extra={"pattern": FOLDER_NAME}), AfterValidator(_a_name), AfterValidator(_not_of_another)
+]
 """Of a folder of images; it is the set's name, and part of a file's."""
 Split = Literal["train", "test"]
 Scaling = Literal["255", "256-dequantised", "unit"]

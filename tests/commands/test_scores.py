@@ -77,7 +77,7 @@ def test_a_classifier_of_a_folder_is_trained_listed_and_found_by_a_spec(here, pi
     assert trained.exit_code == 0, trained.output
     (path,) = classifiers(here / "data" / "classifiers")
     about = read_about(path)
-    assert (about.data, about.size, about.epochs, about.recipe) == ("stripes", 16, 6, "drawn/1")
+    assert (about.data, about.size, about.epochs, about.recipe) == ("stripes", 16, 6, "drawn/1, batches of 16")
     assert about.test_accuracy >= about.stated_accuracy == 0.6
     assert f'score = {{ name = "classifier", file = "{path.stem}" }}' in trained.output
     listed = play("classifier", "list")

@@ -63,8 +63,9 @@ def train(
         raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
     stated = chosen.accuracy if stated_accuracy is None else stated_accuracy
     images, test = (_images(data, split, size) for split in ("train", "test"))
+    used = chosen.scaled(len(images))
     say(
-        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or chosen.epochs} epochs by {chosen.name}; "
+        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or used.epochs} epochs by {used.name}; "
         f"stated is a test accuracy of {100 * stated:g} %"
     )
     before = torch.get_num_threads()

@@ -22,6 +22,9 @@ from wganbench.scores.network import SMALLEST, Network, folded_state
 from wganbench.streams import generator
 
 REAL_SPLITS = 10
+STEPS_AN_EPOCH = 32
+"""At least, as far as batches of ``LEAST_BATCH`` allow: a small set is trained on in smaller batches."""
+LEAST_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Recipe:
     Attributes:
         name: With its version, which is raised when the numbers change.
         width: Of the network.
-        batch_size: Images a step; what remains at the end of an epoch is left out.
-        peak_rate: Learning rate at the peak, a fifth of the way.
+        batch_size: Images a step, of a set that has ``STEPS_AN_EPOCH`` such batches; what remains at the end of an
+            epoch is left out.
+        peak_rate: Learning rate at the peak, a fifth of the way, for that batch size.
         weight_decay: Of all parameters.
         epochs: Passes over the training images, unless others are asked for.
         accuracy: That a classifier must reach, unless another is stated; share of the test images.
@@ -52,6 +56,17 @@ class Recipe:
     accuracy: float
     shift: int
     flip: bool
+
+    def scaled(self, n: int) -> Recipe:
+        """The recipe for ``n`` training images: itself for many, with smaller batches and a lower rate for few.
+
+        The rate is in proportion to the batch (Goyal et al. 2017, the linear scaling rule).
+        """
+        batch_size = min(self.batch_size, max(LEAST_BATCH, n // STEPS_AN_EPOCH))
+        if batch_size == self.batch_size:
+            return self
+        name, rate = f"{self.name}, batches of {batch_size}", self.peak_rate * batch_size / self.batch_size
+        return replace(self, name=name, batch_size=batch_size, peak_rate=rate)
 
 
 RECIPES = {
@@ -90,7 +105,7 @@ def train_classifier(
     """
     if recipe not in RECIPES:
         raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
-    chosen = RECIPES[recipe]
+    chosen = RECIPES[recipe].scaled(len(train))
     if not 0 < stated_accuracy <= 1:
         raise DataError(f"classifier, stated_accuracy: must be above 0 and at most 1, got {stated_accuracy}")
     _check(train, test, chosen.batch_size)
