@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from tests.claims import read_by as variants_of
+from wganbench.analysis.profiles import shown
+from wganbench.lipschitz import clip
+from wganbench.measures.layers import edge_share
 from wganbench.plan import cohorts, expand
+from wganbench.runner.cohort import make_trainer
 from wganbench.spec import Claim, Experiment, Setting, available, load
 
 NAMES = list(available())
@@ -62,6 +67,10 @@ def test_every_profile_can_be_planned(experiment):
         assert sum(len(cohort.runs) for cohort in cohorts(runs, experiment.stack)) == len(runs)
 
 
+def test_smoke_enters_no_report(experiment):
+    assert "smoke" not in shown(experiment)
+
+
 def test_shorter_profiles_take_fewer_steps(experiment):
     for variant in experiment.variants:
         known = [profile for profile in experiment.profiles if profile not in OTHERS.get(experiment.name, ())]
@@ -72,8 +81,8 @@ def test_shorter_profiles_take_fewer_steps(experiment):
 
 
 def test_every_claim_reads_what_its_variants_measure(experiment):
-    assert experiment.claims
-    for claim in experiment.claims:
+    assert experiment.live_claims
+    for claim in experiment.live_claims:
         for setting in read_by(experiment, claim):
             assert set(claim.measured()) <= setting.measures.keys()
         n_units = len(read_by(experiment, claim)) // len(claim.methods()) if claim.methods() else experiment.seeds
@@ -81,12 +90,12 @@ def test_every_claim_reads_what_its_variants_measure(experiment):
 
 
 def test_claims_differ_from_each_other(experiment):
-    said = [claim.says for claim in experiment.claims]
+    said = [claim.says for claim in experiment.live_claims]
     assert len(said) == len(set(said))
 
 
 def test_every_variant_stands_for_something(experiment):
-    judged = {variant for claim in experiment.claims for variant in variants_of(experiment, claim)}
+    judged = {variant for claim in experiment.live_claims for variant in variants_of(experiment, claim)}
     beside = {row.variant for row in experiment.published}
     drawn = {name for figure in experiment.figures for group in figure.groups.values() for name in group}
     drawn |= {name for figure in experiment.figures for name in figure.variants}
@@ -104,7 +113,7 @@ def test_every_published_number_has_a_source_and_its_spread_a_unit(experiment):
 
 def test_a_claim_of_coverage_names_the_share_too(experiment):
     """A diffuse cloud covers all modes: modes and share stand together."""
-    for claim in experiment.claims:
+    for claim in experiment.live_claims:
         if "modes_covered" in claim.measured():
             assert "share_within" in claim.measured()
 
@@ -128,7 +137,7 @@ def test_figures_draw_from_profiles_that_are_run(experiment):
 def test_critics_that_are_trained_to_optimality_are_judged_only_once_they_converged(experiment):
     """Where the generator is fixed, the critic's gap settles; in a game it need not."""
     exact = {"transport_error", "discrete_js", "discrete_tv", "missing_mass"}
-    for claim in experiment.claims:
+    for claim in experiment.live_claims:
         settings = read_by(experiment, claim)
         fixed = all(setting.fixed_generator for setting in settings)
         compares_with_a_discriminator = any(setting.objective.name == "non_saturating" for setting in settings)
@@ -192,3 +201,98 @@ def test_figure_3_has_the_official_networks(variant):
     costs = load("fig3").setting(variant, "paper").costs() or {}
     critic = 4_114_689 + (0 if "gp" in variant else 2 * (256 + 512))  # batch normalisation, but under the penalty
     assert [cost.parameters for cost in costs.values()] == [5_179_907, critic]
+
+
+@pytest.mark.parametrize(("variant", "inside"), [("clip-0.01-inside", True), ("clip-0.01", False)])
+def test_weights_of_the_swiss_roll_start_inside_the_clip_value_where_the_variant_says_so(variant, inside):
+    """The first clipping changes none of them, and leaves 96 % of the others at the edge."""
+    setting = load("swissroll").setting(variant, "reduced")
+    critic = make_trainer(setting, [0], torch.device("cpu")).critic.module_of_seed(0)
+    before = edge_share(critic)
+    matrices = [weights for weights in critic.parameters() if weights.ndim == 2]
+    drawn = [weights.detach().clone() for weights in matrices]
+    with torch.no_grad():
+        clip(matrices, clip_value=0.01)
+    assert all(torch.equal(*pair) for pair in zip(matrices, drawn, strict=True)) == inside
+    if inside:
+        assert before == edge_share(critic) == pytest.approx(0.05, abs=0.002)
+    else:
+        assert edge_share(critic) > 0.95
+
+
+def test_the_ring_stands_beside_every_published_number_of_it():
+    """VEEGAN's and PacGAN's tables: modes, share within 3 std, and reverse KL where there is one."""
+    found = {
+        (row.source.split("(")[1].split(")")[0], row.row, row.measure): (row.value, row.spread)
+        for row in load("gaussians8").published
+        if row.variant is None
+    }
+    veegan = {"GAN": (1, 99.3), "ALI": (2.8, 0.13), "Unrolled GAN, 5 steps": (7.6, 35.6), "VEEGAN": (8, 52.9)}
+    pacgan = {
+        "GAN": ((6.3, 0.5), (98.2, 0.2), (0.45, 0.09)),
+        "ALI": ((6.6, 0.3), (97.6, 0.4), (0.36, 0.04)),
+        "PacGAN2": ((7.9, 0.1), (95.6, 2.0), (0.07, 0.03)),
+        "PacGAN3": ((7.8, 0.1), (97.7, 0.3), (0.1, 0.02)),
+        "PacGAN4": ((7.8, 0.1), (95.9, 1.4), (0.07, 0.02)),
+    }
+    expected = {}
+    for name, (modes, percent) in veegan.items():
+        expected["VEEGAN", name, "modes_covered"] = (modes, None)
+        expected["VEEGAN", name, "share_within"] = (pytest.approx(percent / 100), None)
+    for name, (modes, percent, divergence) in pacgan.items():
+        expected["PacGAN", name, "modes_covered"] = modes
+        expected["PacGAN", name, "share_within"] = tuple(pytest.approx(each / 100) for each in percent)
+        expected["PacGAN", name, "reverse_kl"] = divergence
+    assert found == expected
+
+
+def test_the_claims_of_table_2_follow_from_its_published_counts():
+    """The share above each threshold, the area between the curves, and the successes of one method alone."""
+    table2 = load("table2")
+    assert table2.success_table is not None
+    thresholds, rows = table2.success_table.thresholds, table2.success_table.published
+    claims = {claim.id: claim for claim in table2.live_claims}
+    gan, penalty = ([(row[place] + row[2]) / 200 for row in rows] for place in (0, 1))
+    for name, shares in (("gan", gan), ("wgan-gp", penalty)):
+        curve = claims[f"{name}-succeeds-within-15-points"]
+        assert (curve.thresholds, curve.published, curve.published_n) == (thresholds, pytest.approx(shares), 200)
+    area = 0.5 * sum(high - low for low, high in zip(gan, penalty, strict=True))
+    assert area == pytest.approx(3.57)
+    assert claims["wgan-gp-scores-higher-by-3"].margin < area
+    for threshold in (3, 5, 7):
+        claim = claims[f"wgan-gp-trains-what-gan-cannot-above-{threshold}"]
+        only_gan, only_penalty, _, _ = rows[thresholds.index(claim.threshold)]
+        assert claim.says.endswith(f"(the source: {only_penalty} against {only_gan})")
+
+
+def test_optimisers_are_those_of_the_sources():
+    """TensorFlow's RMSProp where the source is the official code of WGAN-GP; LSGAN's learning rate is twice clip's."""
+    for name, variant, lr in (
+        ("fig3", "wgan-clip", 5e-5),
+        ("fig3", "wgan-gp-rmsprop", 5e-5),
+        ("table3", "wgan-clip", 5e-5),
+        ("table3", "wgan-rescale", 5e-5),
+        ("table3", "lsgan", 1e-4),
+    ):
+        setting = load(name).setting(variant, "paper")
+        for optimizer in (setting.generator_optimizer, setting.critic_optimizer):
+            assert optimizer is not None
+            assert (optimizer.name, optimizer.options["lr"]) == ("rmsprop_tf", lr)
+
+
+def test_the_generators_batch_on_imagenet_is_that_of_the_authors_script():
+    for name, variant in (("table2", "a000-gan"), ("table2", "a199-wgan-gp"), ("table2", "dcgan"), ("elu", "softplus")):
+        setting = load(name).setting(variant, "paper")
+        assert (setting.data.name, setting.batch_size, setting.generator_batch_size) == ("imagenet32", 64, 128)
+        assert load(name).setting("dcgan" if name == "table2" else variant, "smoke").generator_batch_size is None
+
+
+def test_table_3_stands_beside_all_that_is_known_of_the_official_re_run():
+    rows = [row for row in load("table3").published if row.source.startswith("improved_wgan_training, issue 33")]
+    assert {row.variant for row in rows} == {"wgan-gp-conditional"}
+    assert sorted((row.measure, row.value) for row in rows) == [
+        ("class_accuracy", 0.999),
+        ("class_accuracy_fake", 0.917),
+        ("inception_score", 8.15),
+        ("inception_score", 8.31),
+    ]

@@ -81,6 +81,8 @@ CAPTURED = {
     "gan": ("gaussians8", "gan", []),
     "wgan-clip": ("gaussians8", "wgan-clip", []),
     "wgan-clip, falling": ("gaussians8", "wgan-clip", FALLING),  # RMSprop
+    "swissroll, clipped": ("swissroll", "clip-0.01", []),  # RMSprop of TensorFlow
+    "swissroll, clipped, falling": ("swissroll", "clip-0.01", FALLING),
     "wgan-gp": ("swissroll", "wgan-gp", []),
     "wgan-gp, falling": ("swissroll", "wgan-gp", FALLING),  # Adam
     "dcgan": ("table2", "dcgan-wgan-gp", []),

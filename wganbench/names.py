@@ -126,7 +126,7 @@ class ImageFolderOptions(FlippableOptions):
     scaling: Scaling = "255"
 
 
-Initialisation = Literal["normal", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
+Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 
 
 class MlpOptions(Options):
@@ -223,6 +223,12 @@ class RmspropOptions(Options):
     eps: PositiveFloat = 1e-8
 
 
+class RmspropTfOptions(Options):
+    lr: PositiveFloat
+    decay: Smoothing = 0.9
+    eps: PositiveFloat = 1e-10
+
+
 class WithinOptions(Options):
     within: PositiveFloat = 3.0
 
@@ -298,6 +304,11 @@ class OfToOptions(Options):
     to: str
 
 
+class RankOptions(OfToOptions):
+    skip: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    window: Annotated[int, Field(ge=1, le=100_001)] = 101
+
+
 class OfBatchOptions(Options):
     of: Literal["real", "fake"] = "real"
 
@@ -305,6 +316,12 @@ class OfBatchOptions(Options):
 class LateOptions(Options):
     of: str
     share: Fraction = 0.2
+
+
+class SecondsToOptions(Options):
+    of: str
+    level: float
+    by: str = "training_seconds"
 
 
 class ClassifierOptions(Options):
@@ -343,6 +360,7 @@ class Scale:
     Attributes:
         higher_is_better: None for a number that is neither.
         worst: What a diverged run is taken to have scored; infinite where the measure has no bound.
+        worst_is_log_modes: Whether the worst is log(number of modes) where the spec states how many the data have.
         bounded: Counts and shares, whose intervals no normal theory gives.
         unit: For the axis of a plot.
     """
@@ -351,6 +369,7 @@ class Scale:
     worst: float
     bounded: bool
     unit: str
+    worst_is_log_modes: bool = False
 
 
 @dataclass(frozen=True)
@@ -359,24 +378,28 @@ class Entry:
 
     Attributes:
         scale: Of a measure.
+        is_penalty: Whether a constraint is a term of the critic loss that reads gradients, which a step pays for.
         hidden_layers: The fewest that a critic must have for a measure to read it.
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
         scored: Whether a measure reads what the setting's score network says of the images.
         classified: Whether a measure reads what the critic's auxiliary classifier says of them.
         reads: Options of a measure that are labels of measures, which must stand before it.
         alike: Whether what it reads must have its own unit.
+        timed: Whether a measure reads the clock, which is one for all seeds that train together.
     """
 
     path: str
     options: type[Options] = Options
     protocol: int = 1
     scale: Scale | None = field(default=None, compare=False)
+    is_penalty: bool = field(default=False, compare=False)
     hidden_layers: int = field(default=0, compare=False)
     closed_form: bool = field(default=False, compare=False)
     scored: bool = field(default=False, compare=False)
     classified: bool = field(default=False, compare=False)
     reads: tuple[str, ...] = field(default=(), compare=False)
     alike: bool = field(default=False, compare=False)
+    timed: bool = field(default=False, compare=False)
 
 
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
@@ -403,8 +426,8 @@ _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
 _SCORES = "wganbench.scores.measures"
 
-STRANGER = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
-"""How a measure named by a dotted path is read: no direction, no worst value, no normal theory."""
+CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
+"""How a custom measure is read where its spec says no more: no direction, no worst value, no normal theory."""
 
 NAMES: dict[str, dict[str, Entry]] = {
     "data set": {
@@ -421,7 +444,7 @@ NAMES: dict[str, dict[str, Entry]] = {
         "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions),
         "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions),
         "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions),
-        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions),
+        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2),
     },
     "fixed generator": {
         "noised": Entry("wganbench.data.fixed:Noised", NoisedOptions),
@@ -444,13 +467,16 @@ NAMES: dict[str, dict[str, Entry]] = {
     "constraint": {
         "clip": Entry("wganbench.lipschitz:clip", ClipOptions),
         "rescale": Entry("wganbench.lipschitz:rescale", ClipOptions),
-        "gradient_penalty": Entry("wganbench.lipschitz:gradient_penalty", PenaltyOptions),
-        "one_sided_penalty": Entry("wganbench.lipschitz:one_sided_penalty", PenaltyOptions),
-        "one_sided_linear_penalty": Entry("wganbench.lipschitz:one_sided_linear_penalty", PenaltyOptions),
+        "gradient_penalty": Entry("wganbench.lipschitz:gradient_penalty", PenaltyOptions, is_penalty=True),
+        "one_sided_penalty": Entry("wganbench.lipschitz:one_sided_penalty", PenaltyOptions, is_penalty=True),
+        "one_sided_linear_penalty": Entry(
+            "wganbench.lipschitz:one_sided_linear_penalty", PenaltyOptions, is_penalty=True
+        ),
     },
     "optimizer": {
         "adam": Entry("torch.optim:Adam", AdamOptions),
         "rmsprop": Entry("torch.optim:RMSprop", RmspropOptions),
+        "rmsprop_tf": Entry("wganbench.train.rmsprop_tf:RmspropTf", RmspropTfOptions),
     },
     "score": {
         "classifier": Entry("wganbench.scores.classifier:classifier", ClassifierOptions),
@@ -465,7 +491,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "modes_covered": Entry("wganbench.measures.modes:modes_covered", WithinOptions, scale=_count("modes")),
         "share_within": Entry("wganbench.measures.modes:share_within", WithinOptions, scale=_SHARE),
         "reverse_kl": Entry(
-            "wganbench.measures.modes:reverse_kl", scale=Scale(False, worst=float("inf"), bounded=True, unit="nats")
+            "wganbench.measures.modes:reverse_kl",
+            scale=Scale(False, worst=float("inf"), bounded=True, unit="nats", worst_is_log_modes=True),
         ),
         "sectors_occupied": Entry(
             "wganbench.measures.sectors:sectors_occupied", SectorOptions, scale=_count("sectors")
@@ -527,7 +554,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
         "rank_correlation": Entry(
             f"{_OVER_STEPS}:rank_correlation",
-            OfToOptions,
+            RankOptions,
+            protocol=2,
             scale=Scale(True, -1.0, True, "correlation"),
             reads=("of", "to"),
         ),
@@ -539,8 +567,22 @@ NAMES: dict[str, dict[str, Entry]] = {
             reads=("of",),
             alike=True,
         ),
+        "detrended_spread": Entry(
+            f"{_OVER_STEPS}:detrended_spread",
+            LateOptions,
+            scale=Scale(False, float("inf"), False, "score"),
+            reads=("of",),
+            alike=True,
+        ),
         "training_seconds": Entry(
-            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s")
+            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s"), timed=True
+        ),
+        "seconds_to": Entry(
+            f"{_OVER_STEPS}:seconds_to",
+            SecondsToOptions,
+            scale=Scale(False, float("inf"), False, "s"),
+            reads=("of", "by"),
+            timed=True,
         ),
         "inception_score": Entry(f"{_SCORES}:inception_score", SplitScoreOptions, scale=_SCORE, scored=True),
         "inception_score_spread": Entry(
@@ -563,6 +605,8 @@ def is_dotted(name: str) -> bool:
 def find(kind: str, name: str) -> Entry:
     """The entry of a built-in ``name``, or one made for a dotted name (whose options nobody here knows).
 
+    A custom constraint counts as a penalty, since what it does is not known and a penalty costs more.
+
     Raises:
         ValueError: If it is neither, with the nearest name.
     """
@@ -570,7 +614,7 @@ def find(kind: str, name: str) -> Entry:
     if name in table:
         return table[name]
     if is_dotted(name):
-        return Entry(name, scale=STRANGER if kind == "measure" else None)
+        return Entry(name, scale=CUSTOM if kind == "measure" else None, is_penalty=kind == "constraint")
     module, dot, attribute = name.rpartition(".")
     if dot and is_dotted(f"{module}:{attribute}"):
         raise ValueError(f"unknown {kind} {name!r}; did you mean {f'{module}:{attribute}'!r}?")

@@ -11,9 +11,9 @@ import torch
 from click.testing import CliRunner
 
 from wganbench.cli import cli
+from wganbench.custom_code import import_folders
 from wganbench.plan import cohorts, expand
 from wganbench.runner.cohort import train_cohort
-from wganbench.runner.resolve import import_folders
 from wganbench.spec import load
 from wganbench.store import Store
 

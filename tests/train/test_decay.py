@@ -9,6 +9,7 @@ from wganbench.plan import Cohort, expand
 from wganbench.runner.cohort import make_trainer, train_cohort
 from wganbench.spec import load
 from wganbench.train.decay import begin, set_rates
+from wganbench.train.rmsprop_tf import RmspropTf
 
 STEPS = 5
 OPTIMIZERS = {
@@ -16,6 +17,7 @@ OPTIMIZERS = {
     "plain Adam": lambda w: torch.optim.Adam(w, lr=0.1, betas=(0.5, 0.9)),
     "foreach Adam": lambda w: torch.optim.Adam(w, lr=0.1, betas=(0.5, 0.9), foreach=True),
     "RMSprop": lambda w: torch.optim.RMSprop(w, lr=0.1, foreach=True),
+    "RMSprop of TensorFlow": lambda w: RmspropTf(w, lr=0.1),
     "SGD": lambda w: torch.optim.SGD(w, lr=0.1, momentum=0.5),
 }
 
@@ -42,7 +44,9 @@ def test_each_step_is_that_of_torchs_own_linear_schedule(make):
         torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize(("name", "in_a_tensor"), list(zip(OPTIMIZERS, (True, True, False, True, False), strict=True)))
+@pytest.mark.parametrize(
+    ("name", "in_a_tensor"), list(zip(OPTIMIZERS, (True, True, False, True, True, False), strict=True))
+)
 def test_a_rate_that_a_graph_may_read_stays_in_its_tensor(name, in_a_tensor):
     optimizer = OPTIMIZERS[name](weights())
     begin(optimizer)

@@ -16,6 +16,7 @@ from wganbench.networks.mlp import Mlp
 from wganbench.train.critic import CriticTrainer
 from wganbench.train.decay import begin
 from wganbench.train.method import Method, Unroll
+from wganbench.train.rmsprop_tf import RmspropTf
 from wganbench.train.stack import Stack, build
 from wganbench.train.state import copy_plain
 from wganbench.train.step import Trainer
@@ -24,6 +25,7 @@ BEFORE, AFTER = 3, 4
 ADAM = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.9), fused=True)
 PLAIN_ADAM = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.9))
 RMSPROP = partial(torch.optim.RMSprop, lr=1e-2, alpha=0.9, foreach=True)
+RMSPROP_TF = partial(RmspropTf, lr=1e-2)
 
 
 class Counting(nn.Module):
@@ -63,6 +65,7 @@ CASES = {  # how it is trained, what it is built with, which streams it draws fr
     "gan": (Method(GAN), {}, DRAWN),
     "gan, plain Adam": (Method(GAN), {"optimizer": PLAIN_ADAM}, DRAWN),
     "gan, RMSprop": (Method(GAN), {"optimizer": RMSPROP}, DRAWN),
+    "gan, RMSprop of TensorFlow": (Method(GAN), {"optimizer": RMSPROP_TF}, DRAWN),
     "gan, rates that fall": (Method(GAN, decay_steps=9), {"optimizer": falling}, DRAWN),
     "gan on the roll": (Method(GAN), {"data": swiss_roll}, DRAWN),
     "a buffer": (Method(GAN), {"critic": Counting}, DRAWN),

@@ -12,6 +12,7 @@ from wganbench.data.toy import gaussian_ring
 from wganbench.networks.mlp import Mlp
 from wganbench.streams import Streams
 from wganbench.train.method import Method, Unroll
+from wganbench.train.rmsprop_tf import RmspropTf
 from wganbench.train.stack import Stack, build
 from wganbench.train.step import Trainer
 
@@ -121,6 +122,7 @@ ADAM = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999))
 # rounding error to a whole step.
 CALM_ADAM = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999), eps=1e-2)
 RMSPROP = partial(torch.optim.RMSprop, lr=1e-3, alpha=0.5)
+RMSPROP_TF = partial(RmspropTf, lr=1e-3)
 
 CASES = {
     "gan": (Method(objectives.NonSaturating()), ADAM, {"kind": "gan", "n_critic": 1}),
@@ -134,6 +136,13 @@ CASES = {
             objectives.Wasserstein(), projection=partial(lipschitz.clip, clip_value=0.3), project="before", n_critic=2
         ),
         RMSPROP,
+        {"kind": "wasserstein", "n_critic": 2, "clip": 0.3},
+    ),
+    "clip, RMSprop of TensorFlow": (
+        Method(
+            objectives.Wasserstein(), projection=partial(lipschitz.clip, clip_value=0.3), project="before", n_critic=2
+        ),
+        RMSPROP_TF,
         {"kind": "wasserstein", "n_critic": 2, "clip": 0.3},
     ),
     "penalty": (

@@ -3,6 +3,8 @@
 A claim is *reproduced* or *contradicted* when its p-value in that direction, adjusted by Holm over all claims of the
 spec (those not run or not decidable count as p = 1), is at most 2.5 %; else it is *inconclusive*, or *not run*. The
 chance of any false verdict in a spec is so held at 5 %, within what ``stats`` says its tests are exact for.
+
+A superseded claim is adjusted over the claims of the last version of the spec that had it, so it keeps its verdict.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from wganbench.analysis import scored, stats
-from wganbench.analysis.frame import value_or_worst
+from wganbench.analysis.frame import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
@@ -29,11 +31,13 @@ from wganbench.spec import (
     Equivalence,
     Experiment,
     Level,
+    McNemar,
     OverArchitectures,
     Setting,
     Success,
     SuccessCurve,
     claim_digest,
+    is_timed,
     scale_of,
 )
 
@@ -48,8 +52,10 @@ PAIRED = ("paired", "paired_equivalence")
 class Unit:
     """One run as the statistics see it; of a claim over architectures, one architecture with all its seeds.
 
+    Of a claim on seconds it is a stack, whose seeds share one clock: its mean, or whether all of its runs succeed.
+
     Attributes:
-        run_id: Of an architecture's first run.
+        run_id: Of an architecture's or a stack's first run.
         seed: Of an architecture, its place in the drawn list.
         status: Of an architecture, ``failed`` or ``diverged`` if any of its runs is.
         value: What the claim reads of the run: the measure, its declared worst where the run diverged or the measure is
@@ -100,22 +106,38 @@ class Verdict:
 
 
 def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict]:
-    """A verdict for each claim, in the spec's order.
+    """A verdict for each claim, superseded ones too, in the spec's order.
 
     Args:
         records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
     """
-    families: dict[str, list[Record]] = {}
-    for record in sorted(records.values(), key=lambda record: record.seed):
-        families.setdefault(record.family, []).append(record)
+    families = _by_family(experiment, records)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
-    adjusted_for = stats.holm([verdict.p_for for verdict in weighed])
-    adjusted_against = stats.holm([verdict.p_against for verdict in weighed])
-    return [_conclude(*each) for each in zip(weighed, adjusted_for, adjusted_against, strict=True)]
+    judged: dict[str, Verdict] = {}
+    for version in {_judged_in(experiment, claim) for claim in experiment.claims}:
+        together = [verdict for verdict in weighed if verdict.claim.lived_in(version)]
+        adjusted_for = stats.holm([verdict.p_for for verdict in together])
+        adjusted_against = stats.holm([verdict.p_against for verdict in together])
+        for verdict, *adjusted in zip(together, adjusted_for, adjusted_against, strict=True):
+            if _judged_in(experiment, verdict.claim) == version:
+                judged[verdict.claim.id] = _conclude(verdict, *adjusted)
+    return [judged[claim.id] for claim in experiment.claims]
+
+
+def _judged_in(experiment: Experiment, claim: Claim) -> int:
+    """The version of the spec whose claims a claim is adjusted over: the last one that has it."""
+    return claim.superseded.version - 1 if claim.superseded else experiment.version
+
+
+def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
+    """What is missing, by the id of each claim that ``judge`` says was not run."""
+    families = _by_family(experiment, records)
+    missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
+    return {claim: text for claim, text in missing.items() if text}
 
 
 def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
-    """Whether each claim can be reproduced with so many seeds, and how many would do, at the best that can come.
+    """Whether each claim that counts can be reproduced with so many seeds, and how many would do, at best.
 
     Args:
         n_seeds: Seeds of each variant (0 for one that is not named), or of all.
@@ -125,19 +147,21 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
         fewest seeds with which it does, the same number for all variants; None where no number of seeds would do.
     """
 
+    claims = experiment.live_claims
+
     def best_case(sizes: Mapping[str, int] | int) -> list[float]:
-        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in experiment.claims])
+        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
 
     with_seeds = functools.cache(best_case)  # the searches of all claims look at many of the same numbers
 
     def enough(position: int) -> int | None:
-        sizes = range(1 if experiment.claims[position].methods() else MIN_UNITS, 2**31)
+        sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
         if with_seeds(sizes[-1])[position] > ALPHA:
             return None
         return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
 
     reached = [p <= ALPHA for p in best_case(n_seeds)]
-    return [(claim, reached[position], enough(position)) for position, claim in enumerate(experiment.claims)]
+    return [(claim, reached[position], enough(position)) for position, claim in enumerate(claims)]
 
 
 def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
@@ -152,7 +176,7 @@ def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int]
         return 1.0
     if isinstance(claim, SuccessCurve):
         nearest = [round(share * sizes[0]) for share in claim.published]
-        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within)[0]
+        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within, claim.published_n)[0]
     return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
 
 
@@ -174,12 +198,12 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 
 def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
     """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
-    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    read = _read(experiment, claim, families)
     settings, used, units = read.settings, read.used, read.units
     every = [record for found in used.values() for record in found]
     outcome: Outcome = "inconclusive"
     if read.missing:
-        outcome, why = "not run", f"{read.missing} under profile {claim.profile}"
+        outcome, why = "not run", read.missing
     else:
         why = next(_obstacles(claim, units, used), "")
     told = _ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
@@ -189,7 +213,7 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
         outcome=outcome,
         why=why,
         estimate=told.estimate,
-        estimate_of=_estimate_of(claim, settings),
+        estimate_of=_estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
         interval=told.interval,
         p_for=p_for,
         p_against=p_against,
@@ -205,8 +229,8 @@ class _Read:
     """What a claim reads, by variant, or by method where it is about architectures, in its own order.
 
     Attributes:
-        settings: Of a method, that of its first architecture.
-        missing: What has no run, in words; empty where nothing is missing.
+        settings: Of a method, that of its first architecture; none where a superseded claim's records are not there.
+        missing: What has no run under which profile, in words; empty where nothing is missing.
     """
 
     settings: Mapping[str, Setting]
@@ -215,13 +239,28 @@ class _Read:
     missing: str
 
 
+def _by_family(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """Each family's records, by seed, with custom measures read as the spec says now."""
+    families: dict[str, list[Record]] = {}
+    for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
+        families.setdefault(record.family, []).append(record)
+    return families
+
+
+def _read(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    if not read.missing:
+        return read
+    return dataclasses.replace(read, missing=f"{read.missing} under profile {claim.profile}")
+
+
 def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
-    settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
-    used = {variant: list(families.get(experiment.family(variant, claim.profile), ())) for variant in settings}
+    used = {variant: _recorded(experiment, claim, variant, families) for variant in claim.variants()}
+    settings = _settings(experiment, claim, used)
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
-    units = {variant: tuple(_unit(claim, record) for record in found) for variant, found in used.items()}
+    units = {variant: tuple(_stacked(claim, found)) for variant, found in used.items()}
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
@@ -232,14 +271,11 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
     used: dict[str, list[Record]] = {method: [] for method in methods}
     units: dict[str, list[Unit]] = {method: [] for method in methods}
     for name, variants in experiment.architectures_of(claim.profile, methods).items():
-        settings = settings or {
-            method: experiment.setting(variant, claim.profile)
-            for method, variant in zip(methods, variants, strict=True)
-        }
-        found = {
-            method: list(families.get(experiment.family(variant, claim.profile), ()))
-            for method, variant in zip(methods, variants, strict=True)
-        }
+        of_variants = {variant: _recorded(experiment, claim, variant, families) for variant in variants}
+        of_each = _settings(experiment, claim, of_variants)
+        if not settings and len(of_each) == len(methods):
+            settings = {method: of_each[variant] for method, variant in zip(methods, variants, strict=True)}
+        found = {method: of_variants[variant] for method, variant in zip(methods, variants, strict=True)}
         for method, records in _with_common_seeds(found).items():
             if records:
                 used[method] += records
@@ -248,9 +284,40 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
     return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
 
 
+def _recorded(
+    experiment: Experiment, claim: Claim, variant: str, families: Mapping[str, Sequence[Record]]
+) -> list[Record]:
+    """The records that a variant stands for: those of its setting, or the ones that a superseded claim keeps."""
+    kept = claim.judged_on().get(variant)
+    return list(families.get(kept or experiment.family(variant, claim.profile), ()))
+
+
+def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> dict[str, Setting]:
+    """Of each variant, its setting in the spec, or that of the records that a superseded claim keeps, if there are."""
+    own = {variant: experiment.setting(variant, claim.profile) for variant in used.keys() - claim.judged_on().keys()}
+    return own | {variant: found[0].setting for variant, found in used.items() if variant not in own and found}
+
+
 def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[Record]]:
     common = set.intersection(*({record.seed for record in found} for found in used.values()))
     return {side: [record for record in found if record.seed in common] for side, found in used.items()}
+
+
+def _stacked(claim: Claim, records: Sequence[Record]) -> Iterator[Unit]:
+    """A unit a run; where the claim reads the clock, a unit for all runs that trained together."""
+    together: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        alone = not _reads_the_clock(claim, record)
+        together.setdefault((record.id,) if alone else tuple(sorted(record.cohort)), []).append(record)
+    for stack in together.values():
+        units = [_unit(claim, record) for record in stack]
+        unit = _averaged(units[0].seed, units)
+        yield dataclasses.replace(unit, value=math.floor(unit.value)) if isinstance(claim, Success) else unit
+
+
+def _reads_the_clock(claim: Claim, record: Record) -> bool:
+    uses = record.setting.measures
+    return any(label in uses and is_timed(uses[label]) for label in claim.measured())
 
 
 def _averaged(place: int, units: Sequence[Unit]) -> Unit:
@@ -295,6 +362,9 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
     yield from _about_published_scores(claim, records)
+    timed = [record.provenance for record in records if _reads_the_clock(claim, record)]
+    if len({(one.device, one.threads) for one in timed}) > 1:
+        yield "the runs were timed on different devices"
     if len({record.setting.precision for record in records}) > 1:
         yield "the runs were trained in different precisions"
     data = {(record.setting.data.name, record.data_checksum) for record in records}
@@ -311,13 +381,18 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
 
 
 def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
-    """Why a published score is none to compare with: the runs were scored by another network than it was."""
-    if not isinstance(claim, Equality | SuccessCurve):
+    """Why a published score is none to compare with: the runs were scored by another network than it was.
+
+    A level or a threshold is one on the published scale where the setting asks for the Inception network.
+    """
+    if not isinstance(claim, Equality | SuccessCurve | Level | McNemar):
         return
     for record in records:
-        use = record.setting.measures.get(claim.measure)
+        use, score = record.setting.measures.get(claim.measure), record.setting.score
+        published = isinstance(claim, Equality | SuccessCurve) or (score is not None and score.name == scored.INCEPTION)
         if (
             use
+            and published
             and scored.is_scored(use, record.setting)
             and not scored.may_stand_beside_published(record.score_protocol)
         ):
@@ -378,20 +453,28 @@ def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Seq
             centre = float(np.median(first)) if claim.test == "sign" else mean
             return _Told(centre, interval(first), exceeds(sign * first, sign * bound))
         case Success():
-            n_met = int(first.sum())
-            return _Told(
-                mean, stats.wilson_interval(n_met, len(first)), stats.binomial_p(n_met, len(first), claim.rate)
-            )
+            n_met, n = int(first.sum()), len(first)
+            return _Told(mean, stats.wilson_interval(n_met, n), stats.binomial_p(n_met, n, claim.rate))
         case Equality():
             return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
         case OverArchitectures():
             better, worse = groups
+            if claim.test == "architectures_sign":
+                n, tails = int((better - worse > claim.margin).sum()), stats.sign_p(better - worse, claim.margin)
+                return _Told(n / len(better), stats.wilson_interval(n, len(better)), tails)
             tails = stats.paired_p(better, worse, claim.margin)
             return _Told(stats.distance_of_means(better, worse), stats.paired_interval(better, worse), tails)
+        case McNemar():
+            better, worse = groups
+            only_better, only_worse = stats.discordant(better, worse, claim.threshold)
+            if not (n_alone := only_better + only_worse):
+                return _Told()
+            tails = stats.mcnemar_p(better, worse, claim.threshold)
+            return _Told(only_better / n_alone, stats.wilson_interval(only_better, n_alone), tails)
         case SuccessCurve():
             n_above = [int((first > threshold).sum()) for threshold in claim.thresholds]
             distances = [count / len(first) - share for count, share in zip(n_above, claim.published, strict=True)]
-            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within)
+            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within, claim.published_n)
             return _Told(max(distances, key=abs), None, tails)
         case Equivalence():
             _, second = groups
@@ -415,6 +498,10 @@ def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
         return f"share of {claim.variant} runs that succeed"
     if isinstance(claim, SuccessCurve):
         return f"largest distance of the success rate of {claim.method} from the published one"
+    if isinstance(claim, McNemar):
+        return f"of the architectures above {claim.threshold:g} with one method alone, share with {claim.better}"
+    if claim.test == "architectures_sign":
+        return f"share of architectures that score higher with {claim.better}"
     centre = "median" if claim.test == "sign" else "mean"
     mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
     if isinstance(claim, Equivalence):

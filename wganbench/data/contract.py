@@ -178,10 +178,11 @@ def _about_centres(data: Any) -> Iterator[str]:
         return
     if not centres.isfinite().all():
         yield f"{where}, centres: must be finite, got {centres[~centres.isfinite()][0].item()}"
-    yield from _about_weights(where, weights_of(data), len(centres))
+    yield from about_weights(where, weights_of(data), len(centres))
 
 
-def _about_weights(where: str, weights: Any, modes: int) -> Iterator[str]:
+def about_weights(where: str, weights: Any, modes: int) -> Iterator[str]:
+    """What is wrong with ``weights`` of that many modes, a line each; nothing where they are None."""
     if weights is None:
         return
     if not isinstance(weights, Tensor) or tuple(weights.shape) != (modes,) or not weights.is_floating_point():

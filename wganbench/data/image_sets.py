@@ -96,7 +96,8 @@ def image_folder(
 
 
 def _open(recipe: Recipe, scaling: Scaling, flips: bool) -> Images:
-    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips)
+    """Published sets are shuffled by their publishers, shapes have their classes in turn, folders are shuffled here."""
+    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips, shuffled=True)
 
 
 def _check_size(name: str, size: int, native: int) -> None:

@@ -177,7 +177,7 @@ class PlainLoop:
         return self.fixed(source, noise)
 
     def _optimizer(self, component: Component, network: nn.Module) -> torch.optim.Optimizer:
-        slower = {"foreach": False} if component.name in ("adam", "rmsprop") else {}
+        slower = {"foreach": False} if component.name in ("adam", "rmsprop", "rmsprop_tf") else {}
         made = resolve.factory("optimizer", component)(network.parameters(), **slower)
         assert isinstance(made, torch.optim.Optimizer)
         if self.setting.lr_decay:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from wganbench import names
+from wganbench.custom_code import import_folders
 from wganbench.data.contract import NEEDED, check_toy_data_set
 from wganbench.data.images import Images
 from wganbench.errors import ExtensionError, SpecError
@@ -19,14 +20,13 @@ from wganbench.plan import Run
 from wganbench.runner import conformance
 from wganbench.runner.cohort import make_trainer
 from wganbench.runner.findings import Finding, collect
+from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.observe import Observer, Trace
 from wganbench.runner.resolve import (
-    add_import_folders,
     check_signature,
     constraint,
     described,
     factory,
-    import_folders,
     inputs_of,
     measure,
     picture,

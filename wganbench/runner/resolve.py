@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,16 +54,6 @@ def import_object(kind: str, name: str) -> Any:
             f"{kind} {path!r}: module {module!r} has no attribute {attribute!r}{names.suggest(attribute, own)}"
         )
     return getattr(imported, attribute)
-
-
-def import_folders(spec_path: str) -> list[str]:
-    """Where custom modules lie: beside the spec, and in the working folder."""
-    return list(dict.fromkeys([str(Path(spec_path).resolve().parent), str(Path.cwd())]))
-
-
-def add_import_folders(folders: Iterable[str]) -> None:
-    """Makes modules in these folders importable, after all that is installed."""
-    sys.path += [folder for folder in folders if folder not in sys.path]
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:

@@ -37,6 +37,7 @@ def train(
     threads: int = 1,
     device: str = "auto",
     say: Callable[[str], None] = lambda line: None,
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Path, About]:
     """Trains a classifier and writes its file; one that is there is the same, since it is named by its content.
 
@@ -48,6 +49,7 @@ def train(
         threads: CPU threads, which the last bits hang on.
         device: ``auto``, ``cpu`` or ``cuda``.
         say: Called with a line before the training.
+        on_step: Called after each step with its number and how many there are.
 
     Returns:
         Where the file is, and what it says.
@@ -75,6 +77,7 @@ def train(
             seed=seed,
             epochs=epochs,
             device=choose_device(device),
+            on_step=on_step,
         )
     finally:
         torch.set_num_threads(before)

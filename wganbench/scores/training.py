@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,6 +73,7 @@ def train_classifier(
     seed: int = 0,
     epochs: int | None = None,
     device: torch.device | str = "cpu",
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Classifier, bytes]:
     """A classifier that is as accurate as stated, and the content of its file.
 
@@ -111,7 +112,7 @@ def train_classifier(
         real_score_spread=math.nan,
         real_samples=len(test),
     )
-    state = folded_state(_train(train, about, chosen, torch.device(device)))
+    state = folded_state(_train(train, about, chosen, torch.device(device), on_step))
     about = _measured(Classifier("unnamed", about, state).to(device), test)
     name, content = content_of(about, state)
     return Classifier(name, about, state), content
@@ -148,7 +149,9 @@ def _check(train: Images, test: Images, batch_size: int) -> None:
         raise DataError(f"{where}: labels must be 0, 1, … and all be trained on, got {labels}")
 
 
-def _train(train: Images, about: About, recipe: Recipe, device: torch.device) -> Network:
+def _train(
+    train: Images, about: About, recipe: Recipe, device: torch.device, on_step: Callable[[int, int], None]
+) -> Network:
     purpose = f"classifier {about.data} {about.size}"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(about.seed, f"{purpose} initial").initial_seed())
@@ -167,6 +170,7 @@ def _train(train: Images, about: About, recipe: Recipe, device: torch.device) ->
             optimizer.zero_grad()
             cross_entropy(network(batch), labels[rows.to(device)]).backward()
             optimizer.step()
+            on_step(step + 1, steps)
     return network
 
 

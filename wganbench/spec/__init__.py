@@ -6,8 +6,9 @@ any field of ``Setting``: the defaults of every variant. A variant's setting is 
     top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
-named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,
-``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those before it.
+named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``history``
+(superseded claims), ``merging``, ``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those
+before it.
 """
 
 from wganbench.spec.claims import (
@@ -18,12 +19,14 @@ from wganbench.spec.claims import (
     Equivalence,
     Figure,
     Level,
+    McNemar,
     OverArchitectures,
     Published,
     Statistic,
     Success,
     SuccessCurve,
     SuccessTable,
+    Superseded,
     claim_digest,
 )
 from wganbench.spec.drawn import Architectures, Fitting
@@ -34,12 +37,14 @@ from wganbench.spec.reading import ABOUT, RESERVED, available, load
 from wganbench.spec.setting import (
     MAX_STEPS,
     RECORDED,
+    SCHEDULED,
     Component,
     Kind,
     MeasureUse,
     Setting,
     Unrolling,
     family,
+    is_timed,
     scale_of,
 )
 
@@ -52,6 +57,7 @@ __all__ = [
     "MAX_STEPS",
     "RECORDED",
     "RESERVED",
+    "SCHEDULED",
     "Architectures",
     "Claim",
     "Comparison",
@@ -64,6 +70,7 @@ __all__ = [
     "Fitting",
     "Kind",
     "Level",
+    "McNemar",
     "MeasureUse",
     "Model",
     "Name",
@@ -74,6 +81,7 @@ __all__ = [
     "Success",
     "SuccessCurve",
     "SuccessTable",
+    "Superseded",
     "Table",
     "Text",
     "Unrolling",
@@ -81,6 +89,7 @@ __all__ = [
     "claim_digest",
     "digest",
     "family",
+    "is_timed",
     "load",
     "merge",
     "mistakes",

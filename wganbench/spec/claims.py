@@ -10,6 +10,25 @@ from wganbench.spec.models import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
 Thresholds = Annotated[list[float], Field(min_length=1, max_length=100)]
+SettingId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}-[0-9a-f]{10}$")]
+"""A run id without its seed."""
+
+
+class Superseded(Model):
+    """Why a claim counts no more; it keeps the verdict that it had.
+
+    Attributes:
+        version: The spec version that replaced it.
+        reason: What was wrong with it.
+        by: Ids of the claims that replace it, if any do.
+        judged_on: By variant, the setting id of the records it was judged on, where that variant's setting has changed
+            since or the spec has the variant no more.
+    """
+
+    version: PositiveInt
+    reason: Words
+    by: Annotated[list[Name], Field(max_length=20)] = Field(default_factory=list)
+    judged_on: Annotated[dict[Name, SettingId], Field(max_length=1000)] = Field(default_factory=dict)
 
 
 class _Claim(Model):
@@ -23,6 +42,8 @@ class _Claim(Model):
         drift_at_most: Where the median of the measure ``drift`` over a variant's runs exceeds this, its critic has not
             converged, and the claim gets no verdict.
         known_contradiction: Why a contradicted verdict is no surprise; the check passes over it, the report shows it.
+        since: The spec version in which the claim was stated.
+        superseded: Why it counts no more, where a later version restated it.
     """
 
     id: Name
@@ -31,6 +52,16 @@ class _Claim(Model):
     statistic: Statistic = "final"
     drift_at_most: PositiveFloat | None = None
     known_contradiction: Words | None = None
+    since: PositiveInt = 1
+    superseded: Superseded | None = None
+
+    def lived_in(self, version: int) -> bool:
+        """Whether the claim counted in a version of its spec."""
+        return self.since <= version and (self.superseded is None or version < self.superseded.version)
+
+    def judged_on(self) -> dict[str, str]:
+        """By variant, the setting id whose records the claim keeps; empty where those of the spec as it is count."""
+        return self.superseded.judged_on if self.superseded else {}
 
     def variants(self) -> tuple[str, ...]:
         """Those that it names; empty where it is about architectures."""
@@ -203,14 +234,15 @@ class OverArchitectures(_Claim):
     The sample is the architecture: its score under a method is the mean over the seeds that it has under both.
 
     Attributes:
-        test: ``architectures``: exact sign-flip test of the differences by architecture.
+        test: ``architectures``: exact sign-flip test of the mean difference; ``architectures_sign``: exact sign test
+            that it is so in more than half of the architectures.
         measure: Label of a measure of both methods.
         better: The method that scores better.
         worse: The method that scores worse.
         margin: In the measure's unit.
     """
 
-    test: Literal["architectures"]
+    test: Literal["architectures", "architectures_sign"]
     measure: str
     better: str
     worse: str
@@ -229,15 +261,47 @@ class OverArchitectures(_Claim):
         return (self.measure,)
 
 
+class McNemar(_Claim):
+    """Of the architectures that succeed with one method alone, more than half do so with ``better``.
+
+    Attributes:
+        test: ``mcnemar``: McNemar's test, the exact binomial one.
+        measure: Label of a measure of both methods, of which more is better.
+        better: The method with which more architectures succeed.
+        worse: The other method.
+        threshold: What an architecture must score more than to succeed, in the measure's unit.
+    """
+
+    test: Literal["mcnemar"]
+    measure: str
+    better: str
+    worse: str
+    threshold: float
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> McNemar:
+        if self.better == self.worse:
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
+        return self
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
 class SuccessCurve(_Claim):
     """At every threshold, the share of architectures that score more lies within ``within`` of the published share.
 
     Attributes:
-        test: ``success_curve``: two one-sided exact binomial tests a threshold; all of them must pass.
+        test: ``success_curve``: two one-sided tests a threshold; all of them must pass. They are exact binomial tests,
+            and score tests of two samples where ``published_n`` says of how many the published share is.
         measure: Label of a measure of the method, of which more is better.
         method: Whose architectures are judged.
         thresholds: In the measure's unit.
         published: Share of the source's architectures above each threshold, 0 to 1.
+        published_n: Architectures that the published shares are of, whose sampling error then counts too.
         within: The margin, as a share.
     """
 
@@ -246,6 +310,7 @@ class SuccessCurve(_Claim):
     method: str
     thresholds: Thresholds
     published: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=100)]
+    published_n: PositiveInt | None = None
     within: Annotated[float, Field(gt=0, lt=1)]
 
     @model_validator(mode="after")
@@ -262,7 +327,7 @@ class SuccessCurve(_Claim):
 
 
 Claim = Annotated[
-    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | SuccessCurve,
+    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | McNemar | SuccessCurve,
     Field(discriminator="test"),
 ]
 
@@ -271,10 +336,11 @@ NORMAL_THEORY = ("t", "welch", "tost")
 
 
 def claim_digest(claim: Claim) -> str:
-    """Stands for what decides the verdict: the wording and a known contradiction's reason may change freely."""
-    content = claim.model_dump(mode="json", exclude={"says", "known_contradiction"})
-    if content["drift_at_most"] is None:
-        del content["drift_at_most"]  # a field that came later, and says nothing new of the claims before it
+    """Stands for what decides the verdict: the wording, a known contradiction's reason and its history may change."""
+    content = claim.model_dump(mode="json", exclude={"says", "known_contradiction", "since", "superseded"})
+    for later in ("drift_at_most", "published_n"):
+        if content.get(later, ...) is None:
+            del content[later]  # a field that came later, and says nothing new of the claims before it
     return digest(content)
 
 

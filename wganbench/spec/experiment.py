@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
+from wganbench import names
 from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
-from wganbench.spec.claims import NORMAL_THEORY, Ablations, Claim, Comparison, Figure, Published, SuccessTable
+from wganbench.spec.claims import (
+    NORMAL_THEORY,
+    Ablations,
+    Claim,
+    Comparison,
+    Equivalence,
+    Figure,
+    Published,
+    SuccessTable,
+)
 from wganbench.spec.drawn import Architectures
+from wganbench.spec.history import about_history
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import LOSSES, Component, Setting, family, scale_of
+from wganbench.spec.setting import LOSSES, Component, Setting, family, is_timed, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
@@ -45,8 +56,10 @@ class Experiment(Model):
         path: Of the file.
         title: What the report calls it.
         source: The paper, with the figure or table.
-        version: Raised with every change of the claims.
-        extends: Name or path of a spec whose content this one adds to.
+        version: Raised with every change of the claims; one that is restated stays, as superseded.
+        extends: Name or path of a spec whose variants, profiles, measures, data, published numbers and figures this
+            one has too. Title, source, version, deviations and claims are its own.
+        inherit_claims: Judge the claims of that spec as well, with this one's own, in one adjustment by Holm.
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
         deviations: Each stated difference from the paper.
@@ -69,6 +82,7 @@ class Experiment(Model):
     source: Words
     version: PositiveInt
     extends: str | None = None
+    inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
     seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
     deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
@@ -94,6 +108,11 @@ class Experiment(Model):
     def file(self) -> str:
         """Name of the file, as messages say it."""
         return Path(self.path).name
+
+    @property
+    def live_claims(self) -> list[Claim]:
+        """The claims that count: all but the superseded ones."""
+        return [claim for claim in self.claims if claim.superseded is None]
 
     def says(self, profile: str) -> str:
         """What the profile is, in the spec's words.
@@ -162,6 +181,16 @@ class Experiment(Model):
         return [pair for pair in product(self.variants, self.profiles) if pair[0] in own[pair[1]]]
 
     @cached_property
+    def with_custom_measures(self) -> dict[str, Setting]:
+        """By family, the settings that have one, whose spec says how its numbers are read."""
+        settings = {pair: self.setting(*pair) for pair in self._pairs}
+        return {
+            self.family(*pair): setting
+            for pair, setting in settings.items()
+            if any(names.is_dotted(use.measure.name) for use in setting.measures.values())
+        }
+
+    @cached_property
     def _families(self) -> dict[Pair, str]:
         """What ``family`` was asked for."""
         return {}
@@ -224,11 +253,13 @@ class Experiment(Model):
                 yield f"profiles.{profile}.variants: {text}"
             for text in self._about_only(profile, table):
                 yield f"profiles.{profile}.only{text}"
+        if self.inherit_claims and self.extends is None:
+            yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
-                yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
+                yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
         for claim in self.claims:
-            for text in self._about_claim(claim, settings):
+            for text in chain(about_history(claim, self.claims, self.version), self._about_claim(claim, settings)):
                 yield f"claims.{claim.id}: {text}"
         if self.success_table is not None:
             about = self.success_table
@@ -279,12 +310,13 @@ class Experiment(Model):
                 yield "drift_at_most: a claim about architectures has none"
             return
         unknown = [*self._unknown("profile", claim.profile)]
-        for variant in claim.variants():
+        variants = [variant for variant in claim.variants() if variant not in claim.judged_on()]
+        for variant in variants:
             unknown += self._unknown("variant", variant)
         if not unknown:
-            unknown += [text for variant in claim.variants() for text in self._absent(variant, claim.profile)]
+            unknown += [text for variant in variants for text in self._absent(variant, claim.profile)]
         yield from unknown
-        for variant in claim.variants():
+        for variant in variants:
             setting = settings.get((variant, claim.profile))
             if unknown or setting is None:
                 continue
@@ -324,6 +356,12 @@ class Experiment(Model):
         scale = scale_of(setting.measures[label])
         if scale.bounded and claim.test in NORMAL_THEORY:
             yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
+        if (
+            isinstance(claim, Comparison | Equivalence)
+            and claim.test.startswith("paired")
+            and is_timed(setting.measures[label])
+        ):
+            yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"
         if scale.higher_is_better is None and isinstance(claim, Comparison):
             yield f"{label!r} is neither better high nor low, so nothing can be better on it"
         elif scale.higher_is_better is None and claim.statistic == "best":

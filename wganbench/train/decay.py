@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-GRAPHED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop)
+from wganbench.train.rmsprop_tf import RmspropTf
+
+GRAPHED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, RmspropTf)
 """Optimisers that are known to work in a CUDA graph."""
 
 
@@ -34,7 +36,8 @@ def begin(optimizer: Optimizer) -> None:
 
 def _reads_tensors(optimizer: Optimizer, group: dict[str, Any]) -> bool:
     """Adam refuses a tensor where ``foreach`` is asked for and it works outside of a graph."""
-    return type(optimizer) in GRAPHED and (type(optimizer) is torch.optim.RMSprop or not group.get("foreach"))
+    takes_them = type(optimizer) in (torch.optim.RMSprop, RmspropTf) or not group.get("foreach")
+    return type(optimizer) in GRAPHED and takes_them
 
 
 def set_rates(optimizers: Iterable[Optimizer], steps_done: int, steps: int) -> None:
