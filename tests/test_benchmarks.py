@@ -227,10 +227,10 @@ def test_the_grid_of_25_has_every_published_row_of_veegan_and_pacgan():
     """Modes, share within 3 std, reverse KL, each with its standard error where there is one."""
     measures = ("modes_covered", "share_within", "reverse_kl")
     veegan = {
-        "GAN": (3.3, 0.005),
-        "ALI": (15.8, 0.016),
-        "Unrolled GAN, 5 steps": (23.6, 0.16),
-        "VEEGAN": (24.6, 0.4),
+        "GAN": ((3.3, None), (0.005, None)),
+        "ALI": ((15.8, None), (0.016, None)),
+        "Unrolled GAN, 5 steps": ((23.6, None), (0.16, None)),
+        "VEEGAN": ((24.6, None), (0.4, None)),
     }
     pacgan = {
         "GAN": ((17.3, 0.8), (0.948, 0.007), (0.70, 0.07)),
@@ -240,12 +240,10 @@ def test_the_grid_of_25_has_every_published_row_of_veegan_and_pacgan():
         "PacGAN4": ((24.8, 0.2), (0.936, 0.006), (0.04, 0.01)),
     }
     expected = {
-        ("VEEGAN", row, measure, value, None) for row in veegan for measure, value in zip(measures, veegan[row])
-    }
-    expected |= {
-        ("PacGAN", row, measure, *number)
-        for row in pacgan
-        for measure, number in zip(measures, pacgan[row], strict=True)
+        (source, row, measure, *number)
+        for source, table in (("VEEGAN", veegan), ("PacGAN", pacgan))
+        for row, numbers in table.items()
+        for measure, number in zip(measures, numbers, strict=False)
     }
     rows = load("gaussians25").published
     found = {(row.source.split("(")[1].split(")")[0], row.row, row.measure, row.value, row.spread) for row in rows}
