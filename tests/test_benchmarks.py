@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from tests.claims import read_by as variants_of
+from wganbench.lipschitz import clip
+from wganbench.measures.layers import edge_share
 from wganbench.plan import cohorts, expand
+from wganbench.runner.cohort import make_trainer
 from wganbench.spec import Claim, Experiment, Setting, available, load
 
 NAMES = list(available())
@@ -72,8 +76,8 @@ def test_shorter_profiles_take_fewer_steps(experiment):
 
 
 def test_every_claim_reads_what_its_variants_measure(experiment):
-    assert experiment.claims
-    for claim in experiment.claims:
+    assert experiment.live_claims
+    for claim in experiment.live_claims:
         for setting in read_by(experiment, claim):
             assert set(claim.measured()) <= setting.measures.keys()
         n_units = len(read_by(experiment, claim)) // len(claim.methods()) if claim.methods() else experiment.seeds
@@ -81,12 +85,12 @@ def test_every_claim_reads_what_its_variants_measure(experiment):
 
 
 def test_claims_differ_from_each_other(experiment):
-    said = [claim.says for claim in experiment.claims]
+    said = [claim.says for claim in experiment.live_claims]
     assert len(said) == len(set(said))
 
 
 def test_every_variant_stands_for_something(experiment):
-    judged = {variant for claim in experiment.claims for variant in variants_of(experiment, claim)}
+    judged = {variant for claim in experiment.live_claims for variant in variants_of(experiment, claim)}
     beside = {row.variant for row in experiment.published}
     drawn = {name for figure in experiment.figures for group in figure.groups.values() for name in group}
     drawn |= {name for figure in experiment.figures for name in figure.variants}
@@ -104,7 +108,7 @@ def test_every_published_number_has_a_source_and_its_spread_a_unit(experiment):
 
 def test_a_claim_of_coverage_names_the_share_too(experiment):
     """A diffuse cloud covers all modes: modes and share stand together."""
-    for claim in experiment.claims:
+    for claim in experiment.live_claims:
         if "modes_covered" in claim.measured():
             assert "share_within" in claim.measured()
 
@@ -128,7 +132,7 @@ def test_figures_draw_from_profiles_that_are_run(experiment):
 def test_critics_that_are_trained_to_optimality_are_judged_only_once_they_converged(experiment):
     """Where the generator is fixed, the critic's gap settles; in a game it need not."""
     exact = {"transport_error", "discrete_js", "discrete_tv", "missing_mass"}
-    for claim in experiment.claims:
+    for claim in experiment.live_claims:
         settings = read_by(experiment, claim)
         fixed = all(setting.fixed_generator for setting in settings)
         compares_with_a_discriminator = any(setting.objective.name == "non_saturating" for setting in settings)
@@ -192,3 +196,20 @@ def test_figure_3_has_the_official_networks(variant):
     costs = load("fig3").setting(variant, "paper").costs() or {}
     critic = 4_114_689 + (0 if "gp" in variant else 2 * (256 + 512))  # batch normalisation, but under the penalty
     assert [cost.parameters for cost in costs.values()] == [5_179_907, critic]
+
+
+@pytest.mark.parametrize(("variant", "inside"), [("clip-0.01-inside", True), ("clip-0.01", False)])
+def test_weights_of_the_swiss_roll_start_inside_the_clip_value_where_the_variant_says_so(variant, inside):
+    """The first clipping changes none of them, and leaves 96 % of the others at the edge."""
+    setting = load("swissroll").setting(variant, "reduced")
+    critic = make_trainer(setting, [0], torch.device("cpu")).critic.module_of_seed(0)
+    before = edge_share(critic)
+    matrices = [weights for weights in critic.parameters() if weights.ndim == 2]
+    drawn = [weights.detach().clone() for weights in matrices]
+    with torch.no_grad():
+        clip(matrices, clip_value=0.01)
+    assert all(torch.equal(*pair) for pair in zip(matrices, drawn, strict=True)) == inside
+    if inside:
+        assert before == edge_share(critic) == pytest.approx(0.05, abs=0.002)
+    else:
+        assert edge_share(critic) > 0.95

@@ -80,18 +80,23 @@ def _claims(report: Report, strict: bool) -> Iterator[Finding]:
 
 def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
     claim, outcome = verdict.claim, verdict.outcome
+    if verdict.post_hoc:
+        yield "post hoc", "the claim was written or changed after its runs; run it anew with --again, or change it back"
+    if claim.superseded:
+        return
     if outcome == "contradicted" and not claim.known_contradiction:
         yield "contradicted", f"the records contradict that {claim.says}; a known_contradiction in the spec says why"
     if outcome != "contradicted" and claim.known_contradiction:
         yield "no known contradiction", f"listed as one ({claim.known_contradiction}), but is {outcome}"
-    if verdict.post_hoc:
-        yield "post hoc", "the claim was written or changed after its runs; run it anew with --again, or change it back"
     if strict and outcome not in SETTLED:
         yield outcome, verdict.why
 
 
 def _lost(report: Report, path: Path) -> Iterator[Finding]:
-    """Claims that the committed ``verdicts.json`` has a verdict for, and that have none or are not there any more."""
+    """Claims that the committed ``verdicts.json`` has a verdict for, and that have none or are not there any more.
+
+    A superseded claim keeps whatever outcome it had.
+    """
     known = _known(path)
     if known is None:
         yield Finding("unreadable", "", path.name, "not a report's verdicts; restore it, or run 'wganbench report'")
@@ -99,10 +104,13 @@ def _lost(report: Report, path: Path) -> Iterator[Finding]:
     for experiment, verdicts in report.verdicts.items():
         now = {verdict.claim.id: verdict for verdict in verdicts}
         for claim, entry in known.get(experiment, {}).items():
-            if entry["outcome"] not in SETTLED:
-                continue
             verdict = now.get(claim)
-            if verdict is None:
+            if verdict and verdict.claim.superseded and verdict.outcome != entry["outcome"]:
+                text = f"was {entry['outcome']}, now {verdict.outcome}; a superseded claim keeps its verdict"
+                yield Finding("verdict changed", experiment, claim, f"{text}, and judged_on names its records")
+            elif entry["outcome"] not in SETTLED:
+                continue
+            elif verdict is None:
                 yield Finding("verdict lost", experiment, claim, f"was {entry['outcome']}, and the spec has it no more")
             elif verdict.outcome not in SETTLED:
                 changed = "" if entry["digest"] == claim_digest(verdict.claim) else "; the claim was changed since"

@@ -114,7 +114,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
         parts += [
             "## Other runs",
             "Runs that no spec loaded here plans, as `--set` makes them, or a spec that has changed since. They enter "
-            "no claim and are not pooled with any other.",
+            "no claim, but for superseded ones that were judged on them, and are not pooled with any other.",
             *(_titled(each) for experiment in experiments for each in overridden_tables(experiment, records)),
             _folded(Table(strangers.title, strangers.rows, _unguided(strangers)), "All of them"),
         ]
@@ -216,12 +216,35 @@ JUDGED = (
 POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is judged on."
 
 
+def live(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts on claims that count: all but the superseded ones."""
+    return [verdict for verdict in verdicts if verdict.claim.superseded is None]
+
+
 def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
-    """All claims with their verdicts, by experiment, in the order of the specs."""
-    rows = [Judged(experiment, verdict) for experiment, some in verdicts.items() for verdict in some]
+    """All claims that count with their verdicts, by experiment, in the order of the specs."""
+    rows = [Judged(experiment, verdict) for experiment, some in verdicts.items() for verdict in live(some)]
     notes = [JUDGED] if rows else []
     notes += [POST_HOC] if any(row.verdict.post_hoc for row in rows) else []
     return Table("Scoreboard", tuple(rows), tuple(notes))
+
+
+@dataclass(frozen=True)
+class Replaced(Judged):
+    """A superseded claim with the verdict that it keeps, as a row."""
+
+    def cells(self) -> dict[str, str]:
+        end = self.verdict.claim.superseded
+        by = ", ".join(f"`{name}`" for name in end.by) if end else ""
+        reason = f"version {end.version}: {end.reason}" if end else ""
+        kept = {key: cell for key, cell in super().cells().items() if key != "experiment"}
+        return {"id": f"`{self.verdict.claim.id}`", **kept, "superseded in": reason, "by": by or NONE}
+
+
+def superseded(experiment: str, verdicts: Sequence[Verdict]) -> Table:
+    """The superseded claims of an experiment, adjusted over the claims of the last version that had them."""
+    rows = tuple(Replaced(experiment, verdict) for verdict in verdicts if verdict.claim.superseded)
+    return Table("Superseded claims, with the verdicts that they keep", rows)
 
 
 @dataclass(frozen=True)
@@ -233,7 +256,7 @@ class Tally:
     report: str
 
     def cells(self) -> dict[str, str]:
-        counts, about = Counter(verdict.outcome for verdict in self.verdicts), self.experiment
+        counts, about = Counter(verdict.outcome for verdict in live(self.verdicts)), self.experiment
         return {
             "experiment": f"[{about.name}]({self.report}#{_anchor(_heading(about))})",
             "what it is": about.title,
@@ -241,7 +264,7 @@ class Tally:
         }
 
     def data(self) -> dict[str, Scalar]:
-        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        counts = Counter(verdict.outcome for verdict in live(self.verdicts))
         return {"experiment": self.experiment.name, **{word: counts[word] for word in OUTCOMES}}
 
 
@@ -249,10 +272,12 @@ OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "
 
 
 def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    """Such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run."``"""
-    counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in some)
+    """Such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run, and 2 superseded."``"""
+    counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in live(some))
     found = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
-    return f"{counts.total()} claims" + (f": {found}." if found else ".")
+    n_old = sum(len(some) - len(live(some)) for some in verdicts.values())
+    old = f", and {n_old} superseded" if n_old else ""
+    return f"{counts.total()} claims" + (f": {found}" if found else "") + f"{old}."
 
 
 def scoreboard_markdown(
@@ -324,9 +349,11 @@ def _section(
         yield "No runs are recorded."
     if verdicts:
         yield "### Claims"
-        yield "\n".join(_told(verdict) for verdict in verdicts)
+        yield "\n".join(_told(verdict) for verdict in live(verdicts))
+    replaced = superseded(experiment.name, verdicts)
+    yield _titled(replaced) if replaced.rows else ""
     for profile in profiles:
-        if runs[profile] or any(verdict.claim.profile == profile for verdict in verdicts):
+        if runs[profile] or any(verdict.claim.profile == profile for verdict in live(verdicts)):
             yield f"### Profile `{profile}`"
             yield _plain_words(experiment, profile)
             yield from map(_titled, success_tables(experiment, records, profile))

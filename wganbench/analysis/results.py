@@ -28,7 +28,7 @@ from wganbench.spec import Experiment, Published, Statistic, scale_of
 
 def headline(experiment: Experiment) -> list[str]:
     """The measures that claims, published rows, figures or the success table are about; all, where there are none."""
-    read = {measure for claim in experiment.claims for measure in claim.measured()}
+    read = {measure for claim in experiment.live_claims for measure in claim.measured()}
     read |= {row.measure for row in experiment.published}
     read |= {measure for figure in experiment.figures for measure in figure.measures}
     read |= {experiment.success_table.measure} if experiment.success_table else set()

@@ -3,6 +3,8 @@
 A claim is *reproduced* or *contradicted* when its p-value in that direction, adjusted by Holm over all claims of the
 spec (those not run or not decidable count as p = 1), is at most 2.5 %; else it is *inconclusive*, or *not run*. The
 chance of any false verdict in a spec is so held at 5 %, within what ``stats`` says its tests are exact for.
+
+A superseded claim is adjusted over the claims of the last version of the spec that had it, so it keeps its verdict.
 """
 
 from __future__ import annotations
@@ -100,7 +102,7 @@ class Verdict:
 
 
 def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict]:
-    """A verdict for each claim, in the spec's order.
+    """A verdict for each claim, superseded ones too, in the spec's order.
 
     Args:
         records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
@@ -109,13 +111,24 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
     for record in sorted(records.values(), key=lambda record: record.seed):
         families.setdefault(record.family, []).append(record)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
-    adjusted_for = stats.holm([verdict.p_for for verdict in weighed])
-    adjusted_against = stats.holm([verdict.p_against for verdict in weighed])
-    return [_conclude(*each) for each in zip(weighed, adjusted_for, adjusted_against, strict=True)]
+    judged: dict[str, Verdict] = {}
+    for version in {_judged_in(experiment, claim) for claim in experiment.claims}:
+        together = [verdict for verdict in weighed if verdict.claim.lived_in(version)]
+        adjusted_for = stats.holm([verdict.p_for for verdict in together])
+        adjusted_against = stats.holm([verdict.p_against for verdict in together])
+        for verdict, *adjusted in zip(together, adjusted_for, adjusted_against, strict=True):
+            if _judged_in(experiment, verdict.claim) == version:
+                judged[verdict.claim.id] = _conclude(verdict, *adjusted)
+    return [judged[claim.id] for claim in experiment.claims]
+
+
+def _judged_in(experiment: Experiment, claim: Claim) -> int:
+    """The version of the spec whose claims a claim is adjusted over: the last one that has it."""
+    return claim.superseded.version - 1 if claim.superseded else experiment.version
 
 
 def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
-    """Whether each claim can be reproduced with so many seeds, and how many would do, at the best that can come.
+    """Whether each claim that counts can be reproduced with so many seeds, and how many would do, at best.
 
     Args:
         n_seeds: Seeds of each variant (0 for one that is not named), or of all.
@@ -125,19 +138,21 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
         fewest seeds with which it does, the same number for all variants; None where no number of seeds would do.
     """
 
+    claims = experiment.live_claims
+
     def best_case(sizes: Mapping[str, int] | int) -> list[float]:
-        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in experiment.claims])
+        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
 
     with_seeds = functools.cache(best_case)  # the searches of all claims look at many of the same numbers
 
     def enough(position: int) -> int | None:
-        sizes = range(1 if experiment.claims[position].methods() else MIN_UNITS, 2**31)
+        sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
         if with_seeds(sizes[-1])[position] > ALPHA:
             return None
         return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
 
     reached = [p <= ALPHA for p in best_case(n_seeds)]
-    return [(claim, reached[position], enough(position)) for position, claim in enumerate(experiment.claims)]
+    return [(claim, reached[position], enough(position)) for position, claim in enumerate(claims)]
 
 
 def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
@@ -189,7 +204,7 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
         outcome=outcome,
         why=why,
         estimate=told.estimate,
-        estimate_of=_estimate_of(claim, settings),
+        estimate_of=_estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
         interval=told.interval,
         p_for=p_for,
         p_against=p_against,
@@ -205,7 +220,7 @@ class _Read:
     """What a claim reads, by variant, or by method where it is about architectures, in its own order.
 
     Attributes:
-        settings: Of a method, that of its first architecture.
+        settings: Of a method, that of its first architecture; none where a superseded claim's records are not there.
         missing: What has no run, in words; empty where nothing is missing.
     """
 
@@ -216,8 +231,8 @@ class _Read:
 
 
 def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
-    settings = {variant: experiment.setting(variant, claim.profile) for variant in claim.variants()}
-    used = {variant: list(families.get(experiment.family(variant, claim.profile), ())) for variant in settings}
+    used = {variant: _recorded(experiment, claim, variant, families) for variant in claim.variants()}
+    settings = _settings(experiment, claim, used)
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
@@ -232,20 +247,31 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
     used: dict[str, list[Record]] = {method: [] for method in methods}
     units: dict[str, list[Unit]] = {method: [] for method in methods}
     for name, variants in experiment.architectures_of(claim.profile, methods).items():
-        settings = settings or {
-            method: experiment.setting(variant, claim.profile)
-            for method, variant in zip(methods, variants, strict=True)
-        }
-        found = {
-            method: list(families.get(experiment.family(variant, claim.profile), ()))
-            for method, variant in zip(methods, variants, strict=True)
-        }
+        of_variants = {variant: _recorded(experiment, claim, variant, families) for variant in variants}
+        of_each = _settings(experiment, claim, of_variants)
+        if not settings and len(of_each) == len(methods):
+            settings = {method: of_each[variant] for method, variant in zip(methods, variants, strict=True)}
+        found = {method: of_variants[variant] for method, variant in zip(methods, variants, strict=True)}
         for method, records in _with_common_seeds(found).items():
             if records:
                 used[method] += records
                 units[method].append(_averaged(int(name[1:]), [_unit(claim, each) for each in records]))
     missing = "" if all(units.values()) else f"no architecture has runs with {' and '.join(methods)}"
     return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
+
+
+def _recorded(
+    experiment: Experiment, claim: Claim, variant: str, families: Mapping[str, Sequence[Record]]
+) -> list[Record]:
+    """The records that a variant stands for: those of its setting, or the ones that a superseded claim keeps."""
+    kept = claim.judged_on().get(variant)
+    return list(families.get(kept or experiment.family(variant, claim.profile), ()))
+
+
+def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> dict[str, Setting]:
+    """Of each variant, its setting in the spec, or that of the records that a superseded claim keeps, if there are."""
+    own = {variant: experiment.setting(variant, claim.profile) for variant in used.keys() - claim.judged_on().keys()}
+    return own | {variant: found[0].setting for variant, found in used.items() if variant not in own and found}
 
 
 def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[Record]]:

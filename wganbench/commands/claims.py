@@ -36,8 +36,9 @@ def check(experiments: tuple[str, ...], results: Path, strict: bool, junit: Path
         write_atomically(junit, checking.junit(findings, checking.cases(specs)).encode(), replace=True)
     for finding in findings:
         click.echo(f"wganbench: {finding}", err=True)
-    claims = sum(len(spec.claims) for spec in specs)
-    click.echo(f"checked {claims} claims of {len(specs)} experiments: {len(findings)} findings")
+    live, every = (sum(map(len, kind)) for kind in ((s.live_claims for s in specs), (s.claims for s in specs)))
+    old = f" (and {every - live} superseded)" if every > live else ""
+    click.echo(f"checked {live} claims{old} of {len(specs)} experiments: {len(findings)} findings")
     if findings:
         sys.exit(1)
 
@@ -61,13 +62,17 @@ def explain(claim: str, results: Path) -> None:
         click.echo("\n".join(_explanation(spec, verdict)))
 
 
+TOLD_APART = {"id", "says", "profile", "known_contradiction", "since", "superseded"}
+"""Fields of a claim that are no part of its test."""
+
+
 def _explanation(spec: Experiment, verdict: Verdict) -> Iterator[str]:
     claim = verdict.claim
     yield f"{spec.name}:{claim.id}"
     yield f"  claim        {claim.says}"
     yield f"  source       {spec.source}"
     yield f"  judged at    profile {claim.profile}: {spec.says(claim.profile)}"
-    details = claim.model_dump(mode="json", exclude={"id", "says", "profile", "known_contradiction"}, exclude_none=True)
+    details = claim.model_dump(mode="json", exclude=TOLD_APART, exclude_none=True)
     yield f"  test         {', '.join(f'{key} = {value}' for key, value in details.items())}"
     sample = " architectures, each the mean over its seeds, beside it its first run" if claim.methods() else ""
     for side, units in verdict.units.items():
@@ -86,3 +91,6 @@ def _explanation(spec: Experiment, verdict: Verdict) -> Iterator[str]:
     yield f"  verdict      {verdict.outcome}{mark}" + (f": {verdict.why}" if verdict.why else "")
     if claim.known_contradiction:
         yield f"  known        {claim.known_contradiction}"
+    if claim.superseded:
+        by = f", by {' and '.join(claim.superseded.by)}" if claim.superseded.by else ""
+        yield f"  superseded   in version {claim.superseded.version} of the spec{by}: {claim.superseded.reason}"

@@ -24,7 +24,7 @@ def list_() -> None:
             experiment.title,
             str(len(experiment.variants)),
             ", ".join(experiment.profiles),
-            str(len(experiment.claims)),
+            str(len(experiment.live_claims)),
         )
     plain().print(table)
 

@@ -49,6 +49,8 @@ def report(
     tables = []
     if against is None:
         tables.append(reporting.scoreboard({spec.name: made.verdicts[spec.name] for spec in shown}))
+        old = (reporting.superseded(spec.name, made.verdicts[spec.name]) for spec in shown)
+        tables += [each for each in old if each.rows]
     reference = Store(against).load() if against is not None else {}
     for spec in shown:
         profiles = _recorded_profiles(spec, records)

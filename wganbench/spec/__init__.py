@@ -24,6 +24,7 @@ from wganbench.spec.claims import (
     Success,
     SuccessCurve,
     SuccessTable,
+    Superseded,
     claim_digest,
 )
 from wganbench.spec.drawn import Architectures, Fitting
@@ -34,6 +35,7 @@ from wganbench.spec.reading import ABOUT, RESERVED, available, load
 from wganbench.spec.setting import (
     MAX_STEPS,
     RECORDED,
+    SCHEDULED,
     Component,
     Kind,
     MeasureUse,
@@ -52,6 +54,7 @@ __all__ = [
     "MAX_STEPS",
     "RECORDED",
     "RESERVED",
+    "SCHEDULED",
     "Architectures",
     "Claim",
     "Comparison",
@@ -74,6 +77,7 @@ __all__ = [
     "Success",
     "SuccessCurve",
     "SuccessTable",
+    "Superseded",
     "Table",
     "Text",
     "Unrolling",

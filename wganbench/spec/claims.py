@@ -10,6 +10,25 @@ from wganbench.spec.models import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
 Thresholds = Annotated[list[float], Field(min_length=1, max_length=100)]
+SettingId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}-[0-9a-f]{10}$")]
+"""A run id without its seed."""
+
+
+class Superseded(Model):
+    """Why a claim counts no more; it keeps the verdict that it had.
+
+    Attributes:
+        version: The spec version that replaced it.
+        reason: What was wrong with it.
+        by: Ids of the claims that replace it, if any do.
+        judged_on: By variant, the setting id of the records it was judged on, where that variant's setting has changed
+            since or the spec has the variant no more.
+    """
+
+    version: PositiveInt
+    reason: Words
+    by: Annotated[list[Name], Field(max_length=20)] = Field(default_factory=list)
+    judged_on: Annotated[dict[Name, SettingId], Field(max_length=1000)] = Field(default_factory=dict)
 
 
 class _Claim(Model):
@@ -23,6 +42,8 @@ class _Claim(Model):
         drift_at_most: Where the median of the measure ``drift`` over a variant's runs exceeds this, its critic has not
             converged, and the claim gets no verdict.
         known_contradiction: Why a contradicted verdict is no surprise; the check passes over it, the report shows it.
+        since: The spec version in which the claim was stated.
+        superseded: Why it counts no more, where a later version restated it.
     """
 
     id: Name
@@ -31,6 +52,16 @@ class _Claim(Model):
     statistic: Statistic = "final"
     drift_at_most: PositiveFloat | None = None
     known_contradiction: Words | None = None
+    since: PositiveInt = 1
+    superseded: Superseded | None = None
+
+    def lived_in(self, version: int) -> bool:
+        """Whether the claim counted in a version of its spec."""
+        return self.since <= version and (self.superseded is None or version < self.superseded.version)
+
+    def judged_on(self) -> dict[str, str]:
+        """By variant, the setting id whose records the claim keeps; empty where those of the spec as it is count."""
+        return self.superseded.judged_on if self.superseded else {}
 
     def variants(self) -> tuple[str, ...]:
         """Those that it names; empty where it is about architectures."""
@@ -271,8 +302,8 @@ NORMAL_THEORY = ("t", "welch", "tost")
 
 
 def claim_digest(claim: Claim) -> str:
-    """Stands for what decides the verdict: the wording and a known contradiction's reason may change freely."""
-    content = claim.model_dump(mode="json", exclude={"says", "known_contradiction"})
+    """Stands for what decides the verdict: the wording, a known contradiction's reason and its history may change."""
+    content = claim.model_dump(mode="json", exclude={"says", "known_contradiction", "since", "superseded"})
     if content["drift_at_most"] is None:
         del content["drift_at_most"]  # a field that came later, and says nothing new of the claims before it
     return digest(content)

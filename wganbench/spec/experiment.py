@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,7 +45,7 @@ class Experiment(Model):
         path: Of the file.
         title: What the report calls it.
         source: The paper, with the figure or table.
-        version: Raised with every change of the claims.
+        version: Raised with every change of the claims; one that is restated stays, as superseded.
         extends: Name or path of a spec whose content this one adds to.
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
@@ -94,6 +94,11 @@ class Experiment(Model):
     def file(self) -> str:
         """Name of the file, as messages say it."""
         return Path(self.path).name
+
+    @property
+    def live_claims(self) -> list[Claim]:
+        """The claims that count: all but the superseded ones."""
+        return [claim for claim in self.claims if claim.superseded is None]
 
     def says(self, profile: str) -> str:
         """What the profile is, in the spec's words.
@@ -228,7 +233,7 @@ class Experiment(Model):
             if uses > 1:
                 yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
         for claim in self.claims:
-            for text in self._about_claim(claim, settings):
+            for text in chain(self._about_history(claim), self._about_claim(claim, settings)):
                 yield f"claims.{claim.id}: {text}"
         if self.success_table is not None:
             about = self.success_table
@@ -272,6 +277,29 @@ class Experiment(Model):
         if variant not in known:
             yield f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"
 
+    def _about_history(self, claim: Claim) -> Iterator[str]:
+        """What is wrong with the versions in which a claim counted, and with what replaces it."""
+        if claim.since > self.version:
+            yield f"since: {claim.since}, and the spec is at version {self.version}; raise version"
+        end = claim.superseded
+        if end is None:
+            return
+        if not claim.since < end.version <= self.version:
+            allowed = f"after the claim's {claim.since} and at most the spec's {self.version}"
+            yield f"superseded.version: must be {allowed}, got {end.version}"
+        known = {other.id: other for other in self.claims}
+        for name in end.by:
+            if name not in known:
+                yield f"superseded.by: no claim {short(name)}{suggest(name, tuple(known))}"
+            elif name == claim.id or not known[name].lived_in(end.version):
+                yield f"superseded.by: {short(name)} is no claim of version {end.version}"
+        own = set(claim.variants())
+        if claim.methods():
+            own = {f"a{place:03}-{method}" for method in claim.methods() for place in range(1000)}
+        for variant in end.judged_on:
+            if variant not in own:
+                yield f"superseded.judged_on: the claim is not about {short(variant)}"
+
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
         if claim.methods():
             yield from self._about_architectures(claim.profile, claim.methods(), claim.measured(), settings)
@@ -279,12 +307,13 @@ class Experiment(Model):
                 yield "drift_at_most: a claim about architectures has none"
             return
         unknown = [*self._unknown("profile", claim.profile)]
-        for variant in claim.variants():
+        variants = [variant for variant in claim.variants() if variant not in claim.judged_on()]
+        for variant in variants:
             unknown += self._unknown("variant", variant)
         if not unknown:
-            unknown += [text for variant in claim.variants() for text in self._absent(variant, claim.profile)]
+            unknown += [text for variant in variants for text in self._absent(variant, claim.profile)]
         yield from unknown
-        for variant in claim.variants():
+        for variant in variants:
             setting = settings.get((variant, claim.profile))
             if unknown or setting is None:
                 continue

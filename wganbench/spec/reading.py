@@ -148,13 +148,22 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
         file = _locate(parent, path.parent)
     except SpecError as error:
         raise SpecError(f"{path.name}, extends: {error}") from None
-    inherited = _read_extended(file, (*below, path.resolve()))
+    inherited = _with_claims_that_count(_read_extended(file, (*below, path.resolve())))
     joined = {
         key: [*inherited.get(key, []), *table.get(key, [])]
         for key in ("claims", "published", "deviations", "figures")
         if isinstance(table.get(key, []), list) and isinstance(inherited.get(key, []), list)
     }
     return {**merge(inherited, table), **joined}
+
+
+def _with_claims_that_count(table: Table) -> Table:
+    """A spec as another one extends it: without superseded claims, and without the versions that claims are of."""
+    claims = table.get("claims")
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        return table
+    live = [claim for claim in claims if "superseded" not in claim]
+    return {**table, "claims": [{key: claim[key] for key in claim if key != "since"} for claim in live]}
 
 
 def _read(path: Path) -> Table:
