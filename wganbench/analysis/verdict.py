@@ -24,6 +24,7 @@ from wganbench.analysis.frame import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
+    GAPS,
     Claim,
     Comparison,
     Criterion,
@@ -373,6 +374,9 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
     if claim.drift_at_most is not None:
         for variant, trained in used.items():
             yield from _about_drift(variant, trained, claim.drift_at_most)
+    if claim.gap_at_least is not None:
+        for variant, trained in used.items():
+            yield from _about_gaps(variant, trained, claim.gap_at_least)
     for unit in every:
         if math.isnan(unit.value):
             yield f"run {unit.run_id} has no value, and the measure declares no worst one"
@@ -409,6 +413,20 @@ def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Ite
     elif (median := float(np.median(known))) > at_most:
         over = f"median drift {100 * median:.3g} % over {len(known)} runs, at most {100 * at_most:.3g} % allowed"
         yield f"the critic of {variant} had not converged: {over}"
+
+
+def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Iterator[str]:
+    """Why a critic is no optimum, run by run, whatever its drift; only of one that seeks the exact distance."""
+    for record in records:
+        if not record.setting.seeks_the_distance:
+            continue
+        measured = record.measures if record.status == "finished" else {}
+        gap = next((measured[label] for label in GAPS if measured.get(label) is not None), None)
+        if gap is None:
+            yield f"run {record.id} has no gap over the exact distance"
+        elif gap < at_least:
+            told = f"the gap of run {record.id} is {gap:.3g} of the exact distance, at least {at_least:g} needed"
+            yield f"the critic of {variant} is no optimum: {told}"
 
 
 def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]) -> bool:
