@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from tests.claims import read_by as variants_of
+from wganbench.lipschitz import clip
+from wganbench.measures.layers import edge_share
 from wganbench.plan import cohorts, expand
+from wganbench.runner.cohort import make_trainer
 from wganbench.spec import Claim, Experiment, Setting, available, load
 
 NAMES = list(available())
@@ -270,3 +274,20 @@ def test_table_3_stands_beside_all_that_is_known_of_the_official_re_run():
         ("inception_score", 8.15),
         ("inception_score", 8.31),
     ]
+
+
+@pytest.mark.parametrize(("variant", "inside"), [("clip-0.01-inside", True), ("clip-0.01", False)])
+def test_weights_of_the_swiss_roll_start_inside_the_clip_value_where_the_variant_says_so(variant, inside):
+    """The first clipping changes none of them, and leaves 96 % of the others at the edge."""
+    setting = load("swissroll").setting(variant, "reduced")
+    critic = make_trainer(setting, [0], torch.device("cpu")).critic.module_of_seed(0)
+    before = edge_share(critic)
+    matrices = [weights for weights in critic.parameters() if weights.ndim == 2]
+    drawn = [weights.detach().clone() for weights in matrices]
+    with torch.no_grad():
+        clip(matrices, clip_value=0.01)
+    assert all(torch.equal(*pair) for pair in zip(matrices, drawn, strict=True)) == inside
+    if inside:
+        assert before == edge_share(critic) == pytest.approx(0.05, abs=0.002)
+    else:
+        assert edge_share(critic) > 0.95

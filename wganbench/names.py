@@ -126,7 +126,7 @@ class ImageFolderOptions(FlippableOptions):
     scaling: Scaling = "255"
 
 
-Initialisation = Literal["normal", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
+Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 
 
 class MlpOptions(Options):
@@ -302,6 +302,11 @@ class OfOptions(Options):
 class OfToOptions(Options):
     of: str
     to: str
+
+
+class RankOptions(OfToOptions):
+    skip: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    window: Annotated[int, Field(ge=1, le=100_001)] = 101
 
 
 class OfBatchOptions(Options):
@@ -542,7 +547,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
         "rank_correlation": Entry(
             f"{_OVER_STEPS}:rank_correlation",
-            OfToOptions,
+            RankOptions,
+            protocol=2,
             scale=Scale(True, -1.0, True, "correlation"),
             reads=("of", "to"),
         ),

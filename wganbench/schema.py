@@ -14,7 +14,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from wganbench import names
-from wganbench.spec import ABOUT, Experiment, Fitting, Kind, MeasureUse, Model, Setting
+from wganbench.spec import ABOUT, SCHEDULED, Experiment, Fitting, Kind, MeasureUse, Model, Setting
 
 Schema = dict[str, Any]
 
@@ -135,9 +135,10 @@ def _setting_fields(definitions: Schema) -> Schema:
     definitions["Unrolling"].pop("required")  # a variant may change one of two
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in names.NAMES["measure"]}
-    points = {"points": _of_model(MeasureUse)["properties"]["points"]}
-    definitions |= {f"measure.{name}": _use(name, points) for name in uses}
-    any_use = {"anyOf": [*uses.values(), _stranger(points)]}
+    about = _of_model(MeasureUse)["properties"]
+    scheduled = {key: about[key] for key in SCHEDULED}
+    definitions |= {f"measure.{name}": _use(name, scheduled) for name in uses}
+    any_use = {"anyOf": [*uses.values(), _stranger(scheduled)]}
     fields["measures"] = {**_keyed(fields["measures"], any_use), "properties": uses}
     return fields
 
@@ -177,7 +178,7 @@ def _stranger(fields: Schema) -> Schema:
     return {**_table({"name": name, **fields}, about), "required": ["name"], "additionalProperties": True}
 
 
-def _use(name: str, points: Schema) -> Schema:
-    """A measure in a spec's ``measures``: its options beside its points."""
+def _use(name: str, scheduled: Schema) -> Schema:
+    """A measure in a spec's ``measures``: its options beside when it is taken."""
     plain = _options("measure", name)
-    return {**plain, "properties": {**points, **plain["properties"]}}
+    return {**plain, "properties": {**scheduled, **plain["properties"]}}

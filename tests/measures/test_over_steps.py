@@ -1,5 +1,7 @@
 import math
+from functools import partial
 
+import numpy as np
 import pytest
 
 from wganbench.errors import DataError
@@ -39,28 +41,79 @@ def test_a_measure_that_is_not_taken_before_is_named(measure):
         measure(curves(gap=[1.0, 2.0]), of="gap", to="exact")
 
 
+ranked = partial(rank_correlation, of="gap", to="exact")
+
+
 @pytest.mark.parametrize(
     ("exact", "correlation"),
     [
-        ([5.0, 9.0, 4.0, 1.0, 0.5], 1.0),
-        ([5.0, 0.1, 0.2, 0.3, 0.4], -1.0),
-        ([5.0, 0.3, 0.4, 0.1, 0.2], 0.6),  # ranks 3 4 1 2 against 4 3 2 1: 1 − 6·4/(4·15)
+        ([5.0, 9.0, 9.0, 4.0, 1.0, 0.5], 1.0),
+        ([5.0, 9.0, 0.1, 0.2, 0.3, 0.4], -1.0),
+        ([5.0, 9.0, 0.3, 0.4, 0.1, 0.2], 0.6),  # ranks 3 4 1 2 against 4 3 2 1: 1 − 6·4/(4·15)
     ],
 )
-def test_the_rank_correlation_is_spearmans_from_the_first_step_on(exact, correlation):
-    both = curves(gap=[-7.0, 40.0, 30.0, 20.0, 10.0], exact=exact)
-    assert rank_correlation(both, of="gap", to="exact") == pytest.approx(correlation)
+def test_the_rank_correlation_is_spearmans_after_the_first_fifth_of_the_steps(exact, correlation):
+    both = curves(gap=[-7.0, 0.0, 40.0, 30.0, 20.0, 10.0], exact=exact)  # steps 0 to 50, of which 0 and 10 are left out
+    assert ranked(both, window=1) == pytest.approx(correlation)
 
 
-@pytest.mark.parametrize("exact", [[1.0, 1.0, 2.0], [0.0, 1.0, None, 2.0], [0.0, 1.0, 1.0, 1.0]])
+def test_how_much_is_left_out_can_be_said():
+    both = curves(gap=[-7.0, 0.0, 40.0, 30.0, 20.0, 10.0], exact=[5.0, 50.0, 4.0, 3.0, 2.0, 1.0])
+    assert ranked(both, skip=0.0, window=1) == pytest.approx(0.0)  # ranks 1 5 4 3 2 against 5 4 3 2 1: 1 − 6·20/(5·24)
+    assert ranked(both, skip=0.3, window=1) == pytest.approx(1.0)
+
+
+def falling(steps):
+    return [1.0 - step / 2000 for step in steps]
+
+
+def test_a_running_median_of_101_steps_drops_what_lasts_for_less_than_half_of_them():
+    """A falling curve with a burst of 20 steps about each step at which the other measure is taken."""
+    fine, coarse = list(range(0, 1901, 10)), list(range(0, 1901, 100))
+    bursts = [
+        value + (0.0 if 10 < step % 100 < 90 else 10.0 * (-1) ** round(step / 100) + step / 100)
+        for step, value in zip(fine, falling(fine), strict=True)
+    ]
+    both = {"gap": (fine, bursts), "exact": (coarse, falling(coarse))}
+    assert ranked(both) == pytest.approx(1.0)
+    assert ranked(both, window=1) < 0.3
+    assert ranked(both, window=401) > 0.9
+
+
+def test_the_median_is_over_steps_and_not_over_points():
+    """With 500 steps between two values a window of 101 steps holds one."""
+    steps = list(range(0, 10_001, 500))
+    rough = [value + 9.0 * (step % 1500 == 0) for step, value in zip(steps, falling(steps), strict=True)]
+    both = {"gap": (steps, rough), "exact": (steps, falling(steps))}
+    assert ranked(both) == pytest.approx(ranked(both, window=1))
+    assert ranked(both, window=3001) > 0.95 > 0.7 > ranked(both)
+
+
+def test_a_noisy_estimate_of_even_points_follows_a_distance_that_falls():
+    """Normal noise, eight times what the distance falls by between two points; without a median much is lost."""
+    rng = np.random.default_rng(0)
+    fine, coarse = list(range(0, 1901, 10)), list(range(0, 1901, 100))
+    rough = [value + noise for value, noise in zip(falling(fine), rng.normal(0, 0.4, len(fine)), strict=True)]
+    both = {"gap": (fine, rough), "exact": (coarse, falling(coarse))}
+    assert ranked(both) > 0.85
+    assert ranked(both, window=1) < ranked(both) - 0.1
+
+
+@pytest.mark.parametrize(
+    "exact", [[1.0, 1.0, 2.0], [0.0, 1.0, 1.0, None, 2.0], [0.0, 1.0, 1.0, 1.0, 1.0], [2.0, 1.0, 0.0, 1.0, None]]
+)
 def test_too_few_missing_or_constant_values_have_no_rank_correlation(exact):
     both = curves(gap=[float(i) for i in range(len(exact))], exact=exact)
-    assert math.isnan(rank_correlation(both, of="gap", to="exact"))
+    assert math.isnan(ranked(both, window=1))
+    assert math.isnan(ranked({"gap": both["exact"], "exact": both["gap"]}, window=1))
 
 
-def test_the_rank_correlation_is_over_the_steps_that_both_have():
-    both = {"gap": ([0, 1, 2, 3, 4], [0.0, 1.0, 9.0, 2.0, 3.0]), "exact": ([0, 1, 3, 4], [0.0, 1.0, 2.0, 3.0])}
-    assert rank_correlation(both, of="gap", to="exact") == pytest.approx(1.0)
+def test_a_step_without_an_estimate_near_it_leaves_no_rank_correlation():
+    exact = (list(range(0, 1001, 100)), falling(range(0, 1001, 100)))
+    near = [step for step in range(0, 1001, 10) if not 450 < step < 550]
+    assert ranked({"gap": (near, falling(near)), "exact": exact}) == pytest.approx(1.0)
+    far = [step for step in near if step not in (450, 550)]
+    assert math.isnan(ranked({"gap": (far, falling(far)), "exact": exact}))
 
 
 def test_drift_compares_the_last_fifth_with_the_one_before():

@@ -46,6 +46,7 @@ def test_a_critic_scales_its_input_leaks_and_gives_one_score_a_row():
     ("init", "scale", "std"),
     [
         ("normal", 0.02, 0.02),
+        ("uniform", 0.01, 0.01 / math.sqrt(3)),
         ("he_normal", 0.8, 0.8 * math.sqrt(2 / 400)),
         ("he_uniform", 1.0, math.sqrt(2 / 400)),
         ("glorot_uniform", 1.0, math.sqrt(2 / 1000)),

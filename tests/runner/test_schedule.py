@@ -20,6 +20,14 @@ def test_half_of_a_schedule_is_regular_and_half_logarithmic():
     assert sum(step < 1000 for step in chosen) >= 25  # most decades lie before the second regular point
 
 
+@pytest.mark.parametrize("steps", [3, 40, 1_500, 100_000])
+def test_an_even_schedule_is_all_regular_and_lies_in_one_of_ten_times_the_points(steps):
+    few, many = (schedule(steps, points, even=True) for points in (20, 191))
+    assert set(few) <= set(many)
+    assert few == sorted({round(k * steps / 19) for k in range(20)})
+    assert schedule(steps, 1, even=True) == [steps]
+
+
 def test_moments_are_the_write_ups_epochs():
     assert moments(50_000, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0]) == [0, 500, 2500, 5000, 10_000, 25_000, 50_000]
     assert moments(3, [0.0, 0.01, 0.1, 1.0]) == [0, 3]

@@ -29,25 +29,35 @@ def quotient(curves: Curves, *, of: str, to: str) -> float:
     return above / below if below else math.nan
 
 
-def rank_correlation(curves: Curves, *, of: str, to: str) -> float:
-    """Spearman's rank correlation of two measures over the steps at which both were taken, the first step left out.
+def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, window: int = 101) -> float:
+    """Spearman's rank correlation of one measure's running median with another measure, over the steps of a run.
 
-    Before its first step a critic says nothing of the distance.
+    The steps are those at which ``to`` was taken. They are to be even: where half of them are logarithmic, half of what
+    is ranked is the first tenth of a run. The median is that of Arjovsky et al. (2017, figure 3), whose curves have a
+    value at each generator step and a median filter of width 101; here it is over what was taken within such a window.
 
     Args:
-        curves: Of the run so far.
+        curves: Of the run so far, taken for the whole.
         of, to: Labels of measures that the spec names before this one.
+        skip: Part of the run that is left out at its beginning, where a critic is still finding its form.
+        window: Width of the running median of ``of``, in generator steps: those at most ``window // 2`` away.
 
     Returns:
-        −1 to 1, higher is better: one tells where the other is going. NaN below three common steps, where a value is
-        not finite, or where one measure is constant.
+        −1 to 1, higher is better: one tells where the other is going. NaN where fewer than three steps are left, one of
+        them has no value of ``of`` in its window, a value that is read is not finite, or one measure is constant.
     """
-    left, right = (dict(zip(*_known(curves, label), strict=True)) for label in (of, to))
-    common = [step for step in left if step in right and step > 0]
-    pairs = np.array([[left[step], right[step]] for step in common], dtype=np.float64)
-    if len(common) < 3 or not np.isfinite(pairs).all() or (np.ptp(pairs, axis=0) == 0).any():
+    (taken, values), (steps, exact) = _known(curves, of), _known(curves, to)
+    late = steps > skip * steps[-1]
+    smooth = np.array([_median(values[abs(taken - step) <= window // 2]) for step in steps[late]])
+    pairs = np.array([smooth, exact[late]])
+    if late.sum() < 3 or not np.isfinite(pairs).all() or (np.ptp(pairs, axis=1) == 0).any():
         return math.nan
-    return float(scipy.stats.spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+    return float(scipy.stats.spearmanr(*pairs).statistic)
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """NaN of none, and where one is not finite."""
+    return float(np.median(values)) if len(values) else math.nan
 
 
 def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:

@@ -23,9 +23,10 @@ class Mlp(nn.Module):
         input_shape, output_shape: Without the batch axis; flattened inside.
         hidden: Width of each hidden layer.
         activation: ``relu``, ``leaky_relu`` (slope ``leak``, not negative) or ``tanh``.
-        init: Distribution of the weights. ``normal``: N(0, init_scale²); ``he_normal``: standard deviation
-            init_scale·√(2/fan_in); ``he_uniform``, ``glorot_uniform``: uniform with standard deviation
-            init_scale·√(2/fan_in), init_scale·√(2/(fan_in + fan_out)); ``orthogonal``: gain init_scale.
+        init: Distribution of the weights. ``normal``: N(0, init_scale²); ``uniform``: even within ±init_scale;
+            ``he_normal``: standard deviation init_scale·√(2/fan_in); ``he_uniform``, ``glorot_uniform``: uniform with
+            standard deviation init_scale·√(2/fan_in), init_scale·√(2/(fan_in + fan_out)); ``orthogonal``: gain
+            init_scale.
         last_init: Distribution of the last layer's weights where it differs.
         input_scale: Factor on the input, such as 0.5 for the write-up's critic on the ring of radius 2.
         summed_outputs: The last layer has this many units for each output, added up (musyoku's critic: 128).
@@ -123,6 +124,8 @@ def _initialised(layer: nn.Module, init: str, scale: float) -> nn.Module:
         bias.zero_()
         if init == "normal":
             weight.normal_(0.0, scale)
+        elif init == "uniform":
+            weight.uniform_(-scale, scale)
         elif init == "he_normal":
             weight.normal_(0.0, scale * math.sqrt(2 / fan_in))
         elif init == "orthogonal":

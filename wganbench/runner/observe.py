@@ -117,7 +117,10 @@ class Observer:
         self._training_seconds = 0.0
         self._real: Seen | None = None
         self.grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
-        self.due = {label: set(schedule(setting.steps, use.points)) for label, use in setting.measures.items()}
+        self.due = {
+            label: set(schedule(setting.steps, use.points, even=use.spacing == "even"))
+            for label, use in setting.measures.items()
+        }
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
         self.loss_steps = set(schedule(setting.steps, 100))
         for trace in traces:

@@ -37,6 +37,7 @@ from wganbench.spec.reading import ABOUT, RESERVED, available, load
 from wganbench.spec.setting import (
     MAX_STEPS,
     RECORDED,
+    SCHEDULED,
     Component,
     Kind,
     MeasureUse,
@@ -56,6 +57,7 @@ __all__ = [
     "MAX_STEPS",
     "RECORDED",
     "RESERVED",
+    "SCHEDULED",
     "Architectures",
     "Claim",
     "Comparison",

@@ -130,10 +130,25 @@ class AuxiliaryClassifier(Model):
 
 
 class MeasureUse(Model):
-    """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone."""
+    """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone.
+
+    Attributes:
+        spacing: ``mixed``: half of the steps are regular, half logarithmic. ``even``: all are regular.
+    """
 
     measure: Annotated[Component, Kind("measure")]
     points: Annotated[int, Field(ge=1, le=1000)] = 100
+    spacing: Literal["mixed", "even"] = "mixed"
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> Table:
+        """The spacing is left out where it is ``mixed``, which it always was: ids and records of those days stay."""
+        table: Table = serialize(self)
+        return {key: value for key, value in table.items() if value != "mixed" or key != "spacing"}
+
+
+SCHEDULED = ("points", "spacing")
+"""What a spec says of a measure beside its options: when it is taken."""
 
 
 class Setting(Model):
@@ -385,8 +400,8 @@ class Setting(Model):
 
 
 def _with_name(label: str, use: Mapping[str, Any]) -> Table:
-    about = {key: item for key, item in use.items() if key == "points"}
-    return {"measure": {"name": label, **{key: item for key, item in use.items() if key != "points"}}, **about}
+    about = {key: item for key, item in use.items() if key in SCHEDULED}
+    return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in SCHEDULED}}, **about}
 
 
 def scale_of(use: MeasureUse) -> names.Scale:
