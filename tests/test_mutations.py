@@ -200,9 +200,8 @@ def small(folder: Path) -> World:
 def shipped(folder: Path, name: str) -> World:
     """A spec of ours with the records of its first claim that has any, five seeds each, under another name."""
     experiment = load(name)
-    paths, claim = next(
-        (found, claim) for claim in experiment.live_claims if (found := list(recorded(experiment, claim)))
-    )
+    every = [(list(recorded(experiment, claim)), claim) for claim in experiment.live_claims]
+    paths, claim = next((found for found in every if found[0]), every[0])
     made = World(folder, claim.id)
     (made.results / "mutated" / "artefacts").mkdir(parents=True)
     shutil.copy(available()[name], made.spec)
