@@ -1,4 +1,4 @@
-"""Removing records of an experiment from a results folder, with the files that belong to no other record."""
+"""Removing records of an experiment from a results folder, with their artefacts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Removal:
 
     Attributes:
         path: Of its file.
-        artefacts: Files that are there and that no record names which stays.
+        artefacts: Its files that are there; no other record names them.
     """
 
     record: Record
@@ -38,9 +38,7 @@ def removals(store: Store, experiment: str, profile: str | None, variants: Colle
         for record in found
         if (profile is None or record.profile == profile) and (not variants or record.variant in variants)
     ]
-    ids = {record.id for record in going}
-    kept = {artefact.file for record in found if record.id not in ids for artefact in record.artefacts}
-    return [_removal(store, record, kept) for record in going]
+    return [_removal(store, record) for record in going]
 
 
 def remove(found: Sequence[Removal]) -> None:
@@ -58,7 +56,7 @@ def remove(found: Sequence[Removal]) -> None:
             raise RecordError(f"{error.filename}: cannot be removed ({error.strerror}); the rest stays") from None
 
 
-def _removal(store: Store, record: Record, kept: Collection[str]) -> Removal:
+def _removal(store: Store, record: Record) -> Removal:
     path = store.path(record)
-    own = [path.parent / artefact.file for artefact in record.artefacts if artefact.file not in kept]
+    own = [path.parent / artefact.file for artefact in record.artefacts]
     return Removal(record, path, tuple(file for file in own if file.is_file()))

@@ -262,7 +262,7 @@ def test_checking_draws_and_writes_nothing(experiment, store, committed):
 def beside(experiment, tmp_path, store, committed):
     """A second experiment with records and a report on both."""
     other = made(tmp_path, CONTRADICTED, FIGURES, name="other", spec=SPEC.replace("steps = 100", "steps = 101"))
-    for each in records(other, "good", GOOD, n=5):
+    for each in records(other, "good", GOOD, n=8):
         store.write(each)
     write_report([experiment, other], store, store.root)
     return other

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.analysis import factory
-from tests.analysis.factory import CLAIMS, GOOD, fill, made, record
+from tests.analysis.factory import CLAIMS, FIGURES, GOOD, fill, made, record
 from wganbench.analysis.check import check
 from wganbench.analysis.ledger import Judged, digest_of, read
 from wganbench.analysis.report import BEGIN, END, write_report
@@ -130,16 +130,22 @@ def test_records_of_specs_that_are_not_there_are_in_it_too(experiment, store):
     assert ledger.experiments["old"].records == {other.id: checksum_of(other)[:16]}
 
 
-def test_a_partial_report_keeps_what_is_said_of_other_experiments_and_a_whole_one_drops_it_only_if_accepted(store):
-    write_report([spec_with(store)], store, store.root)
+def test_a_report_of_figures_alone_changes_their_digests_alone(experiment, store):
+    drawn = spec_with(store, CONTRADICTED, FIGURES)
+    write_report([drawn], store, store.root)
     before = read(store.root / "verdicts.json")
-    other = made(store.root.parent, name="other", spec=SPEC)
     assert before is not None
-    write_report([other], store, store.root, partial=True)
-    after = read(store.root / "verdicts.json")
-    assert after is not None
-    assert after.experiments["made"] == before.experiments["made"]
-    assert after.experiments.keys() == {"made", "other"}
+    figures = before.experiments["made"].figures
+    assert figures
+    path = store.root / "verdicts.json"
+    path.write_text(path.read_text().replace(next(iter(figures.values())), "0" * 16))
+    write_report([drawn], store, store.root, only_figures=True)
+    assert read(path) == before
+
+
+def test_a_report_that_drops_an_experiment_has_to_be_accepted(store):
+    write_report([spec_with(store)], store, store.root)
+    other = made(store.root.parent, name="other", spec=SPEC)
     for claim in ("good-beats-bad: verdict lost: was reproduced", "good-is-close: verdict lost: was contradicted"):
         assert f"made {claim}, and the spec has it no more" in refused(other, store)
 
