@@ -17,7 +17,7 @@ from wganbench.spec import load
 from wganbench.store import Store
 from wganbench.work.stop import Stop
 
-PENALTY = "from edited_weight import WEIGHT\ndef nothing(critic, real):\n    return 0 * critic(real).mean(1) + WEIGHT\n"
+PENALTY = "from edited_weight import WEIGHT\ndef nothing(critic, real):\n    return WEIGHT * critic(real).square().mean(1)\n"
 VARIANT = '[variants.mine]\nconstraint = "edited_penalty:nothing"\n'
 INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 
@@ -52,9 +52,9 @@ def invoke(*arguments):
 
 
 def test_run_report_and_check_say_that_code_has_changed_since(tiny, tmp_path, edit):
-    tiny(VARIANT)
+    tiny(VARIANT + "[profiles.quick]\n")
     edit(1.0)
-    chosen = ("tiny.toml", "--profile", "smoke", "--variant", "mine", "--seeds", "3", "--results", "results")
+    chosen = ("tiny.toml", "--profile", "quick", "--variant", "mine", "--seeds", "3", "--results", "results")
     assert invoke("run", *chosen, "--device", "cpu").exit_code == 0
     records = Store("results").load().values()
     code = {name: digest(tmp_path / name) for name in ("edited_penalty.py", "edited_weight.py")}

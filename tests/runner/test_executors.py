@@ -499,7 +499,7 @@ def test_no_job_begins_once_the_time_is_up(tiny, tmp_path):
         stop = Stop(0.0)
         assert execute(tiny(), Store(tmp_path), execution=execution, stop=stop, tell=events.append) == []
         assert stop.reason == "out of time"
-    assert events == []
+    assert [event["event"] for event in events] == ["begin", "begin"]  # what there is to do, and no job of it
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------
