@@ -56,14 +56,14 @@ def test_it_begins_with_what_is_left_and_how_long_that_takes(planned):
     (line,) = _beginning(event(planned[1:2], left=1), planned, Execution(executor="slurm"))
     assert (
         line
-        == "5 of 6 runs are recorded; 1 runs to train in 1 cohorts: how long they take on other machines is not known"
+        == "5 of 6 runs are recorded; 1 run to train in 1 cohort: how long they take on other machines is not known"
     )
     assert list(_beginning(event([], left=0), planned, Execution())) == []
 
 
 def test_it_says_when_it_goes_on_from_checkpoints_and_from_where(planned):
     _, line = _beginning(event(planned, (0, 20, 70, 0)), planned, Execution())
-    assert line == "2 of them go on from a checkpoint, the furthest from step 70 of 100"
+    assert line == "2 cohorts resumed from a checkpoint, the furthest at step 70 of 100"
 
 
 def test_the_time_of_custom_networks_is_unknown(spec, tmp_path):
@@ -86,8 +86,8 @@ def test_a_run_that_was_stopped_says_what_it_goes_on_with(quick, tmp_path):
     made.checkpoint(job.folder, 40)
     asked = ["run", quick.path, "--profile", "paper", "--seeds", "2", "--variant", "good", "--results", str(store.root)]
     lines = CliRunner().invoke(cli, asked).output.splitlines()
-    assert lines[0].startswith("2 runs to train in 1 cohorts: about ")
-    assert lines[1] == "1 of them go on from a checkpoint, the furthest from step 40 of 100"
+    assert lines[0].startswith("2 runs to train in 1 cohort: about ")
+    assert lines[1] == "1 cohort resumed from a checkpoint, the furthest at step 40 of 100"
     assert [line.split()[1] for line in lines if line.startswith("good-")] == ["finished"] * 2
 
 

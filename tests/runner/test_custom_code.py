@@ -17,7 +17,9 @@ from wganbench.spec import load
 from wganbench.store import Store
 from wganbench.work.stop import Stop
 
-PENALTY = "from edited_weight import WEIGHT\ndef nothing(critic, real):\n    return WEIGHT * critic(real).square().mean(1)\n"
+PENALTY = (
+    "from edited_weight import WEIGHT\ndef nothing(critic, real):\n    return WEIGHT * critic(real).square().mean(1)\n"
+)
 VARIANT = '[variants.mine]\nconstraint = "edited_penalty:nothing"\n'
 INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 

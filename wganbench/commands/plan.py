@@ -84,7 +84,8 @@ def plan(
     print_rows([row.told() for row in shown])
     if len(shown) < len(found.rows):
         click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
-    click.echo(f"{len(runs):,} runs of profile {profile} ({spec.says(profile)})")
+    says = spec.says(profile)
+    click.echo(f"{len(runs):,} runs of profile {profile}" + (f" ({says})" if says else ""))
     for line in found.lines(speed, jobs):
         click.echo(line)
     for line in prospect.lines(claims, profile, n_seeds):

@@ -17,6 +17,11 @@ def plain() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)
 
 
+def counted(n: int, noun: str) -> str:
+    """Such as ``"1 run"`` and ``"1,200 runs"``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def print_tables(tables: Iterable[Table]) -> None:
     console = plain()
     for each in tables:

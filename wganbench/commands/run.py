@@ -27,7 +27,7 @@ from wganbench.commands.options import (
     results_option,
     together,
 )
-from wganbench.commands.printing import print_tables
+from wganbench.commands.printing import counted, print_tables
 from wganbench.commands.voice import Voice, voice
 from wganbench.custom_code import changes, custom_names, import_folders
 from wganbench.errors import DataError, RecordError, SpecError
@@ -119,7 +119,7 @@ def run(
     execution = _execution(stack=stack or spec.stack, **executed)
     stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []
-    planned = cohorts(runs, execution.stack)
+    planned, says = cohorts(runs, execution.stack), spec.says(profile)
 
     def tell(event: Event) -> None:
         if event["event"] == "begin":
@@ -129,7 +129,7 @@ def run(
 
     with voice(planned, as_json=log_json) as out, stop.on_signals():
         if profile != "paper":
-            out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+            out.say(f"profile {profile}: {says}; this is not the paper's protocol" if says else f"profile {profile}")
         about = _reference(runs, results)
         if about:
             out.say(about)
@@ -190,12 +190,13 @@ def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) ->
         return
     n_recorded = event["runs"] - event["left"]
     recorded = f"{n_recorded:,} of {event['runs']:,} runs are recorded; " if n_recorded else ""
-    yield f"{recorded}{event['left']:,} runs to train in {len(left):,} cohorts: {_time(left, execution)}"
+    todo = f"{counted(event['left'], 'run')} to train in {counted(len(left), 'cohort')}"
+    yield f"{recorded}{todo}: {_time(left, execution)}"
     resumed = {cohort.id: event["cohorts"][cohort.id] for cohort in left if event["cohorts"][cohort.id]}
     if resumed:
         furthest = max(left, key=lambda cohort: event["cohorts"][cohort.id] / cohort.runs[0].setting.steps)
         step, steps = resumed[furthest.id], furthest.runs[0].setting.steps
-        yield f"{len(resumed):,} of them go on from a checkpoint, the furthest from step {step:,} of {steps:,}"
+        yield f"{counted(len(resumed), 'cohort')} resumed from a checkpoint, the furthest at step {step:,} of {steps:,}"
 
 
 def _time(left: Sequence[Cohort], execution: Execution) -> str:

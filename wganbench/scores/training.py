@@ -99,6 +99,7 @@ def train_classifier(
         stated_accuracy: Share of the test images that it must classify as labelled, 0 to 1.
         recipe: One of ``RECIPES``.
         epochs: Passes over the training images; None for the recipe's.
+        on_step: Called after each step with its number and how many there are.
 
     Raises:
         DataError: If the data will not do, or the classifier is less accurate than stated.
