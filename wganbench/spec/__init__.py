@@ -35,6 +35,7 @@ from wganbench.spec.merging import merge
 from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 from wganbench.spec.reading import ABOUT, RESERVED, available, load
 from wganbench.spec.setting import (
+    GAPS,
     MAX_STEPS,
     RECORDED,
     SCHEDULED,
@@ -51,6 +52,7 @@ from wganbench.spec.setting import (
 __all__ = [
     "ABOUT",
     "CONTROL",
+    "GAPS",
     "MAX_FLOAT",
     "MAX_SEEDS",
     "MAX_STACK",

@@ -41,6 +41,8 @@ class _Claim(Model):
         statistic: The measure's last value, or the best over its schedule.
         drift_at_most: Where the median of the measure ``drift`` over a variant's runs exceeds this, its critic has not
             converged, and the claim gets no verdict.
+        gap_at_least: Where the gap of any run of a critic trained alone under the two-sided penalty is less than this
+            part of the exact distance, that critic is no optimum, even if it rests, and the claim gets no verdict.
         known_contradiction: Why a contradicted verdict is no surprise; the check passes over it, the report shows it.
         since: The spec version in which the claim was stated.
         superseded: Why it counts no more, where a later version restated it.
@@ -51,6 +53,7 @@ class _Claim(Model):
     profile: str = "paper"
     statistic: Statistic = "final"
     drift_at_most: PositiveFloat | None = None
+    gap_at_least: PositiveFloat | None = None
     known_contradiction: Words | None = None
     since: PositiveInt = 1
     superseded: Superseded | None = None
@@ -338,10 +341,8 @@ NORMAL_THEORY = ("t", "welch", "tost")
 def claim_digest(claim: Claim) -> str:
     """Stands for what decides the verdict: the wording, a known contradiction's reason and its history may change."""
     content = claim.model_dump(mode="json", exclude={"says", "known_contradiction", "since", "superseded"})
-    for later in ("drift_at_most", "published_n"):
-        if content.get(later, ...) is None:
-            del content[later]  # a field that came later, and says nothing new of the claims before it
-    return digest(content)
+    later = ("drift_at_most", "gap_at_least", "published_n")  # say nothing new of the claims before them
+    return digest({key: value for key, value in content.items() if value is not None or key not in later})
 
 
 class SuccessTable(Model):

@@ -27,7 +27,7 @@ from wganbench.spec.drawn import Architectures
 from wganbench.spec.history import about_history
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import LOSSES, Component, Setting, family, is_timed, scale_of
+from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
@@ -290,8 +290,9 @@ class Experiment(Model):
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
         if claim.methods():
             yield from self._about_architectures(claim.profile, claim.methods(), claim.measured(), settings)
-            if claim.drift_at_most is not None:
-                yield "drift_at_most: a claim about architectures has none"
+            for gate in ("drift_at_most", "gap_at_least"):
+                if getattr(claim, gate) is not None:
+                    yield f"{gate}: a claim about architectures has none"
             return
         unknown = [*self._unknown("profile", claim.profile)]
         variants = [variant for variant in claim.variants() if variant not in claim.judged_on()]
@@ -308,6 +309,8 @@ class Experiment(Model):
                 yield from self._about_reading(claim, label, variant, setting)
             if claim.drift_at_most is not None and "drift" not in setting.measures:
                 yield f"variant {variant!r} does not measure 'drift', which drift_at_most is about"
+        if claim.gap_at_least is not None and not unknown:
+            yield from about_gaps({variant: settings.get((variant, claim.profile)) for variant in variants})
 
     def _about_architectures(
         self, profile: str, methods: Sequence[str], labels: Sequence[str], settings: Mapping[Pair, Setting]

@@ -147,6 +147,9 @@ class MeasureUse(Model):
         return {key: value for key, value in table.items() if value != "mixed" or key != "spacing"}
 
 
+GAPS = ("gap_over_exact", "gap_over_distance")
+"""Labels of measures of a critic's gap over the exact distance."""
+
 SCHEDULED = ("points", "spacing")
 """What a spec says of a measure beside its options: when it is taken."""
 
@@ -285,6 +288,12 @@ class Setting(Model):
         classes: int = self.generator.options["classes"]
         return classes
 
+    @property
+    def seeks_the_distance(self) -> bool:
+        """Whether a critic is trained alone under the two-sided penalty: at its optimum its gap is not below it."""
+        two_sided = self.constraint is not None and self.constraint.name == "gradient_penalty"
+        return two_sided and self.fixed_generator is not None and self.objective.name == "wasserstein"
+
     def costs(self) -> dict[str, Cost] | None:
         """What generator (where one is trained) and critic cost; None where one of them is a stranger's.
 
@@ -402,6 +411,16 @@ class Setting(Model):
 def _with_name(label: str, use: Mapping[str, Any]) -> Table:
     about = {key: item for key, item in use.items() if key in SCHEDULED}
     return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in SCHEDULED}}, **about}
+
+
+def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
+    """Why a claim with ``gap_at_least`` has nothing to read of its variants; None of one that cannot be resolved."""
+    alone = {variant: setting for variant, setting in settings.items() if setting and setting.seeks_the_distance}
+    if not alone and all(settings.values()):
+        yield "gap_at_least: no variant trains a critic alone under the two-sided penalty"
+    for variant, setting in alone.items():
+        if not setting.measures.keys() & set(GAPS):
+            yield f"variant {variant!r} measures neither of {', '.join(GAPS)}, which gap_at_least is about"
 
 
 def scale_of(use: MeasureUse) -> names.Scale:
