@@ -20,26 +20,23 @@ from typing import Literal
 import numpy as np
 
 from wganbench.analysis import scored, stats
+from wganbench.analysis.asked import ask, estimate_of
 from wganbench.analysis.frame import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
     GAPS,
     Claim,
-    Comparison,
     Criterion,
     Equality,
-    Equivalence,
     Experiment,
     Level,
     McNemar,
-    OverArchitectures,
     Setting,
     Success,
     SuccessCurve,
     claim_digest,
     is_timed,
-    scale_of,
 )
 
 Outcome = Literal["reproduced", "contradicted", "inconclusive", "not run"]
@@ -207,15 +204,15 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
         outcome, why = "not run", read.missing
     else:
         why = next(_obstacles(claim, units, used), "")
-    told = _ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
-    p_for, p_against = stats.UNDECIDED if why else told.tails
+    answer = ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
+    p_for, p_against = stats.UNDECIDED if why else answer.tails
     return Verdict(
         claim=claim,
         outcome=outcome,
         why=why,
-        estimate=told.estimate,
-        estimate_of=_estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
-        interval=told.interval,
+        estimate=answer.estimate,
+        estimate_of=estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
+        interval=answer.interval,
         p_for=p_for,
         p_against=p_against,
         adjusted_for=1.0,
@@ -439,98 +436,3 @@ def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]
     own = [record.experiment == experiment.name for record in records]
     changed = any(mine and not knew for mine, knew in zip(own, foreseen, strict=True))
     return bool(records) and (changed or not any(foreseen))
-
-
-# ---- what each kind of claim asks of the numbers --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Told:
-    estimate: float | None = None
-    interval: Interval | None = None
-    tails: stats.Tails = stats.UNDECIDED
-
-
-def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> _Told:
-    """Estimate, interval and p-values; nothing where a variant has no values or one is NaN."""
-    first, *_ = groups = [np.array(values[side]) for side in claim.variants() or claim.methods()]
-    if any(len(group) == 0 or np.isnan(group).any() for group in groups):
-        return _Told()
-    mean = float(first.mean())
-    match claim:
-        case Comparison():
-            sign = 1.0 if _higher_is_better(claim, settings) else -1.0
-            better, worse = (sign * group for group in groups)
-            exceeds_by, interval_of = _COMPARED[claim.test]
-            tails = exceeds_by(better, worse, claim.margin)
-            return _Told(stats.distance_of_means(better, worse), interval_of(better, worse), tails)
-        case Level():
-            exceeds, interval = _LEVELLED[claim.test]
-            sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
-            assert bound is not None  # Level has one of the two
-            centre = float(np.median(first)) if claim.test == "sign" else mean
-            return _Told(centre, interval(first), exceeds(sign * first, sign * bound))
-        case Success():
-            n_met, n = int(first.sum()), len(first)
-            return _Told(mean, stats.wilson_interval(n_met, n), stats.binomial_p(n_met, n, claim.rate))
-        case Equality():
-            return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
-        case OverArchitectures():
-            better, worse = groups
-            if claim.test == "architectures_sign":
-                n, tails = int((better - worse > claim.margin).sum()), stats.sign_p(better - worse, claim.margin)
-                return _Told(n / len(better), stats.wilson_interval(n, len(better)), tails)
-            tails = stats.paired_p(better, worse, claim.margin)
-            return _Told(stats.distance_of_means(better, worse), stats.paired_interval(better, worse), tails)
-        case McNemar():
-            better, worse = groups
-            only_better, only_worse = stats.discordant(better, worse, claim.threshold)
-            if not (n_alone := only_better + only_worse):
-                return _Told()
-            tails = stats.mcnemar_p(better, worse, claim.threshold)
-            return _Told(only_better / n_alone, stats.wilson_interval(only_better, n_alone), tails)
-        case SuccessCurve():
-            n_above = [int((first > threshold).sum()) for threshold in claim.thresholds]
-            distances = [count / len(first) - share for count, share in zip(n_above, claim.published, strict=True)]
-            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within, claim.published_n)
-            return _Told(max(distances, key=abs), None, tails)
-        case Equivalence():
-            _, second = groups
-            tails = stats.paired_equivalence_p(first, second, claim.within)
-            return _Told(stats.distance_of_means(first, second), stats.paired_interval(first, second), tails)
-
-
-_COMPARED = {
-    "permutation": (stats.permutation_p, stats.permutation_interval),
-    "paired": (stats.paired_p, stats.paired_interval),
-    "welch": (stats.welch_p, stats.welch_interval),
-}
-_LEVELLED = {
-    "sign": (stats.sign_p, stats.median_interval),
-    "t": (stats.t_p, stats.student_interval),
-}
-
-
-def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
-    if isinstance(claim, Success):
-        return f"share of {claim.variant} runs that succeed"
-    if isinstance(claim, SuccessCurve):
-        return f"largest distance of the success rate of {claim.method} from the published one"
-    if isinstance(claim, McNemar):
-        return f"of the architectures above {claim.threshold:g} with one method alone, share with {claim.better}"
-    if claim.test == "architectures_sign":
-        return f"share of architectures that score higher with {claim.better}"
-    centre = "median" if claim.test == "sign" else "mean"
-    mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
-    if isinstance(claim, Equivalence):
-        return f"{mean} {claim.first} minus {claim.second}"
-    if isinstance(claim, OverArchitectures):
-        return f"{mean} {claim.better} minus {claim.worse}, over architectures"
-    if not isinstance(claim, Comparison):
-        return f"{mean} {claim.variant}"
-    higher, lower = (claim.better, claim.worse) if _higher_is_better(claim, settings) else (claim.worse, claim.better)
-    return f"{mean} {higher} minus {lower}"
-
-
-def _higher_is_better(claim: Comparison, settings: Mapping[str, Setting]) -> bool:
-    return bool(scale_of(settings[claim.better].measures[claim.measure]).higher_is_better)
