@@ -47,7 +47,7 @@ RECORDED_FAMILIES = {
     },
     ("gaussians25", "reduced"): {
         "gan": "40ad298002",
-        "wgan-clip": "c45585b4ba",
+        "wgan-clip": "77b75b1b2a",
         "wgan-gp": "75080fcf84",
         "unrolled-second-order": "5ad18ff320",
     },

@@ -188,7 +188,7 @@ def test_every_name_with_every_option_is_in_it(kind):
     for name, entry in names.NAMES[kind].items():
         if kind == "measure":
             assert SCHEMA["properties"]["measures"]["properties"][name] == {"$ref": f"#/$defs/measure.{name}"}
-            options = SCHEMA["$defs"][f"measure.{name}"]["properties"].keys() - {"points"}
+            options = SCHEMA["$defs"][f"measure.{name}"]["properties"].keys() - {"points", "spacing"}
         else:
             choices = SCHEMA["$defs"][kind.replace(" ", "_")]["anyOf"]
             assert name in choices[0]["enum"]

@@ -154,7 +154,7 @@ def test_a_folder_that_a_profile_names_is_decoded_and_changes_nothing(spec, fold
     arguments = ["run", spec, "--profile", "quick", "--variant", "wgan.1", "--data", f"cifar10={folder}"]
     found = CliRunner().invoke(cli, [*arguments, "--device", "cpu"])
     assert found.exit_code == 0, found.output
-    (record,) = Store(tmp_path / "results").load().values()
+    (record,) = Store(tmp_path / "runs").load().values()
     assert (record.status, record.overrides) == ("finished", [])
     assert record.family == load(spec).family("wgan.1", "quick")
 
