@@ -39,9 +39,9 @@ says = "one step"
 """
 NAPS = """
 import time
-def nap(real):
-    time.sleep(SECONDS)
-    return real.new_zeros(real.shape[0])
+def nap(critic, real):
+    time.sleep(SECONDS if real.shape[1] == 2 else 0)  # not in the checks before the training
+    return critic(real).square().mean(1)
 """
 
 

@@ -50,8 +50,8 @@ def run(*arguments: object, **replaced: str) -> str:
         text = text.replace(new, replaced.get(old, new))
     Path("imaged.toml").write_text(text)
     line = one_line("run", "imaged.toml", "--profile", "smoke", "--seeds", 1, "--device", "cpu", *arguments)
-    assert Store("results").load() == {}
-    assert not list(Path().glob("results/*/artefacts/*"))
+    assert Store("runs").load() == {}
+    assert not list(Path().glob("runs/*/artefacts/*"))
     return line
 
 
@@ -69,7 +69,7 @@ def test_the_spec_itself_runs(here):
     Path("imaged.toml").write_text(SPEC)
     options = ("--profile", "smoke", "--seeds", "1", "--device", "cpu")
     assert CliRunner().invoke(cli, ["run", "imaged.toml", *options]).exit_code == 0
-    assert [record.status for record in Store("results").load().values()] == ["finished"] * 2
+    assert [record.status for record in Store("runs").load().values()] == ["finished"] * 2
 
 
 # ---- images ---------------------------------------------------------------------------------------------------------

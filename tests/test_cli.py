@@ -98,7 +98,7 @@ def test_run_records_reports_and_explains(here):
     printed = ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "5")
     assert printed.startswith("profile smoke: 3 steps; this is not the paper's protocol")
     assert printed.count("finished") == 10
-    assert len(Store("results").load()) == 10
+    assert len(Store("runs").load()) == 10
     assert "REPORT.md" in ok("report", "tiny.toml")
     assert "gp-covers-more" in ok("explain", "tiny.toml:gp-covers-more")
     assert "0 findings" in ok("check", "tiny.toml")
@@ -110,9 +110,9 @@ def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
     ok("run", "tiny.toml", "--seeds", "1")
     printed = ok("run", "tiny.toml", "--seeds", "1").splitlines()[-1]
     assert printed == (
-        "all 2 runs are recorded in results; nothing trained. --results DIR records elsewhere, --again trains anew"
+        "all 2 runs are recorded in runs; nothing trained. --results DIR records elsewhere, --again trains anew"
     )
-    before = {path: path.stat().st_mtime_ns for path in Store("results").paths()}
+    before = {path: path.stat().st_mtime_ns for path in Store("runs").paths()}
     assert ok("run", "tiny.toml", "--seeds", "1", "--again").count("finished") == 2
     assert all(path.stat().st_mtime_ns > stamp for path, stamp in before.items())
 
@@ -120,8 +120,8 @@ def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
 def test_run_that_stops_before_it_recorded_anything_does_not_say_that_all_is_recorded(here):
     result = CliRunner().invoke(cli, ["run", "tiny.toml", "--seeds", "1", "--max-hours", "1e-9"])
     assert result.exit_code == 124
-    assert result.stdout.splitlines()[-1] == "no run recorded in results before it stopped"
-    assert Store("results").load() == {}
+    assert result.stdout.splitlines()[-1] == "no run recorded in runs before it stopped"
+    assert Store("runs").load() == {}
 
 
 def test_the_default_seeds_are_the_specs(here):
@@ -130,7 +130,12 @@ def test_the_default_seeds_are_the_specs(here):
 
 def test_a_failed_run_exits_with_1_after_the_rest_is_done(here, monkeypatch):
     monkeypatch.syspath_prepend(str(here))
-    Path("bad_penalty.py").write_text("def penalty(critic):\n    raise ArithmeticError('no such thing')\n")
+    Path("bad_penalty.py").write_text(
+        "def penalty(critic, real):\n"
+        "    if real.shape[1] == 8:  # in training, not in the checks before it\n"
+        "        raise ArithmeticError('no such thing')\n"
+        "    return critic(real).square().mean(1)\n"
+    )
     Path("tiny.toml").write_text(TINY + '[variants.aa]\nconstraint = "bad_penalty:penalty"\n')
     result = wganbench("run", "tiny.toml", "--seeds", "1")
     assert result.exit_code == 1
@@ -161,8 +166,8 @@ def test_plan_prints_runs_cost_and_what_can_be_settled(here):
 def test_an_override_is_part_of_the_id_and_shows_in_the_report(here):
     ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "1", "--set", "variants.gp.latent_dim=7")
     printed = ok("report", "tiny.toml", "--format", "markdown")
-    assert "variants.gp.latent_dim=7" in Path("results/REPORT.md").read_text()
-    assert "0 of 5 runs" in Path("results/REPORT.md").read_text() or "not run" in printed
+    assert "variants.gp.latent_dim=7" in Path("runs/REPORT.md").read_text()
+    assert "0 of 5 runs" in Path("runs/REPORT.md").read_text() or "not run" in printed
 
 
 @pytest.mark.parametrize(
@@ -181,7 +186,7 @@ def test_an_override_is_part_of_the_id_and_shows_in_the_report(here):
         (["run", "tiny.toml", "--set", "objective=nowhere.at.all:Thing"], "does not import"),
         (["explain", "gp-covers-mor"], "unknown claim"),
         (["explain", "tiny.toml:gp-covers-mor"], "did you mean 'gp-covers-more'?"),
-        (["report", "--results", "empty"], "no records"),
+        (["report", "--results", "empty"], "empty: no such folder"),
         (["merge", "absent"], "absent"),
     ],
 )
@@ -197,7 +202,7 @@ def test_bad_input_is_one_line_with_the_place_and_the_remedy(here, arguments, sa
 def damaged_record(damage: str) -> Path:
     """One of four records, whose file is then as ``damage`` says."""
     ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2")
-    path = Store("results").paths()[0]
+    path = Store("runs").paths()[0]
     text = path.read_text()
     path.write_text(
         {"truncated": text[:500], "foreign": '{"a": 1}', "newer": text.replace('r": 1,', 'r": 99,', 1)}[damage]
@@ -208,13 +213,13 @@ def damaged_record(damage: str) -> Path:
 @pytest.mark.parametrize("damage", ["truncated", "foreign"])
 def test_run_sets_a_damaged_record_aside_and_trains_it_anew(here, damage):
     path = damaged_record(damage)
-    whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
+    whole = {other: other.read_bytes() for other in Store("runs").paths() if other != path}
     damaged = path.read_bytes()
     printed = ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "2")
     aside = path.parent / "damaged" / path.name
     assert str(aside) in printed
     assert aside.read_bytes() == damaged
-    assert len(Store("results").load()) == 4
+    assert len(Store("runs").load()) == 4
     assert {other: other.read_bytes() for other in whole} == whole
 
 
@@ -224,7 +229,7 @@ def test_run_sets_a_damaged_record_aside_and_trains_it_anew(here, damage):
 )
 def test_a_bad_record_stops_every_command_that_may_not_move_it_and_costs_nothing(here, command, damage):
     path = damaged_record(damage)
-    whole = {other: other.read_bytes() for other in Store("results").paths() if other != path}
+    whole = {other: other.read_bytes() for other in Store("runs").paths() if other != path}
     damaged = path.read_bytes()
     printed = wrong(command, "tiny.toml")
     assert str(path) in printed
@@ -246,7 +251,7 @@ def test_merge_takes_in_skips_and_refuses(here):
 @pytest.fixture
 def recorded(here):
     """The three architectures of ``drawn.toml`` under its profile quick."""
-    experiment, store = drawn.spec(here), Store("results")
+    experiment, store = drawn.spec(here), Store("runs")
     found = drawn.runs(experiment, [(1.2, 7.1), (3.0, 5.0), (1.0, 1.0)], profile="quick", score_protocol=drawn.OTHER)
     store.prepare(["drawn"])
     for record in found:
@@ -256,7 +261,7 @@ def recorded(here):
 
 def test_run_ends_with_the_success_table(recorded):
     printed = ok("run", "drawn.toml", "--profile", "quick")
-    _, summary, table = printed.partition("all 6 runs are recorded in results; nothing trained.")
+    _, summary, table = printed.partition("all 6 runs are recorded in runs; nothing trained.")
     assert summary
     assert "drawn, quick: architectures that score above a threshold" in table
     assert [cell.strip() for cell in table.splitlines()[7].split("│")[1:6]] == ["2", "0", "1", "1", "1"]
@@ -276,7 +281,7 @@ def test_report_ends_with_the_success_table_in_every_format(recorded):
     assert [row["only_second"] for row in rows[:3]] == ["0", "1", "1"]
     last = ok("report", "drawn.toml", "--format", "json").strip().split("\n}\n")[-1]
     assert json.loads(last)["rows"][2]["threshold"] == 2.0
-    text = Path("results/REPORT.md").read_text()
+    text = Path("runs/REPORT.md").read_text()
     assert "**drawn, quick: architectures that score above a threshold**" in text
 
 

@@ -188,6 +188,25 @@ def test_images_have_the_shape_that_a_spec_tells(data, expected):
     assert cost.sample_shape(component.name, component.options) == expected
 
 
+@pytest.mark.parametrize(
+    "data",
+    [{"name": name} for name in NAMES["data set"] if ".data.toy:" in NAMES["data set"][name].path]
+    + [
+        {"name": "gaussian_ring", "modes": 3},
+        {"name": "double_circle", "modes": 10},
+        {"name": "gaussian_grid", "side": 3},
+    ],
+)
+def test_a_spec_states_the_number_of_modes_that_a_data_set_has(data):
+    component = Component.resolve("data set", data)
+    centres = getattr(import_object("data set", component.name)(**component.options), "centres", None)
+    assert cost.n_modes(component.name, component.options) == (None if centres is None else len(centres))
+
+
+def test_how_many_modes_a_custom_data_set_has_is_not_known():
+    assert cost.n_modes("mine:ring", {"modes": 8}) is None
+
+
 def test_every_image_set_is_known():
     named = {name for name, entry in NAMES["data set"].items() if ".image_sets:" in entry.path}
     assert named == {*cost._CHANNELS, "image_folder"}

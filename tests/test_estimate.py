@@ -131,6 +131,36 @@ def test_each_kind_is_represented_by_its_cheapest_median_and_dearest(made):
     assert representatives(made(STRANGE)[2:]) == []
 
 
+CUSTOM = "[variants.custom]\nconstraint = 'mine:zero_centred'\n"
+CLIPPED = "[variants.clipped]\nconstraint = { name = 'clip', clip_value = 0.1 }\n"
+
+
+def test_a_custom_constraint_costs_what_a_gradient_penalty_does_whatever_its_name(made):
+    plain, penalised, custom, clipped = estimate(made(PENALISED + CUSTOM + CLIPPED), (), guessed()).rows
+    assert custom.step_flops == penalised.step_flops > plain.step_flops == clipped.step_flops
+    named = load("images.toml", ["variants.custom.constraint.name='mine:weight_penalty_off'"])
+    assert [kind(named.setting(variant, "quick")) for variant in ("custom", "clipped")] == [
+        "dcgan_critic, penalised",
+        "dcgan_critic",
+    ]
+
+
+def test_a_time_that_nobody_knows_is_unknown_and_not_nought(made):
+    strange = made(STRANGE)[2:]
+    found = estimate(strange, (), guessed())
+    assert (found.hours_left, found.wall_hours) == (None, None)
+    assert list(found.lines(guessed(), 2)) == [
+        "time left: unknown, since only the operations of wganbench's own networks and data are counted"
+    ]
+    assert found.rows[0].told()["time"] == "unknown"
+    done = {run.id for cohort in strange for run in cohort.runs}
+    known_is_done = estimate(made(STRANGE), {run.id for cohort in made()[:2] for run in cohort.runs}, guessed())
+    assert known_is_done.hours_left is None
+    assert list(estimate(strange, done, guessed()).lines(guessed(), 1)) == [
+        "all of it is recorded; nothing is left to train"
+    ]
+
+
 # ---- the command ----------------------------------------------------------------------------------------------------
 
 MANY = "".join(f"[variants.v{i:02}]\ncritic.filters = {i + 1}\n" for i in range(40))

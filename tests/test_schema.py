@@ -31,6 +31,7 @@ BOUNDS = {
     "exclusiveMinimum": lambda value, bound: value > bound,
     "exclusiveMaximum": lambda value, bound: value < bound,
     "minLength": lambda value, bound: len(value) >= bound,
+    "maxLength": lambda value, bound: len(value) <= bound,
     "minItems": lambda value, bound: len(value) >= bound,
     "maxItems": lambda value, bound: len(value) <= bound,
     "minProperties": lambda value, bound: len(value) >= bound,
@@ -117,6 +118,8 @@ def test_shipped_specs_are_valid(name):
         'extends = "gaussians8"\nvariants.unrolled.unroll.steps = 3',
         'extends = "gaussians8"\n[measures]\nnear = { name = "modes_covered", within = 1.0, points = 3 }',
         'extends = "gaussians8"\n[measures]\nmine = { name = "my.module:f", points = 3, x = 1 }',
+        'extends = "gaussians8"\n[measures]\nmine = { name = "a.b:f", better = "low", bounded = true, worst = 1 }',
+        'extends = "gaussians8"\n[measures]\nmine = { name = "my.module:f", unit = "m", bounded = false }',
         EQUIVALENT,
         f"{EQUIVALENT}drift_at_most = 0.02\n[measures.drift]\npoints = 1",
     ],
@@ -142,6 +145,8 @@ def test_what_a_user_may_write_is_valid_and_loads(text, tmp_path):
         ('"gradient_penalty"', '"gradient penalty"', ".variants.wgan-gp.constraint: anyOf"),
         ("kde_peaks = { points = 20 }", "kde_peaks = { point = 20 }", ".measures.kde_peaks.point: unknown"),
         ("kde_peaks = { points = 20 }", "kde_peaks = { points = 0 }", ".measures.kde_peaks.points: minimum"),
+        ("kde_peaks = {", "kde_peaks = { better = 'low',", ".measures.kde_peaks.better: unknown"),
+        ("kde_peaks = {", "mine = { name = 'm:f', better = 'lower' }\nkde_peaks = {", ".measures.mine: anyOf"),
         ('test = "permutation"', 'test = "t"', ".claims.1: oneOf"),
         ("margin = 3.0", "margn = 3.0", ".claims.1: oneOf"),
         ('order = "first"', 'order = "third"', ".variants.unrolled.unroll: anyOf"),
@@ -183,7 +188,7 @@ def test_every_name_with_every_option_is_in_it(kind):
     for name, entry in names.NAMES[kind].items():
         if kind == "measure":
             assert SCHEMA["properties"]["measures"]["properties"][name] == {"$ref": f"#/$defs/measure.{name}"}
-            options = SCHEMA["$defs"][f"measure.{name}"]["properties"].keys() - {"points", "spacing"}
+            options = SCHEMA["$defs"][f"measure.{name}"]["properties"].keys() - {"points"}
         else:
             choices = SCHEMA["$defs"][kind.replace(" ", "_")]["anyOf"]
             assert name in choices[0]["enum"]

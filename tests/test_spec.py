@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +246,29 @@ def test_a_strangers_name_is_taken_with_its_options_and_protocol_and_not_importe
     assert "stranger" not in sys.modules
 
 
+@pytest.mark.parametrize(
+    ("data", "worst"),
+    [
+        ({"name": "gaussian_ring"}, math.log(8)),
+        ({"name": "gaussian_grid", "side": 5}, math.log(25)),
+        ({"name": "double_circle", "modes": 6}, math.log(6)),
+        ("swiss_roll", math.inf),
+        ("mine:ring", math.inf),
+    ],
+)
+def test_the_worst_reverse_kl_is_that_of_samples_at_a_single_mode(data, worst):
+    use = MeasureUse(measure=Component.resolve("measure", "reverse_kl"), points=1)
+    scale = scale_of(use, Component.resolve("data set", data))
+    assert scale == replace(scale_of(use), worst=worst)
+    assert not scale.higher_is_better
+
+
+def test_the_worst_of_other_measures_does_not_depend_on_the_data():
+    for name in ("modes_covered", "exact_wasserstein"):
+        use = MeasureUse(measure=Component.resolve("measure", name), points=1)
+        assert scale_of(use, Component.resolve("data set", "gaussian_ring")) == scale_of(use)
+
+
 def test_a_setting_comes_back_from_a_record_as_it_was(write):
     setting = load(write()).setting("wgan", "paper")
     assert Setting.model_validate(json.loads(setting.model_dump_json()), context=RECORDED) == setting
@@ -306,8 +331,9 @@ def test_an_extending_spec_keeps_its_parents_runs_and_adds_to_them(write):
             """,
         )
     )
-    assert [claim.id for claim in child.claims] == ["spreads", "more"]
-    assert (child.name, child.title, child.source) == ("child", "Mine and more", "nowhere")
+    assert [claim.id for claim in child.claims] == ["more"]
+    assert (child.name, child.title, child.source) == ("child", "Mine and more", "child.toml")
+    assert child.deviations == ["one more"]
     assert list(child.variants) == ["gan", "wgan", "lsgan"]
     assert list(child.profiles) == ["smoke", "paper", "quick"]
     for profile in parent.profiles:
@@ -322,7 +348,7 @@ def test_a_parent_is_found_beside_the_child_wherever_one_stands(write, tmp_path,
     write(name="specs/mine.toml")
     child = write(name="specs/inner/child.toml", content='extends = "../mine.toml"\n')
     monkeypatch.chdir(tmp_path)
-    assert load(child).title == load("specs/inner/child.toml").title == "A test"
+    assert load(child).variants == load("specs/inner/child.toml").variants == load("specs/mine.toml").variants
 
 
 def test_a_shipped_spec_is_extended_by_its_name(write):
@@ -330,7 +356,35 @@ def test_a_shipped_spec_is_extended_by_its_name(write):
     child, parent = load(write(content=f'extends = "{shipped}"\n')), load(shipped)
     variant, profile = next(iter(parent.variants)), next(iter(parent.profiles))
     assert child.setting(variant, profile) == parent.setting(variant, profile)
-    assert [claim_digest(claim) for claim in child.claims] == [claim_digest(claim) for claim in parent.claims]
+    assert child.published == parent.published
+    assert child.figures == parent.figures
+
+
+def test_a_child_that_says_nothing_of_itself_is_named_after_its_file_and_claims_nothing(write):
+    write()
+    child = load(write(name="child.toml", content='extends = "mine.toml"\n'))
+    about = (child.title, child.source, child.version, child.deviations, child.claims)
+    assert about == ("child, extending mine", "child.toml", 1, [], [])
+
+
+def test_a_child_inherits_claims_only_where_it_asks_for_them(write):
+    write()
+    claim = TEXT[TEXT.index("[[claims]]") :].replace('id = "spreads"', 'id = "own"')
+    for asked, ids in (
+        ("", ["own"]),
+        ("inherit_claims = false", ["own"]),
+        ("inherit_claims = true", ["spreads", "own"]),
+    ):
+        child = write(name="child.toml", content=f'extends = "mine.toml"\n{asked}\n{claim}')
+        assert [each.id for each in load(child).claims] == ids
+    grandchild = load(write(name="grandchild.toml", content='extends = "child.toml"\ninherit_claims = true\n'))
+    assert [each.id for each in grandchild.claims] == ["spreads", "own"]
+    assert load(write(name="other.toml", content='extends = "child.toml"\n')).claims == []
+
+
+def test_without_a_parent_there_are_no_claims_to_inherit(write):
+    line = "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
+    assert told(write(content="inherit_claims = true\n" + TEXT)) == [f"mine.toml, {line}"]
 
 
 # ---- claims ---------------------------------------------------------------------------------------------------------
@@ -640,12 +694,13 @@ def test_a_spec_without_variants_or_profiles_is_none(write, table):
     assert line == f"mine.toml, {table}: must have at least 1 item, got {{}}"
 
 
-def test_a_claims_id_is_used_once_in_a_spec_and_what_it_extends(write):
+def test_a_claims_id_is_used_once_in_a_spec_and_among_what_it_inherits(write):
     claim = TEXT[TEXT.index("[[claims]]") :]
-    line = "claims.spreads: the id is used 2 times; ids are unique in a spec and what it extends"
+    line = "claims.spreads: the id is used 2 times; ids are unique among the claims of a spec"
     assert told(write(content=TEXT + claim)) == [f"mine.toml, {line}"]
     write()
-    assert told(write(name="child.toml", content='extends = "mine.toml"\n' + claim)) == [f"child.toml, {line}"]
+    inheriting = 'extends = "mine.toml"\ninherit_claims = true\n' + claim
+    assert told(write(name="child.toml", content=inheriting)) == [f"child.toml, {line}"]
 
 
 @pytest.mark.parametrize(

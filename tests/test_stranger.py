@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -26,7 +27,6 @@ def zero_centred(critic, real, *, penalty_weight=1.0):
 SPEC = """
 extends = "gaussians8"
 title = "A zero-centred penalty on the ring"
-source = "mine"
 version = 1
 
 [variants.zero-centred]
@@ -71,7 +71,14 @@ def test_a_strangers_penalty_is_judged_against_the_baselines_records(elsewhere):
     explained = wganbench("explain", "mine.toml:zero-centred-is-closer-than-gan", "--results", "mine")
     assert all(run_id in explained for run_id in baseline)
     assert "zero-centred: n = 5" in explained
+    assert "  source       mine.toml" in explained
+    raw, adjusted = re.search(r"p for +(\S+), Holm-adjusted (\S+)", explained).groups()
+    assert raw == adjusted, "claims of the parent share in the adjustment"
     assert "not run" not in explained
     report = wganbench("report", "mine.toml", "--results", "mine", "--format", "markdown")
     assert "zero-centred" in report
-    assert "the zero-centred penalty brings the GAN closer" in Path("mine/REPORT.md").read_text()
+    written = Path("mine/REPORT.md").read_text()
+    assert "the zero-centred penalty brings the GAN closer" in written
+    assert "\n1 claims: 1 " in written
+    assert "\nSource: mine.toml. Spec: `mine.toml`, version 1.\n" in written
+    assert "0 findings" in wganbench("check", "mine.toml", "--results", "mine")

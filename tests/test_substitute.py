@@ -213,7 +213,7 @@ def test_a_run_trains_on_the_substitute_and_its_record_says_so(spec, folder, tmp
     assert record.setting.data.options["folder"] == "cifar10-jpeg75"
     assert "cifar10-jpeg75" in " ".join(record.overrides)
     assert [path.name for path in (tmp_path / "other" / "decoded").iterdir()] == [
-        f"cifar10-jpeg75-train-3x4x4-v1-{digest(folder)[:16]}.images"
+        f"cifar10-jpeg75-train-3x4x4-v2-{digest(folder)[:16]}.images"
     ]
     assert os.environ["WGANBENCH_DATA"] == str(tmp_path / "data")
 

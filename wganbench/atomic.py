@@ -20,7 +20,8 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False, durab
     """Puts ``content`` at ``path`` whole or not at all; an existing file stays unless ``replace``.
 
     Args:
-        durable: Whether it has to be whole after a power cut as well, which takes milliseconds.
+        durable: Whether it has to be there after a power cut as well, which takes milliseconds: the file and its entry
+            in the folder are then on the disk.
 
     Returns:
         Whether it was written.
@@ -29,13 +30,17 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False, durab
         RecordError: If the disk refuses.
     """
     try:
+        make_folder(path.parent, durable=durable)
         with _beside(path) as temporary:
             with temporary.open("wb") as file:
                 file.write(content)
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
-            return _put(temporary, path, replace)
+            is_put = _put(temporary, path, replace)
+            if durable and is_put:
+                sync_folder(path.parent)
+            return is_put
     except OSError as error:
         raise RecordError(f"{path}: cannot be written ({error.strerror}); free the disk or use --results") from None
 
@@ -47,18 +52,51 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: If the disk refuses.
     """
+    make_folder(path.parent, durable=False)
     with _beside(path) as temporary:
         with temporary.open("wb") as file:
             yield file
         temporary.replace(path)
 
 
+def make_folder(folder: Path, *, durable: bool = True) -> None:
+    """Makes a folder, and those above it, unless it is there.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing if durable else []):
+        sync_folder(each.parent)
+
+
+UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
+"""What systems answer that do not open or sync folders, Windows and some network disks among them."""
+
+
+def sync_folder(folder: Path) -> None:
+    """Has the disk keep which files the folder holds, where the system can do so.
+
+    Raises:
+        OSError: If the disk fails.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+
+
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A path of this process alone in the folder of ``path``, which is made; what lies there in the end is removed."""
+    """A path of this process alone in the folder of ``path``; what lies there in the end is removed."""
     # The process id is last, for leftovers. It says little where containers of one host name share a disk.
     temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
     finally:

@@ -75,6 +75,16 @@ def n_classes(name: str) -> int | None:
     return _CLASSES.get(name)
 
 
+def n_modes(name: str, options: Options) -> int | None:
+    """Modes of equal weight that a data set has, as far as a spec states it; None for a custom one or one without."""
+    modes: int | None = None
+    if name in ("gaussian_ring", "double_circle"):
+        modes = options.get("modes")
+    elif name == "gaussian_grid" and "side" in options:
+        modes = options["side"] ** 2
+    return modes
+
+
 _CHANNELS = {"shapes10": 3, "cifar10": 3, "imagenet32": 3, "mnist": 1}
 _CLASSES = {"shapes10": 10, "cifar10": 10, "imagenet32": 1000, "mnist": 10}
 _DIMENSIONS = {"interval": 1}

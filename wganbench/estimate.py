@@ -24,9 +24,8 @@ def kind(setting: Setting) -> str:
 
     The gradient of a gradient takes several times the operators for the same arithmetic.
     """
-    penalised = setting.constraint is not None and setting.constraint.name.endswith("penalty")
     rounded = setting.precision if setting.precision != "fp32" else ""
-    return ", ".join(filter(None, [setting.critic.name, "penalised" * penalised, rounded]))
+    return ", ".join(filter(None, [setting.critic.name, "penalised" * setting.is_penalised, rounded]))
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ class Row:
         generator, critic: Numbers that are trained; None where they are not known, or nothing is trained.
         step_flops: Operations of a generator step of one seed, its whole batch; None where they are not known.
         measured: Whether its hours go by a measured rate; they are a guess else.
-        hours, hours_left: Of all its cohorts, one after the other; and of those that are not done.
+        hours, hours_left: Of all its cohorts, one after the other, None where the cost is not known; and of those that
+            are not done, 0 where all are.
     """
 
     variant: str
@@ -104,7 +104,7 @@ class Row:
             "generator": NOT_KNOWN if self.generator is None else f"{self.generator:,}",
             "critic": NOT_KNOWN if self.critic is None else f"{self.critic:,}",
             "GFLOP a step and seed": NOT_KNOWN if self.step_flops is None else f"{self.step_flops / 1e9:,.3g}",
-            "time": NOT_KNOWN if self.hours is None else time_told(self.hours),
+            "time": "unknown" if self.hours is None else time_told(self.hours),
         }
 
 
@@ -113,23 +113,30 @@ class Estimate:
     """Of a whole plan; a training alone, without what is measured on the way.
 
     Attributes:
-        hours_left: Of all cohorts that are not done, one after the other, as far as their cost is known.
+        hours_left: Of all cohorts that are not done, one after the other, as far as their cost is known; None where it
+            is known of none of them.
         wall_hours: The same with so many jobs at a time, the dearest first.
     """
 
     rows: list[Row]
-    hours_left: float
-    wall_hours: float
+    hours_left: float | None
+    wall_hours: float | None
 
     def lines(self, speed: Speed, jobs: int) -> Iterator[str]:
         """The time in all, and what it rests on."""
+        if all(row.done == row.seeds for row in self.rows):
+            yield "all of it is recorded; nothing is left to train"
+            return
+        unknown = sum(row.hours_left is None for row in self.rows)
+        if self.hours_left is None or self.wall_hours is None:
+            yield "time left: unknown, since only the operations of wganbench's own networks and data are counted"
+            return
         at_a_time = f"; {time_told(self.wall_hours)} with {jobs} jobs at a time" if jobs > 1 else ""
         yield f"about {time_told(self.hours_left)} of training left, without measures{at_a_time}"
         yield f"the time is estimated by counting operations, {speed.says()}"
         unmeasured = sum(not row.measured and row.hours is not None for row in self.rows)
         if speed.measured is not None and unmeasured:
             yield f"{unmeasured:,} variants of kinds not measured: at {speed.guess_told}; --calibrate measures them"
-        unknown = sum(row.hours is None for row in self.rows)
         if unknown:
             yield f"{unknown:,} variants of unknown cost are not in it"
 
@@ -157,6 +164,8 @@ def estimate(cohorts: Iterable[Cohort], done: Container[str], speed: Speed, jobs
         row, hours_left = _row(family, own, done, speed)
         rows.append(row)
         left += hours_left
+    if not left and any(row.hours_left is None for row in rows):
+        return Estimate(rows, None, None)
     return Estimate(rows, sum(left), wall(left, jobs))
 
 
@@ -165,13 +174,14 @@ def _row(family: str, own: Sequence[Cohort], done: Container[str], speed: Speed)
     first = own[0].runs[0]
     setting, flops, costs = first.setting, step_flops(first.setting), first.setting.costs() or {}
     runs = [run for cohort in own for run in cohort.runs]
+    n_done = sum(run.id in done for run in runs)
     hours = [_hours(cohort, flops, speed) for cohort in own] if flops is not None else []
     left = [each for each, cohort in zip(hours, own, strict=False) if not all(run.id in done for run in cohort.runs)]
     row = Row(
         variant=first.variant,
         family=family,
         seeds=len(runs),
-        done=sum(run.id in done for run in runs),
+        done=n_done,
         cohorts=len(own),
         steps=setting.steps,
         generator=costs["generator"].parameters if "generator" in costs else None,
@@ -179,7 +189,7 @@ def _row(family: str, own: Sequence[Cohort], done: Container[str], speed: Speed)
         step_flops=flops,
         measured=speed.is_measured(setting),
         hours=None if flops is None else sum(hours),
-        hours_left=None if flops is None else sum(left),
+        hours_left=None if flops is None and n_done < len(runs) else sum(left),
     )
     return row, left
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-from wganbench.atomic import write_atomically
 from wganbench.errors import RecordError
 from wganbench.record import Record
 from wganbench.store import Store
@@ -12,12 +11,18 @@ from wganbench.store import Store
 Preference = Literal["ours", "theirs"] | None
 
 
-def merge_stores(ours: Store, theirs: Store, prefer: Preference = None) -> tuple[int, int, list[str]]:
+def merge_stores(
+    ours: Store, theirs: Store, prefer: Preference = None, *, with_artefacts: bool = True
+) -> tuple[int, int, list[str]]:
     """Takes in another folder's records and artefacts.
 
     A record with the same measures and curves as one that is here is skipped; one that differs is refused, unless
     ``prefer`` says which to keep. A failed run gives way to one that did not fail, on whichever side it is. The rest is
     merged all the same.
+
+    Args:
+        with_artefacts: Whether theirs lie beside their records; else the records are taken in without them, and no
+            figure is drawn of these runs.
 
     Returns:
         How many were taken in, how many were skipped, and a line for each refusal, damaged files of theirs included.
@@ -27,6 +32,8 @@ def merge_stores(ours: Store, theirs: Store, prefer: Preference = None) -> tuple
     """
     here = ours.load()
     there, problems = theirs.scan()
+    if not with_artefacts:
+        there = {name: record.model_copy(update={"artefacts": []}) for name, record in there.items()}
     refusals = [problem.text for problem in problems]
     taken = skipped = 0
     for record in there.values():
@@ -45,11 +52,9 @@ def merge_stores(ours: Store, theirs: Store, prefer: Preference = None) -> tuple
         except RecordError as error:
             refusals.append(f"{error}; its record is left out")
             continue
-        for file, content in artefacts.items():
-            write_atomically(ours.path(record).parent / file, content, replace=True)
-        ours.write(record, replace=True)
+        ours.keep(record, artefacts, replace=True)
         if mine is not None and ours.path(mine) != ours.path(record):
-            ours.path(mine).unlink()
+            ours.remove(mine)
         taken += 1
     return taken, skipped, refusals
 

@@ -81,6 +81,18 @@ class IntervalOptions(Options):
         return self
 
 
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+def _a_name(folder: str) -> str:
+    if not re.match(FOLDER_NAME, folder):
+        raise ValueError(
+            f"must be the name of a folder in the data folder, of up to 64 letters, digits, dots, - and _, got "
+            f"{folder!r}; --data-dir or WGANBENCH_DATA names the folder above it"
+        )
+    return folder
+
+
 def _not_of_another(folder: str) -> str:
     """CIFAR-10 is ``cifar10`` as well; ``train`` is a part of a set."""
     taken = {re.sub("[^a-z0-9]", "", name) for name in (*NAMES["data set"], "train", "test", "decoded")}
@@ -89,7 +101,9 @@ def _not_of_another(folder: str) -> str:
     return folder
 
 
-FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"), AfterValidator(_not_of_another)]
+FolderName = Annotated[
+    str, Field(json_schema_extra={"pattern": FOLDER_NAME}), AfterValidator(_a_name), AfterValidator(_not_of_another)
+]
 """Of a folder of images; it is the set's name, and part of a file's."""
 Split = Literal["train", "test"]
 Scaling = Literal["255", "256-dequantised", "unit"]
@@ -360,6 +374,7 @@ class Scale:
     Attributes:
         higher_is_better: None for a number that is neither.
         worst: What a diverged run is taken to have scored; infinite where the measure has no bound.
+        worst_is_log_modes: Whether the worst is log(number of modes) where the spec states how many the data have.
         bounded: Counts and shares, whose intervals no normal theory gives.
         unit: For the axis of a plot.
     """
@@ -368,6 +383,7 @@ class Scale:
     worst: float
     bounded: bool
     unit: str
+    worst_is_log_modes: bool = False
 
 
 @dataclass(frozen=True)
@@ -376,6 +392,7 @@ class Entry:
 
     Attributes:
         scale: Of a measure.
+        is_penalty: Whether a constraint is a term of the critic loss that reads gradients, which a step pays for.
         hidden_layers: The fewest that a critic must have for a measure to read it.
         closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
         scored: Whether a measure reads what the setting's score network says of the images.
@@ -389,6 +406,7 @@ class Entry:
     options: type[Options] = Options
     protocol: int = 1
     scale: Scale | None = field(default=None, compare=False)
+    is_penalty: bool = field(default=False, compare=False)
     hidden_layers: int = field(default=0, compare=False)
     closed_form: bool = field(default=False, compare=False)
     scored: bool = field(default=False, compare=False)
@@ -422,8 +440,8 @@ _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
 _SCORES = "wganbench.scores.measures"
 
-STRANGER = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
-"""How a measure named by a dotted path is read: no direction, no worst value, no normal theory."""
+CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
+"""How a custom measure is read where its spec says no more: no direction, no worst value, no normal theory."""
 
 NAMES: dict[str, dict[str, Entry]] = {
     "data set": {
@@ -440,7 +458,7 @@ NAMES: dict[str, dict[str, Entry]] = {
         "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions),
         "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions),
         "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions),
-        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions),
+        "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2),
     },
     "fixed generator": {
         "noised": Entry("wganbench.data.fixed:Noised", NoisedOptions),
@@ -463,9 +481,11 @@ NAMES: dict[str, dict[str, Entry]] = {
     "constraint": {
         "clip": Entry("wganbench.lipschitz:clip", ClipOptions),
         "rescale": Entry("wganbench.lipschitz:rescale", ClipOptions),
-        "gradient_penalty": Entry("wganbench.lipschitz:gradient_penalty", PenaltyOptions),
-        "one_sided_penalty": Entry("wganbench.lipschitz:one_sided_penalty", PenaltyOptions),
-        "one_sided_linear_penalty": Entry("wganbench.lipschitz:one_sided_linear_penalty", PenaltyOptions),
+        "gradient_penalty": Entry("wganbench.lipschitz:gradient_penalty", PenaltyOptions, is_penalty=True),
+        "one_sided_penalty": Entry("wganbench.lipschitz:one_sided_penalty", PenaltyOptions, is_penalty=True),
+        "one_sided_linear_penalty": Entry(
+            "wganbench.lipschitz:one_sided_linear_penalty", PenaltyOptions, is_penalty=True
+        ),
     },
     "optimizer": {
         "adam": Entry("torch.optim:Adam", AdamOptions),
@@ -485,7 +505,8 @@ NAMES: dict[str, dict[str, Entry]] = {
         "modes_covered": Entry("wganbench.measures.modes:modes_covered", WithinOptions, scale=_count("modes")),
         "share_within": Entry("wganbench.measures.modes:share_within", WithinOptions, scale=_SHARE),
         "reverse_kl": Entry(
-            "wganbench.measures.modes:reverse_kl", scale=Scale(False, worst=float("inf"), bounded=True, unit="nats")
+            "wganbench.measures.modes:reverse_kl",
+            scale=Scale(False, worst=float("inf"), bounded=True, unit="nats", worst_is_log_modes=True),
         ),
         "sectors_occupied": Entry(
             "wganbench.measures.sectors:sectors_occupied", SectorOptions, scale=_count("sectors")
@@ -598,6 +619,8 @@ def is_dotted(name: str) -> bool:
 def find(kind: str, name: str) -> Entry:
     """The entry of a built-in ``name``, or one made for a dotted name (whose options nobody here knows).
 
+    A custom constraint counts as a penalty, since what it does is not known and a penalty costs more.
+
     Raises:
         ValueError: If it is neither, with the nearest name.
     """
@@ -605,7 +628,10 @@ def find(kind: str, name: str) -> Entry:
     if name in table:
         return table[name]
     if is_dotted(name):
-        return Entry(name, scale=STRANGER if kind == "measure" else None)
+        return Entry(name, scale=CUSTOM if kind == "measure" else None, is_penalty=kind == "constraint")
+    module, dot, attribute = name.rpartition(".")
+    if dot and is_dotted(f"{module}:{attribute}"):
+        raise ValueError(f"unknown {kind} {name!r}; did you mean {f'{module}:{attribute}'!r}?")
     raise ValueError(f"unknown {kind} {name!r}{suggest(name, table)}")
 
 

@@ -140,7 +140,7 @@ def step_flops(setting: Setting) -> float | None:
     critic, generator = costs["critic"].flops, costs["generator"].flops if "generator" in costs else 0
     steps = setting.unroll.steps if setting.unroll else setting.n_critic
     penalty = 0
-    if setting.constraint is not None and setting.constraint.name.endswith("penalty"):
+    if setting.is_penalised:
         penalty = 4 if is_piecewise_linear(setting.critic.name, setting.critic.options) else 6
     second = 2 if setting.unroll and setting.unroll.order == "second" else 1
     generator_batch = setting.generator_batch_size or setting.batch_size

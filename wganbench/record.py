@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ Number = Annotated[float | None, AfterValidator(_bounded)]
 """A measured number; None for one that is not finite (JSON has no NaN), whose reason the status or note gives, or that
 is so large that statistics of it would not be.
 """
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Step = Annotated[int, Field(ge=0, le=MAX_STEPS)]
 
@@ -69,14 +71,35 @@ class Curve(Model):
 _CURVES = TypeAdapter(dict[Text, Curve])
 
 
+ENDINGS = (".npz", ".png", "-grids.png")
+"""How the names of artefacts end."""
+
+
 class Artefact(Model):
     """A file beside the record: its name, relative to the record's folder, and its SHA-256.
 
-    The name leads into ``artefacts`` and nowhere else, since ``merge`` writes what another machine's record names.
+    The name is ``artefacts/RUN-HASH`` with one of ``ENDINGS``, where the hash is the first eight digits of the SHA-256;
+    in older records ``artefacts/RUN`` with the ending. So it leads into ``artefacts`` and nowhere else, and no two
+    records name one file, since ``merge`` writes what another machine's record names.
     """
 
     file: Annotated[str, Field(pattern=r"^artefacts/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
+
+    @classmethod
+    def of(cls, run_id: str, ending: str, content: bytes) -> Artefact:
+        """The artefact of a run with this content."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        return cls(file=_stem(run_id, sha256) + ending, sha256=sha256)
+
+    def hashed(self, run_id: str) -> str:
+        """The name with the hash in it, which an older record's artefact has while it is put in its place."""
+        stem = _stem(run_id, self.sha256)
+        return self.file if self.file.startswith(stem) else stem + self.file.removeprefix(f"artefacts/{run_id}")
+
+
+def _stem(run_id: str, sha256: str) -> str:
+    return f"artefacts/{run_id}-{sha256[:8]}"
 
 
 class Provenance(Model):
@@ -94,6 +117,8 @@ class Provenance(Model):
         started: UTC, ISO 8601, to the microsecond: what tells a run that was trained anew, with equal numbers, from the
             one before. To the second in older records.
         captured: Whether its steps, at the last attempt, were replayed as a CUDA graph.
+        custom_code: SHA-256 of each source file of the setting's custom objects, by its path beside the spec or in the
+            working folder; empty where there is none, and in older records.
     """
 
     device: Text
@@ -106,12 +131,13 @@ class Provenance(Model):
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     convolutions: Literal["float32", "tf32", "bfloat16"] = "float32"
     captured: bool = False
+    custom_code: dict[Text, Sha256] = Field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is plain is left out, so that records made before it was told stay as they are."""
         content: dict[str, Any] = serialize(self)
-        plain = {"precision": "float32", "convolutions": "float32", "captured": False}
+        plain = {"precision": "float32", "convolutions": "float32", "captured": False, "custom_code": {}}
         return {key: value for key, value in content.items() if plain.get(key, ...) != value}
 
 
@@ -152,6 +178,15 @@ class Record(Model):
     retries: NonNegativeInt = 0
     provenance: Provenance
     wall_seconds: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _names_its_own_artefacts(self) -> Record:
+        for artefact in self.artefacts:
+            stem = _stem(self.id, artefact.sha256)
+            if artefact.file not in {start + ending for start in (f"artefacts/{self.id}", stem) for ending in ENDINGS}:
+                right = f"{stem!r} with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+                raise ValueError(f"artefacts: must be named {right}, got {short(artefact.file)}")
+        return self
 
     @property
     def family(self) -> str:
@@ -214,12 +249,15 @@ def _as_written(text: str) -> Record | None:
     if pieces is None:
         return None
     try:
-        resolved, rest = _setting_in(pieces.setting), json.loads(pieces.rest)
+        resolved, rest = _setting_in(pieces.setting), written.parse(pieces.rest)
         if not isinstance(rest, dict) or rest.get("schema_number") != SCHEMA:
             return None
         if rest.pop("checksum", None) != pieces.checksum(resolved.canonical, rest):
             return None
-        content = {**rest, "setting": resolved.setting, "curves": _CURVES.validate_json(pieces.curves)}
+        curves = _CURVES.validate_json(pieces.curves)
+        if not pieces.has_each_curve_once(len(curves)):
+            return None
+        content = {**rest, "setting": resolved.setting, "curves": curves}
         record = Record.model_validate(content, context=RECORDED)
     except ValueError:  # of JSON, of its letters, or of what it says
         return None
@@ -228,7 +266,9 @@ def _as_written(text: str) -> Record | None:
 
 def _json_in(text: str, where: str) -> object:
     try:
-        return json.loads(text)
+        return written.parse(text)
+    except written.TwiceError as error:
+        raise DamagedError(f"{where}: the key {short(str(error))} stands twice in one table; {SET_ASIDE}") from None
     except ValueError:
         raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew") from None
 
@@ -275,7 +315,7 @@ class _Resolved:
 @lru_cache(maxsize=1024)
 def _setting_in(text: str) -> _Resolved:
     """Kept, since the runs of a variant have one setting and its checks take longer than all else of a record."""
-    content = json.loads(text)
+    content = written.parse(text)
     setting = Setting.model_validate(content, context=RECORDED)
     return _Resolved(setting, written.canonical(content))
 

@@ -135,10 +135,10 @@ def _setting_fields(definitions: Schema) -> Schema:
     definitions["Unrolling"].pop("required")  # a variant may change one of two
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in names.NAMES["measure"]}
-    about = _of_model(MeasureUse)["properties"]
-    scheduled = {key: about[key] for key in SCHEDULED}
+    of_use = {key: field for key, field in _of_model(MeasureUse)["properties"].items() if key != "measure"}
+    scheduled = {key: of_use[key] for key in SCHEDULED}
     definitions |= {f"measure.{name}": _use(name, scheduled) for name in uses}
-    any_use = {"anyOf": [*uses.values(), _stranger(scheduled)]}
+    any_use = {"anyOf": [*uses.values(), _stranger(of_use)]}
     fields["measures"] = {**_keyed(fields["measures"], any_use), "properties": uses}
     return fields
 

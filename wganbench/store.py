@@ -1,8 +1,9 @@
 """The results folder: where records lie, how they are found, read and written.
 
-``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN.npz`` what its figures need beyond
-numbers, ``RUN.png`` beside it a grid of generated images where these are scored, ``RUN-grids.png`` smaller ones over
-training. Every planned run ends in exactly one record, failures included; an interrupted run has none yet.
+``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` what its figures need
+beyond numbers, ``RUN-HASH.png`` beside it a grid of generated images where these are scored, ``RUN-HASH-grids.png``
+smaller ones over training; names of older artefacts have no hash of the content. Every planned run ends in exactly one
+record, failures included; an interrupted run has none yet.
 ``results/EXPERIMENT/damaged/`` is where files go whose content is broken: they count no more and are never deleted.
 """
 
@@ -12,15 +13,15 @@ import contextlib
 import gc
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wganbench import quarantine
-from wganbench.atomic import leftovers, write_atomically
+from wganbench import quarantine, written
+from wganbench.atomic import leftovers, make_folder, write_atomically
 from wganbench.errors import DamagedError, RecordError
-from wganbench.record import MAX_BYTES, SET_ASIDE, Artefact, Record, read_text, write_text
+from wganbench.record import MAX_BYTES, SET_ASIDE, Artefact, Record, checksum_of, read_text, write_text
 from wganbench.spec import RESERVED
 
 
@@ -44,10 +45,12 @@ class Store:
 
     Args:
         root: Need not exist yet.
+        experiment: The only one whose records are looked for; None for all.
     """
 
-    def __init__(self, root: str | Path):
+    def __init__(self, root: str | Path, experiment: str | None = None):
         self.root = Path(root)
+        self.experiment = experiment
 
     def paths(self) -> list[Path]:
         """Every file that should be a record, sorted.
@@ -58,6 +61,7 @@ class Store:
         if self.root.exists() and not self.root.is_dir():
             raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
         found = [path for path in self.root.glob("*/*.json") if path.parent.name != RESERVED]
+        found = [path for path in found if self.experiment in (None, path.parent.name)]
         return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
     def find(self, experiment: str, run_id: str) -> Record | None:
@@ -148,6 +152,16 @@ class Store:
             return quarantine.take(path, _without_remedy(reason))
         return None
 
+    def checksum(self, record: Record) -> str:
+        """The checksum that the record's file states; without a file, the one that it would state."""
+        path = self.path(record)
+        try:
+            with path.open(encoding="utf-8") as file:
+                start = file.read(100)
+                return written.stated(start) or str(written.parse(start + file.read())["checksum"])
+        except OSError:
+            return checksum_of(record)
+
     def path(self, record: Record) -> Path:
         return self.root / record.experiment / f"{record.id}.json"
 
@@ -157,16 +171,30 @@ class Store:
         Raises:
             RecordError: If it is missing, or not what the record says.
         """
-        path = self.path(record).parent / artefact.file
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise RecordError(
-                f"{path}: cannot be read ({error.strerror}); restore it or run {record.id} again"
-            ) from None
-        if hashlib.sha256(content).hexdigest() != artefact.sha256:
-            raise RecordError(f"{path}: not what {record.id}.json says it is; restore it or run it again")
-        return content
+        places = self._places(record, artefact)
+        found = [_content_of(place) for place in places]
+        for content in found:
+            if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() == artefact.sha256:
+                return content
+        if isinstance(found[0], OSError):
+            raise RecordError(f"{places[0]}: cannot be read ({found[0].strerror}); restore it or run {record.id} again")
+        raise RecordError(f"{places[0]}: not what {record.id}.json says it is; restore it or run it again")
+
+    def artefact_paths(self, record: Record) -> set[Path]:
+        """Where the artefacts of ``record`` may lie."""
+        return {place for artefact in record.artefacts for place in self._places(record, artefact)}
+
+    def _places(self, record: Record, artefact: Artefact) -> list[Path]:
+        """Where an artefact lies, and where that of an older record lies until ``keep`` has come to its end."""
+        names = dict.fromkeys([artefact.file, artefact.hashed(record.id)])
+        return [self.path(record).parent / name for name in names]
+
+    def other_files(self, records: Iterable[Record]) -> list[Path]:
+        """Every file that is neither hidden nor set aside, and neither of ``records`` nor an artefact of theirs."""
+        own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
+        inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
+        seen = (path for path, parts in inside if parts[1:2] != (quarantine.DAMAGED,) and not _is_hidden(parts))
+        return sorted(path for path in seen if path not in own and not path.is_dir())
 
     def prepare(self, experiments: Iterable[str]) -> None:
         """Makes the folders and shows that they can be written, before any training.
@@ -177,7 +205,7 @@ class Store:
         for experiment in experiments:
             folder = self.root / experiment
             try:
-                (folder / "artefacts").mkdir(parents=True, exist_ok=True)
+                make_folder(folder / "artefacts")
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"x" * MAX_BYTES)
                 for leftover in leftovers(folder):
@@ -186,6 +214,54 @@ class Store:
                 raise RecordError(
                     f"{folder}: cannot be written ({error.strerror}); choose another folder with --results"
                 ) from None
+
+    def keep(self, record: Record, contents: Mapping[str, bytes], *, replace: bool = False) -> bool:
+        """Writes a record with its artefacts; one that is there already stays with its own, unless ``replace``.
+
+        Whenever this is ended, the record that is there has its own artefacts: they are written first, under names that
+        no other record has, and those of a record that was replaced are removed last.
+
+        Args:
+            contents: The artefacts by their names in the record.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            RecordError: As ``write``.
+        """
+        folder = self.path(record).parent
+        before = self._artefacts_there(record)
+        hashed = {folder / artefact.hashed(record.id): artefact.file for artefact in record.artefacts}
+        for path, name in hashed.items():
+            write_atomically(path, contents[name], replace=True)
+        is_written = self.write(record, replace=replace)
+        if is_written:
+            for path, name in hashed.items():
+                _rename(path, folder / name)
+        _remove((before | hashed.keys()) - self._artefacts_there(record))
+        return is_written
+
+    def _artefacts_there(self, record: Record) -> set[Path]:
+        """Where the artefacts lie of the record that is in the place of ``record`` now."""
+        try:
+            found = self.find(record.experiment, record.id)
+        except RecordError:
+            return set()
+        return {self.path(record).parent / artefact.file for artefact in found.artefacts} if found else set()
+
+    def remove(self, record: Record) -> None:
+        """Removes a record, and then its artefacts.
+
+        Raises:
+            RecordError: If the disk refuses; the record is then there.
+        """
+        path = self.path(record)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be removed ({error.strerror}); remove it by hand") from None
+        _remove(self.artefact_paths(record))
 
     def write(self, record: Record, *, replace: bool = False) -> bool:
         """Writes a record; one that is there already stays, unless ``replace``.
@@ -215,6 +291,31 @@ def _without_collection() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()  # into the oldest generation at once, where the next collections do not look
             gc.enable()
+
+
+def _is_hidden(parts: Iterable[str]) -> bool:
+    return any(part.startswith(".") for part in parts)
+
+
+def _content_of(path: Path) -> bytes | OSError:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return error
+
+
+def _rename(path: Path, target: Path) -> None:
+    if path != target:
+        try:
+            path.replace(target)
+        except OSError as error:
+            raise RecordError(f"{target}: cannot be written ({error.strerror}); move {path.name} there") from None
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):  # 'results verify' names what stays
+            path.unlink()
 
 
 def _read_file(path: Path) -> Record | None:

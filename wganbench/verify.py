@@ -33,6 +33,11 @@ class Findings:
     set_aside: list[str] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all in the folder, whole or not."""
+        return not (self.whole or self.damaged or self.orphaned or self.set_aside or self.stale)
+
     def lines(self) -> Iterator[str]:
         """Every finding behind the word for its kind, and the counts."""
         kinds = {
@@ -92,7 +97,7 @@ def _damaged_artefacts(store: Store, records: Iterable[Record]) -> Iterator[str]
 
 
 def _orphaned_artefacts(store: Store, records: Iterable[Record]) -> Iterator[str]:
-    named = {store.path(record).parent / artefact.file for record in records for artefact in record.artefacts}
+    named = {path for record in records for path in store.artefact_paths(record)}
     for path in sorted(store.root.glob("[!.]*/artefacts/[!.]*")):
         if path not in named:
             yield f"{path}: no whole record names it; remove it once its run is recorded"

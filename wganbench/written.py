@@ -8,9 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+
+class TwiceError(ValueError):
+    """A key that stands twice in one table: its first value would count for nothing."""
+
+
+def parse(text: str) -> Any:
+    """The content of JSON.
+
+    Raises:
+        TwiceError: If a key stands twice in one table.
+        ValueError: If it is not JSON.
+    """
+    return json.loads(text, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return content
 
 
 def text_of(content: Mapping[str, Any]) -> str:
@@ -32,6 +55,15 @@ def text_of(content: Mapping[str, Any]) -> str:
 def checksum_of(content: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical text of ``content``."""
     return _digest(canonical(content))
+
+
+def stated(start: str) -> str | None:
+    """The checksum that a record's text states, from its first 100 letters; None if it is laid out otherwise."""
+    found = _STATED.match(start)
+    return found[1] if found else None
+
+
+_STATED = re.compile(r'\{\s*"checksum": "([0-9a-f]{64})"')
 
 
 def canonical(content: object) -> str:
@@ -63,14 +95,14 @@ class Cut:
         """The checksum of the content, if its curves are as ``text_of`` writes them.
 
         Else it is None, or that of a text which is no content's canonical one and so matches none that is stated: of
-        other curves nothing but spaces between tokens goes unseen.
+        other curves nothing but spaces between tokens, and keys that stand twice, go unseen.
 
         Args:
             setting: The canonical text of ``setting``.
             rest: What ``rest`` says, without the stated checksum.
         """
         rows = self.curves.encode()[1:-1]
-        if b"\\" in rows or b" " in b"".join(rows.split(b'"')[1::2]):
+        if b"\\" in rows or b" " in b"".join(rows.split(b'"')[1::2]) or {"setting", "curves"} & rest.keys():
             return None
         curves = b",".join(sorted(rows.translate(None, b" ").split(b",\n"))).decode()
         before: dict[str, Any] = {}
@@ -83,6 +115,10 @@ class Cut:
             *(canonical(between)[1:-1], f'"setting":{setting}', canonical(after)[1:-1]),
         ]
         return _digest(f"{{{','.join(filter(None, fields))}}}")
+
+    def has_each_curve_once(self, n_curves: int) -> bool:
+        """Whether the curves have no more names than so many curves need: their own, their steps and their values."""
+        return self.curves.count('"') == 2 * 3 * n_curves
 
 
 def cut(text: str) -> Cut | None:

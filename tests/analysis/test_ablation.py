@@ -112,5 +112,5 @@ def test_a_reduction_that_is_called_by_its_length_stands_before_the_shorter_prof
 
     more = "[profiles.smoke]\nsteps = 3\n[profiles.other]\nsteps = 20\n[profiles.steps-50]\nsteps = 50\n"
     experiment = made(tmp_path, spec=SPEC.replace("[profiles.paper]", f"{more}[profiles.paper]"))
-    assert ranked(experiment) == ["paper", "steps-50", "quick", "smoke", "other"]
+    assert ranked(experiment) == ["paper", "steps-50", "quick", "other"]
     assert references(experiment) == ["paper", "steps-50"]

@@ -434,18 +434,18 @@ STEPS = np.array([100])
 )
 def test_an_archive_of_anything_else_than_clouds_is_named(tmp_path, store, content):
     experiment = made(tmp_path, '[[figures]]\nkind = "clouds"\n')
-    artefact = Artefact(file="artefacts/x.npz", sha256=hashlib.sha256(content).hexdigest())
+    artefact = Artefact.of(record(experiment, "good", 0, {}).id, ".npz", content)
     store.write(record(experiment, "good", 0, {}, artefacts=[artefact]))
     (store.root / "made" / "artefacts").mkdir()
     (store.root / "made" / artefact.file).write_bytes(content)
-    with pytest.raises(RecordError, match=r"x.npz: holds no clouds"):
+    with pytest.raises(RecordError, match=r"[0-9a-f]{8}.npz: holds no clouds"):
         write_report([experiment], store, store.root)
 
 
 def test_samples_too_large_to_be_drawn_count_as_not_finite(tmp_path, store):
     experiment = made(tmp_path, '[[figures]]\nkind = "clouds"\n')
     content = packed(steps=STEPS, fake=np.full((1, 5, 2), 1e300), real=REAL)
-    artefact = Artefact(file="artefacts/x.npz", sha256=hashlib.sha256(content).hexdigest())
+    artefact = Artefact.of(record(experiment, "good", 0, {}).id, ".npz", content)
     store.write(record(experiment, "good", 0, {}, artefacts=[artefact]))
     (store.root / "made" / "artefacts").mkdir()
     (store.root / "made" / artefact.file).write_bytes(content)

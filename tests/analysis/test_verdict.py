@@ -409,9 +409,18 @@ def test_a_diverged_run_is_never_a_success_whatever_it_measured(make_experiment,
 def test_a_finished_run_without_a_number_takes_the_worst_value_too(make_experiment, make_records):
     experiment = make_experiment(toml(**{**COMPARISON, "measure": "reverse_kl"}))
     (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[0.1] * 6, b=[None] * 6))
+    assert [unit.value for unit in verdict.units["b"]] == [math.log(8)] * 6  # of a ring of eight modes
+    assert (verdict.outcome, verdict.estimate) == ("reproduced", pytest.approx(math.log(8) - 0.1))
+    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6))
+    assert (verdict.outcome, verdict.estimate) == ("inconclusive", 0.0)
+
+
+def test_a_measure_without_a_bound_leaves_a_run_without_a_number_infinitely_bad(make_experiment, make_records):
+    experiment = make_experiment(toml(**{**COMPARISON, "measure": "exact_wasserstein"}))
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[0.1] * 6, b=[None] * 6))
     assert [unit.value for unit in verdict.units["b"]] == [math.inf] * 6
     assert (verdict.outcome, verdict.estimate, verdict.interval) == ("reproduced", math.inf, None)
-    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6))
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[None] * 6, b=[None] * 6))
     assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
 
 

@@ -77,7 +77,7 @@ def test_a_classifier_of_a_folder_is_trained_listed_and_found_by_a_spec(here, pi
     assert trained.exit_code == 0, trained.output
     (path,) = classifiers(here / "data" / "classifiers")
     about = read_about(path)
-    assert (about.data, about.size, about.epochs, about.recipe) == ("stripes", 16, 6, "drawn/1")
+    assert (about.data, about.size, about.epochs, about.recipe) == ("stripes", 16, 6, "drawn/1, batches of 16")
     assert about.test_accuracy >= about.stated_accuracy == 0.6
     assert f'score = {{ name = "classifier", file = "{path.stem}" }}' in trained.output
     listed = play("classifier", "list")
@@ -207,7 +207,7 @@ def test_runs_are_scored_by_the_published_protocol_once_it_is_passed(here, stub,
     options = ("--profile", "smoke", "--seeds", "1", "--variant", "gp", "--device", "cpu")
     result = play("run", "imaged.toml", *options, "--inception-weights", "mine.pth")
     assert result.exit_code == 0, result.output
-    (record,) = Store("results").load().values()
+    (record,) = Store("runs").load().values()
     assert (record.status, record.score_protocol) == ("finished", protocol)
     assert stub[-1] == here / "mine.pth"
     assert variables.INCEPTION_WEIGHTS not in os.environ
@@ -220,4 +220,4 @@ def test_a_file_of_weights_that_is_not_there_is_told_before_any_training(here, m
     line = wrong("run", "imaged.toml", "--profile", "smoke", "--device", "cpu", "--inception-weights", "none.pth")
     said = "none.pth: cannot be read (No such file or directory); give the file with --inception-weights FILE"
     assert line.endswith(said)
-    assert not Path("results").exists()
+    assert not Path("runs").exists()

@@ -37,20 +37,20 @@ TIMED = ("tiny.toml", "--profile", "smoke", "--device", "cpu", "--seconds", 0.01
 def test_the_cheapest_the_median_and_the_dearest_are_measured_and_kept(here):
     result = command(*TIMED)
     assert result.exit_code == 0, result.output
-    (device,) = speeds.load(here / "results")
+    (device,) = speeds.load(here / "runs")
     assert (device.device, device.name) == ("cpu", processor_name())
     assert [(row.variant, row.seeds) for row in device.rows] == [("clip", 2), ("gp", 2), ("wider", 2)]
-    assert "3 rows measured; 'wganbench report --results results' shows them" in result.output
+    assert "3 rows measured; 'wganbench report' shows them" in result.output
 
 
 def test_named_variants_are_measured_with_these_seeds_and_others_stay(here):
     assert command(*TIMED, "--variant", "gp").exit_code == 0
-    result = command(*TIMED, "--variant", "wide", "--seeds", 1, "--json", "--results", "results")
+    result = command(*TIMED, "--variant", "wide", "--seeds", 1, "--json", "--results", "runs")
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert [(row["variant"], row["seeds"]) for row in found["rows"]] == [("wide", 1)]
     assert found["rows"][0]["ratio_low"] <= found["rows"][0]["ratio_median"] <= found["rows"][0]["ratio_high"]
-    (device,) = speeds.load(here / "results")
+    (device,) = speeds.load(here / "runs")
     assert [row.variant for row in device.rows] == ["gp", "wide"]
 
 
@@ -62,7 +62,7 @@ def test_a_suggestion_measures_nothing_else(here, monkeypatch):
     assert result.exit_code == 0, result.output
     assert result.output.startswith("tiny, gp, smoke: stack 1, ")
     assert result.output.endswith("; the spec's stack is 2\n") and result.output.count("\n") == 1
-    assert not (here / "results").exists()
+    assert not (here / "runs").exists()
 
 
 def test_the_targets_are_listed():
@@ -87,7 +87,7 @@ def test_what_cannot_be_measured_is_one_line(here, arguments, line):
     assert result.exit_code == 2
     assert line in result.output and result.output.count("\n") == 1
     assert result.output.startswith("wganbench: ")
-    assert not (here / "results").exists()
+    assert not (here / "runs").exists()
 
 
 def test_variants_of_unknown_cost_have_to_be_named(here):

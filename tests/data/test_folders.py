@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,10 +7,15 @@ from torchvision.datasets import ImageFolder
 
 from wganbench.data import folders
 from wganbench.data.decoded import obtain
-from wganbench.data.folders import digest, recipe, samples
+from wganbench.data.folders import digest, recipe, samples, shuffled
 from wganbench.errors import DataError
 
 SQUARES = {"cat/b.png": (4, 4), "cat/a.PNG": (4, 4), "ape/deep/c.png": (4, 4), "ape/a.png": (4, 4), "dog/0.png": (4, 4)}
+LEVELS = (10, 20, 30, 40, 50)
+
+
+def sha256_of(name):
+    return hashlib.sha256(name.encode()).digest()
 
 
 def decoded(folder, tmp_path, **options):
@@ -34,8 +41,38 @@ def test_every_suffix_of_torchvision_is_an_image():
 def test_pixels_are_those_of_the_files(make_folder, tmp_path):
     folder = make_folder("faces", SQUARES)
     found = decoded(folder, tmp_path)
-    assert (found.images.shape, found.labels.tolist()) == ((5, 3, 4, 4), [0, 0, 1, 1, 2])
-    assert found.images[:, :, 0, 0].tolist() == [[40] * 3, [30] * 3, [20] * 3, [10] * 3, [50] * 3]
+    assert found.images.shape == (5, 3, 4, 4)
+    level_and_label = zip(found.images[:, :, 0, 0].tolist(), found.labels.tolist(), strict=True)
+    assert sorted(level_and_label) == [
+        ([level] * 3, label) for level, label in zip(LEVELS, (1, 1, 0, 0, 2), strict=True)
+    ]
+
+
+def test_images_are_shuffled_by_their_names_alone(make_folder, tmp_path):
+    folder = make_folder("faces", {f"{name}/{number}.png": (2, 2) for name in "ab" for number in range(12)})
+    names = sorted((path.relative_to(folder).as_posix() for path in folder.rglob("*.png")), key=sha256_of)
+    found = decoded(folder, tmp_path)
+    levels = [10 * (12 * "ab".index(name[0]) + int(name[2:-4])) + 10 for name in names]
+    assert found.images[:, 0, 0, 0].tolist() == levels
+    assert found.labels.tolist() == ["ab".index(name[0]) for name in names]
+    assert 3 <= sum(found.labels[:12]) <= 9  # by class it is 0
+
+
+def test_an_image_that_is_added_moves_no_other(make_folder):
+    folder = make_folder("faces", SQUARES)
+    before = shuffled(samples(folder, "train"), folder)
+    Image.new("RGB", (4, 4)).save(folder / "dog" / "1.png")
+    after = shuffled(samples(folder, "train"), folder)
+    assert [sample for sample in after if sample[0].name != "1.png"] == before != after
+
+
+def test_splits_are_shuffled_as_a_folder_without_them_is(make_folder):
+    whole, parts = make_folder("faces", SQUARES), make_folder("parts", {f"train/{name}": (4, 4) for name in SQUARES})
+    orders = [
+        [path.relative_to(root).as_posix() for path, _ in shuffled(samples(folder, "train"), root)]
+        for folder, root in ((whole, whole), (parts, parts / "train"))
+    ]
+    assert orders[0] == orders[1] != sorted(orders[0])
 
 
 def test_channels_come_first_and_grey_is_one_of_them(tmp_path):
@@ -43,8 +80,8 @@ def test_channels_come_first_and_grey_is_one_of_them(tmp_path):
         (tmp_path / "faces" / name).parent.mkdir(parents=True)
         Image.new("RGB", (2, 1), colour).save(tmp_path / "faces" / name)
     colour, grey = (decoded(tmp_path / "faces", tmp_path, channels=n).images for n in (3, 1))
-    assert colour[:, :, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255]]
-    assert (grey.shape, grey[:, 0, 0, 0].tolist()) == ((2, 1, 1, 2), [76, 29])  # 0.299 and 0.114 of 255
+    assert sorted(colour[:, :, 0, 0].tolist()) == [[0, 0, 255], [255, 0, 0]]
+    assert (grey.shape, sorted(grey[:, 0, 0, 0].tolist())) == ((2, 1, 1, 2), [29, 76])  # 0.114 and 0.299 of 255
 
 
 def test_a_size_crops_about_the_centre_and_averages_areas(tmp_path):
@@ -58,7 +95,8 @@ def test_a_size_crops_about_the_centre_and_averages_areas(tmp_path):
 
 def test_images_of_mixed_sizes_need_a_size(make_folder, tmp_path):
     folder = make_folder("faces", {"a/0.png": (4, 4), "a/1.png": (8, 6), "b/0.png": (5, 4)})
-    with pytest.raises(DataError, match=r"a/1\.png: 8×6 pixels, the first has 4×4; images of mixed sizes need a size"):
+    message = r"(a/1\.png: 8×6|b/0\.png: 5×4) pixels, the first has 4×4; images of mixed sizes need a size"
+    with pytest.raises(DataError, match=message):
         decoded(folder, tmp_path)
     assert decoded(folder, tmp_path, size=4).images.shape == (3, 3, 4, 4)
     assert [path.suffix for path in (tmp_path / "decoded").iterdir()] == [".images"]
@@ -77,9 +115,12 @@ def test_batches_keep_the_order(make_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "BATCH", 2)
     monkeypatch.setattr(folders, "THREADS", 3)
     assert digest(folder) == key
-    images = np.concatenate([images for images, _ in recipe(folder, "faces", key, split="train").batches()])
+    batches = list(recipe(folder, "faces", key, split="train").batches())
     assert obtain(recipe(folder, "other", key, split="train"), tmp_path).checksum == whole
-    assert images[:, 0, 0, 0].tolist() == [10 * i + 10 for i in [*range(0, 23, 2), *range(1, 23, 2)]]
+    assert [len(images) for images, _ in batches] == [2] * 11 + [1]
+    names = sorted((f"{i % 2}/{i // 2:02}.png" for i in range(23)), key=sha256_of)
+    images = np.concatenate([images for images, _ in batches])
+    assert images[:, 0, 0, 0].tolist() == [10 * (2 * int(name[2:4]) + int(name[0])) + 10 for name in names]
 
 
 def test_an_image_that_is_too_small_is_not_enlarged(make_folder, tmp_path):
@@ -143,7 +184,7 @@ def test_a_test_split_is_a_folder_of_its_own(make_folder, tmp_path):
     parts = make_folder("parts", {f"{split}/{name}/0.png": (2, 2) for split in ("train", "test") for name in "ab"})
     assert [path.parts[-3] for path, _ in samples(parts, "test")] == ["test", "test"]
     train, test = (decoded(parts, tmp_path, split=split).images[:, 0, 0, 0].tolist() for split in ("train", "test"))
-    assert (train, test) == ([10, 20], [30, 40])
+    assert (sorted(train), sorted(test)) == ([10, 20], [30, 40])
 
 
 def test_splits_with_other_classes_are_refused(make_folder):

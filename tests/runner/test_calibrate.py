@@ -103,7 +103,9 @@ def test_plan_measures_keeps_and_uses_the_rates(tiny, tmp_path, monkeypatch):
 
 def test_where_no_cost_is_known_nothing_is_measured(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("WGANBENCH_DATA", str(tmp_path / "data"))
-    arguments = ["plan", str(tiny()), "--profile", "smoke", "--set", "critic=a.b:c", "--calibrate"]
+    arguments = ["plan", str(tiny()), "--profile", "smoke", "--set", "critic=free_net:Net", "--calibrate"]
+    (tmp_path / "free_net.py").write_text("def Net(input_shape, output_shape): ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 2
     assert result.output.startswith("wganbench: --calibrate: no variant of known cost")

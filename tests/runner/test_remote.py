@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -85,6 +86,34 @@ def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch
         variables.INCEPTION_WEIGHTS: str(Path("inception.pth").absolute()),
     }
     assert out.read_text() == repr((tmp_path, ["a"], "results", "going", told))
+
+
+@pytest.mark.parametrize("is_root", [False, True])
+def test_the_working_folder_comes_last_where_ray_has_put_it_first(tmp_path, is_root):
+    root, folder, out = tmp_path / "root", tmp_path / "root" if is_root else tmp_path / "working", tmp_path / "seen.txt"
+    executors = root / "wganbench" / "runner" / "executors"
+    executors.mkdir(parents=True)
+    folder.mkdir(exist_ok=True)
+    for package in (root / "wganbench", root / "wganbench" / "runner", executors):
+        (package / "__init__.py").touch()
+    (executors / "remote.py").write_text(
+        f"import colorsys, sys\ndef work_on(*told):\n    open({str(out)!r}, 'w').write(repr(sys.path))\n"
+    )
+    (folder / "colorsys.py").write_text("raise ArithmeticError\n")
+    given = (str(root), str(folder), ["a"], "results", "going", {})
+    content = pytest.importorskip("cloudpickle").dumps((remote.carried(), given))
+    script = f"""
+import pickle, sys
+function, given = pickle.load(sys.stdin.buffer)
+sys.path.insert(0, {str(folder)!r})
+function(*given)
+"""
+    plain = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", script], input=content, check=True, env=plain, cwd="/", timeout=60)
+    path = ast.literal_eval(out.read_text())
+    assert "" not in path
+    assert str(folder) not in path[:-1]
+    assert path[-1] == str(root)
 
 
 @pytest.mark.slow

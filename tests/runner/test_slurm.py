@@ -129,6 +129,15 @@ def test_what_squeue_lists_and_is_not_over_is_in_the_queue(said, expected):
     assert slurm.queued(said) == expected
 
 
+@needs_submitit
+@pytest.mark.parametrize("cluster", ["local", "slurm"])
+def test_a_task_does_not_look_into_the_working_folder_first(tmp_path, monkeypatch, cluster):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    executor = make(tmp_path, cluster)
+    submitter = executor._submitter(tmp_path, executor._options(1, None))
+    assert submitter._executor._submitit_command_str.startswith(f"{sys.executable} -P -u -m submitit.core._submit ")
+
+
 class Asked:
     """Stands for ``subprocess.run``."""
 

@@ -8,10 +8,12 @@ import torch
 from wganbench.data import shapes10
 from wganbench.data.box import box_average
 from wganbench.data.decoded import obtain
+from wganbench.data.shelf import IMAGE_SETS
 from wganbench.protocols import ENDING
 from wganbench.scores.classifier import classifier
 from wganbench.scores.classifier_file import MAX_BYTES
 from wganbench.scores.formulas import inception_score
+from wganbench.scores.training import RECIPES
 
 FOLDER = Path(__file__).parents[2] / "results" / "classifiers"
 PATHS = sorted(FOLDER.glob("*"))
@@ -48,6 +50,13 @@ def test_it_tells_the_shapes_that_are_drawn_today(path):
     assert inception_score(logits)[0] == pytest.approx(network.about.real_score, abs=0.2)
     noise = torch.randint(0, 256, images.shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     assert inception_score(network(noise).logits)[0] < 1.1
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_it_was_trained_by_a_recipe_as_that_is_today_for_so_many_images(path):
+    about = load(path).about
+    recipe = RECIPES[about.recipe.partition("/")[0]].scaled(IMAGE_SETS[about.data].images["train"])
+    assert (recipe.name, recipe.width) == (about.recipe, about.width)
 
 
 @pytest.mark.slow

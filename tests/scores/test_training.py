@@ -28,7 +28,14 @@ def test_what_is_said_of_a_classifier_is_so(trained, stripes):
     )
     assert (about.channels, about.size, about.classes, about.real_samples) == (3, 8, 3, 300)
     assert (about.train_checksum, about.test_checksum) == (f"{0:064x}", f"{1:064x}")
-    assert (about.recipe, about.epochs, about.seed) == ("drawn/1", 3, 0)
+    assert (about.recipe, about.epochs, about.seed) == ("drawn/1, batches of 24", 3, 0)
+
+
+def test_every_step_is_told_with_how_many_there_are(stripes):
+    told = []
+    train(*stripes, epochs=2, on_step=lambda step, steps: told.append((step, steps)))
+    assert told == [(step, told[-1][0]) for step in range(1, len(told) + 1)]
+    assert len(told) > 2
 
 
 def test_training_again_makes_the_same_file_and_another_seed_another(stripes):
@@ -60,7 +67,7 @@ def split(**changed):
 @pytest.mark.parametrize(
     ("training", "test", "changed", "message"),
     [
-        (striped(127, 0), striped(30, 1), {}, "needs at least 128 training images, got 127"),
+        (striped(15, 0), striped(30, 1), {}, "needs at least 16 training images, got 15"),
         (striped(150, 0), striped(9, 1), {}, "needs at least 10 test images, got 9"),
         (striped(150, 0), striped(30, 1, size=9), {}, r"of one shape, got \(3, 8, 8\) and \(3, 9, 9\)"),
         (striped(150, 0, size=7), striped(30, 1, size=7), {}, "must be square, 8 pixels or more"),
@@ -99,6 +106,37 @@ def test_half_of_the_images_are_mirrored_left_to_right_where_that_is_asked_for()
     assert ((both == image).flatten(1).all(dim=1) ^ mirrored).all()
     assert 440 < mirrored.sum() < 560
     assert torch.equal(moved(image, 0, False, seeded()), image)
+
+
+# ---- small sets -----------------------------------------------------------------------------------------------------
+
+
+def test_a_set_of_few_images_is_learnt_in_smaller_batches():
+    """In batches of 128 it would be 8 steps, after which a third is right by chance."""
+    classifier, _ = train(striped(300, 0), striped(150, 1), epochs=4)
+    assert classifier.about.recipe == "drawn/1, batches of 16"
+    assert classifier.about.test_accuracy > 0.9
+
+
+@pytest.mark.parametrize(
+    ("recipe", "n", "batch_size"),
+    [
+        *(("drawn", 4_095, 127), ("drawn", 600, 18), ("drawn", 300, 16), ("drawn", 16, 16)),
+        *(("photographs", 16_383, 511), ("photographs", 3_200, 100), ("photographs", 600, 18)),
+    ],
+)
+def test_a_small_set_gives_32_steps_an_epoch_at_a_rate_in_proportion_to_the_batch(recipe, n, batch_size):
+    whole, scaled = RECIPES[recipe], RECIPES[recipe].scaled(n)
+    assert (scaled.batch_size, scaled.name) == (batch_size, f"{whole.name}, batches of {batch_size}")
+    assert scaled.peak_rate / scaled.batch_size == pytest.approx(whole.peak_rate / whole.batch_size)
+    assert replace(scaled, name=whole.name, batch_size=whole.batch_size, peak_rate=whole.peak_rate) == whole
+    assert n // batch_size >= 32 or batch_size == 16
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_set_of_many_images_is_trained_on_by_the_recipe_itself(recipe):
+    for n in (32 * recipe.batch_size, 50_000, 60_000):
+        assert recipe.scaled(n) is recipe
 
 
 def test_recipes_are_named_by_what_they_are_for():

@@ -36,7 +36,7 @@ class Best:
 
 def best_of(records: Sequence[Record], measure: str, use: MeasureUse) -> Best | None:
     """None of what is no score, has no better or is taken but once; and where no run finished with one."""
-    scale = scale_of(use)
+    scale = scale_of(use, records[0].setting.data if records else None)
     if not records or scale.higher_is_better is None or use.points == 1 or not is_scored(use, records[0].setting):
         return None
     best = np.array([record.best.get(measure) for record in records], dtype=np.float64)  # NaN for None

@@ -15,7 +15,7 @@ from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import headline, planned
 from wganbench.analysis.sample import Sample, largest, samples_of
 from wganbench.analysis.scored import protocol_of
-from wganbench.names import STRANGER, Scale
+from wganbench.names import CUSTOM, Scale
 from wganbench.record import Artefact, Record
 from wganbench.spec import Experiment, Figure, scale_of
 from wganbench.spec.claims import FigureKind
@@ -68,10 +68,18 @@ def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[D
     return found
 
 
-def left_over(experiments: Iterable[Experiment], drawings: Iterable[Drawing], folder: Path) -> list[Path]:
+def figures_of(drawings: Iterable[Drawing]) -> dict[str, list[str]]:
+    """The names in ``figures/`` by experiment."""
+    found: dict[str, list[str]] = {}
+    for drawing in drawings:
+        found.setdefault(drawing.experiment.name, []).extend(drawing.files)
+    return found
+
+
+def left_over(experiments: Iterable[str], drawings: Iterable[Drawing], folder: Path) -> list[Path]:
     """Figures of the experiments in ``folder`` that no drawing makes, as of a profile that a longer one replaced."""
     made = {file for drawing in drawings for file in drawing.files}
-    names, kinds = "|".join(re.escape(each.name) for each in experiments), "|".join(get_args(FigureKind))
+    names, kinds = "|".join(map(re.escape, experiments)), "|".join(get_args(FigureKind))
     ours = re.compile(rf"({names})-({kinds})-.*\.(png|gif)")
     return sorted(path for path in folder.glob("*") if ours.fullmatch(path.name) and path.name not in made)
 
@@ -163,7 +171,7 @@ def about(drawing: Drawing, *more: str) -> str:
 
 def title_and_unit(measure: str, drawing: Drawing) -> tuple[str, str]:
     """Title and unit of a measure's panel."""
-    scale: Scale = STRANGER
+    scale: Scale = CUSTOM
     protocols = dict[str, None]()
     for records in drawing.used.values():
         use = records[0].setting.measures.get(measure)

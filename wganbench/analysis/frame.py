@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from wganbench.analysis import stats
 from wganbench.names import Scale
-from wganbench.record import Record
-from wganbench.spec import Statistic, scale_of
+from wganbench.record import Curve, Record
+from wganbench.spec import Experiment, MeasureUse, Statistic, scale_of
 
 OF_RUN = {
     "id": "str",
@@ -45,6 +45,44 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     columns["final"] = pd.Series([record.measures.get(measure) for record, measure in rows], dtype="float64").array
     columns["best"] = pd.Series([record.best.get(measure) for record, measure in rows], dtype="float64").array
     return pd.DataFrame(columns)
+
+
+def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Record]:
+    """The records with the numbers of custom measures read as the spec says now: which way is better, and the best.
+
+    A record keeps how they were read when it was made, which is no part of its run's id. A claim about a measure that
+    is now read otherwise was not foreseen by the run, whatever its record says, so that it counts as post hoc.
+    """
+    settings = experiment.with_custom_measures
+    for record in records:
+        setting, own = settings.get(record.family), record.setting.measures
+        uses = {} if setting is None else {label: use for label, use in setting.measures.items() if label in own}
+        changed = {label: use for label, use in uses.items() if scale_of(use) != scale_of(own[label])}
+        if changed:
+            best = {label: best_in(record.curves.get(label), use) for label, use in changed.items()}
+            read = record.setting.model_copy(update={"measures": {**own, **changed}})
+            turned = {label for label, use in changed.items() if _judged_by(use) != _judged_by(own[label])}
+            others = {claim.id for claim in experiment.claims if turned & {*claim.measured()}}
+            foreseen = {claim: digest for claim, digest in record.claims.items() if claim not in others}
+            yield record.model_copy(
+                update={"setting": read, "best": {**record.best, **best}, "claims": foreseen},
+            )
+        else:
+            yield record
+
+
+def _judged_by(use: MeasureUse) -> Scale:
+    """Its scale without the unit, which no verdict depends on."""
+    return replace(scale_of(use), unit="")
+
+
+def best_in(curve: Curve | None, use: MeasureUse) -> float | None:
+    """The best value of a measure's curve; None where it has none, or nothing is better."""
+    higher = scale_of(use).higher_is_better
+    values = [value for value in (curve.values if curve else []) if value is not None]
+    if higher is None or not values:
+        return None
+    return max(values) if higher else min(values)
 
 
 def pools(records: Iterable[Record]) -> dict[str, list[list[Record]]]:
@@ -119,7 +157,7 @@ def value_or_worst(record: Record, measure: str, statistic: Statistic = "final")
     """A run's value; the measure's worst where it did not finish or the value is not finite. A failed run has none."""
     measured = record.best if statistic == "best" else record.measures
     value = measured.get(measure) if record.status == "finished" else None
-    return scale_of(record.setting.measures[measure]).worst if value is None else value
+    return scale_of(record.setting.measures[measure], record.setting.data).worst if value is None else value
 
 
 def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
-import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,20 @@ from wganbench.analysis import plot, speed_table
 from wganbench.analysis.ablation import ablation_tables
 from wganbench.analysis.cells import between, fields, limits, number
 from wganbench.analysis.draw import animate, draw
-from wganbench.analysis.drawing import Drawing, drawings_of, left_over, title_of
+from wganbench.analysis.drawing import Drawing, drawings_of, figures_of, left_over, title_of
+from wganbench.analysis.finding import Finding
+from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
 from wganbench.analysis.notes import INTERVALS, TROUBLED
 from wganbench.analysis.overview import by_variant, with_numbers
-from wganbench.analysis.profiles import ranked
+from wganbench.analysis.profiles import ranked, reported
 from wganbench.analysis.results import headline, other_runs, planned, results_table
 from wganbench.analysis.success import overridden_tables, success_tables
 from wganbench.analysis.table import NONE, Scalar, Table, render
 from wganbench.analysis.verdict import Outcome, Verdict, judge
 from wganbench.atomic import write_atomically
+from wganbench.errors import RecordError
 from wganbench.record import Record
-from wganbench.spec import CONTROL, Experiment, claim_digest
+from wganbench.spec import CONTROL, Experiment
 from wganbench.store import Store
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
@@ -51,42 +54,74 @@ class Report:
         markdown: Of ``REPORT.md``.
         scoreboard: Markdown, for a README beside the results folder.
         verdicts: By experiment, in the order of its claims.
-        verdicts_json: Of ``verdicts.json``.
+        ledger: Without figures, which are not drawn yet.
         drawings: With something to draw.
+        losses: What it drops or changes of the last report, and was accepted.
     """
 
     markdown: str
     scoreboard: str
     verdicts: Mapping[str, list[Verdict]]
-    verdicts_json: str
+    ledger: Ledger
     drawings: tuple[Drawing, ...]
+    losses: tuple[Finding, ...] = ()
 
 
-def write_report(experiments: Sequence[Experiment], store: Store, out: Path, records: Records | None = None) -> Report:
+def write_report(
+    experiments: Sequence[Experiment],
+    store: Store,
+    out: Path,
+    records: Records | None = None,
+    *,
+    only_figures: bool = False,
+    accept: bool = False,
+    on_figure: Callable[[int, int], None] = lambda drawn, figures: None,
+) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
     Figures of the experiments that the report has no more are removed.
 
     Args:
         records: Those of ``store``, where they have been loaded already.
+        only_figures: Write the figures and their digests alone and remove none, as the other files are about more
+            experiments.
+        accept: Whether what the last report knew may be dropped or changed.
+        on_figure: Called with how many of how many figures are drawn, before the first and after each.
 
     Raises:
-        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses.
+        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses; or with a
+            line for each loss that is not accepted, and nothing is then written.
     """
     report = compose(experiments, store, store.load() if records is None else records, out)
-    for drawing in report.drawings:
+    known, lost = last(out)
+    if only_figures:
+        lost = []
+    elif known is not None:
+        lost += losses(known, report.ledger, report.verdicts)
+    if lost and not accept:
+        remedy = f"{out}: nothing was written; 'wganbench report --accept' drops or changes what these lines say"
+        raise RecordError("\n".join([*map(str, lost), remedy]))
+    on_figure(0, len(report.drawings))
+    for drawn, drawing in enumerate(report.drawings, start=1):
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
-    for path in left_over(experiments, report.drawings, out / "figures"):
+        on_figure(drawn, len(report.drawings))
+    figures = {name: digests_in(out / "figures", files) for name, files in figures_of(report.drawings).items()}
+    if only_figures:
+        if known is not None:
+            write_atomically(out / FILE, known.with_figures(figures).text().encode(), replace=True)
+        return report
+    for path in left_over([experiment.name for experiment in experiments], report.drawings, out / "figures"):
         with contextlib.suppress(OSError):  # 'check' names what stays
             path.unlink()
     write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
-    write_atomically(out / "verdicts.json", report.verdicts_json.encode(), replace=True)
+    ledger = report.ledger.with_figures(figures)
+    write_atomically(out / FILE, ledger.text().encode(), replace=True)
     readme = readme_of(out)
     if readme:
         refresh_readme(readme, report.scoreboard)
-    return report
+    return dataclasses.replace(report, ledger=ledger, losses=tuple(lost))
 
 
 def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
@@ -95,12 +130,13 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     Raises:
         RecordError: If a file of measured speeds is damaged.
     """
+    records = reported(experiments, records)
     verdicts = {experiment.name: judge(experiment, records) for experiment in experiments}
     drawings = {experiment.name: drawings_of(experiment, records) for experiment in experiments}
     parts = [
         "# Report",
-        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store)}`); do not edit it: "
-        "`wganbench check` compares it with what the records say.",
+        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store, records)}`); do not "
+        "edit it: `wganbench check` compares it with what the records say.",
         "## Scoreboard",
         tally(verdicts),
         render(scoreboard(verdicts), "markdown"),
@@ -118,31 +154,29 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
             *(_titled(each) for experiment in experiments for each in overridden_tables(experiment, records)),
             _folded(Table(strangers.title, strangers.rows, _unguided(strangers)), "All of them"),
         ]
+    board = scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md")
+    shown = board if readme_of(out) else None
     return Report(
         markdown="\n\n".join(part.strip("\n") for part in parts if part) + "\n",
-        scoreboard=scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md"),
+        scoreboard=board,
         verdicts=verdicts,
-        verdicts_json=_verdicts_json(verdicts),
+        ledger=ledger_of(experiments, verdicts, store, records.values(), shown),
         drawings=tuple(drawing for some in drawings.values() for drawing in some if drawing.used),
     )
 
 
-def fingerprint(store: Store) -> str:
-    """Twelve digits that stand for the bytes of all records: a changed number shows even where no table has it."""
-    total = hashlib.sha256()
-    for path in store.paths():
+def section_of(markdown: str, experiment: Experiment) -> str:
+    """What a report says of one experiment under its heading; empty where it has none."""
+    _, _, after = f"\n{markdown}".partition(f"\n## {_heading(experiment)}\n")
+    return after.partition("\n## ")[0].strip("\n")
+
+
+def fingerprint(store: Store, records: Records) -> str:
+    """Twelve digits that stand for the bytes of these records: a changed number shows even where no table has it."""
+    total, counted = hashlib.sha256(), {store.path(record) for record in records.values()}
+    for path in (path for path in store.paths() if path in counted):
         total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:12]
-
-
-def _verdicts_json(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    content = {
-        experiment: {
-            verdict.claim.id: {"outcome": verdict.outcome, "digest": claim_digest(verdict.claim)} for verdict in some
-        }
-        for experiment, some in verdicts.items()
-    }
-    return json.dumps(content, indent=2) + "\n"
 
 
 # ---- the scoreboard -------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wganbench.analysis import scored
@@ -18,10 +18,11 @@ from wganbench.analysis.cells import (
     runs_text,
     summary_data,
 )
-from wganbench.analysis.frame import Summary, pools, scores_of, summarise
+from wganbench.analysis.changed import Changes
+from wganbench.analysis.frame import Summary, as_read_by, pools, scores_of, summarise
 from wganbench.analysis.notes import Sources, notes_of
 from wganbench.analysis.table import NONE, Scalar, Table
-from wganbench.names import STRANGER, Scale
+from wganbench.names import CUSTOM, Scale
 from wganbench.record import Record
 from wganbench.spec import Experiment, Published, Statistic, scale_of
 
@@ -73,7 +74,7 @@ def measured(
         for measure, use in setting.measures.items():
             summary = Summary(n_planned=experiment.seeds)
             if measure in scores:
-                summary = summarise(scores[measure], scale_of(use), experiment.seeds)
+                summary = summarise(scores[measure], scale_of(use, setting.data), experiment.seeds)
             protocol = scored.protocol_of(use, setting, group)
             reached = best_of(group, measure, use)
             found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol, reached))
@@ -83,12 +84,17 @@ def measured(
 def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
     """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
     families = {experiment.family(variant, profile) for variant in experiment.variants_of(profile)}
-    return [record for record in records.values() if record.family in families]
+    found = (record for record in records.values() if record.family in families)
+    return list(as_read_by(experiment, found))
 
 
 @dataclass(frozen=True)
 class Result:
-    """A variant (or, as context, a published row) under a profile, on one measure."""
+    """A variant (or, as context, a published row) under a profile, on one measure.
+
+    Attributes:
+        overrides, changed: What ``--set`` or ``--data`` changed: in full, and in a few words for the table.
+    """
 
     experiment: str
     profile: str
@@ -100,6 +106,7 @@ class Result:
     cited: str = NONE
     summary: Summary | None = None
     overrides: str = ""
+    changed: str = ""
     protocol: str | None = None
     best: Best | None = None
 
@@ -112,7 +119,7 @@ class Result:
         known = self.summary or Summary()
         return {
             "measure": describe(self.measure, self.scale, self.protocol),
-            "variant": self.variant + (f" with {self.overrides}" if self.overrides else ""),
+            "variant": self.variant + (f" with {self.changed}" if self.changed else ""),
             "published": self.cited,
             "mean [95 % interval]": number(known.mean) + between(known.interval),
             "median [interval]": number(known.median) + between(known.median_interval),
@@ -150,7 +157,7 @@ def results_table(
     context = context if profile == "paper" or "paper" not in experiment.profiles else []
     sources, rows = Sources(), []
     for measure in measures or dict.fromkeys(item.measure for item in found):
-        about, scale, items = (experiment.name, profile, measure), STRANGER, [i for i in found if i.measure == measure]
+        about, scale, items = (experiment.name, profile, measure), CUSTOM, [i for i in found if i.measure == measure]
         for item in items:
             scale, known = item.scale, published_for(experiment, item)
             cited, protocol = sources.cite(known), item.protocol
@@ -185,8 +192,14 @@ def left_out(experiment: Experiment, found: Sequence[Measured]) -> list[str]:
     return [scored.left_out(measure) for measure in apart if measure in published]
 
 
-def other_runs(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> Table:
-    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled."""
+def other_runs(
+    experiments: Sequence[Experiment], records: Mapping[str, Record], measures: Collection[str] = ()
+) -> Table:
+    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled.
+
+    Args:
+        measures: All that are shown; of each run all of its own, where none is named.
+    """
     known = {
         record.id
         for experiment in experiments
@@ -194,16 +207,27 @@ def other_runs(experiments: Sequence[Experiment], records: Mapping[str, Record])
         for record in planned(experiment, records, profile)
     }
     strangers = [record for record in records.values() if record.id not in known]
-    rows = []
+    rows, changes = [], Changes(experiments)
     groups = [group for some in pools(strangers).values() for group in some]
     for group, scores in zip(groups, scores_of(groups), strict=True):
-        first, overrides = group[0], ", ".join(group[0].overrides)
-        label = first.variant if overrides else first.family
+        first, changed = group[0], changes.label(group[0])
+        label = first.variant if changed else first.family
         for measure, use in first.setting.measures.items():
-            scale, protocol = scale_of(use), scored.protocol_of(use, first.setting, group)
+            if measures and measure not in measures:
+                continue
+            scale, protocol = scale_of(use, first.setting.data), scored.protocol_of(use, first.setting, group)
             about = (first.experiment, first.profile, measure, f"{label} at {first.profile}", scale)
             summary = summarise(scores[measure], scale)
-            reached = best_of(group, measure, use)
-            rows.append(Result(*about, summary=summary, overrides=overrides, protocol=protocol, best=reached))
+            reached, overrides = best_of(group, measure, use), ", ".join(first.overrides)
+            rows.append(
+                Result(*about, summary=summary, overrides=overrides, changed=changed, protocol=protocol, best=reached)
+            )
     notes = notes_of([row.summary for row in rows], Sources(), strangers, [row.best for row in rows])
-    return Table("Other runs", tuple(rows), notes)
+    return Table("Other runs", tuple(rows), (*notes, *changes.notes()))
+
+
+def other_runs_of(experiment: Experiment, records: Mapping[str, Record]) -> Table:
+    """The other runs of one experiment, on the measures that it is about."""
+    own = {name: record for name, record in records.items() if record.experiment == experiment.name}
+    found = other_runs([experiment], own, headline(experiment))
+    return Table(f"{experiment.name}: other runs, which enter no claim", found.rows, found.notes)

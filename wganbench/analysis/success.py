@@ -13,6 +13,7 @@ import scipy.stats
 
 from wganbench.analysis import stats
 from wganbench.analysis.cells import fields, limits, number
+from wganbench.analysis.changed import Changes
 from wganbench.analysis.notes import SHORT
 from wganbench.analysis.results import planned
 from wganbench.analysis.sample import Sample, samples_of
@@ -164,12 +165,18 @@ def rows_of(sample: Sample) -> tuple[SuccessRow, ...]:
     return tuple(SuccessRow(sample, *each) for each in of_each)
 
 
-def success_table(sample: Sample) -> Table:
-    """Published | measured: a row a threshold."""
+def success_table(sample: Sample, changes: Changes | None = None) -> Table:
+    """Published | measured: a row a threshold.
+
+    Args:
+        changes: Of runs with ``--set`` or ``--data``, for the title.
+    """
     apart = f" ({sample.protocol}, data {sample.checksum[:SHORT]})" if sample.is_one_of > 1 else ""
-    changed = f" with {'; '.join(sample.overrides)}" if sample.overrides else ""
+    changes = changes or Changes()
+    label = changes.label(sample.records[0]) if sample.records else ""
+    changed = f" with {label}" if label else ""
     title = f"{sample.experiment}, {sample.profile}{changed}: architectures that score above a threshold{apart}"
-    return Table(title, rows_of(sample), tuple(_notes(sample)))
+    return Table(title, rows_of(sample), (*_notes(sample), *changes.notes()))
 
 
 def success_tables(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Table]:
@@ -187,7 +194,8 @@ def overridden_tables(experiment: Experiment, records: Mapping[str, Record]) -> 
         if record.experiment == experiment.name and record.overrides and record.id not in own:
             groups.setdefault((record.profile, tuple(record.overrides)), []).append(record)
     known = sorted(key for key in groups if key[0] in experiment.profiles)
-    return [success_table(sample) for key in known for sample in samples_of(experiment, groups[key], key[0])]
+    found = [sample for key in known for sample in samples_of(experiment, groups[key], key[0])]
+    return [success_table(sample, Changes([experiment])) for sample in found]
 
 
 def _notes(sample: Sample) -> list[str]:
@@ -215,7 +223,8 @@ def _about_the_sample(sample: Sample) -> str:
         n_seeds = [each.n_seeds for each in sample.architectures]
         fewest, most = min(n_seeds), max(n_seeds)
         seeds = f"{most} seed{'' if most == 1 else 's'}" if fewest == most else f"{fewest} to {most} seeds"
-        worst = scale_of(sample.architectures[0].settings[0].measures[sample.table.measure]).worst
+        setting = sample.architectures[0].settings[0]
+        worst = scale_of(setting.measures[sample.table.measure], setting.data).worst
         parts.append(
             f"seeds are averaged first: a score is the mean {sample.table.measure} over the {seeds} that an "
             f"architecture has with both, where a diverged run counts as {number(worst)}"

@@ -21,7 +21,7 @@ import numpy as np
 
 from wganbench.analysis import scored, stats
 from wganbench.analysis.asked import ask, estimate_of
-from wganbench.analysis.frame import value_or_worst
+from wganbench.analysis.frame import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.record import Record
 from wganbench.spec import (
@@ -109,9 +109,7 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
     Args:
         records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
     """
-    families: dict[str, list[Record]] = {}
-    for record in sorted(records.values(), key=lambda record: record.seed):
-        families.setdefault(record.family, []).append(record)
+    families = _by_family(experiment, records)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
     judged: dict[str, Verdict] = {}
     for version in {_judged_in(experiment, claim) for claim in experiment.claims}:
@@ -127,6 +125,13 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
 def _judged_in(experiment: Experiment, claim: Claim) -> int:
     """The version of the spec whose claims a claim is adjusted over: the last one that has it."""
     return claim.superseded.version - 1 if claim.superseded else experiment.version
+
+
+def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
+    """What is missing, by the id of each claim that ``judge`` says was not run."""
+    families = _by_family(experiment, records)
+    missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
+    return {claim: text for claim, text in missing.items() if text}
 
 
 def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
@@ -191,12 +196,12 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 
 def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
     """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
-    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    read = _read(experiment, claim, families)
     settings, used, units = read.settings, read.used, read.units
     every = [record for found in used.values() for record in found]
     outcome: Outcome = "inconclusive"
     if read.missing:
-        outcome, why = "not run", f"{read.missing} under profile {claim.profile}"
+        outcome, why = "not run", read.missing
     else:
         why = next(_obstacles(claim, units, used), "")
     answer = ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
@@ -223,13 +228,28 @@ class _Read:
 
     Attributes:
         settings: Of a method, that of its first architecture; none where a superseded claim's records are not there.
-        missing: What has no run, in words; empty where nothing is missing.
+        missing: What has no run under which profile, in words; empty where nothing is missing.
     """
 
     settings: Mapping[str, Setting]
     used: Mapping[str, Sequence[Record]]
     units: Units
     missing: str
+
+
+def _by_family(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """Each family's records, by seed, with custom measures read as the spec says now."""
+    families: dict[str, list[Record]] = {}
+    for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
+        families.setdefault(record.family, []).append(record)
+    return families
+
+
+def _read(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    if not read.missing:
+        return read
+    return dataclasses.replace(read, missing=f"{read.missing} under profile {claim.profile}")
 
 
 def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:

@@ -1,15 +1,18 @@
-"""Which experiment and which of its runs a command is about."""
+"""Which experiment, which of its runs and which folder of records a command is about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
 
 from wganbench.commands.options import COUNT, together
+from wganbench.errors import RecordError
 from wganbench.plan import Run, expand, parse_seeds
+from wganbench.record import Record
 from wganbench.spec import Experiment, available, load
+from wganbench.store import Store
 
 overridden = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a field; repeatable."
@@ -53,8 +56,37 @@ def runs_of(experiment: Experiment, seeds: str | None, profile: str, variants: S
     return expand(experiment, profile, which, variants)
 
 
-def covered(names: Sequence[str], results: Path) -> list[Experiment]:
-    """What a report on ``results`` is about: the experiments named and those that have a folder there, else all."""
-    recorded = {path.name for path in results.glob("*/") if path.is_dir()}
-    shipped = [name for name in available() if not names or name in names or name in recorded]
-    return [load(name) for name in dict.fromkeys([*shipped, *names])]
+def covered(names: Sequence[str]) -> list[Experiment]:
+    """What a report is about: the experiments named, or every one that ships."""
+    return [load(name) for name in dict.fromkeys(names or available())]
+
+
+def has_records(results: Path, experiments: Collection[str] = ()) -> bool:
+    """Whether a folder has records of any of these, or where none is named any record."""
+    return any(not experiments or path.parent.name in experiments for path in Store(results).paths())
+
+
+def choose_folder(given: Path | None, experiments: Sequence[str], defaults: Sequence[Path]) -> Path:
+    """The folder that was given, or the first default with records of any of the experiments, or with any."""
+    if given is not None:
+        return given
+    found = (each for names in (experiments, ()) for each in defaults if has_records(each, names))
+    return next(found, defaults[0])
+
+
+def load_records(results: Path) -> dict[str, Record]:
+    """All records of a folder.
+
+    Raises:
+        RecordError: As ``check_folder`` does, and if a record is damaged.
+    """
+    check_folder(results)
+    return Store(results).load()
+
+
+def check_folder(results: Path) -> None:
+    """Raises RecordError if there is no such folder, or no record in it."""
+    if not results.exists():
+        raise RecordError(f"{results}: no such folder; 'wganbench run' makes records, --results names another folder")
+    if not has_records(results):
+        raise RecordError(f"{results}: no records; 'wganbench run' makes them, --results names another folder")

@@ -32,13 +32,27 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return given
 
 
+RUNS, REFERENCE = Path("runs"), Path("results")
+"""Folders of the records: one's own, which no clone has in its index, and those that others are compared with."""
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
 results_folder = click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default="results",
-    show_default=True,
-    help="Folder of the records.",
+    "--results", type=_FOLDER, default=RUNS, show_default=True, help="Folder of the records, made where there is none."
 )
+results_or_runs = click.option(
+    "--results", type=_FOLDER, help=f"Folder of the records [default: {REFERENCE}, or {RUNS} where it has none of EXP]."
+)
+runs_or_results = click.option(
+    "--results", type=_FOLDER, help=f"Folder of the records [default: {RUNS}, or {REFERENCE} where it has none of it]."
+)
+
+
+def results_option(results: Path) -> str:
+    """What makes a command on this folder out of one on the default; empty for that."""
+    return "" if results == RUNS else f" --results {results}"
+
+
 device_kind = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 cpu_threads = click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads a cohort.")
 

@@ -15,8 +15,10 @@ from wganbench.commands.options import COUNT, cpu_threads, data_dir, device_kind
 from wganbench.commands.printing import print_rows
 from wganbench.errors import SpecError
 from wganbench.estimate import Speed, estimate, representatives
+from wganbench.names import is_dotted
 from wganbench.plan import Cohort, cohorts
 from wganbench.rates import DeviceChoice
+from wganbench.spec import load
 from wganbench.store import Store
 
 SHOWN_VARIANTS = 20
@@ -51,43 +53,43 @@ def plan(
     as_json: bool,
 ) -> None:
     """Print what 'run' would do: runs, what is done, parameters, operations, hours, and which claims it can settle."""
-    from wganbench.analysis.verdict import reachable
+    from wganbench.analysis import prospect
     from wganbench.data.shelf import data_folder  # numpy, which all else does without
 
     spec, _ = load_chosen(experiment, overrides, data, profile, variants)
     runs = runs_of(spec, seeds, profile, variants)
+    if any(is_dotted(component.name) for run in runs for _, _, component in run.setting.components()):
+        from wganbench.runner.preflight import check_signatures  # imports torch, as custom modules may
+
+        check_signatures(runs, spec.path)
     planned = cohorts(runs, stack or spec.stack)
     file = data_folder() / rates.FILE
     if measure:
         device = _calibrate(planned, device, threads, spec.path, file)
-    done = {name for name, record in Store(results).load().items() if record.status != "failed"}
+    recorded = [record for record in Store(results).load().values() if record.status != "failed"]
+    done = {record.id for record in recorded}
     speed = Speed(rates.choose(rates.read(file), device, threads), device, threads)
     found = estimate(planned, done, speed, jobs)
     n_seeds = len({run.seed for run in runs})
-    claims = [
-        {"claim": claim.id, "profile": claim.profile, "reachable": can, "needed_seeds": needed}
-        for claim, can, needed in reachable(spec, n_seeds)
-    ]
+    published = load(spec.path) if spec.overrides else spec
+    claims = prospect.prospects(spec, runs, {record.family for record in recorded}, published)
     if as_json:
         about = {"experiment": spec.name, "profile": profile, "runs": len(runs), "seeds": n_seeds, "jobs": jobs}
         total = {"hours_left": found.hours_left, "wall_hours": found.wall_hours, "rates": speed.says()}
         rows = [asdict(row) for row in found.rows]
-        click.echo(json.dumps({**about, **total, "variants": rows, "claims": claims}, indent=2))
+        told = [each.data() for each in claims]
+        click.echo(json.dumps({**about, **total, "variants": rows, "claims": told}, indent=2))
         return
     shown = found.rows if every else found.rows[:SHOWN_VARIANTS]
     print_rows([row.told() for row in shown])
     if len(shown) < len(found.rows):
         click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
-    click.echo(f"{len(runs):,} runs of profile {profile} ({spec.says(profile)})")
+    says = spec.says(profile)
+    click.echo(f"{len(runs):,} runs of profile {profile}" + (f" ({says})" if says else ""))
     for line in found.lines(speed, jobs):
         click.echo(line)
-    for claim in claims:
-        where = f"judged at profile {claim['profile']}"
-        can = f"can reach a verdict with {n_seeds} seeds"
-        needs = f"needs {claim['needed_seeds']} seeds, {n_seeds} planned"
-        needs = "no number of seeds is enough for a verdict" if claim["needed_seeds"] is None else needs
-        word = can if claim["reachable"] else needs
-        click.echo(f"claim {claim['claim']} ({where}): {word}")
+    for line in prospect.lines(claims, profile, n_seeds):
+        click.echo(line)
 
 
 def _calibrate(planned: Sequence[Cohort], device: DeviceChoice, threads: int, spec: str, file: Path) -> DeviceChoice:

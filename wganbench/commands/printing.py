@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +15,11 @@ from rich.text import Text
 def plain() -> Console:
     """For tables: as wide as the terminal, or 160 columns into a pipe."""
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+
+
+def counted(n: int, noun: str) -> str:
+    """Such as ``"1 run"`` and ``"1,200 runs"``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def print_tables(tables: Iterable[Table]) -> None:
@@ -27,3 +34,19 @@ def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
         for row in rows:
             table.add_row(*map(Text, row.values()))
         plain().print(table)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal; gives a function to call with how much of how much is done."""
+    console, columns = Console(stderr=True), (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import click
 
-from wganbench.commands.choice import chosen, load_chosen, runs_of
+from wganbench import rates
+from wganbench.analysis.main_measures import main_measures, shown_runs
+from wganbench.commands.choice import chosen, has_records, load_chosen, runs_of
 from wganbench.commands.options import (
     COUNT,
     POSITIVE,
+    REFERENCE,
+    RUNS,
     cpu_threads,
     data_dir,
     device_kind,
     inception_weights,
     results_folder,
+    results_option,
     together,
 )
-from wganbench.commands.printing import print_tables
-from wganbench.commands.voice import voice
-from wganbench.errors import SpecError
-from wganbench.plan import Run
+from wganbench.commands.printing import counted, print_tables
+from wganbench.commands.voice import Voice, voice
+from wganbench.custom_code import changes, custom_names, import_folders
+from wganbench.errors import DataError, RecordError, SpecError
+from wganbench.estimate import Speed, estimate, time_told
+from wganbench.plan import Cohort, Run, cohorts
 from wganbench.record import Record
+from wganbench.spec import Experiment
 from wganbench.store import Store
 from wganbench.work.execution import Execution, ExecutorName
+from wganbench.work.job import Event
 from wganbench.work.stop import EXIT_CODES, Stop
 
 _executed = together(
@@ -108,9 +119,22 @@ def run(
     execution = _execution(stack=stack or spec.stack, **executed)
     stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []
-    with voice(runs, as_json=log_json) as out, stop.on_signals():
+    planned, says = cohorts(runs, execution.stack), spec.says(profile)
+
+    def tell(event: Event) -> None:
+        if event["event"] == "begin":
+            for line in _beginning(event, planned, execution):
+                out.say(line)
+        out.tell(event)
+
+    with voice(planned, as_json=log_json) as out, stop.on_signals():
         if profile != "paper":
-            out.say(f"profile {profile}: {spec.says(profile)}; this is not the paper's protocol")
+            out.say(f"profile {profile}: {says}; this is not the paper's protocol" if says else f"profile {profile}")
+        about = _reference(runs, results)
+        if about:
+            out.say(about)
+        if not again:
+            _tell_of_changes(runs, Store(results), spec.path, out)
         from wganbench.runner import run_all  # imports torch, which all else does without
 
         for record in run_all(
@@ -122,11 +146,13 @@ def run(
             keep_failed=keep_failed,
             stop=stop,
             report=out.report,
-            tell=out.tell,
+            tell=tell,
         ):
             new.append(record)
             out.record(record)
         failed = sum(record.status == "failed" for record in new)
+        if spec.success_table is None and not log_json:
+            _show_measures(spec, runs, Store(results), out)
         out.end(
             _summary(experiment, runs, new, results, stop),
             recorded=len(new),
@@ -147,6 +173,67 @@ def run(
         sys.exit(1)
 
 
+def _tell_of_changes(runs: Sequence[Run], store: Store, spec_path: str, out: Voice) -> None:
+    """Says which custom code is not what recorded runs were made with, which are not trained again for that."""
+    if not any(custom_names(setting) for setting in {run.family: run.setting for run in runs}.values()):
+        return
+    found, _ = store.scan()
+    recorded = [found[run.id] for run in runs if run.id in found]
+    for change in changes(recorded, import_folders(spec_path)):
+        out.tell({"event": "code changed", "file": change.file, "message": change.text()})
+
+
+def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) -> Iterator[str]:
+    """What is to be trained, how long that takes about, and where it goes on from; nothing where all is recorded."""
+    left = [cohort for cohort in planned if cohort.id in event["cohorts"]]
+    if not left:
+        return
+    n_recorded = event["runs"] - event["left"]
+    recorded = f"{n_recorded:,} of {event['runs']:,} runs are recorded; " if n_recorded else ""
+    todo = f"{counted(event['left'], 'run')} to train in {counted(len(left), 'cohort')}"
+    yield f"{recorded}{todo}: {_time(left, execution)}"
+    resumed = {cohort.id: event["cohorts"][cohort.id] for cohort in left if event["cohorts"][cohort.id]}
+    if resumed:
+        furthest = max(left, key=lambda cohort: event["cohorts"][cohort.id] / cohort.runs[0].setting.steps)
+        step, steps = resumed[furthest.id], furthest.runs[0].setting.steps
+        yield f"{counted(len(resumed), 'cohort')} resumed from a checkpoint, the furthest at step {step:,} of {steps:,}"
+
+
+def _time(left: Sequence[Cohort], execution: Execution) -> str:
+    """As ``plan`` estimates it; of other machines it says nothing."""
+    if execution.executor not in ("inline", "local"):
+        return "how long they take on other machines is not known"
+    threads = execution.threads or 1
+    jobs = 1 if execution.executor == "inline" else execution.jobs or max(1, (os.cpu_count() or 1) // threads)
+    device = cast(rates.DeviceChoice, execution.device)
+    speed = Speed(_measured(device, threads), device, threads)
+    hours = estimate(left, (), speed, jobs).wall_hours
+    if hours is None:
+        return "the time is unknown, as the operations of custom networks are not counted"
+    basis = "by rates measured here" if speed.measured else "a guess until 'wganbench plan EXP --calibrate' measures"
+    return f"about {time_told(hours)} of training, without measures ({basis})"
+
+
+def _measured(device: rates.DeviceChoice, threads: int) -> rates.Measured | None:
+    """What was measured of the device; None as well where the file is damaged, which is no reason not to train."""
+    from wganbench.data.shelf import data_folder  # numpy, which the help does without
+
+    try:
+        return rates.choose(rates.read(data_folder() / rates.FILE), device, threads)
+    except DataError:
+        return None
+
+
+def _show_measures(spec: Experiment, runs: Sequence[Run], store: Store, out: Voice) -> None:
+    """The main measures of all runs that are recorded, whenever they were."""
+    found = []
+    for run in shown_runs(runs):
+        with contextlib.suppress(RecordError):
+            found += [record for record in [store.find(run.experiment, run.id)] if record is not None]
+    if found:
+        out.show(main_measures(spec, runs, found))
+
+
 def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:
     """From the options of ``run``; more than one job is a reason to use processes."""
     named = executor or ("local" if (rest["jobs"] or 1) > 1 else "inline")
@@ -159,9 +246,22 @@ def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: flo
     return Execution(executor=named, slurm=asked, timeout_seconds=None if timeout is None else timeout * 60, **rest)
 
 
+def _reference(runs: Sequence[Run], results: Path) -> str:
+    """What a run says of the committed records that it leaves alone; empty where it is about no such."""
+    if results != RUNS or not has_records(REFERENCE):
+        return ""
+    recorded = {path.stem for path in Store(REFERENCE).paths()}
+    there = sum(run.id in recorded for run in runs)
+    return (
+        f"recording in {RUNS}; the reference in {REFERENCE}, which has {there} of these {len(runs)} runs, stays as it "
+        f"is: 'wganbench report' shows both, --results {REFERENCE} adds to it"
+    )
+
+
 def _summary(experiment: str, runs: Sequence[Run], new: Sequence[Record], results: Path, stop: Stop) -> str:
     if new:
-        return f"{len(new)} runs recorded in {results}; 'wganbench report {experiment} --results {results}' shows them"
+        command = f"'wganbench report {experiment}{results_option(results)}'"
+        return f"{len(new)} runs recorded in {results}; {command} shows them"
     if stop.reason is not None:
         return f"no run recorded in {results} before it stopped"
     return (

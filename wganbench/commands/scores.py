@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from wganbench import protocols
 from wganbench.commands.options import COUNT, data_dir, device_kind, inception_weights
-from wganbench.commands.printing import plain
+from wganbench.commands.printing import plain, progress
 from wganbench.errors import DataError
 
 
@@ -78,18 +78,20 @@ def train_classifier(
     """
     from wganbench.runner.score_networks import train  # imports torch
 
-    path, about = train(
-        data,
-        size,
-        out or protocols.own_folder(),
-        stated_accuracy=accuracy,
-        recipe=recipe,
-        epochs=epochs,
-        seed=seed,
-        threads=threads,
-        device=device,
-        say=click.echo,
-    )
+    with progress("steps") as on_step:
+        path, about = train(
+            data,
+            size,
+            out or protocols.own_folder(),
+            stated_accuracy=accuracy,
+            recipe=recipe,
+            epochs=epochs,
+            seed=seed,
+            threads=threads,
+            device=device,
+            say=click.echo,
+            on_step=on_step,
+        )
     click.echo(
         f"{path}: test accuracy {100 * about.test_accuracy:.4g} %; the test images score {about.real_score:.2f} ± "
         f'{about.real_score_spread:.2f} of {about.classes}; a spec has it as score = {{ name = "classifier", file = '

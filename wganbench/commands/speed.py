@@ -11,7 +11,7 @@ import click
 
 from wganbench import speeds
 from wganbench.commands.choice import only_variants
-from wganbench.commands.options import COUNT, POSITIVE, data_dir, device_kind
+from wganbench.commands.options import COUNT, POSITIVE, RUNS, data_dir, device_kind, results_option
 from wganbench.commands.printing import plain
 from wganbench.errors import SpecError
 from wganbench.estimate import cheapest_median_dearest
@@ -58,7 +58,7 @@ class Asked:
 @click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
-    default="results",
+    default=RUNS,
     show_default=True,
     help=f"Folder of the records; speeds go to its folder {speeds.FOLDER!r}, a file a device.",
 )
@@ -168,7 +168,7 @@ def _measure(asked: Iterable[Asked], device: DeviceChoice, seconds: float, resul
         click.echo(json.dumps({"device": name, "rows": [row.data() for row in found.rows]}, indent=2))
         return
     plain().print(table.terminal(found))
-    click.echo(f"{path}: {len(rows)} rows measured; 'wganbench report --results {results}' shows them")
+    click.echo(f"{path}: {len(rows)} rows measured; 'wganbench report{results_option(results)}' shows them")
 
 
 def _suggest(asked: Iterable[Asked], device: DeviceChoice, as_json: bool) -> None:

@@ -1,5 +1,8 @@
 """Folders of images as torchvision's ``ImageFolder`` has them, one folder a class, below ``train`` and ``test`` or not.
 
+They are decoded in a fixed random order, so that the first images, and any consecutive ones, stand for all of them:
+scores take their reference and their splits so.
+
 Pillow alone is needed, so that a plan can tell what a folder holds without loading torch.
 """
 
@@ -20,7 +23,7 @@ from wganbench.data.box import Pixels, box_average, centre_crop
 from wganbench.data.decoded import Batch, Recipe, Split
 from wganbench.errors import DataError
 
-VERSION = 1
+VERSION = 2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Pillow's, of at most eight bits a channel."""
@@ -49,6 +52,18 @@ def samples(folder: Path, split: Split) -> list[Sample]:
     return found
 
 
+def shuffled(found: Sequence[Sample], root: Path) -> list[Sample]:
+    """The same images in a random order that hangs on their names alone: by the SHA-256 of each below ``root``.
+
+    So it is the same on every machine and with every library, and an image that is added moves no other.
+    """
+
+    def place(sample: Sample) -> bytes:
+        return hashlib.sha256(sample[0].relative_to(root).as_posix().encode("utf-8", "surrogateescape")).digest()
+
+    return sorted(found, key=place)
+
+
 def digest(folder: Path) -> str:
     """SHA-256 over the names and contents of all images of both splits, 64 hexadecimal digits.
 
@@ -70,7 +85,7 @@ def digest(folder: Path) -> str:
 def recipe(
     folder: Path, name: str, key: str, *, split: Split, size: int | None = None, channels: Literal[1, 3] = 3
 ) -> Recipe:
-    """How the images of a split are decoded.
+    """How the images of a split are decoded, `shuffled`.
 
     Args:
         folder: Need not be there where they are decoded already.
@@ -86,7 +101,8 @@ def recipe(
         if now != key:
             raise DataError(f"{folder}: other images than those asked for, digest {now[:16]}… for {key[:16]}…")
         decode = partial(_decode, size=size, channels=channels)
-        yield from _by_batches(partial(_stack, decode, decode(found[0][0]).shape), found)
+        stack = partial(_stack, decode, decode(found[0][0]).shape)
+        yield from _by_batches(stack, shuffled(found, _root(folder, split)))
 
     form = f"{channels}xnative" if size is None else f"{channels}x{size}x{size}"
     return Recipe(name, split, form, VERSION, key, batches)

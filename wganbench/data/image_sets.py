@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from wganbench import variables
 from wganbench.data import folders, originals
 from wganbench.data import imagenet32 as batches
 from wganbench.data import shapes10 as shapes
@@ -79,24 +80,43 @@ def image_folder(
 ) -> Images:
     """A folder of images in the data folder, one folder a class, with ``train`` and ``test`` above these or not.
 
+    In a spec ``data = { name = "image_folder", folder = "pets" }`` is all of ``pets`` in the data folder::
+
+        pets/cat/1.jpg    or    pets/train/cat/1.jpg    and, for the classifier,    pets/test/cat/2.jpg
+        pets/dog/1.jpg          pets/train/dog/1.jpg    which is judged by them     pets/test/dog/2.jpg
+
+    It is decoded once, in a fixed random order, and read from there afterwards.
+
     Args:
-        folder: Its name, which is the set's.
-        digest: Of its content, by which it is found where it was decoded before, and which it is held against.
+        folder: Its name, which is the set's; a link will do.
+        digest: Of names and contents of all images, as ``wganbench data verify`` states it. With it the run's id stands
+            for these images, others are refused, and the folder may be gone once it is decoded. Without it the whole
+            folder is read at each start, and only the record's ``data_checksum`` says what it held.
         split: Which images; where there is neither ``train`` nor ``test``, all are to train on.
         size: Side in pixels: each is cropped to a square about its centre and box-averaged; None for images of one
             size, as they are.
         channels: 1 for grey, 3 for red, green and blue.
         scaling: See `wganbench.data.images.Scaling`.
         flips: Whether training sees each image reversed left to right half of the time.
+
+    Raises:
+        DataError: If there is no such folder, it is not laid out like that, its images are of mixed sizes and ``size``
+            is None, or it has another digest.
     """
     there = data_folder() / folder
+    if digest is None and not there.is_dir():
+        raise DataError(
+            f"{there}: no such folder; put or link one there with a folder of images for each class, or name another "
+            f"data folder with --data-dir or {variables.DATA}"
+        )
     key = digest or folders.digest(there)
     recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
     return _open(recipe, scaling, flips)
 
 
 def _open(recipe: Recipe, scaling: Scaling, flips: bool) -> Images:
-    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips)
+    """Published sets are shuffled by their publishers, shapes have their classes in turn, folders are shuffled here."""
+    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips, shuffled=True)
 
 
 def _check_size(name: str, size: int, native: int) -> None:

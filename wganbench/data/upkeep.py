@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from wganbench.data import imagenet32, originals, shapes10
-from wganbench.data.decoded import Recipe, Split, obtain, read
+from wganbench.data.decoded import Recipe, Split, obtain, read, read_header
 from wganbench.data.inventory import decoded_files
 from wganbench.data.shelf import IMAGE_SETS, data_folder, decoded_folder, missing
 from wganbench.errors import DataError
@@ -93,4 +94,6 @@ def _decoded(path: Path) -> Finding:
     held = read(path)
     if held is None:
         return Finding(f"{path}: damaged; it is made anew when it is used, or remove it", whole=False)
-    return Finding(f"{path}: whole, SHA-256 {held.checksum}", whole=True)
+    header = read_header(path) or {}
+    digest = "" if header.get("name") in IMAGE_SETS else f"; of the folder, digest = {json.dumps(header.get('key'))}"
+    return Finding(f"{path}: whole, SHA-256 {held.checksum}{digest}", whole=True)

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import torch
 
+from wganbench.custom_code import import_folders, shadowed
 from wganbench.errors import RecordError, SpecError
 from wganbench.plan import Cohort, Run, cohorts, step_flops
 from wganbench.record import Record, checksum_of
-from wganbench.runner.beforehand import import_all
 from wganbench.runner.events import prepare
 from wganbench.runner.executors import make_executor
-from wganbench.runner.resolve import add_import_folders, import_folders
+from wganbench.runner.import_path import add_import_folders
+from wganbench.runner.preflight import check
+from wganbench.runner.provenance import loaded_code
 from wganbench.store import Store
 from wganbench.work.execution import Execution
 from wganbench.work.job import Event, Job, Planned, WorkFolder
@@ -31,7 +33,8 @@ from wganbench.work.sweep import SweepFile, begin, forget
 Report = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
 Tell = Callable[[Event], None]
-"""Called with what happens beside the records: files set aside, and the lines of a job's log when it has ended."""
+"""Called with what happens beside the records: files set aside, what is to be trained and from which steps it goes on
+(``begin``, before any training), and the lines of a job's log when it has ended."""
 
 LOOK_SECONDS = 0.5
 """How often the progress is read, and how often it is looked whether another command's jobs are done."""
@@ -81,9 +84,9 @@ def run_all(
 ) -> Iterator[Record]:
     """Trains what has no record yet, cohort by cohort, and yields each new record once it is on disk.
 
-    A cohort that lacks a record trains whole; records that exist stay. Every name is imported before the first
-    training, and the store is shown to be writable. What other commands work on is waited for. Where ``stop`` is asked
-    for, checkpoints are left and the iteration ends.
+    A cohort that lacks a record trains whole; records that exist stay. Every name is imported and every custom object
+    checked before the first training (`wganbench.runner.preflight`), and the store is shown to be writable. What other
+    commands work on is waited for. Where ``stop`` is asked for, checkpoints are left and the iteration ends.
 
     Raises:
         ExtensionError, RecordError, SpecError: Before any training, or when the disk refuses a record.
@@ -94,15 +97,27 @@ def run_all(
         tell({"event": "set aside", "file": str(path), "message": reason})
     wanted = pending(runs, recorded, again=again, keep_failed=keep_failed)
     todo = [cohort for cohort in cohorts(runs, execution.stack) if any(run.id in wanted for run in cohort.runs)]
-    add_import_folders(import_folders(spec_path))
-    import_all({cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values())
+    folders = import_folders(spec_path)
+    add_import_folders(folders)
+    for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
+        loaded_code(setting, folders)  # before its modules are loaded
+        for name, file in shadowed(setting, folders).items():
+            tell({"event": "not used", "file": str(file), "name": name})
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
+
+    def warn(place: str, text: str) -> None:
+        tell({"event": "warning", "file": place, "message": text})
+
+    is_here = device.type == "cpu" or execution.executor == "inline"
+    check([cohort.runs[0] for cohort in todo], spec_path, warn, device=device if is_here else None)
     if execution.tensorboard is not None:
         prepare(execution.tensorboard)
     store.prepare(sorted({run.experiment for run in runs}))
     work = WorkFolder(store)
     work.prepare()
     work.tidy(store, recorded)
+    steps = {cohort.id: work.job(cohort).checkpointed() for cohort in todo}
+    tell({"event": "begin", "runs": len(runs), "left": len(wanted), "cohorts": steps})
     if not todo:
         forget(work)
         return

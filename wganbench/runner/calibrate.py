@@ -11,14 +11,15 @@ from functools import partial
 
 import torch
 
+from wganbench.custom_code import import_folders
 from wganbench.errors import SpecError, WganbenchError
 from wganbench.estimate import kind
 from wganbench.plan import Cohort, step_flops
 from wganbench.rates import Measured, Point, processor_name, torch_version
 from wganbench.runner.clock import wait_for
 from wganbench.runner.cohort import is_out_of_memory, make_trainer
+from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.numerics import numerics, products
-from wganbench.runner.resolve import add_import_folders, import_folders
 
 BLOCKS = 5
 BLOCK_SECONDS = 0.2

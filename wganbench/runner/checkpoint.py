@@ -38,7 +38,8 @@ class Identity:
     Attributes:
         runs: Ids of the cohort's runs, in order.
         setting: As canonical JSON, with what is kept for figures.
-        made_by: Device, threads, precision, versions and the like, by name: all that may decide the last bits.
+        made_by: Device, threads, precision, versions, digests of custom code and the like, by name: all that may decide
+            the last bits.
         drawn: Id of the run of the cohort whose samples are kept; None where it has none.
     """
 
@@ -53,8 +54,8 @@ class Identity:
         setting = json.dumps(cohort.runs[0].setting.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         others = ("started", "captured")  # the latter comes out after a checkpoint was looked for
         about = {name: getattr(provenance, name) for name in type(provenance).model_fields if name not in others}
-        versions = about.pop("libraries")
-        made_by = {name: str(value) for name, value in {**about, **versions}.items()}
+        apart = {**about.pop("libraries"), **about.pop("custom_code")}
+        made_by = {name: str(value) for name, value in {**about, **apart}.items()}
         return cls(runs, setting, made_by, drawn if drawn in runs else None)
 
     def texts(self) -> dict[str, str]:
@@ -115,11 +116,17 @@ class Checkpoints:
         self._usable = [*(other for other in self._usable if other != path), path][-KEPT:]
         self._remove(other for other in self._paths() if other not in self._usable)
 
-    def latest(self) -> Checkpoint | None:
-        """The newest that is whole and of this identity; None where none is."""
+    def latest(self, doubt: Callable[[Checkpoint], str | None] = lambda checkpoint: None) -> Checkpoint | None:
+        """The newest that is whole and of this identity; None where none is.
+
+        Args:
+            doubt: Says what else is wrong with one.
+        """
         for path in self._paths():
             try:
                 checkpoint = self._read(path)
+                if wrong := doubt(checkpoint):
+                    raise _UnusableError(f"{wrong}, though its checksum is right")
             except _UnusableError as error:
                 self.say(f"{path}: {error}; it is passed over")
                 continue

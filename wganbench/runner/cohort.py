@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from wganbench.runner.clock import Clock
 from wganbench.runner.events import EventFiles
 from wganbench.runner.numerics import Precision, products
 from wganbench.runner.observe import Observer, Trace
+from wganbench.runner.progress import doubt
 from wganbench.runner.provenance import provenance
 from wganbench.spec import Component, Setting, scale_of
 from wganbench.train import decay
@@ -199,8 +199,8 @@ def _train(
     outcomes = []
     for i, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
         kept = observer.pack(i) if observer else {}
-        files = {f"artefacts/{run.id}{ending}": content for ending, content in kept.items()}
-        artefacts = [Artefact(file=file, sha256=hashlib.sha256(content).hexdigest()) for file, content in files.items()]
+        artefacts = [Artefact.of(run.id, ending, content) for ending, content in kept.items()]
+        files = {artefact.file: content for artefact, content in zip(artefacts, kept.values(), strict=True)}
         record = _record(run, cohort, trace, made_by, artefacts, attempt.retries, wall_seconds)
         outcomes.append(Outcome(record, files))
     return outcomes
@@ -261,7 +261,7 @@ def _loop(
     for trace in traces:
         trace.data_checksum = getattr(trainer.data, "checksum", None)
     checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
-    first = _resume(trainer, traces, checkpoints, clock)
+    first = _resume(setting, trainer, traces, checkpoints, clock)
 
     def look(step: int) -> None:
         with products(device, "fp32"):  # scores of runs in all precisions are then of one kind
@@ -314,10 +314,15 @@ def step_of(
 
 
 def _resume(
-    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: Clock
+    setting: Setting,
+    trainer: Trainer | CriticTrainer,
+    traces: Sequence[Trace],
+    checkpoints: Checkpoints | None,
+    clock: Clock,
 ) -> int:
     """Goes on from the last checkpoint; its step, or 0 where there is none."""
-    saved = checkpoints.latest() if checkpoints is not None else None
+    losses = list(trainer.losses)
+    saved = checkpoints.latest(lambda found: doubt(setting, losses, found)) if checkpoints is not None else None
     if saved is None:
         return 0
     before, now = saved.traces[0].get("score_protocol"), traces[0].score_protocol

@@ -17,10 +17,10 @@ from torch import Tensor
 from wganbench.data.images import Images
 from wganbench.record import Status
 from wganbench.runner import resolve
-from wganbench.runner.schedule import moments, schedule
+from wganbench.runner.schedule import LOSS_POINTS, moments, schedule
 from wganbench.scores.grid import grid, strip
 from wganbench.scores.samples import BATCH, label_batches, sample_batches, sample_images
-from wganbench.scores.seen import Seen, images_in_batches
+from wganbench.scores.seen import Seen, real_in_batches
 from wganbench.spec import Setting
 from wganbench.streams import Streams, generator
 from wganbench.train.critic import CriticTrainer
@@ -122,7 +122,7 @@ class Observer:
             for label, use in setting.measures.items()
         }
         self.moments = set(moments(setting.steps, setting.clouds)) if self.pictures or drawn is not None else set()
-        self.loss_steps = set(schedule(setting.steps, 100))
+        self.loss_steps = set(schedule(setting.steps, LOSS_POINTS))
         for trace in traces:
             trace.score_protocol = self.score.protocol if self.score is not None else None
         self._any = set().union(self.moments, self.loss_steps, *self.due.values(), {setting.steps})
@@ -271,7 +271,7 @@ class Observer:
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
         """The data set's images before it, once for all seeds and steps."""
         assert self.score is not None and isinstance(trainer.data, Images)
-        self._real = self._real or Seen(self.score, images_in_batches(trainer.data.pixels))
+        self._real = self._real or Seen(self.score, real_in_batches(trainer.data))
         return self._real
 
     def real_cloud(self) -> Tensor:

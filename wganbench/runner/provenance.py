@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -12,8 +13,10 @@ from typing import Literal
 
 import torch
 
+from wganbench.custom_code import digests, read_file
 from wganbench.record import Provenance
 from wganbench.runner.numerics import Precision, convolutions_are_rounded
+from wganbench.spec import Setting
 
 LIBRARIES = ("wganbench", "torch", "numpy", "scipy", "POT")
 Format = Literal["float32", "tf32", "bfloat16"]
@@ -44,6 +47,19 @@ def provenance(device: torch.device, precision: Precision = "fp32") -> Provenanc
         precision=products,
         convolutions=convolutions,
     )
+
+
+@cache
+def _read_once(path: Path) -> bytes | None:
+    return read_file(path)
+
+
+def loaded_code(setting: Setting, folders: Sequence[str]) -> dict[str, str]:
+    """Digests of the custom code of a setting, for its records.
+
+    A file is read once, as its module is loaded once, whatever is changed on disk meanwhile.
+    """
+    return digests(setting, folders, _read_once)
 
 
 @cache

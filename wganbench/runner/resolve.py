@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,10 @@ MEASURE_INPUTS = (
 SCORE_INPUTS = ("folder", "weights")
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")
 PROJECTION_INPUTS = ("parameters",)
+GIVEN = {"network": 2, "optimizer": 1}
+"""Positional arguments of kinds that take no inputs by name; of any other kind none."""
+LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
+"""The methods of an objective, and what each is called with."""
 
 
 def import_object(kind: str, name: str) -> Any:
@@ -38,23 +41,19 @@ def import_object(kind: str, name: str) -> Any:
     path = names.find(kind, name).path
     module, _, attribute = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a stranger's module may raise anything while it is imported
+        imported = importlib.import_module(module)
+    except Exception as error:  # a custom module may raise anything while it is imported
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        mend = "it must be package.module:object, with the module beside the spec, in this folder or installed"
+        if module.endswith(".py"):
+            mend = f"did you mean {module.removesuffix('.py')}:{attribute}?"
+        raise ExtensionError(f"{kind} {path!r}: does not import ({reason}); {mend}") from None
+    if not hasattr(imported, attribute):
+        own = [each for each, value in vars(imported).items() if getattr(value, "__module__", None) == module]
         raise ExtensionError(
-            f"{kind} {path!r}: does not import ({reason}); it must be package.module:object, "
-            f"with the module beside the spec, in this folder or installed"
-        ) from None
-
-
-def import_folders(spec_path: str) -> list[str]:
-    """Where modules of a stranger's lie: beside the spec, and in the working folder."""
-    return list(dict.fromkeys([str(Path(spec_path).resolve().parent), str(Path.cwd())]))
-
-
-def add_import_folders(folders: Iterable[str]) -> None:
-    """Makes modules in these folders importable, after all that is installed."""
-    sys.path += [folder for folder in folders if folder not in sys.path]
+            f"{kind} {path!r}: module {module!r} has no attribute {attribute!r}{names.suggest(attribute, own)}"
+        )
+    return getattr(imported, attribute)
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
@@ -65,21 +64,107 @@ def factory(kind: str, component: Component) -> Callable[..., Any]:
     return partial(target, **component.options)
 
 
+def check_signature(kind: str, component: Component) -> None:
+    """Imports a component, and checks that it takes what it is given and its options; makes no object but an objective.
+
+    Raises:
+        ExtensionError: If it does not, with the file and line of its definition.
+    """
+    target = factory(kind, component).func  # type: ignore[attr-defined]
+    signature = _signature(target)
+    if signature is None:
+        return
+    if kind == "constraint":
+        given = len(_constraint_inputs(component, target))
+    elif kind in ("measure", "picture", "score"):
+        given = len(_inputs(kind, component, target, SCORE_INPUTS if kind == "score" else MEASURE_INPUTS))
+    else:
+        given = GIVEN.get(kind, 0)
+    problem = _option_problem(signature, given, component.options)
+    if problem is not None:
+        raise ExtensionError(f"{described(kind, component)} {problem}")
+    if kind == "objective":
+        _check_losses(component)
+
+
+def described(kind: str, component: Component) -> str:
+    """A component for a message: its kind, its name, and where its object is defined, as far as Python knows."""
+    target = inspect.unwrap(import_object(kind, component.name))
+    try:
+        file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
+    except (TypeError, OSError):
+        file = None
+    return f"{kind} {component.name!r}" + (f" ({Path(file).name}:{line})" if file else "")
+
+
+def _signature(target: Callable[..., Any]) -> inspect.Signature | None:
+    """None of what is written in C and does not say."""
+    try:
+        return inspect.signature(target)
+    except ValueError:
+        return None
+
+
+def _option_problem(signature: inspect.Signature, given: int, options: Mapping[str, Any]) -> str | None:
+    """What is wrong with a call with ``given`` positional arguments and these options; None where nothing is."""
+    parameters = list(signature.parameters.values())
+    kinds = {parameter.kind for parameter in parameters}
+    positional = [each for each in parameters if each.kind in _POSITIONAL]
+    by_name = [each for each in positional[given:] if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    by_name += [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    known = [each.name for each in by_name]
+    for name in options:
+        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
+            near = names.suggest(name, [each for each in known if each not in options])
+            return f"takes no option {name!r}{near or '; it has none'}"
+    for parameter in by_name:
+        if parameter.default is inspect.Parameter.empty and parameter.name not in options:
+            return f"needs the option {parameter.name!r}; set it beside the name"
+    if len(positional) < given and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return f"takes {signature}; it is called with {given} positional arguments"
+    return None
+
+
+def _check_losses(component: Component) -> None:
+    try:
+        objective = factory("objective", component)()
+    except Exception as error:  # custom code may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ExtensionError(f"{described('objective', component)} cannot be made ({reason})") from None
+    for method, inputs in LOSS_INPUTS.items():
+        loss, call = getattr(objective, method, None), f"{method}({', '.join(inputs)})"
+        if not callable(loss):
+            raise ExtensionError(f"{described('objective', component)} has no {method}; must have {call}")
+        signature = _signature(loss)
+        try:
+            if signature is not None:
+                signature.bind(*inputs)
+        except TypeError:
+            raise ExtensionError(
+                f"{described('objective', component)} has {method}{signature}; it is called as {call}"
+            ) from None
+
+
 def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
     """(penalty, projection), of which at most one is not None: what takes ``parameters`` is a projection."""
     if component is None:
         return None, None
     bound = factory("constraint", component)
-    parameters = _positional(bound.func)  # type: ignore[attr-defined]
-    if parameters == list(PROJECTION_INPUTS):
+    taken = _constraint_inputs(component, bound.func)  # type: ignore[attr-defined]
+    if taken == list(PROJECTION_INPUTS):
         return None, bound
-    taken = _inputs("constraint", component, bound.func, PENALTY_INPUTS)  # type: ignore[attr-defined]
 
     def penalty(critic: Any, real: Any, fake: Any, rng: Any) -> Any:
         given = {"critic": critic, "real": real, "fake": fake, "rng": rng}
         return bound(*(given[name] for name in taken))
 
     return penalty, None
+
+
+def _constraint_inputs(component: Component, function: Callable[..., Any]) -> list[str]:
+    if _positional(function) == list(PROJECTION_INPUTS):
+        return list(PROJECTION_INPUTS)
+    return _inputs("constraint", component, function, PENALTY_INPUTS)
 
 
 def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
@@ -132,6 +217,8 @@ def _inputs(kind: str, component: Component, function: Callable[..., Any], known
     return taken
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 def _positional(function: Callable[..., Any]) -> list[str]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
+    return [name for name, each in inspect.signature(function).parameters.items() if each.kind in _POSITIONAL]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+LOSS_POINTS = 100
+"""Of the curves of losses."""
+
 
 def schedule(steps: int, points: int, *, even: bool = False) -> list[int]:
     """At most ``points`` generator steps from 0 to ``steps``: half of them regular, half logarithmic.

@@ -37,6 +37,7 @@ def train(
     threads: int = 1,
     device: str = "auto",
     say: Callable[[str], None] = lambda line: None,
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Path, About]:
     """Trains a classifier and writes its file; one that is there is the same, since it is named by its content.
 
@@ -48,6 +49,7 @@ def train(
         threads: CPU threads, which the last bits hang on.
         device: ``auto``, ``cpu`` or ``cuda``.
         say: Called with a line before the training.
+        on_step: Called after each step with its number and how many there are.
 
     Returns:
         Where the file is, and what it says.
@@ -61,8 +63,9 @@ def train(
         raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
     stated = chosen.accuracy if stated_accuracy is None else stated_accuracy
     images, test = (_images(data, split, size) for split in ("train", "test"))
+    used = chosen.scaled(len(images))
     say(
-        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or chosen.epochs} epochs by {chosen.name}; "
+        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or used.epochs} epochs by {used.name}; "
         f"stated is a test accuracy of {100 * stated:g} %"
     )
     before = torch.get_num_threads()
@@ -75,6 +78,7 @@ def train(
             seed=seed,
             epochs=epochs,
             device=choose_device(device),
+            on_step=on_step,
         )
     finally:
         torch.set_num_threads(before)

@@ -13,14 +13,15 @@ from typing import Any, Protocol
 import torch
 
 from wganbench import speeds
+from wganbench.custom_code import import_folders
 from wganbench.errors import DataError, ExtensionError, SpecError
 from wganbench.plan import Run, step_flops
 from wganbench.rates import processor_name, torch_version
 from wganbench.runner.bench import Bench, Execution, product_flops
 from wganbench.runner.cohort import is_out_of_memory
+from wganbench.runner.import_path import add_import_folders, safe_path
 from wganbench.runner.numerics import numerics
 from wganbench.runner.provenance import checkout
-from wganbench.runner.resolve import add_import_folders, import_folders
 from wganbench.spec import Setting
 
 ROUNDS = 15
@@ -161,7 +162,8 @@ class _Several:
             ours, theirs = context.Pipe()
             own = range(job * seeds, (job + 1) * seeds)
             process = context.Process(target=_serve, args=(theirs, setting, own, device, threads, folders), daemon=True)
-            process.start()
+            with safe_path():
+                process.start()
             theirs.close()
             self.pipes.append(ours)
             self.processes.append(process)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import torch
 
+from wganbench.custom_code import import_folders
 from wganbench.plan import Run
 from wganbench.runner.bench import as_run, forget_peak, free_bytes, held_bytes, peak_bytes, seconds_of
 from wganbench.runner.cohort import is_out_of_memory
+from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.numerics import numerics
-from wganbench.runner.resolve import add_import_folders, import_folders
 from wganbench.runner.speed import told_of
 from wganbench.spec import MAX_STACK, Setting
 

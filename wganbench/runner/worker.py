@@ -14,14 +14,13 @@ from pathlib import Path
 
 import torch
 
-from wganbench.atomic import write_atomically
 from wganbench.errors import WganbenchError
 from wganbench.plan import Cohort
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
+from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.numerics import numerics
-from wganbench.runner.provenance import provenance
-from wganbench.runner.resolve import add_import_folders
+from wganbench.runner.provenance import loaded_code, provenance
 from wganbench.store import Store
 from wganbench.work.heart import Heart
 from wganbench.work.job import History, Job, JobFolder, WorkFolder
@@ -102,7 +101,8 @@ class _Attempt:
         self.stop = Stop(of=stop)  # the loss of a lease ends this attempt, and no other job of this process
         self.history = folder.history()
         self.device = torch.device(job.device)
-        self.made_by = provenance(self.device, job.setting.precision)
+        code = loaded_code(job.setting, job.import_folders)
+        self.made_by = provenance(self.device, job.setting.precision).model_copy(update={"custom_code": code})
         self.heart = Heart(folder, lease, self.stop, job.timeout_seconds, kill=alone)
 
     def make(self) -> None:
@@ -161,9 +161,7 @@ class _Attempt:
             record = outcome.record
             if record.id not in left or self.stop.reason == "overtaken":
                 continue
-            for file, content in outcome.artefacts.items():
-                write_atomically(self.store.path(record).parent / file, content, replace=True)
-            self.store.write(record, replace=self.job.wanted[record.id] is not None)
+            self.store.keep(record, outcome.artefacts, replace=self.job.wanted[record.id] is not None)
 
     @contextmanager
     def _last_resort(self) -> Iterator[None]:

@@ -8,9 +8,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from wganbench.data.images import Scaling
+from wganbench.data.images import Images, Scaling
 from wganbench.errors import DataError
 from wganbench.scores.samples import to_pixels
+from wganbench.streams import generator
 
 
 class Outputs(NamedTuple):
@@ -83,3 +84,14 @@ class Seen:
 def images_in_batches(images: Tensor, batch: int = 500) -> Callable[[int], Iterator[Tensor]]:
     """What ``Seen`` takes, of images that are all there: ``(m, channels, height, width)`` uint8."""
     return lambda n: iter(images[:n].split(batch))
+
+
+def real_in_batches(data: Images, batch: int = 500) -> Callable[[int], Iterator[Tensor]]:
+    """What ``Seen`` takes, of a data set's own images: any first n of them stand for all.
+
+    Where they are not ``shuffled`` they come in a random order that hangs on their number alone.
+    """
+    if data.shuffled:
+        return images_in_batches(data.pixels, batch)
+    order = torch.randperm(len(data), generator=generator(0, "order of real images")).to(data.pixels.device)
+    return lambda n: (data.pixels[rows] for rows in order[:n].split(batch))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,9 @@ from wganbench.scores.network import SMALLEST, Network, folded_state
 from wganbench.streams import generator
 
 REAL_SPLITS = 10
+STEPS_AN_EPOCH = 32
+"""At least, as far as batches of ``LEAST_BATCH`` allow: a small set is trained on in smaller batches."""
+LEAST_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class Recipe:
     Attributes:
         name: With its version, which is raised when the numbers change.
         width: Of the network.
-        batch_size: Images a step; what remains at the end of an epoch is left out.
-        peak_rate: Learning rate at the peak, a fifth of the way.
+        batch_size: Images a step, of a set that has ``STEPS_AN_EPOCH`` such batches; what remains at the end of an
+            epoch is left out.
+        peak_rate: Learning rate at the peak, a fifth of the way, for that batch size.
         weight_decay: Of all parameters.
         epochs: Passes over the training images, unless others are asked for.
         accuracy: That a classifier must reach, unless another is stated; share of the test images.
@@ -52,6 +56,17 @@ class Recipe:
     accuracy: float
     shift: int
     flip: bool
+
+    def scaled(self, n: int) -> Recipe:
+        """The recipe for ``n`` training images: itself for many, with smaller batches and a lower rate for few.
+
+        The rate is in proportion to the batch (Goyal et al. 2017, the linear scaling rule).
+        """
+        batch_size = min(self.batch_size, max(LEAST_BATCH, n // STEPS_AN_EPOCH))
+        if batch_size == self.batch_size:
+            return self
+        name, rate = f"{self.name}, batches of {batch_size}", self.peak_rate * batch_size / self.batch_size
+        return replace(self, name=name, batch_size=batch_size, peak_rate=rate)
 
 
 RECIPES = {
@@ -73,6 +88,7 @@ def train_classifier(
     seed: int = 0,
     epochs: int | None = None,
     device: torch.device | str = "cpu",
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Classifier, bytes]:
     """A classifier that is as accurate as stated, and the content of its file.
 
@@ -83,13 +99,14 @@ def train_classifier(
         stated_accuracy: Share of the test images that it must classify as labelled, 0 to 1.
         recipe: One of ``RECIPES``.
         epochs: Passes over the training images; None for the recipe's.
+        on_step: Called after each step with its number and how many there are.
 
     Raises:
         DataError: If the data will not do, or the classifier is less accurate than stated.
     """
     if recipe not in RECIPES:
         raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
-    chosen = RECIPES[recipe]
+    chosen = RECIPES[recipe].scaled(len(train))
     if not 0 < stated_accuracy <= 1:
         raise DataError(f"classifier, stated_accuracy: must be above 0 and at most 1, got {stated_accuracy}")
     _check(train, test, chosen.batch_size)
@@ -111,7 +128,7 @@ def train_classifier(
         real_score_spread=math.nan,
         real_samples=len(test),
     )
-    state = folded_state(_train(train, about, chosen, torch.device(device)))
+    state = folded_state(_train(train, about, chosen, torch.device(device), on_step))
     about = _measured(Classifier("unnamed", about, state).to(device), test)
     name, content = content_of(about, state)
     return Classifier(name, about, state), content
@@ -148,7 +165,9 @@ def _check(train: Images, test: Images, batch_size: int) -> None:
         raise DataError(f"{where}: labels must be 0, 1, … and all be trained on, got {labels}")
 
 
-def _train(train: Images, about: About, recipe: Recipe, device: torch.device) -> Network:
+def _train(
+    train: Images, about: About, recipe: Recipe, device: torch.device, on_step: Callable[[int, int], None]
+) -> Network:
     purpose = f"classifier {about.data} {about.size}"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(generator(about.seed, f"{purpose} initial").initial_seed())
@@ -167,6 +186,7 @@ def _train(train: Images, about: About, recipe: Recipe, device: torch.device) ->
             optimizer.zero_grad()
             cross_entropy(network(batch), labels[rows.to(device)]).backward()
             optimizer.step()
+            on_step(step + 1, steps)
     return network
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
+from wganbench import names
 from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
 from wganbench.spec.claims import (
@@ -56,7 +57,9 @@ class Experiment(Model):
         title: What the report calls it.
         source: The paper, with the figure or table.
         version: Raised with every change of the claims; one that is restated stays, as superseded.
-        extends: Name or path of a spec whose content this one adds to.
+        extends: Name or path of a spec whose variants, profiles, measures, data, published numbers and figures this
+            one has too. Title, source, version, deviations and claims are its own.
+        inherit_claims: Judge the claims of that spec as well, with this one's own, in one adjustment by Holm.
         stack: Seeds trained in lockstep.
         seeds: Seeds of a run that does not say how many.
         deviations: Each stated difference from the paper.
@@ -79,6 +82,7 @@ class Experiment(Model):
     source: Words
     version: PositiveInt
     extends: str | None = None
+    inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
     seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
     deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
@@ -177,6 +181,16 @@ class Experiment(Model):
         return [pair for pair in product(self.variants, self.profiles) if pair[0] in own[pair[1]]]
 
     @cached_property
+    def with_custom_measures(self) -> dict[str, Setting]:
+        """By family, the settings that have one, whose spec says how its numbers are read."""
+        settings = {pair: self.setting(*pair) for pair in self._pairs}
+        return {
+            self.family(*pair): setting
+            for pair, setting in settings.items()
+            if any(names.is_dotted(use.measure.name) for use in setting.measures.values())
+        }
+
+    @cached_property
     def _families(self) -> dict[Pair, str]:
         """What ``family`` was asked for."""
         return {}
@@ -239,9 +253,11 @@ class Experiment(Model):
                 yield f"profiles.{profile}.variants: {text}"
             for text in self._about_only(profile, table):
                 yield f"profiles.{profile}.only{text}"
+        if self.inherit_claims and self.extends is None:
+            yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
-                yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
+                yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
         for claim in self.claims:
             for text in chain(about_history(claim, self.claims, self.version), self._about_claim(claim, settings)):
                 yield f"claims.{claim.id}: {text}"

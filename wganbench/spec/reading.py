@@ -27,6 +27,9 @@ RESERVED = "speed"
 ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overrides"}
 """What a file says about the experiment; all else at its top level are defaults of the setting."""
 
+OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims"})
+"""What a spec does not take from the one that it extends: who says what, and what is judged."""
+
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
 """A key of more than 16 parts: tomllib takes time with the square of their number."""
 
@@ -149,12 +152,16 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
     except SpecError as error:
         raise SpecError(f"{path.name}, extends: {error}") from None
     inherited = _with_claims_that_count(_read_extended(file, (*below, path.resolve())))
+    taken = {key: value for key, value in inherited.items() if key not in OWN}
+    if table.get("inherit_claims") is True:
+        taken["claims"] = inherited.get("claims", [])
     joined = {
-        key: [*inherited.get(key, []), *table.get(key, [])]
-        for key in ("claims", "published", "deviations", "figures")
-        if isinstance(table.get(key, []), list) and isinstance(inherited.get(key, []), list)
+        key: [*taken.get(key, []), *table.get(key, [])]
+        for key in ("claims", "published", "figures")
+        if isinstance(table.get(key, []), list) and isinstance(taken.get(key, []), list)
     }
-    return {**merge(inherited, table), **joined}
+    named = {"title": f"{path.stem}, extending {file.stem}", "source": path.name, "version": 1}
+    return {**named, **merge(taken, table), **joined}
 
 
 def _with_claims_that_count(table: Table) -> Table:

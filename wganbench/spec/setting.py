@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -24,7 +25,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from wganbench import cost, names
 from wganbench.cost import Cost
 from wganbench.errors import SpecError
-from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, short, suggest
+from wganbench.spec.models import MAX_FLOAT, Model, Table, Text, digest, mistakes, odd_values, short, suggest
 
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
@@ -41,6 +42,9 @@ LATER = (
     "lr_decay",
     "generator_average",
 )
+
+READ_BY = ("better", "bounded", "worst", "unit")
+"""What a spec may say beside a custom measure of how its numbers are read."""
 
 LOSSES = ("critic_loss", "generator_loss")
 """Curves that every run has beside its measures."""
@@ -130,21 +134,47 @@ class AuxiliaryClassifier(Model):
 
 
 class MeasureUse(Model):
-    """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone.
+    """A measure, when it is taken, and how its numbers are read where it is a custom one.
+
+    What says how numbers are read changes none of them, so it is kept in records and is no part of a run's id: it may
+    be added or put right after the runs. Reports then read the records as the spec says now.
 
     Attributes:
+        points: About so many scheduled steps, with the first and the last among them; 1 is the last alone.
         spacing: ``mixed``: half of the steps are regular, half logarithmic. ``even``: all are regular.
+        better: Of a custom measure: ``high`` or ``low``; without it nothing can be better on it.
+        bounded: Of a custom measure: whether it is a count, a share or bounded otherwise, so that its claims are judged
+            by permutation, sign and binomial tests and not by t. True where nothing is said.
+        worst: Of a custom measure with ``better``: what a diverged run is taken to have scored; infinite where nothing
+            is said.
+        unit: Of a custom measure: for tables and the axis of a plot.
     """
 
     measure: Annotated[Component, Kind("measure")]
     points: Annotated[int, Field(ge=1, le=1000)] = 100
     spacing: Literal["mixed", "even"] = "mixed"
+    better: Literal["high", "low"] | None = None
+    bounded: bool | None = None
+    worst: Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT)] | None = None
+    unit: Annotated[Text, Field(max_length=40)] | None = None
 
     @model_serializer(mode="wrap")
-    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> Table:
-        """The spacing is left out where it is ``mixed``, which it always was: ids and records of those days stay."""
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Table:
+        """Omits an even spacing's absence and what was not said, so that ids and records made before stay valid."""
         table: Table = serialize(self)
-        return {key: value for key, value in table.items() if value != "mixed" or key != "spacing"}
+        plain = {"spacing": "mixed", **dict.fromkeys(READ_BY)}
+        return {key: value for key, value in table.items() if plain.get(key, ...) != value}
+
+    @model_validator(mode="after")
+    def _check_how_it_is_read(self, info: ValidationInfo) -> MeasureUse:
+        given = [key for key in READ_BY if getattr(self, key) is not None]
+        if info.context == RECORDED or not given:
+            return self
+        if not names.is_dotted(self.measure.name):
+            raise ValueError(f"{self.measure.name!r} is built in and has {given[0]!r} of its own; leave it out")
+        if self.worst is not None and self.better is None:
+            raise ValueError(f"worst = {self.worst:g} means nothing without better; set better to 'high' or 'low'")
+        return self
 
 
 GAPS = ("gap_over_exact", "gap_over_distance")
@@ -288,6 +318,23 @@ class Setting(Model):
         classes: int = self.generator.options["classes"]
         return classes
 
+    def components(self) -> Iterator[tuple[str, str, Component]]:
+        """Every named object of the setting: its field, such as ``measures.drift``, its kind, and the component."""
+        for field, about in type(self).model_fields.items():
+            component = getattr(self, field)
+            for kind in (mark for mark in about.metadata if isinstance(mark, Kind)):
+                if component is not None:
+                    yield field, kind.name, component
+        for label, use in self.measures.items():
+            yield f"measures.{label}", "measure", use.measure
+        for label, component in (self.pictures or {}).items():
+            yield f"pictures.{label}", "picture", component
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether a step pays for a penalty on gradients, as far as this is known before it is built."""
+        return self.constraint is not None and names.find("constraint", self.constraint.name).is_penalty
+
     @property
     def seeks_the_distance(self) -> bool:
         """Whether a critic is trained alone under the two-sided penalty: at its optimum its gap is not below it."""
@@ -327,7 +374,7 @@ class Setting(Model):
             n = getattr(self, key)
             if n is not None and n % parts:
                 yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
-        penalised = self.constraint is not None and self.constraint.name.endswith("penalty")
+        penalised = self.constraint is not None and not names.is_dotted(self.constraint.name) and self.is_penalised
         if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
@@ -409,8 +456,8 @@ class Setting(Model):
 
 
 def _with_name(label: str, use: Mapping[str, Any]) -> Table:
-    about = {key: item for key, item in use.items() if key in SCHEDULED}
-    return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in SCHEDULED}}, **about}
+    about = {key: item for key, item in use.items() if key in (*SCHEDULED, *READ_BY)}
+    return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in about}}, **about}
 
 
 def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
@@ -423,10 +470,28 @@ def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
             yield f"variant {variant!r} measures neither of {', '.join(GAPS)}, which gap_at_least is about"
 
 
-def scale_of(use: MeasureUse) -> names.Scale:
-    """How the numbers of a measure are read; as a stranger's, where a record has a name that is none any more."""
+def scale_of(use: MeasureUse, data: Component | None = None) -> names.Scale:
+    """How the numbers of a measure are read; as a custom one's, where a record has a name that is none any more.
+
+    Args:
+        data: Of the setting. With it ``worst`` is that of this data set, where it depends on the number of modes: the
+            reverse KL of samples that are all at one of n modes of equal weight is log n, and no samples score more.
+            Where the spec does not state n, as for a custom data set, ``worst`` stays infinite.
+    """
     entry = names.NAMES["measure"].get(use.measure.name)
-    return entry.scale if entry and entry.scale else names.STRANGER
+    if entry and entry.scale:
+        modes = cost.n_modes(data.name, data.options) if data is not None and entry.scale.worst_is_log_modes else None
+        return entry.scale if modes is None else replace(entry.scale, worst=math.log(modes))
+    custom = names.CUSTOM
+    if use.better is not None:
+        high = use.better == "high"
+        worst = use.worst if use.worst is not None else -math.inf if high else math.inf
+        custom = replace(custom, higher_is_better=high, worst=worst)
+    return replace(
+        custom,
+        bounded=custom.bounded if use.bounded is None else use.bounded,
+        unit=custom.unit if use.unit is None else use.unit,
+    )
 
 
 def is_timed(use: MeasureUse) -> bool:
@@ -439,9 +504,14 @@ def family(variant: str, setting: Setting) -> str:
     """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
 
     Values of None are left out, so that an option added later, with None for what was done before, leaves old ids
-    alone; so is what is kept for a figure.
+    alone; so is what is kept for a figure, and how the numbers of custom measures are read.
     """
-    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds', 'pictures'})))}"
+    content = setting.model_dump(mode="json", exclude={"clouds", "pictures"})
+    content["measures"] = {
+        label: {key: item for key, item in use.items() if key not in READ_BY}
+        for label, use in content["measures"].items()
+    }
+    return f"{variant}-{digest(_without_none(content))}"
 
 
 def _without_none(value: object) -> object:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from wganbench.errors import RecordError
@@ -32,8 +34,8 @@ class SweepStatus:
     Attributes:
         is_alive: Whether the command lives, as far as can be told from here.
         started: Seconds since 1970.
-        planned: Runs that it was asked for; the sum of ``done``, ``running`` and ``left``.
-        done, failed: Recorded runs, and how many of those that it had to train have failed.
+        planned: Runs that it was asked for; the sum of ``done``, ``failed``, ``running`` and ``left``.
+        done, failed: Runs that are recorded and have not failed, and those that it had to train and that have.
         running: Runs that some worker holds the lease of.
         seconds_left: An estimate; None where nothing is known yet, or nobody works on it.
     """
@@ -129,13 +131,15 @@ class Status:
     """What is under way in a results folder.
 
     Attributes:
-        records: Files that should be records.
-        sweeps: Commands that are alive, or have left something undone.
+        records: Files that should be records, without those of failed runs.
+        failed: Records of failed runs.
+        sweeps: Commands that are alive, and dead ones whose workers go on.
         remarks: What went wrong with jobs that are not done, a line each.
     """
 
     results: str
     records: int
+    failed: int
     sweeps: list[SweepStatus]
     cohorts: list[CohortStatus]
     stopped: list[Stopped]
@@ -162,20 +166,41 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
     held = Held(work.leases)
     jobs = [seen for seen in _jobs(work, store, held) if not experiments or seen.job.experiment in experiments]
     found = [(sweep, file.is_under_way(sweep)) for file, sweep in sweeps(work)]
+    claimed = {job.name for sweep, is_alive in found if is_alive for job in sweep.jobs}
     told = [
-        _sweep_status(work, store, held, sweep, is_alive)
+        _sweep_status(work, store, held, sweep if is_alive else _without(sweep, claimed), is_alive)
         for sweep, is_alive in found
         if not experiments or sweep.experiment in experiments
     ]
-    claimed = {job.name for sweep, is_alive in found if is_alive for job in sweep.jobs}
+    recorded = [_has_failed(path) for path in store.paths() if not experiments or path.parent.name in experiments]
     return Status(
         results=str(store.root),
-        records=sum(not experiments or path.parent.name in experiments for path in store.paths()),
-        sweeps=[each for each in told if each.is_alive or each.running or each.left],
+        records=recorded.count(False),
+        failed=recorded.count(True),
+        sweeps=[each for each in told if each.is_alive or each.running],
         cohorts=[_cohort_status(seen) for seen in jobs if seen.is_held],
         stopped=list(_stopped(seen for seen in jobs if not seen.is_held and seen.folder.name not in claimed)),
         remarks=[f"{plain(seen.folder.name)}: {short_line(line)}" for seen in jobs for line in _remarks(seen)],
     )
+
+
+FAILED = re.compile(rb'"status"\s*:\s*"failed"')
+"""In the file of a record: no text in it can hold this, where a quotation mark is written as ``\\"``."""
+
+
+def _has_failed(path: Path) -> bool:
+    """Whether a file is the record of a failed run, without reading it as a record, which takes far longer."""
+    try:
+        return FAILED.search(path.read_bytes()) is not None
+    except OSError:
+        return False
+
+
+def _without(sweep: Sweep, claimed: Set[str]) -> Sweep:
+    """A dead command without the jobs that a living one has taken over, which are counted there."""
+    left = [job for job in sweep.jobs if job.name not in claimed]
+    n_taken = sum(len(job.wanted) for job in sweep.jobs) - sum(len(job.wanted) for job in left)
+    return sweep.model_copy(update={"jobs": left, "planned": sweep.planned - n_taken})
 
 
 def new_record(store: Store, experiment: str, run_id: str, replaced: str | None) -> Record | None:
@@ -341,6 +366,7 @@ def _sweep_status(work: WorkFolder, store: Store, held: Held, sweep: Sweep, is_a
     works = [_work(work, store, held, sweep.experiment, job) for job in sweep.jobs]
     left = sum(each.left for each in works)
     running = sum(each.left for each in works if each.is_running)
+    failed = sum(record.status == "failed" for each in works for record in each.records)
     return SweepStatus(
         experiment=sweep.experiment,
         profile=sweep.profile,
@@ -350,8 +376,8 @@ def _sweep_status(work: WorkFolder, store: Store, held: Held, sweep: Sweep, is_a
         is_alive=is_alive,
         started=sweep.started,
         planned=sweep.planned,
-        done=sweep.planned - left,
-        failed=sum(record.status == "failed" for each in works for record in each.records),
+        done=sweep.planned - left - failed,
+        failed=failed,
         running=running,
         left=left - running,
         seconds_left=_seconds_left(works) if is_alive or running else None,

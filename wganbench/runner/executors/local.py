@@ -26,6 +26,7 @@ import torch
 
 from wganbench.errors import SpecError
 from wganbench.networks.mlp import Mlp
+from wganbench.runner.import_path import safe_path
 from wganbench.runner.worker import SIGNALS, serve
 from wganbench.store import Store
 from wganbench.train.stack import Stack
@@ -261,13 +262,16 @@ def _ensure_fork_server() -> None:
 
     It would end of them with workers that are still to leave their checkpoints. It ends with the last process that it
     serves; a worker inherits its deafness, and ends it as soon as it can tell what to do.
+
+    The server and the resource tracker are ``python -c``, which would look for modules in the working folder first.
     """
-    resource_tracker.ensure_running()  # else it is started below, and lifts the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with safe_path():
+        resource_tracker.ensure_running()  # else it is started below, and lifts the block
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _main(line: Connection, on_cpu: bool) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 from wganbench.errors import ExtensionError, SpecError, WganbenchError
 from wganbench.plan import CPU_CORE_FLOPS
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
+from wganbench.runner.import_path import safe_path
 from wganbench.store import Store
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned, WorkFolder
@@ -245,7 +246,8 @@ class Ray:
         try:
             if address is not None:
                 _knock(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
-            self.ray.init(logging_level=logging.CRITICAL, **options)
+            with safe_path():
+                self.ray.init(logging_level=logging.CRITICAL, **options)
         except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             self.ray.shutdown()
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -21,6 +21,7 @@ from pathlib import Path
 from wganbench import variables
 from wganbench.atomic import write_atomically
 from wganbench.data.shelf import data_folder
+from wganbench.runner.import_path import safe_path
 from wganbench.runner.worker import work
 from wganbench.store import Store
 from wganbench.work.job import Planned, WorkFolder
@@ -68,8 +69,11 @@ def carried() -> Callable[[str, str, list[str], str, str, Environment], None]:
         package_root: str, folder: str, jobs: list[str], results: str, going: str, environment: dict[str, str]
     ) -> None:
         os.chdir(folder)
-        if package_root not in sys.path:
-            sys.path.insert(0, package_root)
+        moved = ["", *map(os.path.realpath, (folder, package_root))]  # Ray puts the working folder first
+        sys.path[:] = [place for place in sys.path if place and os.path.realpath(place) not in moved]
+        sys.path.insert(0, package_root)
+        importlib.import_module("wganbench")
+        sys.path.append(sys.path.pop(0))  # the package is found by now, and nothing else is to be found beside it first
         importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, going, environment)
 
     return begin
@@ -102,7 +106,13 @@ def _in(environment: Environment) -> Iterator[None]:
 
 def work_on(jobs: Sequence[str], results: str, going: str, environment: Environment) -> None:
     """The life of a worker, or a part of it: one job after the other."""
-    with _in(environment), Stop().on_signals() as stop, _until_gone(Path(going), stop), _until_warned(stop):
+    with (
+        _in(environment),
+        safe_path(),
+        Stop().on_signals() as stop,
+        _until_gone(Path(going), stop),
+        _until_warned(stop),
+    ):
         for path in jobs:
             with contextlib.suppress(Exception):  # the job's log has it
                 work(Path(path), Path(results), stop, alone=True)

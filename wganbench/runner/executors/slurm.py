@@ -12,8 +12,10 @@ import importlib
 import io
 import math
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 import uuid
 import warnings
@@ -24,6 +26,7 @@ from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
+from wganbench.runner.import_path import safe_path
 from wganbench.store import Store
 from wganbench.work.execution import Execution
 from wganbench.work.job import Planned, WorkFolder
@@ -197,7 +200,8 @@ class Slurm:
             told = [len(planned.folder.log()) for planned in part]
             columns = zip(*(arguments([planned], self.store, going) for planned in part), strict=True)
             try:
-                with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, beside raising it
+                # submitit prints what sbatch says, beside raising it
+                with contextlib.redirect_stderr(io.StringIO()), safe_path():
                     submitted = submitter.map_array(carried(), *columns)
             except (OSError, RuntimeError) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
@@ -205,7 +209,8 @@ class Slurm:
             yield from (_Task(*each) for each in zip(part, submitted, told, strict=True))
 
     def _submitter(self, folder: Path, options: dict[str, Any]) -> Any:
-        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster)
+        python = f"{shlex.quote(sys.executable)} -P"  # submitit's -m alone would put the working folder first
+        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster, slurm_python=python, local_python=python)
         try:
             with warnings.catch_warnings(action="error"):
                 submitter.update_parameters(**options)

@@ -1,0 +1,92 @@
+"""Which claims the runs of a plan can settle: those judged under its profile, with enough seeds of each variant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from wganbench.analysis.verdict import reachable
+from wganbench.plan import Run
+from wganbench.spec import Claim, Experiment
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a plan can do for one claim.
+
+    Attributes:
+        reachable: Whether its runs can settle the claim, at the best that can come.
+        needed_seeds: The fewest seeds of each variant that can, under the claim's profile; None where no number can.
+        why: What is missing, in words; empty where nothing is.
+    """
+
+    claim: Claim
+    reachable: bool
+    needed_seeds: int | None
+    why: str
+
+    def data(self) -> dict[str, str | bool | int | None]:
+        """As JSON has it."""
+        return {
+            "claim": self.claim.id,
+            "profile": self.claim.profile,
+            "reachable": self.reachable,
+            "needed_seeds": self.needed_seeds,
+            "why": self.why,
+        }
+
+
+def prospects(
+    experiment: Experiment, runs: Sequence[Run], recorded: Collection[str] = (), published: Experiment | None = None
+) -> list[Prospect]:
+    """One for each claim, in the spec's order.
+
+    Args:
+        runs: Of ``experiment``, all under one profile.
+        recorded: Families that have records, whose runs need not be planned again.
+        published: The spec without what ``--set`` and ``--data`` change in it, by which claims are judged.
+    """
+    n_seeds, found = len({run.seed for run in runs}), []
+    for claim, can, needed in reachable(experiment, n_seeds):
+        why = _obstacle(experiment, claim, runs, recorded, published or experiment)
+        if not why and needed is None:
+            why = "no number of seeds is enough for a verdict"
+        elif not why and not can:
+            why = f"needs {needed} seeds, {n_seeds} planned"
+        found.append(Prospect(claim, not why, needed, why))
+    return found
+
+
+def _obstacle(
+    experiment: Experiment, claim: Claim, runs: Sequence[Run], recorded: Collection[str], published: Experiment
+) -> str:
+    """Why none of ``runs`` enters the claim, or not all that it compares; empty where they do."""
+    if claim.profile != runs[0].profile:
+        return f"this plan is of profile {runs[0].profile}"
+    planned = {run.variant for run in runs}
+    needed = claim.variants()
+    changed = [each for each in needed if _changes(experiment, published, each, claim.profile)]
+    if changed:
+        return f"--set or --data changes {', '.join(changed)}, so these runs do not enter it"
+    if needed and planned.isdisjoint(needed):
+        return "none of its variants is in this plan"
+    missing = [each for each in needed if each not in planned]
+    missing = [each for each in missing if experiment.family(each, claim.profile) not in recorded]
+    return f"needs runs of {' and '.join(missing)} as well" if missing else ""
+
+
+def _changes(experiment: Experiment, published: Experiment, variant: str, profile: str) -> bool:
+    return experiment.family(variant, profile) != published.family(variant, profile)
+
+
+def lines(found: Sequence[Prospect], profile: str, n_seeds: int) -> Iterator[str]:
+    """For people: a line for each claim judged under the plan's profile, and one for all the others."""
+    own = [each for each in found if each.claim.profile == profile]
+    for each in own:
+        word = each.why or f"can reach a verdict with {n_seeds} seeds"
+        yield f"claim {each.claim.id} (judged at profile {profile}): {word}"
+    others = Counter(each.claim.profile for each in found if each.claim.profile != profile)
+    if others:
+        counted = ", ".join(f"{n:,} at {name}" for name, n in others.items())
+        yield f"claims judged at another profile, which these runs do not enter: {counted}"
