@@ -11,8 +11,8 @@ import pytest
 
 from tests.cpu import at_most
 from wganbench.errors import SpecError
-from wganbench.plan import Run, cohorts, expand, family, parse_seeds, step_flops
-from wganbench.spec import RECORDED, Experiment, Setting, load
+from wganbench.plan import Run, cohorts, expand, family, step_flops
+from wganbench.spec import RECORDED, Experiment, Setting, load, parse_seeds
 from wganbench.spec.setting import TRAINED
 
 

@@ -528,7 +528,7 @@ def test_a_digest_is_the_same_everywhere():
             "{ points = 1000 }\nb = { name = 'kde_peaks', points = 999 }",
             "under profiles.paper, measures: 2,101 points together; a record",
         ),
-        ("version = 1", "version = 1\nseeds = 10_001", "seeds: must be at most 10000, got 10001"),
+        ("version = 1", "version = 1\nseeds = 10_001", "seeds: must be between 1 and 10,000, got 10001"),
         ("version = 1", "version = 1\nstack = 0", "stack: must be greater than 0, got 0"),
         ("version = 1", "version = 1\nclouds = [1.5]", "clouds.0: must be at most 1, got 1.5"),
         ("steps = 10", f"steps = 0x{'f' * 4000}", "steps: must be an integer of at most 64 bits"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wganbench.cost import is_piecewise_linear
 from wganbench.errors import SpecError
-from wganbench.spec import MAX_SEEDS, MAX_STACK, Experiment, Setting, claim_digest, family, short_name
+from wganbench.spec import MAX_STACK, Experiment, Setting, claim_digest, family
 
 CPU_CORE_FLOPS = 20e9
 """What one CPU core was seen to sustain on these small networks; only for estimates, where nothing was measured."""
@@ -99,32 +98,6 @@ def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
     for run in runs:
         blocks.setdefault((run.family, run.seed // stack), []).append(run)
     return [Cohort(tuple(block)) for block in blocks.values()]
-
-
-def parse_seeds(text: str) -> list[int]:
-    """``"5"`` is five seeds, 0 to 4; ``"0,3,7-9"`` is these.
-
-    Raises:
-        SpecError: If it is neither, names no seed, or more than ``MAX_SEEDS``.
-    """
-    parts = text.split(",")
-    ranges = [found for found in map(_seed_range, parts) if found is not None]
-    if len(ranges) < len(parts) or not text.strip("0"):
-        raise SpecError(f"--seeds {short_name(text)}: must be a count of at least 1 or a list such as 0,3,7-9")
-    if "," not in text and "-" not in text:
-        ranges = [range(int(text))]
-    if sum(map(len, ranges)) > MAX_SEEDS:
-        raise SpecError(f"--seeds {short_name(text)}: more than {MAX_SEEDS:,} seeds")
-    return sorted(set().union(*ranges))
-
-
-def _seed_range(text: str) -> range | None:
-    """Of ``"3"`` or ``"7-9"``; None where it is neither, runs backwards, or leaves 31 bits."""
-    match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", text)
-    if match is None:
-        return None
-    first, last = int(match[1]), int(match[2] or match[1])
-    return range(first, last + 1) if first <= last < 2**31 else None
 
 
 def step_flops(setting: Setting) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +15,7 @@ from wganbench.analysis.report import Records, Report, compose, readme_of, secti
 from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
-from wganbench.spec import Claim, Experiment
+from wganbench.spec import Claim, Experiment, listed
 from wganbench.store import Store
 
 FILES = ("REPORT.md", FILE, "README.md", "figures", "artefacts")
@@ -119,21 +119,23 @@ def _custom_code(experiments: Sequence[Experiment], records: Records) -> Iterato
 
 
 def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
-    """Seeds that a claim's variants lack or have beyond the spec's own number; a variant without runs has none to lack.
+    """Seeds that a claim's variants lack or have beyond the spec's; a variant without runs has none to lack.
 
-    So nobody leaves out a run that disagrees, or goes on until one agrees.
+    So nobody leaves out a run that disagrees, or goes on until one agrees. Where the spec lists its seeds, a claim has
+    no verdict before all of them are recorded, so that only those beyond are findings.
     """
     found: dict[str, set[int]] = {}
     for record in records.values():
         found.setdefault(record.family, set()).add(record.seed)
-    planned = set(range(experiment.seeds))
+    planned = set(experiment.planned_seeds)
     for profile, variant in sorted({pair for claim in experiment.live_claims for pair in _read_by(experiment, claim)}):
         seeds = found.get(experiment.family(variant, profile), planned)
-        if seeds != planned:
-            differences = {"lacks": planned - seeds, "has": seeds - planned}
-            wrong = " and ".join(f"{word} seeds {_listed(some)}" for word, some in differences.items() if some)
-            text = f"under profile {profile} it {wrong}; with seeds = {experiment.seeds} in the spec they are 0 to "
-            yield Finding("seeds", experiment.name, variant, f"{text}{experiment.seeds - 1}")
+        lacking = planned - seeds if experiment.declared_seeds is None else set()
+        differences = {"lacks": lacking, "has": seeds - planned}
+        wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
+        if wrong:
+            text = f"under profile {profile} it {wrong}; with seeds = {experiment.seeds!r} in the spec they are "
+            yield Finding("seeds", experiment.name, variant, text + listed(planned).replace("-", " to "))
 
 
 def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
@@ -141,17 +143,6 @@ def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
     chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
     for variant in (*claim.variants(), *(variant for variants in chosen for variant in variants)):
         yield claim.profile, variant
-
-
-def _listed(seeds: Iterable[int]) -> str:
-    """Such as ``"0-4, 7"``."""
-    runs: list[list[int]] = []
-    for seed in sorted(seeds):
-        if runs and runs[-1][-1] == seed - 1:
-            runs[-1].append(seed)
-        else:
-            runs.append([seed])
-    return ", ".join(f"{run[0]}-{run[-1]}" if run[1:] else str(run[0]) for run in runs)
 
 
 # ---- files --------------------------------------------------------------------------------------------------------

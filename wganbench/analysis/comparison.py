@@ -84,7 +84,7 @@ def compare(
     held = {name for name, _ in longest.values()}
     chosen = [name for name in references(experiment) if name != profile and name in held]
     heading = f"reference at {', else '.join(chosen)}" if chosen else ""
-    absent = Summary(n_planned=experiment.seeds)
+    absent = Summary(n_planned=len(experiment.planned_seeds))
     sources, rows = Sources(), []
     for measure in measures or headline(experiment):
         for item in (item for item in mine if item.measure == measure):

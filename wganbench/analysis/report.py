@@ -453,7 +453,7 @@ def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[
     absent = [name for name in own if experiment.family(name, profile) not in found]
     if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
-        yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent[:NAMED])}{more}."
+        yield f"No runs yet, 0 of {len(experiment.planned_seeds)} runs: {', '.join(absent[:NAMED])}{more}."
     yield "\n\n".join(_unguided(results))
 
 

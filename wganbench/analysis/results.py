@@ -72,9 +72,9 @@ def measured(
     for (variant, group, apart), scores in zip(groups, every, strict=True):
         setting = experiment.setting(variant, profile)
         for measure, use in setting.measures.items():
-            summary = Summary(n_planned=experiment.seeds)
+            summary = Summary(n_planned=len(experiment.planned_seeds))
             if measure in scores:
-                summary = summarise(scores[measure], scale_of(use, setting.data), experiment.seeds)
+                summary = summarise(scores[measure], scale_of(use, setting.data), len(experiment.planned_seeds))
             protocol = scored.protocol_of(use, setting, group)
             reached = best_of(group, measure, use)
             found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol, reached))

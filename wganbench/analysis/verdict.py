@@ -15,6 +15,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -203,7 +204,7 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
     if read.missing:
         outcome, why = "not run", read.missing
     else:
-        why = next(_obstacles(claim, units, used), "")
+        why = next(chain(_about_seeds(experiment, claim, used), _obstacles(claim, units, used)), "")
     answer = ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
     p_for, p_against = stats.UNDECIDED if why else answer.tails
     return Verdict(
@@ -287,7 +288,9 @@ def _recorded(
 ) -> list[Record]:
     """The records that a variant stands for: those of its setting, or the ones that a superseded claim keeps."""
     kept = claim.judged_on().get(variant)
-    return list(families.get(kept or experiment.family(variant, claim.profile), ()))
+    found = list(families.get(kept or experiment.family(variant, claim.profile), ()))
+    declared = experiment.declared_seeds
+    return found if declared is None or claim.superseded else [each for each in found if each.seed in declared]
 
 
 def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> dict[str, Setting]:
@@ -342,6 +345,16 @@ def _meets(criterion: Criterion, number: float | None) -> bool:
     if criterion.at_least is not None:
         return number >= criterion.at_least
     return criterion.at_most is not None and number <= criterion.at_most
+
+
+def _about_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """Why a claim whose seeds are declared is not complete; one about architectures has as many as its list says."""
+    declared = experiment.declared_seeds
+    if declared is None or claim.superseded or claim.methods():
+        return
+    for variant, found in used.items():
+        if len(found) < len(declared):
+            yield f"incomplete: {len(found)} of the {len(declared)} declared seeds of {variant} are recorded"
 
 
 def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:

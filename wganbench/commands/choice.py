@@ -9,9 +9,9 @@ import click
 
 from wganbench.commands.options import COUNT, together
 from wganbench.errors import RecordError
-from wganbench.plan import Run, expand, parse_seeds
+from wganbench.plan import Run, expand
 from wganbench.record import Record
-from wganbench.spec import Experiment, available, load
+from wganbench.spec import Experiment, available, load, parse_seeds
 from wganbench.store import Store
 
 overridden = click.option(
@@ -52,7 +52,7 @@ def load_chosen(
 
 def runs_of(experiment: Experiment, seeds: str | None, profile: str, variants: Sequence[str]) -> list[Run]:
     """Those of the seeds as they were typed, or of the spec's own number."""
-    which = parse_seeds(seeds) if seeds is not None else list(range(experiment.seeds))
+    which = parse_seeds(seeds) if seeds is not None else experiment.planned_seeds
     return expand(experiment, profile, which, variants)
 
 

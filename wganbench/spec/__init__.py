@@ -30,10 +30,11 @@ from wganbench.spec.claims import (
     claim_digest,
 )
 from wganbench.spec.drawn import Architectures, Fitting
-from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
+from wganbench.spec.experiment import MAX_STACK, Experiment
 from wganbench.spec.merging import merge
 from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 from wganbench.spec.reading import ABOUT, RESERVED, available, load
+from wganbench.spec.seeds import MAX_SEEDS, listed, parse_seeds
 from wganbench.spec.setting import (
     GAPS,
     MAX_STEPS,
@@ -92,9 +93,11 @@ __all__ = [
     "digest",
     "family",
     "is_timed",
+    "listed",
     "load",
     "merge",
     "mistakes",
+    "parse_seeds",
     "scale_of",
     "short",
     "short_name",

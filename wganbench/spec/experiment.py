@@ -9,7 +9,7 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
 
 from wganbench import names
 from wganbench.cost import sample_shape
@@ -28,13 +28,13 @@ from wganbench.spec.drawn import Architectures
 from wganbench.spec.history import about_history
 from wganbench.spec.merging import merge, nested, split
 from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
+from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
 from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
 """Of measures, in all settings together."""
 MAX_STACK = 256
-MAX_SEEDS = 10_000
 PICTURED = ("layers", "histograms", "surfaces")
 """Kinds of figures that draw a picture."""
 
@@ -46,6 +46,34 @@ Pair = tuple[str, str]
 
 OF_PROFILE = ("says", "variants", "only")
 """What a profile has beside fields of the setting."""
+
+
+def _checked_seeds(seeds: int | str) -> int | str:
+    if isinstance(seeds, int) and not 0 < seeds <= MAX_SEEDS:
+        raise ValueError(f"must be between 1 and {MAX_SEEDS:,}, got {seeds}")
+    if isinstance(seeds, str):
+        if not {",", "-"} & set(seeds):
+            raise ValueError(f"must be a count without quotes, or a list such as '1024-1031', got {short(seeds)}")
+        try:
+            parse_seeds(seeds, "")
+        except SpecError as error:
+            raise ValueError(str(error).strip()) from None
+    return seeds
+
+
+Seeds = Annotated[
+    int | str,
+    AfterValidator(_checked_seeds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0, "maximum": MAX_SEEDS},
+                {"type": "string", "pattern": "^[0-9]+[-,]"},
+            ]
+        }
+    ),
+]
+"""A count of seeds from 0 on, or a list such as ``"1024-1031"``."""
 
 
 class Experiment(Model):
@@ -61,7 +89,8 @@ class Experiment(Model):
             one has too. Title, source, version, deviations and claims are its own.
         inherit_claims: Judge the claims of that spec as well, with this one's own, in one adjustment by Holm.
         stack: Seeds trained in lockstep.
-        seeds: Seeds of a run that does not say how many.
+        seeds: Seeds of a run that does not say which: a count from 0 on, or a list such as ``"1024-1031"``. A list
+            declares them: the claims are judged on exactly these, and have no verdict while one is missing.
         deviations: Each stated difference from the paper.
         profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, which variants it
             has, where these are not all, and what it changes of one variant only.
@@ -84,7 +113,7 @@ class Experiment(Model):
     extends: str | None = None
     inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
-    seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
+    seeds: Seeds = 5
     deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
     profiles: Annotated[dict[Name, Table], Field(min_length=1)]
     architectures: Architectures | None = None
@@ -108,6 +137,16 @@ class Experiment(Model):
     def file(self) -> str:
         """Name of the file, as messages say it."""
         return Path(self.path).name
+
+    @cached_property
+    def planned_seeds(self) -> list[int]:
+        """The seeds that ``seeds`` stands for."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else parse_seeds(self.seeds)
+
+    @property
+    def declared_seeds(self) -> frozenset[int] | None:
+        """The seeds that claims are judged on, where the spec lists them; None where it says only how many."""
+        return None if isinstance(self.seeds, int) else frozenset(self.planned_seeds)
 
     @property
     def live_claims(self) -> list[Claim]:
