@@ -5,7 +5,7 @@ import pytest
 
 from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
-from wganbench.analysis import report
+from wganbench.analysis import report, scoreboard
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.store import Store
 
@@ -102,7 +102,7 @@ def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
     changed = made(tmp_path, CLAIMS.replace("at_most = 1.0", "at_most = 0.5"))
     text = text_of(changed, store)
     assert text.count("**reproduced**, *post hoc*") == 1
-    assert report.POST_HOC in text
+    assert scoreboard.POST_HOC in text
 
 
 @pytest.mark.parametrize(

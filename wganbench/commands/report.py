@@ -51,7 +51,7 @@ def report(
     and --accept does it all the same.
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
-    from wganbench.analysis import table
+    from wganbench.analysis import scoreboard, table
     from wganbench.analysis.profiles import SMOKE, others, reported
 
     specs = covered(experiments)
@@ -76,8 +76,8 @@ def report(
     verdicts = made.verdicts
     if against is not None:
         verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}
-    tables = [reporting.scoreboard(verdicts)] if against is None or any(verdicts.values()) else []
-    old = (reporting.superseded(name, some) for name, some in verdicts.items())
+    tables = [scoreboard.scoreboard(verdicts)] if against is None or any(verdicts.values()) else []
+    old = (scoreboard.superseded(name, some) for name, some in verdicts.items())
     tables += [each for each in old if each.rows]
     for spec in specs:
         tables += _tables(spec, records, reference, form)
@@ -89,11 +89,11 @@ def report(
     if against is not None:
         click.echo(f"this machine: {folder}, reference: {against}")
     if apart:
-        click.echo(reporting.tally(made.verdicts))
+        click.echo(scoreboard.tally(made.verdicts))
         command = f"'wganbench report{results_option(folder)}'"
         click.echo(f"{folder / 'REPORT.md'} stays as it is, being about {_named(apart)} as well; {command} renews it")
     else:
-        click.echo(f"{folder / 'REPORT.md'}: {reporting.tally(made.verdicts)}")
+        click.echo(f"{folder / 'REPORT.md'}: {scoreboard.tally(made.verdicts)}")
 
 
 def _tables(
