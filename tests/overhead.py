@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from wganbench.plan import expand
-from wganbench.runner import Execution, run_all
+from wganbench.records.store import Store
+from wganbench.runner.loop import Execution, run_all
 from wganbench.spec import load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 SPEC = """
 version = 1

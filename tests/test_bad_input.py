@@ -13,14 +13,14 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.scores.imaged import CLASSIFIER, SPEC
+from tests.measures.scores.imaged import CLASSIFIER, SPEC
 from wganbench.cli import cli
 from wganbench.data import shapes10
-from wganbench.data.decoded import HEADER_BYTES
-from wganbench.data.originals import CIFAR10
-from wganbench.data.shelf import RAW_MNIST
-from wganbench.protocols import path_of
-from wganbench.store import Store
+from wganbench.data.cache import HEADER_BYTES
+from wganbench.data.locations import RAW_MNIST
+from wganbench.data.torchvision_sets import CIFAR10
+from wganbench.measures.scores.protocol import path_of
+from wganbench.records.store import Store
 
 DATA, SCORE = '{ name = "shapes10", size = 16 }', f'{{ name = "classifier", file = "{CLASSIFIER}" }}'
 

@@ -7,16 +7,16 @@ import math
 import pytest
 
 from tests.analysis.factory import made, record
-from wganbench.analysis.cells import describe
-from wganbench.analysis.results import results_table
-from wganbench.analysis.table import render
+from wganbench.analysis.tables.cells import describe
+from wganbench.analysis.tables.published import results_table
+from wganbench.analysis.tables.table import render
 from wganbench.analysis.verdict import judge
 from wganbench.errors import SpecError
-from wganbench.names import CUSTOM, Scale
-from wganbench.record import Curve, checksum_of, read_text, write_text
+from wganbench.records.record import Curve, checksum_of, read_text, write_text
 from wganbench.runner.cohort import _best
-from wganbench.runner.observe import Trace
+from wganbench.runner.evaluation import Trace
 from wganbench.spec import scale_of
+from wganbench.spec.catalogue import CUSTOM, Scale
 
 RADIUS = '[measures.radius]\nname = "mine:radius"\nshare = 0.5\n{}\n'
 LOW = 'better = "low"\nbounded = false\nworst = 10.0\nunit = "distance"'

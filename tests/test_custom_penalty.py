@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.store import Store
+from wganbench.records.store import Store
 
 PENALTY = '''
 """The zero-centred penalty on real data (Mescheder et al. 2018, "R1")."""

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.store import Store
+from wganbench.records.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 

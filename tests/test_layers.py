@@ -141,7 +141,7 @@ class A:
         import ot
 """
     at_once = ["os", "torch.nn", "wganbench.spec", "re"]
-    later = ["wganbench.plan.Run", "json", "ot"]
+    later = ["wganbench.spec.plan.Run", "json", "ot"]
     assert {*imports(source)} == {*(Import(n, True) for n in at_once), *(Import(n, False) for n in later)}
 
 

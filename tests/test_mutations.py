@@ -34,12 +34,13 @@ from hypothesis import strategies as st
 from tests import mutations
 from tests.analysis import factory
 from tests.claims import read_by
-from wganbench.analysis import plot, report
+from wganbench.analysis import report
+from wganbench.analysis.figures import plot
 from wganbench.cli import cli
-from wganbench.plan import family
-from wganbench.record import read_text, write_text
+from wganbench.records.record import read_text, write_text
+from wganbench.records.store import Store
 from wganbench.spec import RECORDED, Claim, Experiment, Setting, available, load
-from wganbench.store import Store
+from wganbench.spec.plan import family
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 SCHEMA_1 = Path(__file__).with_name("record_schema_1.json")

@@ -23,10 +23,10 @@ from click.testing import CliRunner
 
 import wganbench
 from wganbench.cli import cli
-from wganbench.plan import expand
-from wganbench.record import Curve, Provenance, record_of
+from wganbench.records.record import Curve, Provenance, record_of
+from wganbench.records.store import Store
 from wganbench.spec import Experiment, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, OTHERS = "results", "others"

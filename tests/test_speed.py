@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from wganbench.plan import expand
-from wganbench.record import write_text
+from wganbench.records.record import write_text
+from wganbench.records.store import Store
 from wganbench.spec import available, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 pytestmark = pytest.mark.slow
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}

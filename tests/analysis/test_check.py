@@ -9,8 +9,8 @@ from wganbench.analysis import check as module
 from wganbench.analysis.check import Finding, cases, check, junit
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.errors import RecordError
-from wganbench.record import write_text
-from wganbench.store import Store
+from wganbench.records.record import write_text
+from wganbench.records.store import Store
 
 CONTRADICTED = CLAIMS.replace('better = "good"\nworse = "bad"', 'better = "bad"\nworse = "good"')
 KNOWN = CONTRADICTED.replace('worse = "good"', 'worse = "good"\nknown_contradiction = "the paper trained longer"')

@@ -9,8 +9,8 @@ from wganbench.analysis.check import check
 from wganbench.analysis.report import write_report
 from wganbench.analysis.verdict import judge
 from wganbench.errors import SpecError
-from wganbench.plan import expand
-from wganbench.store import Store
+from wganbench.records.store import Store
+from wganbench.spec.plan import expand
 
 LISTED = SPEC.replace("seeds = 8", 'seeds = "100-107"')
 

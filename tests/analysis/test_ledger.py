@@ -17,9 +17,9 @@ from wganbench.analysis.ledger import Judged, digest_of, read
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.cli import cli
 from wganbench.errors import RecordError
-from wganbench.record import Record, checksum_of, write_text
+from wganbench.records.record import Record, checksum_of, write_text
+from wganbench.records.store import Store
 from wganbench.spec import Experiment, claim_digest
-from wganbench.store import Store
 
 SPEC = factory.SPEC.replace("seeds = 8", "seeds = 5")
 CONTRADICTED = CLAIMS.replace("at_most = 1.0", 'at_most = 0.01\nknown_contradiction = "the paper trained longer"')

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wganbench.analysis.prospect import lines, prospects
-from wganbench.plan import expand
 from wganbench.spec import load
+from wganbench.spec.plan import expand
 
 SPEC = """
 version = 1

@@ -5,9 +5,10 @@ import pytest
 
 from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
-from wganbench.analysis import report, scoreboard
+from wganbench.analysis import report
 from wganbench.analysis.report import BEGIN, END, write_report
-from wganbench.store import Store
+from wganbench.analysis.tables import scoreboard
+from wganbench.records.store import Store
 
 
 @pytest.fixture

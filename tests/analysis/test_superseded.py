@@ -13,10 +13,10 @@ from wganbench.analysis.report import compose, write_report
 from wganbench.analysis.verdict import judge, reachable
 from wganbench.cli import cli
 from wganbench.errors import SpecError
-from wganbench.plan import expand
-from wganbench.record import write_text
+from wganbench.records.record import write_text
+from wganbench.records.store import Store
 from wganbench.spec import claim_digest, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 AFTER = "version = 2\n"
 SUPERSEDED = 'superseded = { version = 2, reason = "too easy", by = ["good-is-close-restated"] }\n'

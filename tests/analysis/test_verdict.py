@@ -7,8 +7,8 @@ import pytest
 from tests.cpu import at_most
 from wganbench.analysis.verdict import judge, reachable
 from wganbench.errors import SpecError
-from wganbench.plan import family
 from wganbench.spec import claim_digest
+from wganbench.spec.plan import family
 
 COMPARISON = {"test": "permutation", "measure": "modes_covered", "better": "a", "worse": "b"}
 LEVEL = {"test": "sign", "measure": "modes_covered", "variant": "a", "at_least": 6.0}

@@ -6,7 +6,7 @@ import torch
 from wganbench.data.closed_form import Segment
 from wganbench.data.contract import NEEDED, check_toy_data_set
 from wganbench.data.toy import double_circle, gaussian_grid, gaussian_ring, swiss_roll
-from wganbench.names import NAMES
+from wganbench.spec.catalogue import NAMES
 
 EVERYTHING = ("centres", "std", "plane")
 

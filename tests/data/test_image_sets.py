@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wganbench.data import folders, image_sets, shapes10, upkeep
+from wganbench.data import image_folder, image_sets, manage, shapes10
 from wganbench.errors import DataError
 from wganbench.runner import resolve
 from wganbench.spec import Component
@@ -67,7 +67,7 @@ def test_a_folder_in_the_data_folder_goes_by_its_name(data_folder, make_folder):
 
 
 def test_a_folder_with_a_digest_is_found_decoded_when_it_is_gone_itself(data_folder, make_folder):
-    from wganbench.data.folders import digest
+    from wganbench.data.image_folder import digest
 
     folder = make_folder("data/faces", SMALL)
     key = digest(folder)
@@ -96,15 +96,17 @@ def test_a_folder_without_splits_is_all_to_train_on(data_folder, make_folder):
 def test_verify_states_the_digest_that_a_spec_may_have(data_folder, make_folder):
     folder = make_folder("data/faces", SMALL)
     checksum = image_sets.image_folder(folder="faces").checksum
-    (finding,) = upkeep.verify("faces")
+    (finding,) = manage.verify("faces")
     assert finding.whole
-    assert finding.text.endswith(f': whole, SHA-256 {checksum}; of the folder, digest = "{folders.digest(folder)}"')
-    assert image_sets.image_folder(folder="faces", digest=folders.digest(folder)).checksum == checksum
+    assert finding.text.endswith(
+        f': whole, SHA-256 {checksum}; of the folder, digest = "{image_folder.digest(folder)}"'
+    )
+    assert image_sets.image_folder(folder="faces", digest=image_folder.digest(folder)).checksum == checksum
 
 
 def test_verify_states_no_digest_of_a_published_set(few_shapes):
     checksum = image_sets.shapes10().checksum
-    (finding,) = upkeep.verify("shapes10")
+    (finding,) = manage.verify("shapes10")
     assert finding.text.endswith(f": whole, SHA-256 {checksum}")
 
 

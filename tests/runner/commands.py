@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from tests.runner.forked import Forked
-from wganbench.record import Record
-from wganbench.store import Store
+from wganbench.records.record import Record
+from wganbench.records.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

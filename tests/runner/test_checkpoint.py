@@ -21,13 +21,13 @@ import pytest
 import torch
 
 from wganbench.errors import RecordError
-from wganbench.plan import Cohort, expand
-from wganbench.record import Provenance
+from wganbench.records.record import Provenance
 from wganbench.runner import checkpoint as module
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity
 from wganbench.runner.cohort import make_trainer
-from wganbench.runner.observe import Observer, Trace
+from wganbench.runner.evaluation import Observer, Trace
 from wganbench.spec import load
+from wganbench.spec.plan import Cohort, expand
 
 CPU = torch.device("cpu")
 MADE_BY = Provenance(

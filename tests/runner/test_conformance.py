@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.nn.functional import logsigmoid, softplus
 
-from wganbench import lipschitz, objectives
-from wganbench.data.fixed import Noised, Scaled, Translated
+from wganbench.data.fixed_generators import Noised, Scaled, Translated
+from wganbench.losses import constraints, objectives
 from wganbench.networks.dcgan import DcganCritic, DcganGenerator
 from wganbench.networks.mlp import Mlp
 from wganbench.runner import conformance
@@ -103,7 +103,7 @@ def consistent(critic, real, rng):
 @pytest.mark.parametrize(
     "penalty",
     [
-        *(lipschitz.gradient_penalty, lipschitz.one_sided_penalty, lipschitz.one_sided_linear_penalty),
+        *(constraints.gradient_penalty, constraints.one_sided_penalty, constraints.one_sided_linear_penalty),
         *(
             zero_centred,
             drift,
@@ -326,8 +326,8 @@ def normalised(parameters):
 @pytest.mark.parametrize(
     "projection",
     [
-        *(normalised, partial(lipschitz.clip, clip_value=0.01)),
-        *(partial(lipschitz.rescale, clip_value=0.01), partial(lipschitz.rescale, clip_value=100.0)),
+        *(normalised, partial(constraints.clip, clip_value=0.01)),
+        *(partial(constraints.rescale, clip_value=0.01), partial(constraints.rescale, clip_value=100.0)),
     ],
 )
 def test_a_projection_that_is_right_passes_every_check(projection):

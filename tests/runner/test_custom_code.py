@@ -10,12 +10,13 @@ from click.testing import CliRunner
 
 from tests.runner.test_run_all import execute
 from wganbench.cli import cli
-from wganbench.custom_code import changes_since
-from wganbench.runner import Execution, provenance
+from wganbench.records.custom_code import changes_since
+from wganbench.records.store import Store
+from wganbench.runner import provenance
 from wganbench.runner.checkpoint import Checkpoints
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 from wganbench.spec import load
-from wganbench.store import Store
-from wganbench.work.stop import Stop
 
 PENALTY = (
     "from edited_weight import WEIGHT\ndef nothing(critic, real):\n    return WEIGHT * critic(real).square().mean(1)\n"

@@ -20,11 +20,11 @@ from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
 from wganbench import runner
 from wganbench.errors import RecordError
-from wganbench.runner import Execution
+from wganbench.records.store import Store
 from wganbench.runner.executors.inline import Inline
 from wganbench.runner.executors.local import slots
-from wganbench.store import Store
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 INLINE = Execution(device="cpu", stack=2, threads=1)
 LOCAL = replace(INLINE, executor="local", jobs=2)

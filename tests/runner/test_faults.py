@@ -19,10 +19,10 @@ import pytest
 
 from tests.runner.commands import Command, left_behind, lines, numbers, run, sleepy_spec, until
 from tests.runner.test_run_all import execute
-from wganbench.runner import Execution
-from wganbench.store import Store
-from wganbench.streams import generator
-from wganbench.work.job import WorkFolder
+from wganbench.records.store import Store
+from wganbench.rng import generator
+from wganbench.runner.jobs.job import WorkFolder
+from wganbench.runner.loop import Execution
 
 LOCAL = ("--executor", "local", "--jobs", "2")
 

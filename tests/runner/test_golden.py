@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from wganbench.names import find
-from wganbench.plan import Cohort, Run, expand
 from wganbench.runner.cohort import train_cohort
 from wganbench.spec import available, load
+from wganbench.spec.catalogue import find
+from wganbench.spec.plan import Cohort, Run, expand
 
 FILE = Path(__file__).with_name("golden.json")
 

@@ -10,21 +10,21 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.measures.scores.imaged import CLASSIFIER, SPEC
 from tests.runner.test_run_all import execute
-from tests.scores.imaged import CLASSIFIER, SPEC
 from wganbench.cli import cli
 from wganbench.data import shapes10
-from wganbench.runner import Execution
+from wganbench.measures.scores.classifier import Classifier
+from wganbench.measures.scores.sampling import BATCH
+from wganbench.records.store import Store
+from wganbench.records.verify import verify
+from wganbench.rng import generator
+from wganbench.runner.artefacts import GAP
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.cohort import make_trainer
-from wganbench.runner.observe import Observer, Trace
-from wganbench.scores.classifier import Classifier
-from wganbench.scores.grid import GAP
-from wganbench.scores.samples import BATCH
-from wganbench.store import Store
-from wganbench.streams import generator
-from wganbench.verify import verify
-from wganbench.work.stop import Stop
+from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 EXECUTION = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 CPU = torch.device("cpu")

@@ -11,10 +11,10 @@ import pytest
 
 from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute, numbers
-from wganbench.runner import Execution
+from wganbench.records.store import Store
 from wganbench.runner.executors.ray import QUIET
 from wganbench.runner.import_path import SAFE_PATH, add_import_folders, safe_path
-from wganbench.store import Store
+from wganbench.runner.loop import Execution
 
 SHADOWS = ("ot", "random", "numbers", "click", "torch", "numpy")
 """Names of installed modules, and of Python's own."""

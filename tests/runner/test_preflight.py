@@ -11,11 +11,11 @@ import torch
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.custom_code import import_folders
-from wganbench.plan import cohorts, expand
+from wganbench.records.custom_code import import_folders
+from wganbench.records.store import Store
 from wganbench.runner.cohort import train_cohort
 from wganbench.spec import load
-from wganbench.store import Store
+from wganbench.spec.plan import cohorts, expand
 
 MODULE = """
 import torch

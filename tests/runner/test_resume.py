@@ -10,10 +10,11 @@ import torch
 
 from tests.runner.commands import left_behind, run
 from tests.runner.test_run_all import execute
-from wganbench.runner import Execution, checkpoint, worker
+from wganbench.records.store import Store
+from wganbench.runner import checkpoint, worker
 from wganbench.runner.checkpoint import Checkpoints
-from wganbench.store import Store
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 LOCAL = Execution(device="cpu", stack=2, threads=1, executor="local", jobs=1)
@@ -299,7 +300,7 @@ class Unlucky(Mlp):
 
 
 def test_a_cohort_of_which_some_runs_have_diverged_goes_on(tiny, tmp_path, monkeypatch):
-    from wganbench.streams import generator
+    from wganbench.rng import generator
 
     parity = [generator(seed, "critic").initial_seed() % 2 for seed in range(20)]
     seeds = sorted([parity.index(0), parity.index(1)])

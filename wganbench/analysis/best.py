@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wganbench.analysis.frame import Scores, summarise
-from wganbench.analysis.scored import is_scored
-from wganbench.record import Record
+from wganbench.analysis.comparability import is_scored
+from wganbench.analysis.results import Scores, summarise
+from wganbench.records.record import Record
 from wganbench.spec import MeasureUse, scale_of
 
 BEST = "best (at step)"

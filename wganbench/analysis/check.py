@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from wganbench import speeds
-from wganbench.analysis.drawing import figures_of, left_over
+from wganbench.analysis.figures.drawing import figures_of, left_over
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
 from wganbench.analysis.report import Records, Report, compose, readme_of, section_of, with_block
 from wganbench.analysis.verdict import Verdict, without_runs
-from wganbench.custom_code import changes_since
 from wganbench.errors import RecordError
+from wganbench.records import speeds
+from wganbench.records.custom_code import changes_since
+from wganbench.records.store import Store
 from wganbench.spec import Claim, Experiment, listed
-from wganbench.store import Store
 
 FILES = ("REPORT.md", FILE, "README.md", "figures", "artefacts")
 

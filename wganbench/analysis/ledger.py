@@ -14,13 +14,13 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from wganbench import written
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.verdict import Outcome, Verdict
 from wganbench.errors import RecordError
-from wganbench.record import Record
+from wganbench.records import written
+from wganbench.records.record import Record
+from wganbench.records.store import Store
 from wganbench.spec import Experiment, Model, claim_digest, mistakes
-from wganbench.store import Store
 
 FILE = "verdicts.json"
 CLASSIFIERS = "classifiers"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from wganbench.record import Record
+from wganbench.records.record import Record
 from wganbench.spec import Experiment
 
 SMOKE = "smoke"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from wganbench.analysis.verdict import reachable
-from wganbench.plan import Run
 from wganbench.spec import Claim, Experiment
+from wganbench.spec.plan import Run
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wganbench import speeds
-from wganbench.analysis import plot, speed_table
-from wganbench.analysis.ablation import ablation_tables
-from wganbench.analysis.cells import number
-from wganbench.analysis.draw import animate, draw
-from wganbench.analysis.drawing import Drawing, drawings_of, figures_of, left_over, title_of
+from wganbench.analysis.figures import plot
+from wganbench.analysis.figures.draw import animate, draw
+from wganbench.analysis.figures.drawing import Drawing, drawings_of, figures_of, left_over, title_of
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
-from wganbench.analysis.notes import INTERVALS, TROUBLED
-from wganbench.analysis.overview import by_variant, with_numbers
 from wganbench.analysis.profiles import ranked, reported
-from wganbench.analysis.results import headline, other_runs, planned, results_table
-from wganbench.analysis.scoreboard import (
+from wganbench.analysis.tables import speed
+from wganbench.analysis.tables.ablation import ablation_tables
+from wganbench.analysis.tables.by_variant import by_variant, with_numbers
+from wganbench.analysis.tables.cells import number
+from wganbench.analysis.tables.notes import INTERVALS, TROUBLED
+from wganbench.analysis.tables.published import headline, other_runs, planned, results_table
+from wganbench.analysis.tables.scoreboard import (
     estimate_text,
     heading,
     live,
@@ -34,14 +34,15 @@ from wganbench.analysis.scoreboard import (
     superseded,
     tally,
 )
-from wganbench.analysis.success import overridden_tables, success_tables
-from wganbench.analysis.table import Table, render
+from wganbench.analysis.tables.success import overridden_tables, success_tables
+from wganbench.analysis.tables.table import Table, render
 from wganbench.analysis.verdict import Verdict, judge
-from wganbench.atomic import write_atomically
 from wganbench.errors import RecordError
-from wganbench.record import Record
+from wganbench.files import write_atomically
+from wganbench.records import speeds
+from wganbench.records.record import Record
+from wganbench.records.store import Store
 from wganbench.spec import CONTROL, Experiment
-from wganbench.store import Store
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 DRIFT, SETTLED = "drift", 0.02
@@ -154,7 +155,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     ]
     for experiment in experiments:
         parts += _section(experiment, records, verdicts[experiment.name], drawings[experiment.name])
-    parts += speed_table.section(speeds.load(store.root), experiments)
+    parts += speed.section(speeds.load(store.root), experiments)
     strangers = other_runs(experiments, records)
     if strangers.rows:
         parts += [

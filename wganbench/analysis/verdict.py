@@ -20,11 +20,11 @@ from typing import Literal
 
 import numpy as np
 
-from wganbench.analysis import scored, stats
+from wganbench.analysis import comparability, stats
 from wganbench.analysis.asked import ask, estimate_of
-from wganbench.analysis.frame import as_read_by, value_or_worst
+from wganbench.analysis.results import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
-from wganbench.record import Record
+from wganbench.records.record import Record
 from wganbench.spec import (
     GAPS,
     Claim,
@@ -403,12 +403,14 @@ def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator
         return
     for record in records:
         use, score = record.setting.measures.get(claim.measure), record.setting.score
-        published = isinstance(claim, Equality | SuccessCurve) or (score is not None and score.name == scored.INCEPTION)
+        published = isinstance(claim, Equality | SuccessCurve) or (
+            score is not None and score.name == comparability.INCEPTION
+        )
         if (
             use
             and published
-            and scored.is_scored(use, record.setting)
-            and not scored.may_stand_beside_published(record.score_protocol)
+            and comparability.is_scored(use, record.setting)
+            and not comparability.may_stand_beside_published(record.score_protocol)
         ):
             yield f"the runs were scored by {record.score_protocol}, and the published value was not"
             return

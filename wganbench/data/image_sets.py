@@ -1,16 +1,16 @@
-"""The image sets that a spec may name, each opened from the data folder; see `wganbench.data.shelf`."""
+"""The image sets that a spec may name, each opened from the data folder; see `wganbench.data.locations`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from wganbench import variables
-from wganbench.data import folders, originals
+from wganbench.data import image_folder, torchvision_sets
 from wganbench.data import imagenet32 as batches
 from wganbench.data import shapes10 as shapes
-from wganbench.data.decoded import Recipe, Split, obtain
+from wganbench.data.cache import Recipe, Split, obtain
 from wganbench.data.images import Images, Scaling
-from wganbench.data.shelf import data_folder, decoded_folder
+from wganbench.data.locations import data_folder, decoded_folder
 from wganbench.errors import DataError
 
 
@@ -36,8 +36,8 @@ def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255",
         scaling: See `wganbench.data.images.Scaling`.
         flips: Whether training sees each image reversed left to right half of the time.
     """
-    _check_size("cifar10", size, originals.SIDES["cifar10"])
-    return _open(originals.cifar10(split, size), scaling, flips)
+    _check_size("cifar10", size, torchvision_sets.SIDES["cifar10"])
+    return _open(torchvision_sets.cifar10(split, size), scaling, flips)
 
 
 def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", flips: bool = False) -> Images:
@@ -49,8 +49,8 @@ def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", 
         scaling: See `wganbench.data.images.Scaling`; the default is that of ``gan_mnist.py``.
         flips: Whether training sees each image reversed left to right half of the time.
     """
-    _check_size("mnist", size, originals.SIDES["mnist"])
-    return _open(originals.mnist(split, size), scaling, flips)
+    _check_size("mnist", size, torchvision_sets.SIDES["mnist"])
+    return _open(torchvision_sets.mnist(split, size), scaling, flips)
 
 
 def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
@@ -109,8 +109,8 @@ def image_folder(
             f"{there}: no such folder; put or link one there with a folder of images for each class, or name another "
             f"data folder with --data-dir or {variables.DATA}"
         )
-    key = digest or folders.digest(there)
-    recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
+    key = digest or image_folder.digest(there)
+    recipe = image_folder.recipe(there, folder, key, split=split, size=size, channels=channels)
     return _open(recipe, scaling, flips)
 
 

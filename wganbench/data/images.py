@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from wganbench.data.decoded import Decoded
+from wganbench.data.cache import Decoded
 from wganbench.errors import DataError
 
 Scaling = Literal["255", "256-dequantised", "unit"]

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench.data.box import box_average
-from wganbench.data.decoded import Batch, Recipe, Split
+from wganbench.data.cache import Batch, Recipe, Split
+from wganbench.data.resize import box_average
 
 VERSION = 1
 SIDE = 32

@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 
-from wganbench.atomic import leftovers, write_atomically
-from wganbench.plan import Cohort
-from wganbench.record import Provenance
-from wganbench.train.state import State
+from wganbench.files import leftovers, write_atomically
+from wganbench.records.record import Provenance
+from wganbench.spec.plan import Cohort
+from wganbench.training.state import State
 
 MARK = b"wganbench checkpoint 2 "
 """A change of what follows raises the number; checkpoints with another one are passed over."""

@@ -13,25 +13,25 @@ import torch
 from torch import nn
 
 from wganbench.errors import ExtensionError, RecordError
-from wganbench.plan import Cohort, Run
-from wganbench.record import Artefact, Curve, Provenance, Record, record_of
+from wganbench.records.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
 from wganbench.runner.clock import Clock
-from wganbench.runner.events import EventFiles
-from wganbench.runner.numerics import Precision, products
-from wganbench.runner.observe import Observer, Trace
+from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.precision import Precision, products
 from wganbench.runner.progress import doubt
 from wganbench.runner.provenance import provenance
+from wganbench.runner.tensorboard import EventFiles
 from wganbench.spec import Component, Setting, scale_of
-from wganbench.train import decay
-from wganbench.train.capture import NotCapturedError, capture
-from wganbench.train.critic import CriticTrainer
-from wganbench.train.method import Auxiliary, Method, Unroll
-from wganbench.train.rows import rows_are_apart
-from wganbench.train.stack import Stack, build
-from wganbench.train.step import Trainer
-from wganbench.work.stop import Stop
+from wganbench.spec.plan import Cohort, Run
+from wganbench.training import lr_decay
+from wganbench.training.critic_trainer import CriticTrainer
+from wganbench.training.cuda_graph import NotCapturedError, capture
+from wganbench.training.gan_trainer import Trainer
+from wganbench.training.method import Auxiliary, Method, Unroll
+from wganbench.training.rows import rows_are_apart
+from wganbench.training.stack import Stack, build
 
 
 @dataclass
@@ -428,7 +428,7 @@ def _optimizer(component: Component, stack: Stack, decays: bool) -> torch.optim.
     assert isinstance(made, torch.optim.Optimizer)
     if decays:
         try:
-            decay.begin(made)
+            lr_decay.begin(made)
         except ValueError as error:
             raise ExtensionError(f"optimizer {component.name!r}: {error}") from None
     return made

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from wganbench.rng import Streams
 from wganbench.runner.findings import Finding, collect, line_of, reason
 from wganbench.runner.probes import LinearCritic, SmoothCritic, alike, gradients_of, in_short, normal
-from wganbench.streams import Streams
-from wganbench.train.method import Objective, Penalty, Projection
-from wganbench.train.stack import Stack, build
+from wganbench.training.method import Objective, Penalty, Projection
+from wganbench.training.stack import Stack, build
 
 CHECKS = {
     "objective": (

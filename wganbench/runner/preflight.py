@@ -11,29 +11,19 @@ from typing import Any
 
 import torch
 
-from wganbench import names
-from wganbench.custom_code import import_folders
 from wganbench.data.contract import NEEDED, check_toy_data_set
 from wganbench.data.images import Images
 from wganbench.errors import ExtensionError, SpecError
-from wganbench.plan import Run
+from wganbench.measures.scores.network_outputs import ScoreNetwork
+from wganbench.records.custom_code import import_folders
 from wganbench.runner import conformance
 from wganbench.runner.cohort import make_trainer
+from wganbench.runner.evaluation import Observer, Trace
 from wganbench.runner.findings import Finding, collect
 from wganbench.runner.import_path import add_import_folders
-from wganbench.runner.observe import Observer, Trace
-from wganbench.runner.resolve import (
-    check_signature,
-    constraint,
-    described,
-    factory,
-    inputs_of,
-    measure,
-    picture,
-    score,
-)
-from wganbench.scores.seen import ScoreNetwork
-from wganbench.spec import Component, Setting
+from wganbench.runner.resolve import check_signature, constraint, described, factory, inputs_of, measure, picture, score
+from wganbench.spec import Component, Setting, catalogue
+from wganbench.spec.plan import Run
 
 SEEN = ("seen", "seen_real")
 """What measures are given that read a score network."""
@@ -114,7 +104,7 @@ def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
     found: dict[tuple[object, ...], _Use] = {}
     for run in {run.family: run for run in runs}.values():
         for place, kind, component in run.setting.components():
-            if names.is_dotted(component.name):
+            if catalogue.is_dotted(component.name):
                 key = (place, component.model_dump_json(), *context(kind, run.setting))
                 use = found.setdefault(key, _Use(place, kind, component, run.setting))
                 use.variants += [run.variant] if run.variant not in use.variants else []
@@ -140,7 +130,7 @@ def _rows(setting: Setting) -> str | None:
     """What it is if the critic mixes rows: an error under a penalty of ours, and under a custom one a warning."""
     if constraint(setting.constraint)[0] is None or setting.constraint is None:
         return None
-    return "warning" if names.is_dotted(setting.constraint.name) else "error"
+    return "warning" if catalogue.is_dotted(setting.constraint.name) else "error"
 
 
 def _check_conformance(uses: Sequence[_Use], spec_path: str, warn: Warn, device: torch.device | None) -> None:
@@ -235,9 +225,9 @@ def _check_fixed(setting: Setting, data: Any) -> None:
     has_formula = formula is not None and not math.isnan(formula(data))
     for label, use in setting.measures.items():
         name = use.measure.name
-        if fixed is None and not names.is_dotted(name) and "fixed" in inputs_of("measure", use.measure):
+        if fixed is None and not catalogue.is_dotted(name) and "fixed" in inputs_of("measure", use.measure):
             raise SpecError(f"measures.{label}: reads a fixed generator, and the setting has none; set fixed_generator")
-        if names.find("measure", name).closed_form and not has_formula:
+        if catalogue.find("measure", name).closed_form and not has_formula:
             raise SpecError(
                 f"measures.{label}: there is no formula for the distance from {setting.data.name!r} to "
                 f"{setting.fixed_generator.name if setting.fixed_generator else None!r} of it; use fixed_wasserstein"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wganbench.streams import Streams
+from wganbench.rng import Streams
 
 
 class SmoothCritic:

@@ -13,9 +13,9 @@ from typing import Literal
 
 import torch
 
-from wganbench.custom_code import digests, read_file
-from wganbench.record import Provenance
-from wganbench.runner.numerics import Precision, convolutions_are_rounded
+from wganbench.records.custom_code import digests, read_file
+from wganbench.records.record import Provenance
+from wganbench.runner.precision import Precision, convolutions_are_rounded
 from wganbench.spec import Setting
 
 LIBRARIES = ("wganbench", "torch", "numpy", "scipy", "POT")

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench import names, variables
+from wganbench import variables
 from wganbench.errors import ExtensionError
-from wganbench.protocols import path_of
-from wganbench.scores.seen import ScoreNetwork
-from wganbench.spec import Component
+from wganbench.measures.scores.network_outputs import ScoreNetwork
+from wganbench.measures.scores.protocol import path_of
+from wganbench.spec import Component, catalogue
 
 MEASURE_INPUTS = (
     *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
@@ -38,7 +38,7 @@ def import_object(kind: str, name: str) -> Any:
     Raises:
         ExtensionError: If it does not import, with the reason.
     """
-    path = names.find(kind, name).path
+    path = catalogue.find(kind, name).path
     module, _, attribute = path.partition(":")
     try:
         imported = importlib.import_module(module)
@@ -51,7 +51,7 @@ def import_object(kind: str, name: str) -> Any:
     if not hasattr(imported, attribute):
         own = [each for each, value in vars(imported).items() if getattr(value, "__module__", None) == module]
         raise ExtensionError(
-            f"{kind} {path!r}: module {module!r} has no attribute {attribute!r}{names.suggest(attribute, own)}"
+            f"{kind} {path!r}: module {module!r} has no attribute {attribute!r}{catalogue.suggest(attribute, own)}"
         )
     return getattr(imported, attribute)
 
@@ -115,7 +115,7 @@ def _option_problem(signature: inspect.Signature, given: int, options: Mapping[s
     known = [each.name for each in by_name]
     for name in options:
         if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
-            near = names.suggest(name, [each for each in known if each not in options])
+            near = catalogue.suggest(name, [each for each in known if each not in options])
             return f"takes no option {name!r}{near or '; it has none'}"
     for parameter in by_name:
         if parameter.default is inspect.Parameter.empty and parameter.name not in options:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 
-from wganbench.atomic import replacing
-from wganbench.data import folders
-from wganbench.data.decoded import Split, obtain
+from wganbench.data import image_folder
+from wganbench.data.cache import Split, obtain
 from wganbench.data.images import Images
-from wganbench.data.shelf import IMAGE_SETS, decoded_folder
+from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError
-from wganbench.protocols import ENDING, About
-from wganbench.runner import choose_device
+from wganbench.files import replacing
+from wganbench.measures.scores.inception import Inception, self_test
+from wganbench.measures.scores.network_outputs import Seen, images_in_batches
+from wganbench.measures.scores.protocol import ENDING, About
+from wganbench.measures.scores.train_classifier import RECIPES, train_classifier
+from wganbench.runner.loop import choose_device
 from wganbench.runner.resolve import factory, score
-from wganbench.scores.inception import Inception, self_test
-from wganbench.scores.seen import Seen, images_in_batches
-from wganbench.scores.training import RECIPES, train_classifier
 from wganbench.spec import Component
 
 DRAWN = ("shapes10", "mnist")
@@ -126,7 +126,7 @@ def _images(data: str, split: Split, size: int) -> Images:
         images: Images = factory("data set", component)()
         return images
     name = asked["folder"]
-    recipe = folders.recipe(folder, name, folders.digest(folder), split=split, size=size)
+    recipe = image_folder.recipe(folder, name, image_folder.digest(folder), split=split, size=size)
     return Images.of(name, obtain(recipe, decoded_folder()), "255")
 
 

@@ -15,17 +15,17 @@ from pathlib import Path
 import torch
 
 from wganbench.errors import WganbenchError
-from wganbench.plan import Cohort
+from wganbench.records.store import Store
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
 from wganbench.runner.import_path import add_import_folders
-from wganbench.runner.numerics import numerics
+from wganbench.runner.jobs.heartbeat import Heart
+from wganbench.runner.jobs.job import History, Job, JobFolder, WorkFolder
+from wganbench.runner.jobs.lease import Lease
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.precision import numerics
 from wganbench.runner.provenance import loaded_code, provenance
-from wganbench.store import Store
-from wganbench.work.heart import Heart
-from wganbench.work.job import History, Job, JobFolder, WorkFolder
-from wganbench.work.lease import Lease
-from wganbench.work.stop import Stop
+from wganbench.spec.plan import Cohort
 
 LATE_SECONDS = 30.0
 """A process too stuck to end itself after a time-out is ended so much later."""

@@ -31,9 +31,8 @@ from wganbench.spec.claims import (
 )
 from wganbench.spec.drawn import Architectures, Fitting
 from wganbench.spec.experiment import MAX_STACK, Experiment
-from wganbench.spec.merging import merge
-from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
-from wganbench.spec.reading import ABOUT, RESERVED, available, load
+from wganbench.spec.loading import ABOUT, RESERVED, available, load
+from wganbench.spec.overrides import merge
 from wganbench.spec.seeds import MAX_SEEDS, listed, parse_seeds
 from wganbench.spec.setting import (
     GAPS,
@@ -49,6 +48,7 @@ from wganbench.spec.setting import (
     is_timed,
     scale_of,
 )
+from wganbench.spec.strict import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 
 __all__ = [
     "ABOUT",

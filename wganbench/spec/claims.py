@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from wganbench.spec.models import Model, Name, Words, digest
+from wganbench.spec.strict import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
 Thresholds = Annotated[list[float], Field(min_length=1, max_length=100)]

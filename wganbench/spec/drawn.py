@@ -30,10 +30,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-from wganbench.architectures import TABLE_1, Architecture, Space, draw, named, parts
 from wganbench.errors import SpecError
-from wganbench.spec.merging import merge
-from wganbench.spec.models import Model, Name, Table, mistakes, short, suggest
+from wganbench.spec.architectures import TABLE_1, Architecture, Space, draw, named, parts
+from wganbench.spec.overrides import merge
+from wganbench.spec.strict import Model, Name, Table, mistakes, short, suggest
 
 Places = Annotated[int, Field(ge=1, le=1000)]
 Values = Annotated[list[PositiveInt], Field(min_length=1, max_length=6)]

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
 
-from wganbench import names
-from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
+from wganbench.networks.cost import sample_shape
+from wganbench.spec import catalogue
 from wganbench.spec.claims import (
     NORMAL_THEORY,
     Ablations,
@@ -26,10 +26,10 @@ from wganbench.spec.claims import (
 )
 from wganbench.spec.drawn import Architectures
 from wganbench.spec.history import about_history
-from wganbench.spec.merging import merge, nested, split
-from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
+from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
 from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
+from wganbench.spec.strict import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
@@ -226,7 +226,7 @@ class Experiment(Model):
         return {
             self.family(*pair): setting
             for pair, setting in settings.items()
-            if any(names.is_dotted(use.measure.name) for use in setting.measures.values())
+            if any(catalogue.is_dotted(use.measure.name) for use in setting.measures.values())
         }
 
     @cached_property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wganbench.spec.claims import Claim
-from wganbench.spec.models import short, suggest
+from wganbench.spec.strict import short, suggest
 
 
 def about_history(claim: Claim, claims: Sequence[Claim], version: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from wganbench.errors import SpecError
-from wganbench.spec.models import short_name
+from wganbench.spec.strict import short_name
 
 MAX_SEEDS = 10_000
 

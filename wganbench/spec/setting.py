@@ -22,10 +22,11 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from wganbench import cost, names
-from wganbench.cost import Cost
 from wganbench.errors import SpecError
-from wganbench.spec.models import MAX_FLOAT, Model, Table, Text, digest, mistakes, odd_values, short, suggest
+from wganbench.networks import cost
+from wganbench.networks.cost import Cost
+from wganbench.spec import catalogue
+from wganbench.spec.strict import MAX_FLOAT, Model, Table, Text, digest, mistakes, odd_values, short, suggest
 
 RECORDED = {"recorded": True}
 """Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
@@ -83,15 +84,15 @@ class Component(Model):
         name = table["name"]
         if len(name) > 200:
             raise ValueError(f"unknown {kind} {short(name)}")
-        entry = names.find(kind, name)
+        entry = catalogue.find(kind, name)
         options = {key: item for key, item in table.items() if key != "name"}
         try:
-            if names.is_dotted(name):
+            if catalogue.is_dotted(name):
                 return cls(name=name, protocol=options.pop("protocol", 1), options=options)
             # By way of JSON, where strictness refuses "5" and true for a number and still takes a list for a tuple.
             checked = entry.options.model_validate_json(json.dumps(options), strict=True)
         except ValidationError as error:
-            raise ValueError("\n".join(mistakes(error, cls if names.is_dotted(name) else entry.options))) from None
+            raise ValueError("\n".join(mistakes(error, cls if catalogue.is_dotted(name) else entry.options))) from None
         return cls(name=name, protocol=entry.protocol, options=checked.model_dump(mode="json"))
 
 
@@ -129,8 +130,8 @@ class Unrolling(Model):
 class AuxiliaryClassifier(Model):
     """Weights of the cross-entropy of class labels: real ones in the critic's loss, fake ones in the generator's."""
 
-    critic: names.NonNegativeFloat = 1.0
-    generator: names.NonNegativeFloat = 0.1
+    critic: catalogue.NonNegativeFloat = 1.0
+    generator: catalogue.NonNegativeFloat = 0.1
 
 
 class MeasureUse(Model):
@@ -170,7 +171,7 @@ class MeasureUse(Model):
         given = [key for key in READ_BY if getattr(self, key) is not None]
         if info.context == RECORDED or not given:
             return self
-        if not names.is_dotted(self.measure.name):
+        if not catalogue.is_dotted(self.measure.name):
             raise ValueError(f"{self.measure.name!r} is built in and has {given[0]!r} of its own; leave it out")
         if self.worst is not None and self.better is None:
             raise ValueError(f"worst = {self.worst:g} means nothing without better; set better to 'high' or 'low'")
@@ -333,7 +334,7 @@ class Setting(Model):
     @property
     def is_penalised(self) -> bool:
         """Whether a step pays for a penalty on gradients, as far as this is known before it is built."""
-        return self.constraint is not None and names.find("constraint", self.constraint.name).is_penalty
+        return self.constraint is not None and catalogue.find("constraint", self.constraint.name).is_penalty
 
     @property
     def seeks_the_distance(self) -> bool:
@@ -368,14 +369,14 @@ class Setting(Model):
             except SpecError as error:
                 option = str(error).partition(":")[0]
                 yield f"{role}.{error}" if option in getattr(self, role).options else f"{role}: {error}"
-        ours = self.generator if self.generator and not names.is_dotted(self.generator.name) else None
+        ours = self.generator if self.generator and not catalogue.is_dotted(self.generator.name) else None
         parts = ours.options.get("norm_batches", 1) if ours else 1
         for key in ("batch_size", "generator_batch_size"):
             n = getattr(self, key)
             if n is not None and n % parts:
                 yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
-        penalised = self.constraint is not None and not names.is_dotted(self.constraint.name) and self.is_penalised
-        if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
+        penalised = self.constraint is not None and not catalogue.is_dotted(self.constraint.name) and self.is_penalised
+        if penalised and self.critic.options.get("norm") == "batch" and not catalogue.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
     def _about_the_classes(self) -> Iterator[str]:
@@ -384,7 +385,7 @@ class Setting(Model):
         options = {role: network.options.get("classes") for role, network in networks.items() if network is not None}
         if self.auxiliary_classifier is None:
             for role, classes in options.items():
-                if classes is not None and not names.is_dotted(networks[role].name):
+                if classes is not None and not catalogue.is_dotted(networks[role].name):
                     yield f"{role}.classes: nothing trains them without auxiliary_classifier; set it, or leave them out"
             return
         if self.fixed_generator is not None:
@@ -392,7 +393,7 @@ class Setting(Model):
             return
         if self.unroll is not None and self.unroll.order == "second":
             yield "auxiliary_classifier: is not written for unroll of second order; use order = 'first'"
-        if not names.is_dotted(self.data.name) and not cost.is_image_set(self.data.name):
+        if not catalogue.is_dotted(self.data.name) and not cost.is_image_set(self.data.name):
             yield f"auxiliary_classifier: needs images with labels, and {self.data.name!r} has none"
             return
         known = cost.n_classes(self.data.name)
@@ -418,7 +419,7 @@ class Setting(Model):
             return
         hidden = len(self.critic.options["hidden"])
         for label, use in self.measures.items():
-            needed = names.find("measure", use.measure.name).hidden_layers
+            needed = catalogue.find("measure", use.measure.name).hidden_layers
             if hidden < needed:
                 yield f"measures.{label}: needs a critic of at least {needed} hidden layers, got {hidden}"
 
@@ -426,7 +427,7 @@ class Setting(Model):
         """Whether a measure of other measures' curves stands behind them, and theirs are numbers of its kind."""
         before: list[str] = []
         for label, use in self.measures.items():
-            entry = names.find("measure", use.measure.name)
+            entry = catalogue.find("measure", use.measure.name)
             for option in entry.reads:
                 of = use.measure.options[option]
                 unit = scale_of(self.measures[of]).unit if of in before else ""
@@ -443,9 +444,9 @@ class Setting(Model):
             if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
                 bound = f"measured_samples ({self.measured_samples:,})"
                 yield f"measures.{label}.samples: must be at most {bound}, got {samples:,}"
-            if names.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
+            if catalogue.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
                 yield f"measures.{label}: reads the critic's classes, and the setting has no auxiliary_classifier"
-            if names.find("measure", use.measure.name).scored:
+            if catalogue.find("measure", use.measure.name).scored:
                 yield from self._about_the_score(label)
 
     def _about_the_score(self, label: str) -> Iterator[str]:
@@ -470,7 +471,7 @@ def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
             yield f"variant {variant!r} measures neither of {', '.join(GAPS)}, which gap_at_least is about"
 
 
-def scale_of(use: MeasureUse, data: Component | None = None) -> names.Scale:
+def scale_of(use: MeasureUse, data: Component | None = None) -> catalogue.Scale:
     """How the numbers of a measure are read; as a custom one's, where a record has a name that is none any more.
 
     Args:
@@ -478,11 +479,11 @@ def scale_of(use: MeasureUse, data: Component | None = None) -> names.Scale:
             reverse KL of samples that are all at one of n modes of equal weight is log n, and no samples score more.
             Where the spec does not state n, as for a custom data set, ``worst`` stays infinite.
     """
-    entry = names.NAMES["measure"].get(use.measure.name)
+    entry = catalogue.NAMES["measure"].get(use.measure.name)
     if entry and entry.scale:
         modes = cost.n_modes(data.name, data.options) if data is not None and entry.scale.worst_is_log_modes else None
         return entry.scale if modes is None else replace(entry.scale, worst=math.log(modes))
-    custom = names.CUSTOM
+    custom = catalogue.CUSTOM
     if use.better is not None:
         high = use.better == "high"
         worst = use.worst if use.worst is not None else -math.inf if high else math.inf
@@ -496,7 +497,7 @@ def scale_of(use: MeasureUse, data: Component | None = None) -> names.Scale:
 
 def is_timed(use: MeasureUse) -> bool:
     """Whether a measure reads the clock, which is one for all seeds that train together."""
-    entry = names.NAMES["measure"].get(use.measure.name)
+    entry = catalogue.NAMES["measure"].get(use.measure.name)
     return entry is not None and entry.timed
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from wganbench.records.store import Store
 from wganbench.runner.executors.inline import Inline
 from wganbench.runner.executors.local import Local
 from wganbench.runner.executors.ray import Ray
 from wganbench.runner.executors.slurm import Slurm
-from wganbench.store import Store
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.job import Planned
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
 
 
 class Executor(Protocol):

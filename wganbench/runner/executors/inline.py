@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from wganbench.records.store import Store
+from wganbench.runner.jobs.job import Planned
+from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import work
-from wganbench.store import Store
-from wganbench.work.job import Planned
-from wganbench.work.stop import Stop
 
 
 class Inline:

@@ -26,13 +26,13 @@ import torch
 
 from wganbench.errors import SpecError
 from wganbench.networks.mlp import Mlp
+from wganbench.records.store import Store
 from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.job import Planned
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import SIGNALS, serve
-from wganbench.store import Store
-from wganbench.train.stack import Stack
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned
-from wganbench.work.stop import Stop
+from wganbench.training.stack import Stack
 
 LOOK_SECONDS = 0.2
 """How soon a stop is seen."""
@@ -42,7 +42,7 @@ YOUNG_SECONDS = 10.0
 """A process that has had jobs for less takes another: to start and end one costs some 50 ms."""
 STARTS = 10
 """How often it is tried to start a worker."""
-PRELOADED = ("wganbench.runner.executors.local", "wganbench.runner.preload")
+PRELOADED = ("wganbench.runner.executors.local", "wganbench.runner.executors.preload")
 
 Slot = str | None
 """What ``CUDA_VISIBLE_DEVICES`` is to be for a worker; None leaves it as it is."""

@@ -20,13 +20,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError, WganbenchError
-from wganbench.plan import CPU_CORE_FLOPS
+from wganbench.records.store import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
 from wganbench.runner.import_path import safe_path
-from wganbench.store import Store
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned, WorkFolder
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
+from wganbench.spec.plan import CPU_CORE_FLOPS
 
 LOOK_SECONDS = 0.2
 """How soon a stop is seen."""

@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wganbench import variables
-from wganbench.atomic import write_atomically
-from wganbench.data.shelf import data_folder
+from wganbench.data.locations import data_folder
+from wganbench.files import write_atomically
+from wganbench.records.store import Store
 from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import work
-from wganbench.store import Store
-from wganbench.work.job import Planned, WorkFolder
-from wganbench.work.stop import Stop
 
 LOOK_SECONDS = 0.5
 """How often a worker looks whether it is to stop."""

@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError
+from wganbench.records.store import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
 from wganbench.runner.import_path import safe_path
-from wganbench.store import Store
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned, WorkFolder
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
 
 LOOK_SECONDS = 1.0
 """How soon the end of a task is seen, and a stop."""

@@ -1,0 +1,127 @@
+"""The commands under way, each a file, so that ``wganbench status`` can tell of them from another terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, ValidationError
+
+from wganbench.errors import RecordError
+from wganbench.files import write_atomically
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.lease import LAPSE_SECONDS
+from wganbench.runner.jobs.owner import Owner, myself
+from wganbench.spec import MAX_STEPS, Model, Name, Text
+
+
+class SweepJob(Model):
+    """A job of a sweep.
+
+    Attributes:
+        name: ``EXPERIMENT/COHORT``, where it lies below ``.work/jobs``.
+        wanted: As in ``Job``.
+        steps: Of each run.
+        flops: Estimate for all of it; None where it is unknown.
+    """
+
+    name: Text
+    wanted: dict[Text, Text | None]
+    steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
+    flops: NonNegativeFloat | None
+
+
+class Sweep(Model):
+    """A ``run`` command under way, or one that ended before its work was done.
+
+    Attributes:
+        planned: Runs that it was asked for, the recorded ones included.
+        started: Seconds since 1970.
+        jobs: What was not done when it started.
+    """
+
+    owner: Owner
+    experiment: Name
+    profile: Name
+    executor: Text
+    planned: Annotated[int, Field(ge=0, le=10**9)]
+    started: Annotated[float, Field(ge=0, le=1e11)]
+    jobs: list[SweepJob]
+
+
+class SweepFile:
+    """A sweep on disk; its age is the heartbeat."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def read(self) -> Sweep | None:
+        """None where it is gone, or damaged."""
+        try:
+            return Sweep.model_validate_json(self.path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def beat(self) -> None:
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
+
+    def is_under_way(self, sweep: Sweep) -> bool:
+        """Whether the command lives, as far as can be told from here."""
+        alive = sweep.owner.is_alive()
+        if alive is not None:
+            return alive
+        try:
+            return time.time() - self.path.stat().st_mtime < LAPSE_SECONDS
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str) -> SweepFile:
+    """Tells of a sweep that begins, and forgets those that it goes on with."""
+    first = jobs[0].job
+    sweep = Sweep(
+        owner=myself(),
+        experiment=first.experiment,
+        profile=first.profile,
+        executor=executor,
+        planned=planned,
+        started=time.time(),
+        jobs=[
+            SweepJob(name=each.folder.name, wanted=each.job.wanted, steps=each.job.setting.steps, flops=each.flops)
+            for each in jobs
+        ],
+    )
+    forget(work, {job.name for job in sweep.jobs})
+    file = SweepFile(work.root / "sweeps" / f"{uuid.uuid4().hex}.json")
+    with contextlib.suppress(RecordError):  # nothing but status reads it
+        write_atomically(file.path, sweep.model_dump_json().encode(), durable=False)
+    return file
+
+
+def forget(work: WorkFolder, names: Set[str] = frozenset()) -> None:
+    """Forgets the sweeps that are over and have left no jobs, or none but those named."""
+    for file, sweep in sweeps(work):
+        is_over = sweep.owner == myself() or not file.is_under_way(sweep)
+        if is_over and names >= {job.name for job in sweep.jobs if _is_there(work, job)}:
+            file.remove()
+
+
+def _is_there(work: WorkFolder, job: SweepJob) -> bool:
+    return (work.root / "jobs" / job.name).is_dir()
+
+
+def sweeps(work: WorkFolder) -> Iterator[tuple[SweepFile, Sweep]]:
+    """The sweeps on disk, the oldest first."""
+    files = [SweepFile(path) for path in (work.root / "sweeps").glob("*.json")]
+    found = [(file, sweep) for file in files if (sweep := file.read()) is not None]
+    yield from sorted(found, key=lambda pair: pair[1].started)

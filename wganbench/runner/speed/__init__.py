@@ -1,0 +1,1 @@
+"""How fast steps are on this machine."""

@@ -1,0 +1,99 @@
+"""Measures how fast this machine takes steps, for the estimates of ``plan``."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import torch
+
+from wganbench.analysis.estimate import kind
+from wganbench.errors import SpecError, WganbenchError
+from wganbench.records.custom_code import import_folders
+from wganbench.records.rates import Measured, Point, processor_name, torch_version
+from wganbench.runner.clock import wait_for
+from wganbench.runner.cohort import is_out_of_memory, make_trainer
+from wganbench.runner.import_path import add_import_folders
+from wganbench.runner.precision import numerics, products
+from wganbench.spec.plan import Cohort, step_flops
+
+BLOCKS = 5
+BLOCK_SECONDS = 0.2
+"""Of consecutive steps that are timed together, five times over; one step, where that takes longer."""
+LONG_SECONDS = 5.0
+"""A step that takes longer is timed once."""
+
+Tell = Callable[[str], None]
+"""Called with a line about each setting that was measured."""
+
+
+def calibrate(
+    cohorts: Sequence[Cohort], device: torch.device, threads: int, spec_path: str, tell: Tell = lambda line: None
+) -> Measured:
+    """The rates of steps of ``cohorts``, each of known cost, trained as ``run`` would with so many CPU threads.
+
+    Raises:
+        DataError, ExtensionError: If data or an object cannot be had.
+        SpecError: If a cohort cannot be trained here.
+    """
+    add_import_folders(import_folders(spec_path))
+    with numerics(device, threads):
+        points = [point for cohort in cohorts for point in _measured(cohort, device, tell)]
+    return Measured(
+        device="cuda" if device.type == "cuda" else "cpu",
+        name=torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
+        torch=torch_version(),
+        threads=threads,
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        points=points,
+    )
+
+
+def _measured(cohort: Cohort, device: torch.device, tell: Tell) -> Iterator[Point]:
+    first = cohort.runs[0]
+    flops = step_flops(first.setting)
+    assert flops is not None
+    flops *= len(cohort.runs)
+    try:
+        trainer = make_trainer(first.setting, cohort.seeds, device)
+        with products(device, first.setting.precision):
+            seconds = seconds_a_step(trainer.step, partial(wait_for, device))
+    except Exception as error:  # a stranger's object may raise anything
+        if isinstance(error, WganbenchError):
+            raise
+        why = "no memory for it" if is_out_of_memory(error) else f"{type(error).__name__}: {error}".splitlines()[0]
+        raise SpecError(
+            f"--calibrate: {first.variant} cannot be trained here ({why}); --variant names others"
+        ) from None
+    tell(
+        f"{first.variant}: a step of {flops / 1e9:,.3g} GFLOP takes {seconds:.3g} s: "
+        f"{flops / seconds / 1e9:,.3g} GFLOP/s"
+    )
+    yield Point(kind=kind(first.setting), flops=flops, rate=flops / seconds)
+
+
+def seconds_a_step(step: Callable[[], None], wait: Callable[[], None]) -> float:
+    """The median of several timings, after one step that nobody times: it is the slowest.
+
+    Args:
+        wait: Returns when the device has done all that it was given.
+    """
+    step()
+    once = _seconds(step, wait, 1)
+    if once > LONG_SECONDS:
+        return once
+    n = math.ceil(BLOCK_SECONDS / once)
+    return statistics.median(_seconds(step, wait, n) for _ in range(BLOCKS))
+
+
+def _seconds(step: Callable[[], None], wait: Callable[[], None], n: int) -> float:
+    wait()
+    began = time.perf_counter()
+    for _ in range(n):
+        step()
+    wait()
+    return (time.perf_counter() - began) / n

@@ -1,0 +1,122 @@
+"""From a spec to the runs it asks for: fully resolved, with ids, in cohorts, with a cost estimate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wganbench.errors import SpecError
+from wganbench.networks.cost import is_piecewise_linear
+from wganbench.spec import MAX_STACK, Experiment, Setting, claim_digest, family
+
+CPU_CORE_FLOPS = 20e9
+"""What one CPU core was seen to sustain on these small networks; only for estimates, where nothing was measured."""
+
+MAX_RUNS = 20_000
+"""Of a plan."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant with one seed, fully resolved.
+
+    Attributes:
+        experiment, profile: Who asked for it. Neither is part of the id: the same content is the same run.
+        overrides: The ``--set`` texts that made the setting, for the reader.
+        claims: Digest of each claim of the spec as it stood when the run was planned.
+        family: What the runs that differ in seed alone have in common: the variant's name and a hash of the setting.
+    """
+
+    experiment: str
+    profile: str
+    variant: str
+    seed: int
+    setting: Setting
+    overrides: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str], ...] = ()
+    family: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.family:  # expand makes it once for all seeds, since hashing a setting takes longer than all else
+            object.__setattr__(self, "family", family(self.variant, self.setting))
+
+    @property
+    def id(self) -> str:
+        return f"{self.family}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Runs that differ in seed alone and train in lockstep."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.runs[0].family}-s{self.runs[0].seed}-{self.runs[-1].seed}"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(run.seed for run in self.runs)
+
+
+def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants: Sequence[str] = ()) -> list[Run]:
+    """The runs of ``variants`` (all that ``profile`` has, where none is named), by variant, then seed; each once.
+
+    Raises:
+        SpecError: If the profile or a variant of it is unknown, there is no seed, a negative one, or too many runs.
+    """
+    if not seeds:
+        raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
+    if min(seeds) < 0:
+        raise SpecError(f"{experiment.file}: seeds start at 0, got {min(seeds)}")
+    claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
+    overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
+    chosen = list(dict.fromkeys(variants)) or experiment.variants_of(profile)
+    n_runs = len(chosen) * len(set(seeds))
+    if n_runs > MAX_RUNS:
+        raise SpecError(f"{experiment.file}: {n_runs:,} runs, at most {MAX_RUNS:,}; ask for fewer seeds or variants")
+    return [
+        Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
+        for variant in chosen
+        for setting in [experiment.setting(variant, profile)]
+        for name in [experiment.family(variant, profile)]
+        for seed in sorted(set(seeds))
+    ]
+
+
+def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
+    """Blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), whatever is already recorded.
+
+    Raises:
+        SpecError: If ``stack`` is not between 1 and ``MAX_STACK``; each record names its whole cohort.
+    """
+    if not 1 <= stack <= MAX_STACK:
+        raise SpecError(f"--stack {stack}: must be between 1 and {MAX_STACK}")
+    blocks: dict[tuple[str, int], list[Run]] = {}
+    for run in runs:
+        blocks.setdefault((run.family, run.seed // stack), []).append(run)
+    return [Cohort(tuple(block)) for block in blocks.values()]
+
+
+def step_flops(setting: Setting) -> float | None:
+    """Floating-point operations of one generator step of one seed; None where a network's cost is not known.
+
+    Counts two for each weight and sample forward (for a convolution: and each place of its filter), twice that
+    backward, and for a penalty one more pass forward with its gradient and their derivative; of a critic that is
+    piecewise linear, the derivative of the gradient alone.
+    """
+    costs = setting.costs()
+    if costs is None:
+        return None
+    critic, generator = costs["critic"].flops, costs["generator"].flops if "generator" in costs else 0
+    steps = setting.unroll.steps if setting.unroll else setting.n_critic
+    penalty = 0
+    if setting.is_penalised:
+        penalty = 4 if is_piecewise_linear(setting.critic.name, setting.critic.options) else 6
+    second = 2 if setting.unroll and setting.unroll.order == "second" else 1
+    generator_batch = setting.generator_batch_size or setting.batch_size
+    critic_step = generator + (6 + penalty) * critic
+    generator_step = 3 * generator + 2 * critic if setting.generator else 0
+    return setting.batch_size * second * steps * critic_step + generator_batch * generator_step
