@@ -16,6 +16,7 @@ from wganbench.errors import RecordError
 from wganbench.records.record import Record, write_text
 from wganbench.records.store import Store
 from wganbench.records.verify import Findings, set_aside, verify
+from wganbench.runner.jobs.stale import left_behind
 
 GONE = 2**22 + 1
 """A process id that Linux does not give."""
@@ -46,7 +47,7 @@ def command(store: Store, *options: str) -> Result:
 
 def test_a_whole_folder_has_no_findings(store, found):
     before = files(store.root)
-    assert verify(store) == Findings(whole=[store.path(each) for each in found])
+    assert verify(store, left_behind(store)) == Findings(whole=[store.path(each) for each in found])
     result = command(store, "--set-aside")
     assert result.exit_code == 0
     assert result.output == "3 records whole, 0 damaged, 0 orphaned, 0 set aside, 0 stale\n"
@@ -55,14 +56,14 @@ def test_a_whole_folder_has_no_findings(store, found):
 
 def test_a_folder_that_is_not_there_is_an_error(store):
     with pytest.raises(RecordError, match="no such folder; 'wganbench run' makes it, --results names another"):
-        verify(store)
+        verify(store, left_behind(store))
     assert command(store).exit_code == 2
 
 
 def test_records_that_do_not_read_are_damaged(store, found):
     store.path(found[1]).write_text("broken")
     store.path(found[2]).write_text(write_text(found[2]).replace('"schema_number": 1', '"schema_number": 9'))
-    findings = verify(store)
+    findings = verify(store, left_behind(store))
     assert findings.whole == [store.path(found[0])]
     torn, newer = sorted(findings.damaged, key=lambda line: "upgrade" in line)
     assert torn.startswith(f"{store.path(found[1])}: not whole JSON; 'wganbench results verify --set-aside' moves it")
@@ -76,7 +77,7 @@ def test_artefacts_that_are_not_what_their_record_says_are_damaged(store, found,
     path.unlink()
     if content:
         path.write_bytes(content)
-    findings = verify(store)
+    findings = verify(store, left_behind(store))
     assert len(findings.whole) == 3
     (line,) = findings.damaged
     assert line.startswith(f"{path}: {says}")
@@ -91,11 +92,13 @@ def test_artefacts_that_no_whole_record_names_are_orphaned(store, found):
     (store.root / ".work" / "artefacts").mkdir(parents=True)
     (store.root / ".work" / "artefacts" / "x.npz").write_bytes(b"of a worker")
     (stray.parent / ".x.npz.elsewhere.1").write_bytes(b"half")
-    assert verify(store).orphaned == [f"{stray}: no whole record names it; remove it once its run is recorded"]
+    assert verify(store, left_behind(store)).orphaned == [
+        f"{stray}: no whole record names it; remove it once its run is recorded"
+    ]
     assert command(store).exit_code == 0
     store.path(found[0]).write_text("broken")
     named = store.root / "made" / found[0].artefacts[0].file
-    assert [line.partition(":")[0] for line in verify(store).orphaned] == [str(named), str(stray)]
+    assert [line.partition(":")[0] for line in verify(store, left_behind(store)).orphaned] == [str(named), str(stray)]
 
 
 def test_whole_records_in_a_wrong_place_or_there_twice_are_orphaned_and_not_moved(store, found):
@@ -104,7 +107,7 @@ def test_whole_records_in_a_wrong_place_or_there_twice_are_orphaned_and_not_move
     twice = found[2].model_copy(update={"experiment": "mine"})
     store.write(twice)
     before = files(store.root)
-    assert verify(store).orphaned == [
+    assert verify(store, left_behind(store)).orphaned == [
         f"{astray}: holds the record of {store.path(found[1])}; move the file there",
         f"{store.path(twice)}: the same run is recorded in {store.path(found[2])}; keep one of them",
     ]
@@ -120,7 +123,7 @@ def test_damaged_records_are_moved_when_asked_and_those_of_another_version_never
     target = store.root / "made" / "damaged" / store.path(found[1]).name
     assert target.read_text() == "broken"
     assert store.path(found[2]).read_text() == newer
-    findings = verify(store)
+    findings = verify(store, left_behind(store))
     assert [line.partition(": ")[0] for line in findings.damaged] == [str(store.path(found[2]))]
     (line,) = findings.set_aside
     assert line == f"{target}: {store.path(found[1])}: not whole JSON"
@@ -131,7 +134,7 @@ def test_what_processes_that_are_gone_have_left_is_stale(store, found):
     here = store.root / "made" / f".r.json.{platform.node()}.01234567.{os.getpid()}"
     gone.write_text("half")
     here.write_text("half")
-    (line,) = verify(store).stale
+    (line,) = verify(store, left_behind(store)).stale
     assert line.startswith(f"{gone}: half written by a process that is gone; ")
     assert command(store).exit_code == 0
     assert gone.exists()

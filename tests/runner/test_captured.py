@@ -1,4 +1,4 @@
-"""What the runner makes of captured steps, without a card: the capture itself is tests/training/test_cuda_graph.py's."""
+"""What the runner makes of captured steps, without a GPU; tests/training/test_cuda_graph.py is about capture itself."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wganbench.records.rates import DeviceChoice, Measured
+from wganbench.records.rates import DeviceChoice, Measured, kind
 from wganbench.spec import Setting
 from wganbench.spec.plan import CPU_CORE_FLOPS, Cohort, Run, step_flops
 
@@ -17,15 +17,6 @@ CARD_FLOPS = 3e12
 """A guess for a card that nobody has measured, whose steps are mostly the time that launching kernels takes."""
 
 NOT_KNOWN = "–"
-
-
-def kind(setting: Setting) -> str:
-    """What a step's rate depends on beside its size: the critic's network, whether a penalty is trained on, precision.
-
-    The gradient of a gradient takes several times the operators for the same arithmetic.
-    """
-    rounded = setting.precision if setting.precision != "fp32" else ""
-    return ", ".join(filter(None, [setting.critic.name, "penalised" * setting.is_penalised, rounded]))
 
 
 @dataclass(frozen=True)

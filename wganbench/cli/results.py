@@ -16,6 +16,7 @@ from wganbench.errors import RecordError
 from wganbench.records import reference
 from wganbench.records.merge import merge_stores
 from wganbench.records.store import Store
+from wganbench.runner.jobs.stale import left_behind
 from wganbench.runner.jobs.status import status as look
 from wganbench.spec import load
 
@@ -91,7 +92,7 @@ def verify_results(results: Path, set_aside: bool) -> None:
     store = Store(results)
     if set_aside:
         verify.set_aside(store)
-    findings = verify.verify(store)
+    findings = verify.verify(store, left_behind(store))
     if findings.is_empty:
         check_folder(results)
     for line in findings.lines():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from wganbench import variables
-from wganbench.data import image_folder, torchvision_sets
+from wganbench.data import image_folder as folders
 from wganbench.data import imagenet32 as batches
 from wganbench.data import shapes10 as shapes
+from wganbench.data import torchvision_sets
 from wganbench.data.cache import Recipe, Split, obtain
 from wganbench.data.images import Images, Scaling
 from wganbench.data.locations import data_folder, decoded_folder
@@ -109,8 +110,8 @@ def image_folder(
             f"{there}: no such folder; put or link one there with a folder of images for each class, or name another "
             f"data folder with --data-dir or {variables.DATA}"
         )
-    key = digest or image_folder.digest(there)
-    recipe = image_folder.recipe(there, folder, key, split=split, size=size, channels=channels)
+    key = digest or folders.digest(there)
+    recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
     return _open(recipe, scaling, flips)
 
 

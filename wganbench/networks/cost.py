@@ -1,6 +1,6 @@
 """What a network costs, in closed form: parameters, and multiplications of a sample. Imports no torch.
 
-A network that ``wganbench.spec.catalogue`` has takes its place in ``_COUNTED``; what a stranger's costs, nobody here knows.
+A network that ``wganbench.spec.catalogue`` has takes its place in ``_COUNTED``; the cost of a custom one is unknown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How fast devices were seen to train, by the size of a step: ``plan --calibrate`` measures it, ``plan`` reads it.
 
 They are kept in one file of the data folder, ``rates.json``, one entry for each device, torch version and number of
-threads. A rate is in operations a second, counted as `wganbench.spec.plan.step_flops` counts them: small networks have a
-far lower one than large ones, since what each operator costs beyond its arithmetic is then most of it.
+threads. A rate is in operations a second, counted as `wganbench.spec.plan.step_flops` counts them: small networks
+have a far lower one than large ones, since what each operator costs beyond its arithmetic is then most of it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,21 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from wganbench.errors import DataError, RecordError
 from wganbench.files import write_atomically
-from wganbench.spec import MAX_FLOAT, Model, Text, mistakes
+from wganbench.spec import MAX_FLOAT, Model, Setting, Text, mistakes
 
 FILE = "rates.json"
 DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 Amount = Annotated[float, Field(ge=1 / MAX_FLOAT, le=MAX_FLOAT)]
+
+
+def kind(setting: Setting) -> str:
+    """What a step's rate depends on beside its size: the critic's network, whether a penalty is trained on, precision.
+
+    The gradient of a gradient takes several times the operators for the same arithmetic.
+    """
+    rounded = setting.precision if setting.precision != "fp32" else ""
+    return ", ".join(filter(None, [setting.critic.name, "penalised" * setting.is_penalised, rounded]))
 
 
 class Point(Model):

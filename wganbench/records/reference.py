@@ -38,7 +38,7 @@ def reference_folder() -> Path:
     Raises:
         RecordError: If there is neither.
     """
-    clone = Path(__file__).resolve().parents[1] / "results"
+    clone = Path(__file__).resolve().parents[2] / "results"
     # A wheel's own folder first: beside an installed package, another one's "results" may lie.
     for folder in (_shipped(), clone):
         if folder.is_dir():

@@ -11,7 +11,6 @@ from wganbench.files import leftovers
 from wganbench.records import quarantine, speeds
 from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.runner.jobs.stale import left_behind
 
 
 @dataclass
@@ -52,8 +51,11 @@ class Findings:
         )
 
 
-def verify(store: Store) -> Findings:
+def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
     """Reads every record, every artefact and all measured speeds; changes nothing.
+
+    Args:
+        stale: A line for each thing that processes that are gone have left behind.
 
     Raises:
         RecordError: If there is no such folder.
@@ -71,7 +73,7 @@ def verify(store: Store) -> Findings:
         ],
         orphaned=[*misplaced, *_orphaned_artefacts(store, records.values())],
         set_aside=[f"{path}: {reason}" for path, reason in quarantine.held(store.root)],
-        stale=[*_half_written(store.root), *left_behind(store)],
+        stale=[*_half_written(store.root), *stale],
     )
 
 

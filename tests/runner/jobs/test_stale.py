@@ -28,7 +28,7 @@ def spec(tmp_path):
 
 def test_a_folder_without_work_has_nothing(store):
     assert list(left_behind(store)) == []
-    assert verify(store).stale == []
+    assert verify(store, left_behind(store)).stale == []
 
 
 def test_the_lease_of_a_dead_worker_is_stale_and_that_of_a_living_one_or_one_given_back_is_not(store):
@@ -74,7 +74,7 @@ def test_verify_tells_of_it_and_removes_nothing(store, spec):
     made.lease(store, "wgan-0-s1", dead())
     made.record(store, spec, "good", 0)
     before = sorted(store.root.rglob("*"))
-    findings = verify(store)
+    findings = verify(store, left_behind(store))
     assert [line.partition(": ")[2].partition(";")[0] for line in findings.stale] == [
         f"the lease of {dead()}, which is gone",
         "its runs are all recorded",

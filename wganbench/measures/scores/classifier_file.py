@@ -1,4 +1,4 @@
-"""Files of classifiers: weights in safetensors, named by their own SHA-256, with what `wganbench.measures.scores.protocol` reads."""
+"""Files of classifiers: weights in safetensors, named by their own SHA-256, with what `protocol` reads."""
 
 from __future__ import annotations
 

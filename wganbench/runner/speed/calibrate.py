@@ -11,10 +11,9 @@ from functools import partial
 
 import torch
 
-from wganbench.analysis.estimate import kind
 from wganbench.errors import SpecError, WganbenchError
 from wganbench.records.custom_code import import_folders
-from wganbench.records.rates import Measured, Point, processor_name, torch_version
+from wganbench.records.rates import Measured, Point, kind, processor_name, torch_version
 from wganbench.runner.clock import wait_for
 from wganbench.runner.cohort import is_out_of_memory, make_trainer
 from wganbench.runner.import_path import add_import_folders
