@@ -43,7 +43,7 @@ from wganbench.spec import RECORDED, Claim, Experiment, Setting, available, load
 from wganbench.spec.plan import family
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-SCHEMA_1 = Path(__file__).with_name("record_schema_1.json")
+SCHEMA_1 = Path(__file__).parent / "records" / "record_schema_1.json"
 
 SECONDS = 1.0
 """CPU time of a command. The figures of a report are not in it: each has as much of its own."""

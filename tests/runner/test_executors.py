@@ -18,9 +18,9 @@ import torch
 from tests.runner.commands import Command, left_behind, numbers, run, sleepy_spec, told, until
 from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
-from wganbench import runner
 from wganbench.errors import RecordError
 from wganbench.records.store import Store
+from wganbench.runner import loop
 from wganbench.runner.executors.inline import Inline
 from wganbench.runner.executors.local import slots
 from wganbench.runner.jobs.stop import Stop
@@ -366,7 +366,7 @@ class Fresh:
 
 
 def test_a_worker_that_hangs_where_no_thread_of_python_runs_is_ended_too(faulty, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "make_executor", lambda execution, store, device: Fresh(store))
+    monkeypatch.setattr(loop, "make_executor", lambda execution, store, device: Fresh(store))
     path = faulty("hangs_in_c", at=3)
     (record,) = execute(path, Store(tmp_path / "results"), [0], ["faulty"], replace(LOCAL, timeout_seconds=1.0))
     assert (record.status, record.retries) == ("failed", 0)

@@ -142,7 +142,7 @@ def test_without_leave_to_write_the_holder_is_told_by_the_clock_of_this_machine(
 TAKES = """
 import sys, time
 from pathlib import Path
-from wganbench.work.lease import Leases
+from wganbench.runner.jobs.lease import Leases
 assert Leases(Path(sys.argv[1])).take(["a", "b"])
 print("taken", flush=True)
 time.sleep(60)
