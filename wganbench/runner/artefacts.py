@@ -1,4 +1,4 @@
-"""Draws grids of sample images, like those in the papers."""
+"""Renders grids of sample images, like those in the papers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAP = 2
 
 
 def grid(images: Tensor, columns: int) -> bytes:
-    """Draws images side by side, row after row, as a PNG file.
+    """Renders images side by side, row after row, as a PNG file.
 
     Args:
         images: Shape ``(n, channels, height, width)``, uint8; one channel is grey, three are RGB.
@@ -33,7 +33,7 @@ def grid(images: Tensor, columns: int) -> bytes:
 
 
 def strip(grids: Tensor, steps: Sequence[int], columns: int) -> bytes:
-    """Draws grids of the same latents at several steps, from left to right, as one PNG file.
+    """Renders grids of the same latents at several steps, from left to right, as one PNG file.
 
     All grids have the same width, and each has ``GAP`` white pixels on its right. The file's text entry ``steps`` lists
     the steps at which they were made, such as ``"0 500 1000"``. Images that cannot be compressed make a file hardly
@@ -57,7 +57,7 @@ def strip(grids: Tensor, steps: Sequence[int], columns: int) -> bytes:
 
 
 def _sheet(images: Tensor, columns: int) -> Tensor:
-    """Lays out the images in one, of shape ``(height, width, channels)``."""
+    """Lays out the images as one image of shape ``(height, width, channels)``."""
     if images.ndim != 4 or images.dtype != torch.uint8 or images.shape[1] not in (1, 3) or not images.numel():
         kind = f"{tuple(images.shape)} {images.dtype}"
         raise DataError(f"grid, images: must be (n, 1 or 3, height, width) torch.uint8, got {kind}")

@@ -214,7 +214,7 @@ def _load(payload: bytes, n_traces: int) -> tuple[State, list[State]]:
     try:
         content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         trainer, traces = content["trainer"], list(content["traces"])
-    except Exception as error:  # bytes of unknown origin may raise anything
+    except Exception as error:  # bytes of unknown origin may cause any exception
         raise _UnusableError(f"torch cannot read it ({type(error).__name__}), though its checksum is right") from None
     if len(traces) != n_traces or not all(isinstance(state, dict) for state in (trainer, *traces)):
         raise _UnusableError("holds another kind of state, though its checksum is right")

@@ -78,7 +78,7 @@ class Attempt:
         return self.timeout_seconds is not None and time.monotonic() - self.started >= self.timeout_seconds
 
 
-class Stopped(Exception):  # noqa: N818  # an outcome that was asked for
+class Stopped(Exception):  # noqa: N818  # a requested outcome, not an error
     """Raised after ``step`` when the training was asked to stop."""
 
     def __init__(self, step: int):
@@ -86,7 +86,7 @@ class Stopped(Exception):  # noqa: N818  # an outcome that was asked for
         self.step = step
 
 
-class OutOfMemory(Exception):  # noqa: N818  # as torch calls its own
+class OutOfMemory(Exception):  # noqa: N818  # named like torch's
     """Raised if the device has too little memory left for the cohort beside its other work."""
 
 
@@ -125,9 +125,9 @@ def train_cohort(
         wanted: Ids of the runs to be recorded; None for all. A cohort that is trained whole yields all its runs.
 
     Raises:
-        Stopped: If the attempt was asked to stop.
-        OutOfMemory: If memory is short. In both cases nothing is recorded, and the next attempt continues from the
-            last checkpoint.
+        Stopped: If the attempt was asked to stop; as for OutOfMemory, nothing is recorded then, and the next attempt
+            continues from the last checkpoint.
+        OutOfMemory: If the device is out of memory for the first time.
         RecordError: If a checkpoint cannot be written.
         ExtensionError: If a name cannot be used in this process, even though it may be usable elsewhere.
     """
@@ -155,7 +155,7 @@ def _train_in_parts(
     except _TooLargeError as reason:
         part = (size + 1) // 2
         note = f"trained in a stack of at most {part}: no memory for {size} ({reason})"
-    release_memory(device)  # of the failed attempt, now that its exception is gone
+    release_memory(device)  # which the exception of the failed attempt kept alive
     for start in range(0, size, part):
         few = Cohort(runs[start : start + part])
         if wanted is None or any(run.id in wanted for run in few.runs):
@@ -310,7 +310,7 @@ def _loop(
 def step_of(
     trainer: Trainer | CriticTrainer, device: torch.device, *, graph: bool, warn: Callable[[str], None]
 ) -> tuple[Callable[[], None], bool]:
-    """Returns a function that takes a step, and whether it replays a graph: if asked for, on CUDA, and possible."""
+    """Returns a function that takes a step, and whether it replays a graph, as asked by ``graph`` if possible."""
     if not graph or device.type != "cuda":
         return trainer.step, False
     try:

@@ -57,7 +57,7 @@ ROWS = 12
 """The number of rows in a batch, divisible by the small numbers that rows may be grouped by. A second batch with twice
 as many rows shows what depends on that number."""
 SLOPES = (0.1, 30.0)
-"""The norms of a probe's gradient, on both sides of 1, since a one-sided penalty may be 0 on either side."""
+"""The norms of a probe's gradient, on both sides of 1, since a one-sided penalty is 0 on one of them."""
 LARGE_SCORE = 50.0
 """A logit that a discriminator reaches in training, and at which the logarithm of a sigmoid in float32 fails."""
 STEP = 0.01
@@ -295,7 +295,7 @@ def check_fixed_generator(fixed: Any, sample_shape: Sequence[int], device: torch
 
 
 def mixes_rows(module: nn.Module, x: Tensor) -> bool:
-    """Returns whether, in training, the derivative of a row's output by another row is not 0."""
+    """Returns whether, in training, a row's output has a derivative other than 0 with respect to another row."""
     x = x.detach().clone().requires_grad_()
     (gradient,) = gradients_of(module.train()(x)[0], [x])
     return bool(gradient[1:].any())

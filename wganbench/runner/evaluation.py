@@ -42,7 +42,7 @@ class Trace:
     Attributes:
         curves: Steps and values by label; a value that is not finite is None.
         kept: The steps at which clouds or pictures were kept.
-        clouds: Fake samples at the steps in ``kept``, for the run whose samples are drawn; images are uint8 and made
+        clouds: Fake samples at the steps in ``kept``, for the run whose samples are kept; images are uint8 and made
             from the same latents each time.
         pictures: Arrays at the steps in ``kept``, by label.
         status: The status for the record.

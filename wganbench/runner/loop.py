@@ -106,7 +106,7 @@ def run_all(
     folders = import_folders(spec_path)
     add_import_folders(folders)
     for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
-        loaded_code(setting, folders)  # must read the files before their modules are loaded
+        loaded_code(setting, folders)  # reads the files before their modules are loaded
         for name, file in shadowed(setting, folders).items():
             tell({"event": "not used", "file": str(file), "name": name})
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
@@ -248,7 +248,7 @@ class _Sweep:
 
 @contextmanager
 def _watched(jobs: Sequence[Planned], file: SweepFile, report: Report) -> Iterator[None]:
-    """Within the context, reports progress to ``report`` and keeps the file that status queries read up to date."""
+    """Calls ``report`` with the progress within the context, and keeps the file behind status queries up to date."""
     end = threading.Event()
 
     def watch() -> None:

@@ -17,7 +17,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 def numerics(
     device: torch.device, threads: int, *, deterministic: bool = False, precision: Precision = "fp32"
 ) -> Iterator[None]:
-    """Sets threads, algorithms and precision in this process, and restores them after; see `products` for precision."""
+    """Sets threads, algorithms and precision in this process, and restores them afterwards; see `products`."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it, sums may vary
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)

@@ -39,7 +39,7 @@ def train(
     say: Callable[[str], None] = lambda line: None,
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Path, About]:
-    """Trains a classifier and writes its file; a file of that name has the same content, which determines the name.
+    """Trains a classifier and writes its file, named by its content, so that an existing file of that name is the same.
 
     Args:
         data: Name of an image set, or path of a folder of images with subfolders ``train`` and ``test``.

@@ -132,7 +132,7 @@ class Critics:
                 setattr(self, name, state["losses"][name].to(loss.device))
 
     def _odd(self, state: State) -> Iterator[str]:
-        """Yields the problems that comparing with the trainer's own state cannot show, in a line each."""
+        """Yields a line for each problem that a comparison with the trainer's own state cannot show."""
         for name, (_, optimizer) in self._networks.items():
             moments = state["networks"][name]["moments"]
             yield from moment_mismatches(optimizer, moments, f"state.networks.{name}.moments")
@@ -140,7 +140,7 @@ class Critics:
             yield f"state.steps_done: {state['steps_done']!r}, here a number from 0"
         for name in self.losses:
             loss = state["losses"].get(name)
-            if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # dtype unknown before step 1
+            if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # its dtype is unknown at step 0
                 yield f"state.losses.{name}: not there in shape {tuple(self.finite.shape)}"
 
     def _shuffle(self, stream: str) -> None:

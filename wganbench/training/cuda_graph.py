@@ -53,7 +53,7 @@ def capture(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step] | None = N
     try:
         _set_capturable(trainer, trainer.finite.is_cuda)
         return _checked(trainer, record or _graph)
-    except RuntimeError as error:  # torch's for uncapturable operations and missing memory, and `_checked`'s
+    except RuntimeError as error:  # raised by torch, also for want of memory, and by `_checked`
         _set_capturable(trainer, False)
         if trainer.finite.is_cuda:
             _leave_capture(trainer)
@@ -158,10 +158,10 @@ def _graph(trainer: AnyTrainer) -> Step:
 
 
 def _leave_capture(trainer: AnyTrainer) -> None:
-    """Resets the random generators that still believe to be in an aborted capture.
+    """Frees the random generators that are still marked as part of an aborted capture.
 
     The trainer's generators are replaced; their positions need not be kept, since `capture` restores them. The GPU's
-    default generator is led through an empty capture that completes.
+    default generator is freed by a trivial capture that completes.
     """
     for own in trainer.drawn_from.values():
         own.generators[:] = [torch.Generator(device=own.device) for _ in own.generators]

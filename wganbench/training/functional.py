@@ -1,7 +1,7 @@
 """Calls a module with other tensors in place of its own.
 
-This is a faster ``torch.func.functional_call``, which looks up every name again at each call; for a small network that
-took a tenth of the time of a step.
+This is a faster ``torch.func.functional_call``, which looks up every name again at each call: for a small network
+this took a tenth of the time of a step.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Functional:
         self._places = self._in(self.module)
 
     def __call__(self, tensors: Tensors, *inputs: Tensor, **asked: Any) -> Any:
-        """Returns the module's ``forward`` of the inputs, computed with ``tensors``.
+        """Returns the output of the module's ``forward``, computed with ``tensors``.
 
         Args:
             tensors: A tensor for each name in `named_parameters` and `named_buffers`.

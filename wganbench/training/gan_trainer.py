@@ -118,7 +118,7 @@ class Trainer(Critics):
         return unroll.steps if unroll.order == "first" else 1
 
     def _draw_latents(self) -> Sequence[Tensor]:
-        """Draws the latents of each critic step, then the generator step, each ``(seeds, its batch, latent_dim)``."""
+        """Draws latents of each critic step, then of the generator step, each ``(seeds, its batch, latent_dim)``."""
         latent, n = self.streams["latent"], self._n_batches
         if self.generator_batch_size == self.batch_size:
             return latent.normal(n + 1, self.batch_size, self.latent_dim).unbind(1)

@@ -1,4 +1,4 @@
-"""The training method of a pair of networks, without networks and optimisers, and the interfaces of its parts."""
+"""The training method of a pair of networks, apart from networks and optimisers, and the interfaces of its parts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DataSet(Protocol):
 
 @dataclass(frozen=True)
 class Unroll:
-    """Updates the generator against the critic of ``steps`` steps ahead; only the first of these steps is kept.
+    """A generator step against the critic as it is ``steps`` steps later; only the first of these steps is kept.
 
     With ``order="first"`` the steps use fresh batches, the generator's gradient stops at the critic, and the critic's
     optimiser keeps the state after all of them (musyoku's code). With ``order="second"`` they use one batch, and the
@@ -61,7 +61,7 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Method:
-    """The training method of a pair of networks, without networks and optimisers.
+    """The training method of a pair of networks, apart from networks and optimisers.
 
     Attributes:
         penalty: A term added to the critic loss; None for no penalty.

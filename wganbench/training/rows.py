@@ -1,4 +1,4 @@
-"""Tests whether a critic treats each row of a batch alone, so that real and fake samples can share a forward pass."""
+"""Tests whether a critic treats rows of a batch separately, so that real and fake samples can share a forward pass."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ROWS = 4
 
 
 def rows_are_apart(critic: Stack, sample_shape: Sequence[int]) -> bool:
-    """Returns whether the derivative of a row's score is 0 by every other row and not 0 by the row itself.
+    """Returns whether the derivative of a row's score is 0 with respect to other rows, and not 0 for the row itself.
 
     A normalisation over the batch couples rows, and would mix the statistics of real and fake samples. A critic whose
-    score depends on no row, such as one with a last layer of zeros, is undecidable and counts as coupling them.
+    score depends on no row, such as one with a last layer of zeros, cannot be tested and counts as coupling them.
 
     Args:
         critic: The stack whose first seed is tested.
