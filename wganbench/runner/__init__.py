@@ -1,1 +1,1 @@
-"""From planned runs to records: names become objects, cohorts are trained and measured."""
+"""Turns planned runs into records: imports objects by name, trains cohorts and measures them."""

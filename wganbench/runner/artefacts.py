@@ -1,4 +1,4 @@
-"""Sample grids, as the papers print them."""
+"""Renders grids of sample images, like those in the papers."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from torch import Tensor
 from wganbench.errors import DataError
 
 GAP = 2
-"""White pixels between images."""
+"""The number of white pixels between images."""
 
 
 def grid(images: Tensor, columns: int) -> bytes:
-    """Images side by side, row after row, as a PNG file.
+    """Renders images side by side, row after row, as a PNG file.
 
     Args:
         images: Shape ``(n, channels, height, width)``, uint8; one channel is grey, three are RGB.
-        columns: Images a row; the last row may have fewer.
+        columns: Number of images per row; the last row may have fewer.
 
     Returns:
-        The file; the same bytes for the same images and libraries.
+        The content of the file; the same bytes for the same images and libraries.
 
     Raises:
-        DataError: If the images are none, or not of that kind.
+        DataError: If there are no images, or they have another shape or dtype.
     """
     return _png(_sheet(images, columns), PngInfo())
 
 
 def strip(grids: Tensor, steps: Sequence[int], columns: int) -> bytes:
-    """Grids of the same latents at several moments, from left to right, as one PNG file.
+    """Renders grids of the same latents at several steps, from left to right, as one PNG file.
 
-    All have one width, each with ``GAP`` white pixels on its right. The file's text ``steps`` says at which they were
-    made, such as ``"0 500 1000"``. It is hardly larger than the pixels where nothing can be compressed: 1.7 MB for 16
-    moments of 32 images of 32×32 in colour.
+    All grids have the same width, and each has ``GAP`` white pixels on its right. The file's text entry ``steps`` lists
+    the steps at which they were made, such as ``"0 500 1000"``. Images that cannot be compressed make a file hardly
+    larger than their pixels: 1.7 MB for 16 grids of 32 colour images of 32×32.
 
     Args:
         grids: Shape ``(k, n, channels, height, width)``, uint8.
-        steps: Generator steps, ``k`` of them.
-        columns: Images a row of each grid.
+        steps: The ``k`` generator steps of the grids.
+        columns: Number of images per row of each grid.
 
     Raises:
-        DataError: If the images are none, or not of that kind, or not as many grids as steps.
+        DataError: If there are no images, they have another shape or dtype, or there is not one grid per step.
     """
     if len(grids) != len(steps) or not len(steps):
         raise DataError(f"strip, grids: must be as many as steps and at least 1, got {len(grids)} for {len(steps)}")
@@ -57,7 +57,7 @@ def strip(grids: Tensor, steps: Sequence[int], columns: int) -> bytes:
 
 
 def _sheet(images: Tensor, columns: int) -> Tensor:
-    """Shape ``(height, width, channels)``."""
+    """Lays out the images as one image of shape ``(height, width, channels)``."""
     if images.ndim != 4 or images.dtype != torch.uint8 or images.shape[1] not in (1, 3) or not images.numel():
         kind = f"{tuple(images.shape)} {images.dtype}"
         raise DataError(f"grid, images: must be (n, 1 or 3, height, width) torch.uint8, got {kind}")

@@ -1,8 +1,8 @@
-"""Checks that call a custom object on small tensors: would its numbers be what a run takes them for?
+"""Checks custom objects by calling them on small tensors, to see whether their numbers mean what a run assumes.
 
-Each function returns what it finds wrong with one object, and knows no spec: `CHECKS` names all that it looks at, so
-that a full report can list what passed as well. An error says that numbers would be wrong or not repeatable; a warning,
-that they may not be what was meant. Training is in float32, so what goes wrong in float64 alone is a warning.
+Each function returns the problems it finds in one object, independently of any spec. `CHECKS` names everything that is
+checked, so that a full report can also list what passed. An error means that numbers would be wrong or not repeatable;
+a warning, that they may not be what was intended. Training uses float32, so problems in float64 alone are warnings.
 """
 
 from __future__ import annotations
@@ -54,30 +54,31 @@ CHECKS = {
 
 SEEDS = (0, 1)
 ROWS = 12
-"""Of a batch; divisible by the small numbers that rows may be grouped by. Twice as many show what depends on that."""
+"""The number of rows in a batch, divisible by the small numbers that rows may be grouped by. A second batch with twice
+as many rows shows what depends on that number."""
 SLOPES = (0.1, 30.0)
-"""Sizes of a probe's gradient: a one-sided penalty may be 0 on either side of 1."""
+"""The norms of a probe's gradient, on both sides of 1, since a one-sided penalty is 0 on one of them."""
 LARGE_SCORE = 50.0
-"""Logits that a discriminator reaches in training, and that the logarithm of a sigmoid in float32 does not bear."""
+"""A logit that a discriminator reaches in training, and at which the logarithm of a sigmoid in float32 fails."""
 STEP = 0.01
-"""By which parameters are moved to see whether a value depends on them."""
+"""The shift of parameters that shows whether a value depends on them."""
 
 
 class Call(Protocol):
-    """Calls the object for these seeds alone; the value, and the tensors that its gradient must reach.
+    """Calls the object for the given seeds; returns the value and the tensors that its gradient must reach.
 
-    The same arguments give the same tensors, whatever seeds are stacked. ``shift`` moves the tensors along a fixed
+    The same arguments give the same tensors, whichever seeds are stacked. ``shift`` moves the tensors along a fixed
     direction.
     """
 
     def __call__(self, seeds: Sequence[int], dtype: torch.dtype, shift: float = 0.0) -> tuple[Any, list[Tensor]]: ...
 
 
-# ---- what is checked, by kind ---------------------------------------------------------------------------------------
+# ---- checks by kind of object ---------------------------------------------------------------------------------------
 
 
 def check_objective(objective: Objective, device: torch.device | str = "cpu") -> list[Finding]:
-    """Checks the losses of both players on scores ``(2, ROWS)``."""
+    """Checks the losses of both players on scores of shape ``(2, ROWS)``."""
 
     def call_of(method: str, n_inputs: int, size: float = 1.0) -> Call:
         def call(seeds: Sequence[int], dtype: torch.dtype, shift: float = 0.0) -> tuple[Any, list[Tensor]]:
@@ -109,8 +110,9 @@ def check_penalty(penalty: Penalty, sample_shape: Sequence[int], device: torch.d
     """Checks a term of the critic loss on small critics whose gradient is known.
 
     Args:
-        penalty: Takes ``critic, real, fake, rng``.
-        sample_shape: Of one sample.
+        penalty: A function of ``critic, real, fake, rng``.
+        sample_shape: Shape of one sample.
+        device: The device to call it on.
     """
     shape = tuple(sample_shape)
 
@@ -139,14 +141,14 @@ def check_penalty(penalty: Penalty, sample_shape: Sequence[int], device: torch.d
 
 
 def check_projection(projection: Projection, device: torch.device | str = "cpu") -> list[Finding]:
-    """Checks a change of parameters in place on those of two small layers: zero, small, and larger than a critic's."""
+    """Checks an in-place projection on the parameters of two small layers: zero, small, and larger than a critic's."""
 
     def project(seeds: Sequence[int], size: float) -> tuple[Any, list[Tensor], list[Tensor]]:
         shapes = {"weight": (3, 4), "bias": (3,), "last": (1, 3)}
         before = [normal(seeds, name, shape, torch.float32, device) * size for name, shape in shapes.items()]
         after = [tensor.clone() for tensor in before]
         with torch.no_grad():
-            made: object = projection(list(after))  # type: ignore[func-returns-value]  # a custom one may
+            made: object = projection(list(after))  # type: ignore[func-returns-value]  # a custom one may return something
         return made, before, after
 
     def found() -> Iterator[Finding]:
@@ -192,8 +194,11 @@ def check_network(
     """Checks a plain one-seed module on a batch of ROWS.
 
     Args:
-        make: Makes the module, its parameters drawn from torch's global stream.
-        rows: ``"error"`` or ``"warning"`` where rows of a batch must not mix in training; None where they may.
+        make: Makes the module, with parameters drawn from torch's global stream.
+        input_shape: Shape of one input.
+        output_shape: Shape of one output.
+        rows: Severity of mixing the rows of a batch in training, ``"error"`` or ``"warning"``; None if it is allowed.
+        device: The device to call it on.
     """
 
     def found() -> Iterator[Finding]:
@@ -219,7 +224,7 @@ def check_network(
 
 
 def _modules(make: Callable[[], nn.Module], device: torch.device | str) -> list[nn.Module]:
-    """One module a seed, the same at each call."""
+    """Makes one module per seed, the same at each call."""
     return [module.train() for module in build(make, SEEDS, "conformance", device)]
 
 
@@ -238,7 +243,7 @@ def _as_made(make: Callable[[], Any], device: torch.device | str) -> Iterator[Fi
 def _as_called(
     make: Callable[[], nn.Module], x: Tensor, shape: tuple[int, ...], device: torch.device | str
 ) -> Iterator[Finding]:
-    """The first thing that is wrong with what the modules of both seeds return for their rows of ``x``."""
+    """Yields the first problem with the outputs of both seeds' modules for their rows of ``x``."""
     modules = _modules(make, device)
     made: list[Any] = [module(own) for module, own in zip(modules, x, strict=True)]
     weights = [parameter for parameter in modules[0].parameters() if parameter.requires_grad]
@@ -258,14 +263,14 @@ def _as_called(
     else:
         try:
             stacked = Stack(_modules(make, device))(x)
-        except Exception:  # it is then trained seed by seed, and records say why
+        except Exception:  # it is then trained one seed at a time, and records note why
             return
         if not all(alike(a, b, 1e-2) for a, b in zip(stacked, made, strict=True)):
             yield Finding("seeds apart", "gives another result for a seed stacked than alone; keep nothing outside it")
 
 
 def check_fixed_generator(fixed: Any, sample_shape: Sequence[int], device: torch.device | str = "cpu") -> list[Finding]:
-    """Checks a map ``(real, noise)`` → fakes on ``(ROWS, *sample_shape)``, which must treat each row by itself."""
+    """Checks a map from ``(real, noise)`` to fakes on ``(ROWS, *sample_shape)``; it must treat each row separately."""
 
     def found() -> Iterator[Finding]:
         if not isinstance(getattr(fixed, "independent", None), bool):
@@ -290,7 +295,7 @@ def check_fixed_generator(fixed: Any, sample_shape: Sequence[int], device: torch
 
 
 def mixes_rows(module: nn.Module, x: Tensor) -> bool:
-    """Whether a row's output depends on another row, in training; by derivatives."""
+    """Returns whether, in training, a row's output has a derivative other than 0 with respect to another row."""
     x = x.detach().clone().requires_grad_()
     (gradient,) = gradients_of(module.train()(x)[0], [x])
     return bool(gradient[1:].any())
@@ -308,7 +313,7 @@ NO_GRADIENT = (
 
 
 def _until_error(*steps: Iterator[Finding]) -> Iterator[Finding]:
-    """The findings of each step up to the first that has an error, which would show in the others as well."""
+    """Yields the findings of each step up to the first with an error, which would also show in later steps."""
     for step in steps:
         findings = list(step)
         yield from findings
@@ -372,14 +377,15 @@ def _wrong_shape(value: Any, n: int) -> Finding:
 
 
 def _gradient(calls: Sequence[Call], of: str, *, needed: bool = True) -> Iterator[Finding]:
-    """Finds a value that moves with the tensors, and no gradient that reaches any of them somewhere near.
+    """Finds a value that changes with the tensors although no gradient near it reaches any of them.
 
-    Where a value moves between two points it has a gradient between them, unless that is lost or the value is made of
-    steps.
+    A value that changes between two points has a gradient between them, unless the gradient is lost or the value is a
+    step function.
 
     Args:
-        of: The tensors, in a word.
-        needed: Whether a value that does not move is an error; else it is a warning.
+        calls: The calls to make.
+        of: The name of the tensors for messages.
+        needed: Whether a constant value is an error; otherwise it is a warning.
     """
     values: list[Tensor] = []
     any_reached = False
@@ -410,13 +416,13 @@ def _whole_gradient(calls: Sequence[Call]) -> Iterator[Finding]:
 
 
 def _is_partial(call: Call) -> bool:
-    """Whether the gradient along a direction is not the derivative of the value, in float64."""
+    """Returns whether, in float64, the gradient along a direction differs from the derivative of the value."""
     step = STEP**2
     try:
         value, leaves = call(SEEDS, torch.float64)
         ahead, moved = call(SEEDS, torch.float64, step)
         behind = call(SEEDS, torch.float64, -step)[0]
-    except Exception:  # float64 has a check of its own
+    except Exception:  # another check covers float64
         return False
     pairs = zip(gradients_of(value, leaves), moved, leaves, strict=True)
     along = sum(float((gradient * (there - here).detach()).sum()) / step for gradient, there, here in pairs)
@@ -426,11 +432,11 @@ def _is_partial(call: Call) -> bool:
 
 
 def _batch_size(penalty: Penalty, shape: tuple[int, ...], device: torch.device | str) -> Iterator[Finding]:
-    """Finds the gradient of a mean over the batch, and warns of a value that depends on how many rows there are.
+    """Finds a gradient taken of a mean over the batch, and warns of a value that depends on the number of rows.
 
-    All real rows are equal and so are all fake ones, and the critic is linear: no draw of points between them changes
-    its gradient. A mean over rows is then the same for twice as many. Where the critic's scores were averaged before
-    the gradient was taken, twice as many rows at twice the slope give what half as many give at the slope itself.
+    All real rows are equal, all fake rows are equal, and the critic is linear, so its gradient is the same at all
+    points drawn between them. A mean over rows is then the same for twice as many rows. If the critic's scores are
+    averaged before the gradient is taken, twice the rows at twice the slope give the value of the original ones.
     """
 
     def value(n: int, slope: float, apart: float, stream: str = "penalty") -> Tensor:
@@ -455,7 +461,7 @@ def _batch_size(penalty: Penalty, shape: tuple[int, ...], device: torch.device |
                 f"differentiate critic(x).sum(), then take .mean(1) of the result",
             )
             return
-        if not is_finite or not all(map(alike, few, otherwise)):  # a mean of random numbers is never the same
+        if not is_finite or not all(map(alike, few, otherwise)):  # a mean of random numbers always varies
             continue
         yield Finding(
             "batch size",

@@ -1,4 +1,4 @@
-"""Takes each measure of each seed when it is due, and keeps what the figures need beyond numbers."""
+"""Takes each measure of each seed when it is due, and keeps the samples and pictures that figures need."""
 
 from __future__ import annotations
 
@@ -28,24 +28,28 @@ from wganbench.training.gan_trainer import Trainer
 from wganbench.training.state import State, copy_plain
 
 GRID_COLUMNS = GRID_ROWS = 8
-"""Of the images that each run keeps for people to look at."""
+"""The size of the grid of images that each run keeps for people to look at."""
 GRID_CLASSES = 10
-"""At most, of those that have a column each where images have classes."""
+"""The largest number of columns in a grid of images with classes, which has one column per class."""
 STRIP_ROWS = 4
-"""Of those at each moment, which are the first of the same."""
+"""The number of rows kept at each snapshot; they are the first rows of the grid."""
 
 
 @dataclass
 class Trace:
-    """What has been seen of one run so far.
+    """The results of one run so far.
 
     Attributes:
         curves: Steps and values by label; a value that is not finite is None.
-        kept: Steps at which clouds or pictures were kept.
-        clouds: Fake samples at these, of the run whose samples are drawn; of images, uint8 ones of the same latents.
-        pictures: Arrays at these, by label.
-        data_checksum: Of the decoded images; None for points.
-        score_protocol: Of the network that scores come from; None where none is used.
+        kept: The steps at which clouds or pictures were kept.
+        clouds: Fake samples at the steps in ``kept``, for the run whose samples are kept; images are uint8 and made
+            from the same latents each time.
+        pictures: Arrays at the steps in ``kept``, by label.
+        status: The status for the record.
+        note: The note for the record; None for none.
+        steps_done: The number of generator steps done.
+        data_checksum: The checksum of the decoded images; None for points.
+        score_protocol: The protocol of the score network; None if none is used.
     """
 
     curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
@@ -64,7 +68,7 @@ class Trace:
         values.append(float(f"{value:.6g}") if math.isfinite(value) else None)
 
     def state(self) -> State:
-        """A copy of it all, as `wganbench.training.state` has it."""
+        """Copies the trace, in the form that `wganbench.training.state` describes."""
         held = {item.name: getattr(self, item.name) for item in fields(self)}
         pictures = {label: [_as_tensor(picture) for picture in kept] for label, kept in self.pictures.items()}
         copied = copy_plain({**held, "pictures": pictures}, "trace")
@@ -72,10 +76,10 @@ class Trace:
         return copied
 
     def restore(self, state: State) -> None:
-        """Puts back a `state`.
+        """Restores a `state`.
 
         Raises:
-            ValueError: If it has other names than a trace; nothing is then changed.
+            ValueError: If the state has other names than a trace; the trace is then unchanged.
         """
         names = {item.name for item in fields(self)}
         if names != state.keys():
@@ -87,18 +91,21 @@ class Trace:
 
 
 def _as_tensor(array: NDArray[np.float64]) -> Tensor:
-    return torch.from_numpy(np.array(array, order="C"))  # torch takes no reversed axis and no read-only memory
+    return torch.from_numpy(np.array(array, order="C"))  # torch accepts no reversed axis and no read-only memory
 
 
 class Observer:
-    """Looks at a trainer from streams that training does not share, so that what is measured changes no training.
+    """Evaluates a trainer with random streams of its own, so that measures do not change the training.
 
     Args:
-        traces: One a seed, which it fills.
+        setting: The setting of the runs.
+        seeds: The seeds of the runs.
+        device: The device of the trainer.
+        traces: The trace of each seed, to which results are added.
         drawn: Index of the seed whose samples are kept; None for none.
 
     Attributes:
-        grids: By index of the seed, a PNG of images made at the last step.
+        grids: PNG of images made at the last step, by index of the seed.
     """
 
     def __init__(
@@ -116,7 +123,7 @@ class Observer:
         self.in_batches = setting.classes is not None or _has_parted_batches(setting)
         self._training_seconds = 0.0
         self._real: Seen | None = None
-        self.grids: dict[int, bytes] = {}  # of the last step, after which there is no checkpoint to keep them in
+        self.grids: dict[int, bytes] = {}  # made at the last step, after which no checkpoint needs them
         self.due = {
             label: set(schedule(setting.steps, use.points, even=use.spacing == "even"))
             for label, use in setting.measures.items()
@@ -132,11 +139,11 @@ class Observer:
 
     @torch.no_grad()
     def look(self, trainer: Trainer | CriticTrainer, step: int, training_seconds: float = 0.0) -> None:
-        """Takes what is due at ``step``, that many seconds of training after its beginning."""
+        """Takes everything that is due at ``step``, after ``training_seconds`` of training."""
         if not self.is_due(step):
             return
         self._training_seconds = training_seconds
-        fakes = _Inputs({"fake": lambda: self._fakes(trainer, step)})  # made when a measure asks for them
+        fakes = _Inputs({"fake": lambda: self._fakes(trainer, step)})  # made when a measure requests them
         for index, trace in enumerate(self.traces):
             if trace.status != "finished":
                 continue
@@ -168,14 +175,14 @@ class Observer:
             trace.clouds.append(self._grid_images(trainer, index, STRIP_ROWS))
 
     def _fakes(self, trainer: Trainer | CriticTrainer, step: int) -> Tensor | None:
-        """Of a generator that is trained and whose samples are made in one batch, for all seeds at once."""
+        """Samples the generators of all seeds at once; None for a fixed generator or one that is sampled in batches."""
         if isinstance(trainer, CriticTrainer) or self.in_batches:
             return None
         streams = Streams(self.seeds, f"measured latent {step}", self.device)
         return trainer.sampled(streams.normal(self.setting.measured_samples, trainer.latent_dim))
 
     def _inputs(self, trainer: Trainer | CriticTrainer, fakes: _Inputs, index: int, step: int) -> _Inputs:
-        """What a measure may be given; with a fixed generator, row i of fake is made of row i of real."""
+        """Returns the inputs of measures by name; with a fixed generator, row i of fake is made from row i of real."""
         seed, n = self.seeds[index], self.setting.measured_samples
         weight = self.setting.constraint.options.get("penalty_weight") if self.setting.constraint else None
 
@@ -221,18 +228,18 @@ class Observer:
         return given
 
     def _by_batches(self, critic: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-        """The same of each row, in the memory of a batch, where samples are made in such."""
+        """Makes a critic work batch by batch, to save memory, if samples are made in batches."""
         if not self.in_batches:
             return critic
         return lambda x: torch.cat([critic(rows) for rows in x.split(BATCH)])
 
     def _seen(self, trainer: Trainer | CriticTrainer, index: int, step: int) -> Seen:
-        """One seed's generated images before the score network."""
+        """Returns the score network's outputs for one seed's generated images."""
         assert self.score is not None and isinstance(trainer, Trainer) and isinstance(trainer.data, Images)
         return Seen(self.score, self._batches(trainer, index, "scored", step), scaling=trainer.data.scaling)
 
     def _batches(self, trainer: Trainer, index: int, use: str, step: int) -> Callable[[int], Iterator[Tensor]]:
-        """One seed's images, as many as asked for, as published ones are sampled; from streams of that use."""
+        """Returns a function that samples n images of one seed as in published work, from the streams of ``use``."""
         generate, classes = trainer.sampled.of_seed(index), self.setting.classes
 
         def batches(n: int) -> Iterator[Tensor]:
@@ -251,11 +258,11 @@ class Observer:
 
     @property
     def columns(self) -> int:
-        """Of the grids; one a class, where images have classes."""
+        """The number of columns of the grids; one per class if images have classes."""
         return GRID_COLUMNS if self.setting.classes is None else min(self.setting.classes, GRID_CLASSES)
 
     def _grid_images(self, trainer: Trainer, index: int, rows: int) -> Tensor:
-        """Images of one seed in whole numbers, as they are scored, of the same latents at each step."""
+        """Samples images of one seed, in whole numbers as for scores, from the same latents at each step."""
         assert isinstance(trainer.data, Images)
         generate, rng = trainer.sampled.of_seed(index), generator(self.seeds[index], "grid latent", self.device)
         has_classes = self.setting.classes is not None
@@ -269,13 +276,13 @@ class Observer:
         )
 
     def _seen_real(self, trainer: Trainer | CriticTrainer) -> Seen:
-        """The data set's images before it, once for all seeds and steps."""
+        """Returns the score network's outputs for the data set, computed once for all seeds and steps."""
         assert self.score is not None and isinstance(trainer.data, Images)
         self._real = self._real or Seen(self.score, real_in_batches(trainer.data))
         return self._real
 
     def real_cloud(self) -> Tensor:
-        """Real samples to draw beside the fake ones."""
+        """Returns real samples to plot beside the fake ones."""
         assert self.drawn is not None
         data = resolve.factory("data set", self.setting.data)()
         cloud = data.draw(self.setting.measured_samples, generator(self.seeds[self.drawn], "drawn real"))
@@ -283,11 +290,11 @@ class Observer:
         return cloud
 
     def pack(self, index: int) -> dict[str, bytes]:
-        """What was kept of one seed: files by their ending, of which there may be none.
+        """Returns the files kept for one seed by their ending; there may be none.
 
-        ``.npz``, compressed: ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; where its samples are
-        drawn ``fake`` (k, n, *s) and ``real`` (n, *s) in float16. ``.png``: a grid of images made at the last step.
-        ``-grids.png``: where they are images, a ``strip`` in the place of ``fake``.
+        ``.npz``, compressed: ``steps`` (k,); ``picture.LABEL`` (k, *shape) for each picture; if samples are kept,
+        ``fake`` (k, n, *s) and ``real`` (n, *s) in float16. ``.png``: a grid of images made at the last step.
+        ``-grids.png``: if the kept samples are images, a ``strip`` in place of ``fake`` and ``real``.
         """
         trace = self.traces[index]
         arrays = {f"picture.{label}": _small(np.stack(each)) for label, each in trace.pictures.items()}
@@ -307,20 +314,20 @@ class Observer:
 
 
 def _has_parted_batches(setting: Setting) -> bool:
-    """Whether the generator normalises by parts of a batch in training, and so by batches of a fixed size when sampled.
+    """Returns whether the generator normalises over parts of a batch, and so must be sampled in batches of fixed size.
 
-    All samples of other generators are made in one batch, as they were before there were such.
+    Other generators make all samples in one batch, as they did before the option existed.
     """
     return setting.generator is not None and "norm_batches" in setting.generator.options
 
 
 def _small(array: NDArray[np.float64]) -> NDArray[np.floating]:
-    """A large array in float32, as no eye tells the difference; a small one may hold norms that float32 does not."""
+    """Converts large arrays to float32, which looks the same; small ones may hold norms beyond float32's range."""
     return array.astype(np.float32) if array[0].size > 1000 else array
 
 
 class _Inputs(dict[str, Any]):
-    """Inputs by name, each made when it is first asked for."""
+    """Inputs by name, each made when it is first requested."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Any]]):
         super().__init__()

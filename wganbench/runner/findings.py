@@ -1,4 +1,4 @@
-"""What is found wrong with a custom object, and a place to call one in, where it changes nothing global."""
+"""Problems found in custom objects, and a context that undoes the global changes they make when called."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import torch
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a custom object.
+    """A problem found in a custom object.
 
     Attributes:
-        check: One of the `wganbench.runner.conformance.CHECKS` of its kind.
-        text: What is wrong, with the value, and what would be right; a sentence whose subject is the object.
-        is_error: Whether it would make numbers wrong; a warning otherwise.
-        line: ``file.py:line`` of the code that raised; None where nothing was raised.
+        check: The name of the check, from `wganbench.runner.conformance.CHECKS` of the object's kind.
+        text: The problem, with the value, and what would be right; a sentence whose subject is the object.
+        is_error: Whether the problem would make numbers wrong; otherwise it is a warning.
+        line: ``file.py:line`` of the code that raised; None if nothing was raised.
     """
 
     check: str
@@ -32,11 +32,11 @@ class Finding:
 
 
 def collect(found: Iterator[Finding]) -> list[Finding]:
-    """All findings, the last of them an exception that the object raised; nothing global is changed."""
+    """Returns all findings, with an exception that the object raised as the last; no global state changes."""
     findings: list[Finding] = []
     with unchanged():
         try:
-            findings += found  # what came before an exception stays
+            findings += found  # keeps the findings before an exception
         except Exception as error:
             findings.append(Finding("call", f"raises {reason(error)}", line=line_of(error)))
     return findings
@@ -44,7 +44,7 @@ def collect(found: Iterator[Finding]) -> list[Finding]:
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Puts back every global stream of random numbers, and keeps the warnings of a custom object for its training."""
+    """Restores all global random streams, and silences a custom object's warnings, which its training will show."""
     states = random.getstate(), np.random.get_state()  # noqa: NPY002
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices), warnings.catch_warnings(), torch.enable_grad():
@@ -57,7 +57,7 @@ def unchanged() -> Iterator[None]:
 
 
 def line_of(error: BaseException) -> str | None:
-    """``file.py:line`` of the last code outside this package and all installed ones that ``error`` passed through."""
+    """Returns ``file.py:line`` of the innermost frame of ``error`` outside this package and installed packages."""
     ours = str(Path(__file__).parents[1])
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not (frame.filename.startswith((ours, "<")) or "site-packages" in frame.filename):

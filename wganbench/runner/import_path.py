@@ -1,6 +1,6 @@
-"""Where modules are looked for: the folders of custom objects come last, in this process and in those that it starts.
+"""Puts the folders of custom objects last on the import path, in this process and in those that it starts.
 
-What lies beside a spec must not take the place of an installed package: an ``ot.py`` there would be imported for POT.
+A file beside a spec must not replace an installed package: an ``ot.py`` there would be imported instead of POT.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 SAFE_PATH = "PYTHONSAFEPATH"
-"""Set to 1, it keeps a new Python from looking into the working folder first, as ``-c`` and ``-m`` do."""
+"""The variable which, set to 1, stops ``python -c`` and ``python -m`` from searching the working folder first."""
 
 
 def add_import_folders(folders: Iterable[str]) -> None:
-    """Makes modules in these folders importable, after all that is installed, wherever the folders stood before."""
+    """Moves or adds these folders to the end of ``sys.path``, after all installed packages."""
     last = list(dict.fromkeys(folders))
     moved = {"", *map(os.path.realpath, last)}
     sys.path[:] = [place for place in sys.path if place and os.path.realpath(place) not in moved] + last
@@ -23,7 +23,7 @@ def add_import_folders(folders: Iterable[str]) -> None:
 
 @contextmanager
 def safe_path() -> Iterator[None]:
-    """Has every Python that is started meanwhile keep the working folder out of its path."""
+    """Keeps the working folder off the path of every Python process started within the context."""
     before = os.environ.get(SAFE_PATH)
     os.environ[SAFE_PATH] = "1"
     try:

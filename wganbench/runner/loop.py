@@ -1,6 +1,6 @@
-"""Executes planned runs: names become objects here, and nowhere else.
+"""Executes planned runs; this is the only place where names become objects.
 
-``run_all`` is the whole interface: planned runs in, records in the store.
+The interface is ``run_all``, which takes planned runs and leaves records in the store.
 """
 
 from __future__ import annotations
@@ -33,18 +33,22 @@ from wganbench.spec.plan import Cohort, Run, cohorts, step_flops
 Report = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
 Tell = Callable[[Event], None]
-"""Called with what happens beside the records: files set aside, what is to be trained and from which steps it goes on
-(``begin``, before any training), and the lines of a job's log when it has ended."""
+"""Called with events other than records: files set aside, the training to be done and the steps that it continues from
+(``begin``, before any training), and the lines of a job's log when the job has ended."""
 
 LOOK_SECONDS = 0.5
-"""How often the progress is read, and how often it is looked whether another command's jobs are done."""
+"""The interval at which progress is read, and at which jobs of other commands are checked for completion."""
 
 
 def choose_device(name: str, *, here: bool = True) -> torch.device:
-    """The torch device behind ``auto``, ``cpu`` or ``cuda``.
+    """Returns the torch device for ``auto``, ``cpu`` or ``cuda``.
+
+    Args:
+        name: The name of the device.
+        here: Whether the training is on this machine.
 
     Raises:
-        SpecError: If CUDA is asked for and there is none, unless the training is not to be ``here``.
+        SpecError: If ``name`` is ``cuda``, the training is ``here``, and there is no CUDA device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -56,9 +60,9 @@ def choose_device(name: str, *, here: bool = True) -> torch.device:
 def pending(
     runs: Sequence[Run], recorded: Mapping[str, Record], *, again: bool, keep_failed: bool
 ) -> dict[str, str | None]:
-    """Ids of the runs that are to be trained, each with the checksum of the record that it replaces, if any.
+    """Returns the ids of the runs to train, each with the checksum of the record that it replaces, or None.
 
-    These are the runs without a record, and failed ones unless ``keep_failed``.
+    These are the runs without a record, failed runs unless ``keep_failed``, and all runs if ``again``.
     """
     wanted: dict[str, str | None] = {}
     for run in runs:
@@ -82,14 +86,16 @@ def run_all(
     report: Report = lambda cohort, step: None,
     tell: Tell = lambda event: None,
 ) -> Iterator[Record]:
-    """Trains what has no record yet, cohort by cohort, and yields each new record once it is on disk.
+    """Trains runs without a record, cohort by cohort, and yields each new record once it is on disk.
 
-    A cohort that lacks a record trains whole; records that exist stay. Every name is imported and every custom object
-    checked before the first training (`wganbench.runner.preflight`), and the store is shown to be writable. What other
-    commands work on is waited for. Where ``stop`` is asked for, checkpoints are left and the iteration ends.
+    If any run of a cohort lacks a record, the whole cohort trains; existing records stay. Before the first training,
+    every name is imported, every custom object is checked (`wganbench.runner.preflight`), and the store is checked to
+    be writable. Runs that other commands are training are waited for. On a request to ``stop``, checkpoints are saved
+    and the iteration ends.
 
     Raises:
-        ExtensionError, RecordError, SpecError: Before any training, or when the disk refuses a record.
+        ExtensionError, SpecError: If the runs cannot be trained as specified; raised before any training.
+        RecordError: If the store is not writable, or a record cannot be written.
     """
     execution = execution or Execution()
     recorded, damaged = store.load_whole()
@@ -100,7 +106,7 @@ def run_all(
     folders = import_folders(spec_path)
     add_import_folders(folders)
     for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
-        loaded_code(setting, folders)  # before its modules are loaded
+        loaded_code(setting, folders)  # reads the files before their modules are loaded
         for name, file in shadowed(setting, folders).items():
             tell({"event": "not used", "file": str(file), "name": name})
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
@@ -124,16 +130,16 @@ def run_all(
     drawn = min(run.seed for run in runs)
     jobs = [_planned(cohort, work, wanted, execution, device, spec_path, drawn) for cohort in todo]
     if execution.executor != "inline":
-        jobs.sort(key=lambda planned: -(planned.flops or float("inf")))  # the longest first, so that none ends alone
+        jobs.sort(key=lambda planned: -(planned.flops or float("inf")))  # longest first, so that none finishes alone
     sweep = _Sweep(jobs, store, execution, device, stop or Stop(), tell)
     with _watched(jobs, begin(work, len(runs), jobs, execution.executor), report):
         for record in sweep.records():
             before = recorded.get(record.id)
             if before is not None and store.path(before) != store.path(record):
-                store.path(before).unlink(missing_ok=True)  # the failed run stood under another experiment's name
+                store.path(before).unlink(missing_ok=True)  # the failed run was stored under another experiment
             yield record
     if not sweep.left:
-        work.tidy(store, wanted)  # of workers that died just as they were done
+        work.tidy(store, wanted)  # left by workers that died after their last record
 
 
 def _planned(
@@ -171,7 +177,7 @@ def _planned(
 
 
 class _Sweep:
-    """Has jobs worked on until all are done: again where a worker died, alone where memory was short."""
+    """Executes jobs until all are done; repeats a job whose worker died, and runs one alone if memory was short."""
 
     def __init__(
         self, jobs: Sequence[Planned], store: Store, execution: Execution, device: torch.device, stop: Stop, tell: Tell
@@ -199,7 +205,7 @@ class _Sweep:
                     self._look_into(planned, seen)
             if not free:
                 time.sleep(LOOK_SECONDS)
-            for planned in list(self.left.values()):  # what other commands have done meanwhile
+            for planned in list(self.left.values()):  # other commands may have completed some
                 yield from self._news(planned)
 
     def _news(self, planned: Planned) -> Iterator[Record]:
@@ -220,16 +226,17 @@ class _Sweep:
             folder.remove()
 
     def _look_into(self, planned: Planned, seen: int) -> None:
-        """Raises what any further attempt at an unfinished job would meet as well.
+        """Raises an error if further attempts at an unfinished job would fail in the same way.
 
         Args:
-            seen: Lines of the job's log that were there before the attempt.
+            planned: The job.
+            seen: Number of lines in the job's log before the attempt.
         """
         path, log = planned.folder.path, planned.folder.log()[seen:]
         for event in log:
             if event["event"] == "error":
                 raise RecordError(event["message"])
-        self.store.prepare([planned.job.experiment])  # a full disk takes no line of a log
+        self.store.prepare([planned.job.experiment])  # a full disk could not take the line in the log
         is_held = not self.work.leases.held().keys().isdisjoint(planned.job.runs)
         self.silent[path] = 0 if log or is_held else self.silent[path] + 1
         if self.silent[path] > planned.job.retries:
@@ -241,7 +248,7 @@ class _Sweep:
 
 @contextmanager
 def _watched(jobs: Sequence[Planned], file: SweepFile, report: Report) -> Iterator[None]:
-    """Tells of the progress meanwhile, here and to whoever asks for the status."""
+    """Calls ``report`` with the progress within the context, and keeps the file behind status queries up to date."""
     end = threading.Event()
 
     def watch() -> None:

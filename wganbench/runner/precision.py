@@ -1,4 +1,4 @@
-"""What decides the last bits of a training beside its setting: threads, algorithms, and the precision of products."""
+"""Sets what decides the last bits of a training beside its setting: threads, algorithms, precision of products."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Precision = Literal["fp32", "tf32", "bf16"]
 def numerics(
     device: torch.device, threads: int, *, deterministic: bool = False, precision: Precision = "fp32"
 ) -> Iterator[None]:
-    """Sets all of it, in whatever process this is, and puts it back after; for ``precision`` see `products`."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it sums may vary
+    """Sets threads, algorithms and precision in this process, and restores them afterwards; see `products`."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it, sums may vary
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
@@ -32,10 +32,10 @@ def numerics(
 
 @contextmanager
 def products(device: torch.device, precision: Precision) -> Iterator[None]:
-    """On CUDA products and convolutions of float32 are in TF32 where that is asked for, and in float32 else.
+    """Makes float32 products and convolutions on CUDA use TF32 if ``precision`` is ``"tf32"``, and float32 otherwise.
 
-    Torch's own default is TF32 for convolutions, with a mantissa of ten bits, which makes numbers that differ from
-    those of a CPU in the third digit. What ``bf16`` rounds is cast before it is multiplied; all else is in float32.
+    torch's default for convolutions is TF32, whose mantissa of ten bits makes results differ from those of a CPU in the
+    third digit. With ``bf16``, autocast casts operands before they are multiplied; everything else is float32.
     """
     if device.type != "cuda":
         yield
@@ -51,8 +51,8 @@ def products(device: torch.device, precision: Precision) -> Iterator[None]:
 
 
 def convolutions_are_rounded() -> bool:
-    """Whether cuDNN may take TF32 for convolutions of float32."""
+    """Returns whether cuDNN may use TF32 for float32 convolutions."""
     try:
         return bool(cudnn.allow_tf32)
-    except RuntimeError:  # raised where it was set for one operator and not for another
-        return bool(cudnn.conv.fp32_precision == "tf32")  # type: ignore[attr-defined]  # made at run time
+    except RuntimeError:  # raised if it was set for one operator but not for another
+        return bool(cudnn.conv.fp32_precision == "tf32")  # type: ignore[attr-defined]  # exists at run time only

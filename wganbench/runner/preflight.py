@@ -1,4 +1,4 @@
-"""What is looked at before any training: whether the objects of settings can be had, serve each other, and conform."""
+"""Checks before any training that the objects of settings can be made, fit together, and conform."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from wganbench.spec import Component, Setting, catalogue
 from wganbench.spec.plan import Run
 
 SEEN = ("seen", "seen_real")
-"""What measures are given that read a score network."""
+"""The inputs of measures that read a score network."""
 UNTRIED = {*SEEN, "curves", "classify", "real_labels", "fake_labels"}
-"""What is not there, or takes too long to make, before the training."""
+"""The inputs that do not exist before the training or take too long to make."""
 
 Warn = Callable[[str, str], None]
-"""Called with a place in the spec, and with what may be wrong there."""
+"""Called with a place in the spec and the possible problem there."""
 
 
 @dataclass
 class _Use:
-    """A custom component, and the variants that use it in one field; ``setting`` is that of the first."""
+    """A custom component with the variants that use it in one field; ``setting`` is that of the first variant."""
 
     field: str
     kind: str
@@ -57,19 +57,21 @@ def check(
     *,
     device: torch.device | None = None,
 ) -> None:
-    """Checks all that can be checked of the settings of ``runs`` before the first of them is trained.
+    """Checks everything about the settings of ``runs`` that can be checked before training.
 
     Args:
-        warn: Called for what may be meant, but is more likely a mistake.
-        device: Where custom objects are called: that of the training, where it is in this process. None for a training
-            that may be on another device: they are then called on the CPU, and what fails there is a warning.
+        runs: The runs to check.
+        spec_path: Path of the spec, for messages and imports.
+        warn: Called for what may be intended, but is more likely a mistake.
+        device: The device to call custom objects on: that of the training if it is in this process. None if the
+            training may be on another device; the objects are then called on the CPU, and failed calls are warnings.
 
     Raises:
-        DataError: If a score's weights or an image set cannot be had, or the images are none for the score network or
-            have other classes than the networks.
-        ExtensionError: If custom objects cannot be imported, do not take what they will be given, or would make numbers
-            wrong: one line each, however many variants and seeds use it.
-        SpecError: If a measure reads what the fixed generator or the score network cannot tell, or there are too few
+        DataError: If a score's weights or an image set cannot be obtained, or the images do not suit the score network
+            or have other classes than the networks.
+        ExtensionError: If custom objects cannot be imported, do not accept their inputs, or would make numbers wrong;
+            one line per object, however many variants and seeds use it.
+        SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
             images for a batch or a measure.
     """
     check_signatures(runs, spec_path)
@@ -80,10 +82,10 @@ def check(
 
 
 def check_signatures(runs: Iterable[Run], spec_path: str) -> None:
-    """Imports every custom object, and checks that it takes what it will be given and the options that it has.
+    """Imports every custom object, and checks that it accepts its inputs and options.
 
     Raises:
-        ExtensionError: If any does not: one line each, however many variants and seeds use it.
+        ExtensionError: If any object does not; one line per object, however many variants and seeds use it.
     """
     add_import_folders(import_folders(spec_path))
     problems = []
@@ -100,7 +102,7 @@ Context = Callable[[str, Setting], tuple[object, ...]]
 
 
 def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
-    """The custom components of ``runs``, each once for all settings of the same ``context``."""
+    """Returns the custom components of ``runs``, each once for all settings with the same ``context``."""
     found: dict[tuple[object, ...], _Use] = {}
     for run in {run.family: run for run in runs}.values():
         for place, kind, component in run.setting.components():
@@ -112,7 +114,7 @@ def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
 
 
 def _context(kind: str, setting: Setting) -> tuple[object, ...]:
-    """What the checks of a component depend on beside itself."""
+    """Returns what the checks of a component depend on apart from the component."""
     if kind == "data set":
         return tuple(_needs(setting))
     if kind in ("constraint", "fixed generator", "network"):
@@ -121,13 +123,13 @@ def _context(kind: str, setting: Setting) -> tuple[object, ...]:
 
 
 def _needs(setting: Setting) -> list[str]:
-    """What measures and pictures read of a data set beyond its samples."""
+    """Returns what measures and pictures need from a data set beyond its samples."""
     used = [component.name for _, kind, component in setting.components() if kind in ("measure", "picture")]
     return sorted({need for name in used for need in NEEDED.get(name, ())})
 
 
 def _rows(setting: Setting) -> str | None:
-    """What it is if the critic mixes rows: an error under a penalty of ours, and under a custom one a warning."""
+    """Returns how to treat a critic that mixes rows: an error with a built-in penalty, a warning with a custom one."""
     if constraint(setting.constraint)[0] is None or setting.constraint is None:
         return None
     return "warning" if catalogue.is_dotted(setting.constraint.name) else "error"
@@ -171,7 +173,7 @@ def _findings(use: _Use, device: torch.device) -> Iterator[Finding]:
             yield from conformance.check_projection(projection, device)
     elif use.kind == "fixed generator":
         yield from conformance.check_fixed_generator(factory(use.kind, component)(), shape, device)
-    elif use.kind == "network" and setting.classes is None:  # else it is called with classes, in another way
+    elif use.kind == "network" and setting.classes is None:  # with classes it is called in another way
         make = factory(use.kind, component)
         is_critic = use.field == "critic"
         shapes = (shape, ()) if is_critic else ((setting.latent_dim or 0,), shape)
@@ -182,7 +184,7 @@ def _findings(use: _Use, device: torch.device) -> Iterator[Finding]:
 
 
 def _measure_once(use: _Use, device: torch.device) -> None:
-    """Takes a measure of networks as they begin, since it may be due at the last step alone."""
+    """Takes a measure of untrained networks, since in training it may first be due at the last step."""
     label = use.field.partition(".")[2]
     alone = {"measures": {label: use.setting.measures[label]}, "pictures": None, "score": None}
     setting = use.setting.model_copy(update=alone)
@@ -190,16 +192,16 @@ def _measure_once(use: _Use, device: torch.device) -> None:
 
 
 def _check_together(settings: Iterable[Setting]) -> None:
-    """Imports every name of the settings and checks that the objects serve each other.
+    """Imports every name of the settings and checks that the objects fit together.
 
     Raises:
-        ExtensionError: For the first that does not.
-        DataError: If a score's weights or an image set cannot be had, or the images are none for the score network or
-            have other classes than the networks.
-        SpecError: If a measure reads what the fixed generator or the score network cannot tell, or there are too few
+        ExtensionError: If an object cannot be used; the first one is reported.
+        DataError: If a score's weights or an image set cannot be obtained, or the images do not suit the score network
+            or have other classes than the networks.
+        SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
             images for a batch or a measure.
     """
-    networks: dict[str, ScoreNetwork] = {}  # loading one takes a second, and many settings share it
+    networks: dict[str, ScoreNetwork] = {}  # loading one takes a second, and many settings share one
     for setting in settings:
         for use in setting.measures.values():
             measure(use.measure)
@@ -219,9 +221,9 @@ def _check_together(settings: Iterable[Setting]) -> None:
 
 
 def _check_fixed(setting: Setting, data: Any) -> None:
-    """Makes the fixed generator, and sees that measures which read it can."""
+    """Makes the fixed generator, and checks that it provides what the measures read from it."""
     fixed = factory("fixed generator", setting.fixed_generator)() if setting.fixed_generator else None
-    formula = getattr(fixed, "distance", None)  # a stranger's need not have one
+    formula = getattr(fixed, "distance", None)  # a custom one need not have it
     has_formula = formula is not None and not math.isnan(formula(data))
     for label, use in setting.measures.items():
         name = use.measure.name
@@ -249,7 +251,7 @@ def _check_classes(setting: Setting, data: Any) -> None:
 
 
 def _check_score(setting: Setting, data: Any, networks: dict[str, ScoreNetwork]) -> None:
-    """Shows the score network an image, and sees that there are as many as measures compare with."""
+    """Calls the score network on one image, and checks that there are as many images as measures compare with."""
     reading = {label: use for label, use in setting.measures.items() if {*inputs_of("measure", use.measure)} & {*SEEN}}
     if setting.score is None:
         for label in reading:

@@ -1,4 +1,4 @@
-"""Small tensors and critics that custom objects are called with, and how what comes of it is compared."""
+"""Small tensors and critics to call custom objects with, and comparisons of the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wganbench.rng import Streams
 
 
 class SmoothCritic:
-    """``(S, n, *shape)`` → ``(S, n)`` by four units of tanh, whose gradient is about ``slope`` long."""
+    """A critic from ``(S, n, *shape)`` to ``(S, n)`` with four tanh units; its gradient norm is about ``slope``."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class SmoothCritic:
 
 
 class LinearCritic:
-    """``(S, n, *shape)`` → ``(S, n)``; its gradient is ``slope`` long everywhere."""
+    """A linear critic from ``(S, n, *shape)`` to ``(S, n)``; its gradient norm is ``slope`` everywhere."""
 
     def __init__(self, seeds: Sequence[int], shape: tuple[int, ...], slope: float, device: torch.device | str):
         weight = normal(seeds, "weight", (math.prod(shape), 1), torch.float32, device)
@@ -54,19 +54,19 @@ class LinearCritic:
 def normal(
     seeds: Sequence[int], purpose: str, shape: Sequence[int], dtype: torch.dtype, device: torch.device | str
 ) -> Tensor:
-    """Standard normal draws ``(seeds, *shape)``, the same on every device and in every dtype but for rounding."""
+    """Draws standard normal numbers ``(seeds, *shape)``, the same for every device and dtype except for rounding."""
     return Streams(seeds, f"conformance {purpose}").normal(*shape).to(device, dtype)
 
 
 def gradients_of(value: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
-    """Of the sum of ``value``, as training takes it; zeros where none reaches a tensor."""
+    """Returns the gradients of the sum of ``value``, as in training; zeros for tensors that no gradient reaches."""
     if not value.requires_grad:
         return [torch.zeros_like(leaf) for leaf in leaves]
     return list(torch.autograd.grad(value.sum(), leaves, retain_graph=True, materialize_grads=True))
 
 
 def alike(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
-    """Whether two tensors are equal but for rounding, measured by their largest entry; NaN equals NaN."""
+    """Returns whether two tensors are equal up to rounding, relative to their largest entry; NaN equals NaN."""
     a, b = a.detach().double(), b.detach().double()
     if not a.numel():
         return a.shape == b.shape
@@ -75,7 +75,7 @@ def alike(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
 
 
 def in_short(value: Any) -> str:
-    """A few numbers of a tensor, or the type of anything else."""
+    """Describes a value for messages: a few numbers of a tensor, or the type of anything else."""
     if not isinstance(value, Tensor):
         return f"a {type(value).__name__}"
     numbers = [f"{float(number):.4g}" for number in value.detach().flatten()]

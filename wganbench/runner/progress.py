@@ -1,4 +1,4 @@
-"""Whether a checkpoint's progress is what it says: its curves reach the step that it is said to be of."""
+"""Checks that a checkpoint is consistent: its curves must reach the step that it claims."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from wganbench.spec import Setting
 
 
 def doubt(setting: Setting, losses: Iterable[str], saved: Checkpoint) -> str | None:
-    """Says why training cannot go on from a checkpoint; None where its parts agree.
+    """Returns why training cannot continue from a checkpoint; None if its parts agree.
 
-    No checkpoint is made at the last step, after which there are records, nor where all runs have diverged. Up to its
-    step, each run has a value at every scheduled step of its measures and losses, and none beyond; a run that diverged
-    has those before it was seen to.
+    No checkpoint is made at the last step, after which there are records, nor if all runs have diverged. Each run has
+    a value at every scheduled step of its measures and losses up to the checkpoint's step, and none beyond. A diverged
+    run has only those before its divergence was detected.
 
     Args:
+        setting: The setting of the runs.
         losses: Labels of the losses' curves.
+        saved: The checkpoint to check.
     """
     if not 0 < saved.step < setting.steps:
         return f"of step {saved.step}, where one of this setting is of step 1 to {setting.steps - 1}"
@@ -33,7 +35,7 @@ def doubt(setting: Setting, losses: Iterable[str], saved: Checkpoint) -> str | N
 
 
 def _doubt_about(trace: Mapping[str, Any], due: Mapping[str, list[int]], step: int) -> str | None:
-    """The same of one run's trace."""
+    """Returns what is inconsistent in the trace of one run; None if nothing is."""
     status, done, curves = trace.get("status"), trace.get("steps_done"), trace.get("curves")
     if status not in ("finished", "diverged") or type(done) is not int or done > step or not isinstance(curves, dict):
         return f"a run of it is {status!r} after {done!r} steps, at step {step}"
@@ -48,7 +50,7 @@ def _doubt_about(trace: Mapping[str, Any], due: Mapping[str, list[int]], step: i
 
 
 def _steps(curve: Any) -> list[Any]:
-    """The steps of a curve with as many values; nothing where it is no curve."""
+    """Returns the steps of a curve with one value per step; an empty list if ``curve`` is no such curve."""
     if not isinstance(curve, tuple | list) or len(curve) != 2 or not all(isinstance(part, list) for part in curve):
         return []
     steps, values = curve

@@ -1,4 +1,4 @@
-"""Where and with what a cohort is trained, for its records."""
+"""Collects for the records where and with what software a cohort is trained."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ PRECISIONS: dict[str, Format] = {
     "high": "tf32",
     "medium": "bfloat16",
 }
-"""The number format that torch may go down to at each of its precisions of float32 matrix products."""
+"""The lowest-precision number format that each of torch's settings for float32 matrix products allows."""
 SOURCE = ("wganbench", "benchmarks", "pyproject.toml", "constraints.txt")
 
 
 def provenance(device: torch.device, precision: Precision = "fp32") -> Provenance:
-    """Of a training of this precision, begun now with what torch is set to."""
+    """Returns the provenance of a training of this precision that starts now with torch's present settings."""
     commit, dirty = checkout()
     products = PRECISIONS[torch.get_float32_matmul_precision()]
     convolutions: Format = "tf32" if device.type == "cuda" and convolutions_are_rounded() else "float32"
@@ -55,18 +55,18 @@ def _read_once(path: Path) -> bytes | None:
 
 
 def loaded_code(setting: Setting, folders: Sequence[str]) -> dict[str, str]:
-    """Digests of the custom code of a setting, for its records.
+    """Returns digests of a setting's custom code, for its records.
 
-    A file is read once, as its module is loaded once, whatever is changed on disk meanwhile.
+    Each file is read only once, as its module is loaded only once, so later changes on disk have no effect.
     """
     return digests(setting, folders, _read_once)
 
 
 @cache
 def checkout() -> tuple[str | None, bool | None]:
-    """Commit of the checkout that this package lies in, and whether its source differs from it; None if installed.
+    """Returns the commit of this package's checkout and whether the source differs from it; None if installed.
 
-    Looked up once, as the code is loaded once, whatever is changed on disk meanwhile.
+    This is looked up only once, as the code is loaded only once, so later changes on disk have no effect.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

@@ -1,4 +1,4 @@
-"""From names to objects: the only place where a dotted path is imported."""
+"""Turns names into objects; this is the only place where a dotted path is imported."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ SCORE_INPUTS = ("folder", "weights")
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")
 PROJECTION_INPUTS = ("parameters",)
 GIVEN = {"network": 2, "optimizer": 1}
-"""Positional arguments of kinds that take no inputs by name; of any other kind none."""
+"""The number of positional arguments of kinds that take no inputs by name; 0 for kinds not listed."""
 LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
-"""The methods of an objective, and what each is called with."""
+"""The methods of an objective with the inputs of each."""
 
 
 def import_object(kind: str, name: str) -> Any:
-    """The object behind a built-in or dotted name.
+    """Imports the object with a built-in or dotted name.
 
     Raises:
-        ExtensionError: If it does not import, with the reason.
+        ExtensionError: If it cannot be imported, with the reason.
     """
     path = catalogue.find(kind, name).path
     module, _, attribute = path.partition(":")
     try:
         imported = importlib.import_module(module)
-    except Exception as error:  # a custom module may raise anything while it is imported
+    except Exception as error:  # a custom module may raise anything on import
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         mend = "it must be package.module:object, with the module beside the spec, in this folder or installed"
         if module.endswith(".py"):
@@ -57,7 +57,7 @@ def import_object(kind: str, name: str) -> Any:
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
-    """The class or function behind ``component`` with its options bound; called with what the kind is given."""
+    """Returns the class or function of ``component`` with its options bound; call it with the inputs of its kind."""
     target = import_object(kind, component.name)
     if not callable(target):
         raise ExtensionError(f"{kind} {component.name!r}: must be a class or function, got {type(target).__name__}")
@@ -65,10 +65,10 @@ def factory(kind: str, component: Component) -> Callable[..., Any]:
 
 
 def check_signature(kind: str, component: Component) -> None:
-    """Imports a component, and checks that it takes what it is given and its options; makes no object but an objective.
+    """Imports a component, and checks that it accepts its inputs and options; no object is made except an objective.
 
     Raises:
-        ExtensionError: If it does not, with the file and line of its definition.
+        ExtensionError: If it does not accept them, with the file and line of its definition.
     """
     target = factory(kind, component).func  # type: ignore[attr-defined]
     signature = _signature(target)
@@ -88,7 +88,7 @@ def check_signature(kind: str, component: Component) -> None:
 
 
 def described(kind: str, component: Component) -> str:
-    """A component for a message: its kind, its name, and where its object is defined, as far as Python knows."""
+    """Describes a component for messages: its kind, its name, and where its object is defined, if Python knows."""
     target = inspect.unwrap(import_object(kind, component.name))
     try:
         file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
@@ -98,7 +98,7 @@ def described(kind: str, component: Component) -> str:
 
 
 def _signature(target: Callable[..., Any]) -> inspect.Signature | None:
-    """None of what is written in C and does not say."""
+    """Returns the signature; None for code in C that does not declare one."""
     try:
         return inspect.signature(target)
     except ValueError:
@@ -106,7 +106,7 @@ def _signature(target: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def _option_problem(signature: inspect.Signature, given: int, options: Mapping[str, Any]) -> str | None:
-    """What is wrong with a call with ``given`` positional arguments and these options; None where nothing is."""
+    """Returns what is wrong with a call with ``given`` positional arguments and these options; None if nothing is."""
     parameters = list(signature.parameters.values())
     kinds = {parameter.kind for parameter in parameters}
     positional = [each for each in parameters if each.kind in _POSITIONAL]
@@ -146,7 +146,7 @@ def _check_losses(component: Component) -> None:
 
 
 def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
-    """(penalty, projection), of which at most one is not None: what takes ``parameters`` is a projection."""
+    """Returns (penalty, projection), at most one of them not None; a function of ``parameters`` is a projection."""
     if component is None:
         return None, None
     bound = factory("constraint", component)
@@ -168,16 +168,16 @@ def _constraint_inputs(component: Component, function: Callable[..., Any]) -> li
 
 
 def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
-    """A function from the inputs by name to the number."""
+    """Returns a function that computes the measure from the inputs by name."""
     bound, taken = _observing("measure", component)
     return lambda given: float(bound(*(given[name] for name in taken)))
 
 
 def score(component: Component) -> ScoreNetwork:
-    """The network that scores come from, with its weights.
+    """Makes the score network with its weights.
 
     Raises:
-        DataError: If these cannot be had.
+        DataError: If the weights cannot be obtained.
     """
     bound = factory("score", component)
     weights = os.environ.get(variables.INCEPTION_WEIGHTS)
@@ -191,13 +191,13 @@ def score(component: Component) -> ScoreNetwork:
 
 
 def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:
-    """A function from the inputs by name to the array."""
+    """Returns a function that makes the picture, an array, from the inputs by name."""
     bound, taken = _observing("picture", component)
     return lambda given: np.asarray(bound(*(given[name] for name in taken)), dtype=np.float64)
 
 
 def inputs_of(kind: str, component: Component) -> list[str]:
-    """What a measure or picture asks to be given, by name."""
+    """Returns the names of the inputs of a measure or picture."""
     return _observing(kind, component)[1]
 
 

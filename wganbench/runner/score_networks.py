@@ -1,4 +1,4 @@
-"""Score networks are got ready: a classifier is trained on data by its name, the Inception network put to its test."""
+"""Prepares score networks: trains a classifier on a named data set, and calibrates the Inception network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wganbench.runner.resolve import factory, score
 from wganbench.spec import Component
 
 DRAWN = ("shapes10", "mnist")
-"""What the recipe ``drawn`` is for, unless another is asked for."""
+"""The image sets for which the recipe ``drawn`` is the default."""
 
 
 def train(
@@ -39,24 +39,25 @@ def train(
     say: Callable[[str], None] = lambda line: None,
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Path, About]:
-    """Trains a classifier and writes its file; one that is there is the same, since it is named by its content.
+    """Trains a classifier and writes its file, named by its content, so that an existing file of that name is the same.
 
     Args:
-        data: An image set's name, or the path of a folder of images with ``train`` and ``test``.
+        data: Name of an image set, or path of a folder of images with subfolders ``train`` and ``test``.
         size: Side of the images in pixels.
-        out: Folder of the file, made where it is not there.
-        stated_accuracy, recipe, epochs: As for ``train_classifier``; None for those that go with ``data`` and recipe.
-        threads: CPU threads, which the last bits hang on.
+        out: Folder for the file, created if it does not exist.
+        stated_accuracy, recipe, epochs: As for ``train_classifier``; None for the defaults of ``data`` and the recipe.
+        seed: The seed of the training.
+        threads: Number of CPU threads, which the last bits depend on.
         device: ``auto``, ``cpu`` or ``cuda``.
         say: Called with a line before the training.
-        on_step: Called after each step with its number and how many there are.
+        on_step: Called after each step with its number and the total number of steps.
 
     Returns:
-        Where the file is, and what it says.
+        The path of the file and its description of the classifier.
 
     Raises:
-        DataError: If the data cannot be had or will not do, the classifier is less accurate than stated, or the disk
-            refuses; nothing is then written.
+        DataError: If the data cannot be obtained or used, the classifier is less accurate than stated, or the file
+            cannot be written; nothing is then written.
     """
     chosen = RECIPES.get(recipe or ("drawn" if data in DRAWN else "photographs"))
     if chosen is None:
@@ -88,16 +89,16 @@ def train(
 
 
 def calibrate(device: str = "auto") -> str:
-    """Scores the training images of CIFAR-10 itself with the Inception network, and keeps the score for runs.
+    """Scores CIFAR-10's own training images with the Inception network, and stores the result for later runs.
 
     Args:
-        device: ``auto``, ``cpu`` or ``cuda``; what is kept is of this kind of device.
+        device: ``auto``, ``cpu`` or ``cuda``; the stored result holds for this kind of device.
 
     Returns:
-        A line that says the score, and by which protocol runs are scored from now on.
+        A line with the score and the protocol by which runs are scored from now on.
 
     Raises:
-        DataError: If images or weights cannot be had, or the score is not the known one.
+        DataError: If images or weights cannot be obtained, or the score is not the known one.
     """
     real: Images = factory("data set", Component.resolve("data set", "cifar10"))()
     network = score(Component.resolve("score", "inception")).to(choose_device(device))

@@ -1,6 +1,7 @@
-"""Event files for TensorBoard: the curves of a run while it trains, its images at the end. No part of any record.
+"""Writes event files for TensorBoard: the curves of a run while it trains, and its images at the end.
 
-Each attempt writes a run's file anew, from the curves that its checkpoint holds, so that no step stands in it twice.
+Event files are not part of any record. Each attempt writes a run's file from scratch, starting with the curves from its
+checkpoint, so that no step appears twice.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from wganbench.errors import ExtensionError, RecordError
 from wganbench.runner.evaluation import Trace
 
 FLUSH_SECONDS = 5.0
-"""How often what was written is brought to the disk, which may take long there; TensorBoard looks as often."""
+"""The interval of flushing to disk, which may be slow; TensorBoard reloads at the same interval."""
 GRID = "samples"
-"""The tag of the images; that of a curve is its label."""
+"""The tag of the images; the tag of a curve is its label."""
 
 
 def prepare(folder: Path) -> None:
-    """Makes the folder, and shows that event files can be written, before any training.
+    """Creates the folder, and checks before any training that event files can be written.
 
     Raises:
-        ExtensionError: If the package for them is not installed.
-        RecordError: If the folder cannot be made.
+        ExtensionError: If the package that writes them is not installed.
+        RecordError: If the folder cannot be created.
     """
     try:
         _Library()
@@ -43,7 +44,7 @@ def prepare(folder: Path) -> None:
 
 
 class _Library:
-    """What is used of tensorboardX: not its ``SummaryWriter``, whose thread hangs where the disk refuses a line."""
+    """The parts of tensorboardX in use, without its ``SummaryWriter``, whose thread hangs if a write fails."""
 
     def __init__(self) -> None:
         self.writer: Any = importlib.import_module("tensorboardX.event_file_writer").EventsWriter
@@ -52,12 +53,12 @@ class _Library:
 
 
 class EventFiles:
-    """Those of the runs of one cohort, in one attempt.
+    """The event files of the runs of one cohort, in one attempt.
 
     Args:
-        folder: Has a folder of each run's id; None writes none.
-        runs: Ids, in the cohort's order.
-        warn: Called with a line when something cannot be written; after it nothing is tried any more.
+        folder: Folder in which each run has a folder named by its id; None writes nothing.
+        runs: Ids of the runs, in the cohort's order.
+        warn: Called with a line if something cannot be written, after which nothing more is written.
     """
 
     def __init__(self, folder: Path | None, runs: Sequence[str], warn: Callable[[str], None]):
@@ -67,15 +68,16 @@ class EventFiles:
         self._flushed = time.monotonic()
 
     def add(self, traces: Sequence[Trace], grids: Mapping[int, bytes]) -> None:
-        """Writes the points that the curves of each run have had since the last time, ones that are not finite as NaN.
+        """Writes the points added to each run's curves since the last call; values that are not finite become NaN.
 
         Args:
-            grids: PNGs by position in ``traces``, there once a run is at its end.
+            traces: The traces of the runs, in the cohort's order.
+            grids: PNGs by position in ``traces``, which exist once a run is at its end.
         """
         self._try(lambda: self._add(traces, grids))
 
     def close(self) -> None:
-        """Brings it all to the disk."""
+        """Writes everything to disk and closes the files."""
         self._try(self._close)
 
     def _try(self, write: Callable[[], None]) -> None:
@@ -83,7 +85,7 @@ class EventFiles:
             return
         try:
             write()
-        except Exception as error:  # of the disk, or whatever else: nothing here is worth a record
+        except Exception as error:  # from the disk or anything else; no failure here may cost a record
             said = " ".join(str(error).split()) or type(error).__name__
             self.warn(f"nothing more is written for TensorBoard into {self.folder}: {said}")
             self.folder = None
@@ -125,7 +127,7 @@ class EventFiles:
                 old.unlink()
             writer = self._library.writer(str(folder / "events"))
             self._writers.append(writer)
-            # So that a TensorBoard that looks on forgets what it has seen of the old file.
+            # Makes a running TensorBoard discard what it has read from the old file.
             start = self._library.events.SessionLog(status="START")
             writer.write_event(self._library.events.Event(wall_time=time.time(), step=0, session_log=start))
 

@@ -1,7 +1,7 @@
-"""A stack of critics in lockstep: their steps, and their training alone against a fixed generator.
+"""Trains a stack of critics in lockstep: the critic step, and training against a fixed generator.
 
-Losses are summed over the seed axis before they are differentiated: seeds share no parameter, so each gets its own
-gradient, and optimisers that work entry by entry update the stack as they would each seed alone.
+Losses are summed over the seed axis before they are differentiated. Seeds share no parameters, so each seed gets its
+own gradient, and elementwise optimisers update the stack as they would update each seed alone.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from wganbench.training.state import State, copy_plain, mismatches, moment_misma
 
 
 class Critics:
-    """A stack of critics, their optimiser and the streams of what they are trained on.
+    """A stack of critics with its optimiser and the random streams that it draws from.
 
     Attributes:
-        critic_loss: Of the last step, with its penalty and the cross-entropy of classes, ``(seeds,)``.
-        finite: Which seeds have had finite losses in every step so far, ``(seeds,)``.
-        steps_done: Steps so far.
+        critic_loss: The critic loss of the last step, including penalty and class cross-entropy, ``(seeds,)``.
+        finite: Boolean mask of the seeds whose losses have been finite in every step so far, ``(seeds,)``.
+        steps_done: The number of steps taken so far.
 
     Raises:
-        DataError: If the method has classes that are not the data set's.
+        DataError: If the method's classes are not those of the data set.
     """
 
     def __init__(
@@ -56,24 +56,24 @@ class Critics:
             self._shuffle("data")
         if method.auxiliary is not None:
             assert isinstance(data, Images)
-            data.check_classes(method.auxiliary.classes)  # an index that is out of range ends a whole process on CUDA
+            data.check_classes(method.auxiliary.classes)  # on CUDA an index out of range kills the process
         self.critic_loss = torch.zeros(len(seeds), device=device)
         self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
         self.steps_done = 0
 
     @property
     def losses(self) -> dict[str, Tensor]:
-        """Of the last step, by name, which is their attribute's, each ``(seeds,)``."""
+        """The losses of the last step by attribute name, each ``(seeds,)``."""
         return {"critic_loss": self.critic_loss}
 
     @property
     def networks(self) -> dict[str, Stack]:
-        """What is trained, by name."""
+        """The trained networks, by name."""
         return {name: stack for name, (stack, _) in self._networks.items()}
 
     @property
     def optimizers(self) -> list[Optimizer]:
-        """Theirs, in the same order."""
+        """The optimisers of `networks`, in the same order."""
         return [optimizer for _, optimizer in self._networks.values()]
 
     @property
@@ -82,14 +82,14 @@ class Critics:
 
     @property
     def drawn_from(self) -> dict[str, Streams]:
-        """The streams, but for those of an order, of which the order itself knows where it stands."""
+        """The streams except those that shuffle epochs; an `Epochs` object keeps its own position."""
         return {name: own for name, own in self.streams.items() if name not in self.epochs}
 
     def state(self) -> State:
-        """Copies of all that the next step reads, as `wganbench.training.state` has it.
+        """Copies everything that the next step reads, in the form that `wganbench.training.state` describes.
 
-        Data set, method and fixed generator are not in it: they keep nothing from one step to the next. Where a seed is
-        in its epoch is.
+        This includes each seed's position in its epoch. It excludes the data set, the method and the fixed generator,
+        which keep nothing from one step to the next.
 
         Raises:
             ValueError: If an optimiser holds something that cannot be saved.
@@ -104,12 +104,12 @@ class Critics:
         }
 
     def restore(self, state: State) -> None:
-        """Puts back a `state`: the next steps are, bit for bit, those that followed it.
+        """Restores a `state`, so that the next steps repeat, bit for bit, those that followed it.
 
-        Tensors and devices stay the ones that they are.
+        Values are copied into the existing tensors, which stay on their devices.
 
         Raises:
-            ValueError: If it has other names or shapes; nothing is then changed.
+            ValueError: If the state has other names or shapes; the trainer is then unchanged.
         """
         found = list(mismatches(self.state(), state, "state", beside=("moments", "losses"))) or list(self._odd(state))
         if found:
@@ -128,11 +128,11 @@ class Critics:
         for name, loss in self.losses.items():
             if loss.dtype == state["losses"][name].dtype:
                 loss.copy_(state["losses"][name])
-            else:  # before a step it is not known
+            else:  # before the first step the dtype is not known
                 setattr(self, name, state["losses"][name].to(loss.device))
 
     def _odd(self, state: State) -> Iterator[str]:
-        """What is wrong with those parts that the trainer's own say too little about."""
+        """Yields a line for each problem that a comparison with the trainer's own state cannot show."""
         for name, (_, optimizer) in self._networks.items():
             moments = state["networks"][name]["moments"]
             yield from moment_mismatches(optimizer, moments, f"state.networks.{name}.moments")
@@ -140,22 +140,22 @@ class Critics:
             yield f"state.steps_done: {state['steps_done']!r}, here a number from 0"
         for name in self.losses:
             loss = state["losses"].get(name)
-            if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # before a step its dtype is not known
+            if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # its dtype is unknown at step 0
                 yield f"state.losses.{name}: not there in shape {tuple(self.finite.shape)}"
 
     def _shuffle(self, stream: str) -> None:
-        """Has images come in epochs, as the official code has them, and not drawn with replacement."""
+        """Makes the images of a stream come in shuffled epochs, as in the official code, not drawn with replacement."""
         assert isinstance(self.data, Images)
         own = self.streams[stream].generators
         self.epochs[stream] = [Epochs(len(self.data), self.batch_size, rng) for rng in own]
 
     def step(self) -> None:
-        """One step: what is done in Python, then what is done on the device."""
+        """Takes one step: first the work done in Python, then the work done on the device."""
         self.advance()
         self.compute()
 
     def advance(self) -> None:
-        """Sets learning rates that fall, and takes the indices of a step's images; all else is drawn by `compute`."""
+        """Sets decaying learning rates and draws the indices of the step's images; `compute` draws everything else."""
         if self.method.decay_steps is not None:
             lr_decay.set_rates(self.optimizers, self.steps_done, self.method.decay_steps)
         self.steps_done += 1
@@ -164,26 +164,26 @@ class Critics:
                 continue
             orders = [torch.cat([order.batch() for _ in range(self._n_batches)]) for order in self.epochs[name]]
             if name in self._indices:
-                self._indices[name].copy_(torch.stack(orders))  # a graph reads them where they were
+                self._indices[name].copy_(torch.stack(orders))  # a CUDA graph reads them at the same address
             else:
                 self._indices[name] = torch.stack(orders)
 
     def compute(self) -> None:
-        """The rest of a step: the same operations on the same tensors each time, so that a graph may repeat them."""
+        """Does the rest of a step: each time the same operations on the same tensors, so that a graph can replay it."""
         raise NotImplementedError
 
     @property
     def _n_batches(self) -> int:
-        """Real batches a step."""
+        """The number of real batches per step."""
         return self.method.n_critic
 
     @property
     def _read(self) -> Sequence[str]:
-        """Streams of the real samples of a step."""
+        """The names of the streams that a step draws real samples from."""
         return ("data",)
 
     def _draw_real(self, stream: str = "data") -> Sequence[Tensor]:
-        """The step's batches, each ``(seeds, batch, *sample_shape)``."""
+        """Draws the step's real batches, each ``(seeds, batch, *sample_shape)``."""
         n = self._n_batches
         if isinstance(self.data, Images):
             noise = self.streams["dequantisation"].generators
@@ -193,7 +193,7 @@ class Critics:
         return torch.stack(draws).unflatten(1, (n, self.batch_size)).unbind(1)
 
     def _real_labels(self) -> Sequence[Tensor | None]:
-        """Those of the step's batches, each ``(seeds, batch)``; None of each where there are no classes."""
+        """Returns the labels of the step's real batches, each ``(seeds, batch)``, or None for each without classes."""
         n = self._n_batches
         if self.method.auxiliary is None:
             return [None] * n
@@ -203,7 +203,7 @@ class Critics:
     def _critic_objective(
         self, parameters: Parameters, real: Tensor, fake: Tensor, labels: Tensor | None = None
     ) -> Tensor:
-        """What the critic minimises, ``(seeds,)``, as a function of its parameters; labels are those of ``real``."""
+        """The loss that the critic minimises, ``(seeds,)``, at these parameters; ``labels`` are those of ``real``."""
 
         def critic(x: Tensor) -> Tensor:
             return self.critic(x, parameters)
@@ -219,7 +219,7 @@ class Critics:
     def _scores(
         self, parameters: Parameters, real: Tensor, fake: Tensor, *, classify: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Scores of real and of fake samples, and class logits of the real ones where they are asked for."""
+        """Returns the scores of real and fake samples and, with ``classify``, the class logits of the real ones."""
         n = real.shape[1]
         first = torch.cat([real, fake], dim=1) if self.method.joint else real
         if classify:
@@ -237,7 +237,7 @@ class Critics:
             self._project(weights)
         self.critic_optimizer.zero_grad()
         loss = self._critic_objective(self.critic.parameters, real, fake, labels)
-        # backward() lays gradients out like the parameters; autograd.grad() may not, and fused Adam ignores strides.
+        # backward() lays out gradients like the parameters; autograd.grad() may not, and fused Adam ignores strides.
         loss.sum().backward(inputs=weights)
         self.critic_optimizer.step()
         if self.method.projection is not None and self.method.project == "after":
@@ -251,7 +251,7 @@ class Critics:
 
 
 class CriticTrainer(Critics):
-    """Critics trained alone, against a generator that stays as it is; a step is ``n_critic`` critic steps."""
+    """Trains critics alone, against a fixed generator; a step consists of ``n_critic`` critic steps."""
 
     def __init__(
         self,
@@ -273,7 +273,7 @@ class CriticTrainer(Critics):
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        """What is trained."""
+        """The stacks that are trained."""
         return (self.critic,)
 
     @property

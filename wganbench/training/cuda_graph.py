@@ -1,7 +1,8 @@
-"""A trainer's steps replayed as a CUDA graph: thousands of launches become one.
+"""Replays a trainer's steps as a CUDA graph, which turns thousands of kernel launches into one.
 
-A graph repeats on the same memory what one run of `compute` launched; Python is not asked again. So it is replayed for
-a few steps beside eager ones before it is used, and where anything is in the way the trainer steps as it always did.
+A graph repeats, on the same memory, the kernels that one call of `compute` launched; no Python code runs again. A few
+replayed steps are therefore compared with eager ones before the graph is used. If a step cannot be captured, the
+trainer keeps taking eager steps.
 """
 
 from __future__ import annotations
@@ -20,29 +21,30 @@ from wganbench.training.lr_decay import GRAPHED
 from wganbench.training.state import State
 
 CHECKED_STEPS = 3
-"""More than one, so that what changes from step to step in Python is noticed."""
+"""The number of steps compared; more than one, to notice values that Python code changes from step to step."""
 TOLERANCE = 1e-2
-"""Of losses and gradients against eager ones, relative to their norm: other kernels and atomic sums round otherwise,
-other draws or a step that was not taken are far beyond."""
+"""The largest difference between replayed and eager losses and gradients, relative to the norm of the eager ones.
+Other kernels and atomic sums round differently; other random draws or a missing step differ by far more."""
 
 Step = Callable[[], None]
 AnyTrainer = Trainer | CriticTrainer
 
 
 class NotCapturedError(Exception):
-    """Why a step is not replayed, in one line; the trainer is as it was, and steps by itself."""
+    """Raised with a one-line reason if steps cannot be replayed; the trainer is unchanged and can take eager steps."""
 
 
 def capture(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step] | None = None) -> Step:
-    """A function that does what ``trainer.step`` does, from where the trainer stands, as one graph.
+    """Returns a function that does the same as ``trainer.step``, from the trainer's present state, as one graph.
 
-    Trainer, networks and optimisers keep their tensors, so that `state` and `restore` work between its steps.
+    The trainer, networks and optimisers keep their tensors, so `state` and `restore` work between its steps.
 
     Args:
-        record: Makes what repeats the trainer's ``compute``; it may run it or not. None for a CUDA graph.
+        record: Returns a function that repeats the trainer's ``compute``; ``record`` itself may run ``compute`` or not.
+            None captures a CUDA graph.
 
     Raises:
-        NotCapturedError: If it cannot be captured, or does not do the same.
+        NotCapturedError: If a step cannot be captured, or its replay gives different results.
     """
     hindrance = _hindrance(trainer)
     if hindrance is not None:
@@ -51,7 +53,7 @@ def capture(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step] | None = N
     try:
         _set_capturable(trainer, trainer.finite.is_cuda)
         return _checked(trainer, record or _graph)
-    except RuntimeError as error:  # as torch raises for all that a graph cannot hold, for want of memory, and as we do
+    except RuntimeError as error:  # raised by torch, also for want of memory, and by `_checked`
         _set_capturable(trainer, False)
         if trainer.finite.is_cuda:
             _leave_capture(trainer)
@@ -75,7 +77,7 @@ def _hindrance(trainer: AnyTrainer) -> str | None:
 def _checked(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step]) -> Step:
     start = trainer.state()
     with _beside(trainer), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of an optimiser that could be captured and is not
+        warnings.simplefilter("ignore")  # torch warns about a capturable optimiser that is not captured
         trainer.step()
         _begin_moments(start, trainer.state())
         trainer.restore(start)
@@ -99,7 +101,7 @@ def _checked(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step]) -> Step:
 
 
 def _begin_moments(start: State, made: State) -> None:
-    """Moments of optimisers that have none yet: torch makes them at the first step, as zeros."""
+    """Adds zero moments for optimisers that have none yet, as torch does at the first step."""
     for name, network in start["networks"].items():
         network["moments"] = network["moments"] or _zeros(made["networks"][name]["moments"])
 
@@ -111,7 +113,7 @@ def _zeros(value: Any) -> Any:
 
 
 def _seen_after(trainer: AnyTrainer, step: Step) -> list[tuple[str, Tensor]]:
-    """Losses and gradients after a step, by what to call them; what is not finite counts as a number."""
+    """Takes a step and returns its losses and gradients with their names; finite numbers replace non-finite values."""
     step()
     seen = [(name.replace("_", " "), loss) for name, loss in trainer.losses.items()]
     for name, stack in trainer.networks.items():
@@ -131,7 +133,7 @@ def _set_capturable(trainer: AnyTrainer, capturable: bool) -> None:
 
 @contextmanager
 def _beside(trainer: AnyTrainer) -> Iterator[None]:
-    """On a CUDA stream of its own, as torch asks of what is run before a capture, and back on the present one."""
+    """Runs the block on a separate CUDA stream, as torch requires before a capture, then returns to the present one."""
     if not trainer.finite.is_cuda:
         yield
         return
@@ -141,7 +143,7 @@ def _beside(trainer: AnyTrainer) -> Iterator[None]:
     try:
         yield
     finally:
-        torch.cuda.set_stream(present)  # a capture that breaks off leaves another one set
+        torch.cuda.set_stream(present)  # an aborted capture leaves another stream set
         present.wait_stream(own)
 
 
@@ -150,15 +152,16 @@ def _graph(trainer: AnyTrainer) -> Step:
     for own in trainer.drawn_from.values():
         for rng in own.generators:
             graph.register_generator_state(rng)
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the card
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the GPU
         trainer.compute()
     return graph.replay
 
 
 def _leave_capture(trainer: AnyTrainer) -> None:
-    """Frees generators of a capture that broke off, in which they go on believing to be.
+    """Frees the random generators that are still marked as part of an aborted capture.
 
-    The trainer's own are replaced, which need not have their positions; the card's is led through a capture that ends.
+    The trainer's generators are replaced; their positions need not be kept, since `capture` restores them. The GPU's
+    default generator is freed by a trivial capture that completes.
     """
     for own in trainer.drawn_from.values():
         own.generators[:] = [torch.Generator(device=own.device) for _ in own.generators]

@@ -1,7 +1,7 @@
-"""Calls a module with tensors in the place of its own.
+"""Calls a module with other tensors in place of its own.
 
-As ``torch.func.functional_call`` does, which looks up every name anew at each call: of the time of a small network's
-step that was a tenth.
+This is a faster ``torch.func.functional_call``, which looks up every name again at each call: for a small network
+this took a tenth of the time of a step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Tensors = Mapping[str, Tensor]
 
 @dataclass
 class _Place:
-    """Where a module looks for a tensor: ``held[key]``, which goes by ``name``, as all places of a shared one do."""
+    """A place where a module looks up a tensor, ``held[key]``; all places of a shared tensor have the same ``name``."""
 
     held: dict[str, Tensor | None]
     key: str
@@ -29,7 +29,7 @@ class Functional:
     """The architecture of a module, without values.
 
     Args:
-        module: Is copied, and stays as it is.
+        module: The module to copy; it is not changed.
 
     Attributes:
         module: The copy, on torch's ``meta`` device.
@@ -41,10 +41,10 @@ class Functional:
         self._places = self._in(self.module)
 
     def __call__(self, tensors: Tensors, *inputs: Tensor, **asked: Any) -> Any:
-        """What the module's ``forward`` makes of the inputs.
+        """Returns the output of the module's ``forward``, computed with ``tensors``.
 
         Args:
-            tensors: One for each of `named_parameters` and `named_buffers`.
+            tensors: A tensor for each name in `named_parameters` and `named_buffers`.
         """
         own = [place.held[place.key] for place in self._places]
         try:
@@ -56,14 +56,14 @@ class Functional:
                 place.held[place.key] = tensor
 
     def evaluated(self) -> Functional:
-        """The same in ``eval()``."""
+        """Returns a copy of this architecture in ``eval()`` mode."""
         other = copy.copy(self)
         other.module = copy.deepcopy(self.module).eval()
         other._places = other._in(other.module)
         return other
 
     def holding(self, tensors: Tensors) -> nn.Module:
-        """A module with copies of these tensors; what shared a parameter shares it."""
+        """Returns a module with copies of these tensors; parameters shared in the original are shared in the copy."""
         module = copy.deepcopy(self.module)
         copies = {name: tensor.detach().clone() for name, tensor in tensors.items()}
         for name, own in self.module.named_parameters():
@@ -84,7 +84,7 @@ class Functional:
 
 
 def _names(module: nn.Module) -> dict[tuple[str, str], str]:
-    """By module and key the name that torch gives a tensor: where several modules share it, the first of its names."""
+    """Maps module path and key to torch's name of the tensor, which for a shared tensor is the first of its names."""
     first: dict[int, str] = {}
     names = {}
     for path, owner in module.named_modules():

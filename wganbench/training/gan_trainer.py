@@ -1,4 +1,4 @@
-"""One generator step, with the critic steps before it, for a stack of seeds in lockstep."""
+"""Trains a stack of generators and critics in lockstep: one generator step and the critic steps before it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from wganbench.training.unroll import unrolled_adam
 
 
 class Trainer(Critics):
-    """A stack of generators and critics, their optimisers and their random streams.
+    """A stack of generators and critics with their optimisers and random streams.
 
     Attributes:
-        generator_loss: Of the last step, with the cross-entropy of classes, ``(seeds,)``.
-        average: Moving average of the generators over the steps, from their first parameters on; None for none.
+        generator_loss: The generator loss of the last step, including class cross-entropy, ``(seeds,)``.
+        average: The moving average of the generators over the steps, starting from their initial parameters; None if
+            the method has no average.
 
     Args:
-        generator_batch_size: Samples of the generator's own step; ``batch_size`` by default.
+        generator_batch_size: Number of samples in the generator's own step; ``batch_size`` by default.
     """
 
     def __init__(
@@ -56,12 +57,12 @@ class Trainer(Critics):
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        """What is trained."""
+        """The stacks that are trained."""
         return (self.generator, self.critic)
 
     @property
     def sampled(self) -> Stack:
-        """The generators that samples are looked at from, in float32: the averaged ones, where there are such."""
+        """The generators to sample from for evaluation, in float32: the averaged ones if there are any."""
         return (self.average or self.generator).in_float32()
 
     @property
@@ -84,10 +85,10 @@ class Trainer(Critics):
                 tensor.copy_(state["average"][name])
 
     def compute(self) -> None:
-        """One generator step, preceded by its critic steps."""
+        """Takes one generator step, preceded by its critic steps."""
         latents = self._draw_latents()
         reals = self._draw_real()
-        batches = zip(reals, latents, self._real_labels(), strict=False)  # the last latents are the generator's own
+        batches = zip(reals, latents, self._real_labels(), strict=False)  # the last latents are for the generator step
         if self.method.unroll is None:
             for real, latent, labels in batches:
                 self._critic_step(real, self._fake(latent, labels), labels)
@@ -102,7 +103,7 @@ class Trainer(Critics):
 
     @torch.no_grad()
     def _take_into(self, average: Stack) -> None:
-        """a ← d·a + (1 − d)·p for each parameter p; buffers are those of the last step."""
+        """Updates ``a ← d·a + (1 − d)·p`` for each parameter p; buffers are copied from the last step."""
         assert self.method.generator_average is not None
         share = 1 - self.method.generator_average
         torch._foreach_lerp_(list(average.parameters.values()), list(self.generator.parameters.values()), share)
@@ -117,7 +118,7 @@ class Trainer(Critics):
         return unroll.steps if unroll.order == "first" else 1
 
     def _draw_latents(self) -> Sequence[Tensor]:
-        """Of each critic step, then of the generator's, each ``(seeds, its batch, latent_dim)``."""
+        """Draws latents of each critic step, then of the generator step, each ``(seeds, its batch, latent_dim)``."""
         latent, n = self.streams["latent"], self._n_batches
         if self.generator_batch_size == self.batch_size:
             return latent.normal(n + 1, self.batch_size, self.latent_dim).unbind(1)
@@ -129,7 +130,7 @@ class Trainer(Critics):
         return self.generator(latent, labels=labels)
 
     def _generator_objective(self, latent: Tensor, critic_parameters: Parameters) -> Tensor:
-        """What the generator minimises, ``(seeds,)``."""
+        """The loss that the generator minimises, ``(seeds,)``."""
         objective, auxiliary = self.method.objective, self.method.auxiliary
         if auxiliary is None:
             return objective.generator_loss(self.critic(self.generator(latent), critic_parameters))
@@ -148,7 +149,7 @@ class Trainer(Critics):
         self.generator_optimizer.step()
 
     def _first_order_step(self, batches: Iterable[tuple[Tensor, Tensor, Tensor | None]], own_latent: Tensor) -> None:
-        """``batches``: real images, latents and labels of each critic step."""
+        """Takes a step unrolled to first order; ``batches`` has real samples, latents and labels per critic step."""
         kept: dict[str, Tensor] = {}
         for real, latent, labels in batches:
             self._critic_step(real, self._fake(latent, labels), labels)
@@ -160,7 +161,7 @@ class Trainer(Critics):
 
     def _second_order_step(self, real: Tensor, latents: Sequence[Tensor]) -> None:
         assert self.method.unroll is not None
-        fake = self.generator(latents[0])  # the gradient flows through the fakes that the critic is trained on, too
+        fake = self.generator(latents[0])  # the gradient also flows through the fakes that the critic is trained on
         with differentiated_twice():
             ahead = unrolled_adam(
                 self.critic.parameters,

@@ -1,7 +1,7 @@
-"""Learning rates that fall linearly to 0 over a run.
+"""Linear decay of learning rates to 0 over a run.
 
-A CUDA graph repeats the number that it was captured with, and reads a tensor anew. So the rates of optimisers that work
-in a graph are tensors on the device of the parameters, which are written in place before each step.
+A CUDA graph repeats the Python number that it was captured with, but reads a tensor again at each replay. The rates of
+optimisers that work in a graph are therefore tensors on the parameters' device, written in place before each step.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torch.optim import Optimizer
 from wganbench.training.rmsprop_tf import RmspropTf
 
 GRAPHED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, RmspropTf)
-"""Optimisers that are known to work in a CUDA graph."""
+"""The optimisers that are known to work in a CUDA graph."""
 
 
 def begin(optimizer: Optimizer) -> None:
-    """Keeps each group's learning rate as ``initial_lr``, as torch's schedulers do, for `set_rates`.
+    """Stores each group's learning rate as ``initial_lr`` for `set_rates`, as torch's schedulers do.
 
     Raises:
         ValueError: If a group has no learning rate.
@@ -35,13 +35,13 @@ def begin(optimizer: Optimizer) -> None:
 
 
 def _reads_tensors(optimizer: Optimizer, group: dict[str, Any]) -> bool:
-    """Adam refuses a tensor where ``foreach`` is asked for and it works outside of a graph."""
+    """Returns whether the rate may be a tensor; with ``foreach`` and outside a graph Adam refuses one."""
     takes_them = type(optimizer) in (torch.optim.RMSprop, RmspropTf) or not group.get("foreach")
     return type(optimizer) in GRAPHED and takes_them
 
 
 def set_rates(optimizers: Iterable[Optimizer], steps_done: int, steps: int) -> None:
-    """The rates of the step after ``steps_done`` of ``steps``: lr · (1 − steps_done/steps), and 0 beyond the last."""
+    """Sets the rates of the step after ``steps_done`` of ``steps``: lr · (1 − steps_done/steps), 0 beyond the last."""
     left = max(0.0, 1 - steps_done / steps)
     for optimizer in optimizers:
         for group in optimizer.param_groups:

@@ -1,4 +1,4 @@
-"""How a pair of networks is trained, apart from networks and optimisers, and what that asks of its parts."""
+"""The training method of a pair of networks, apart from networks and optimisers, and the interfaces of its parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Projection = Callable[[list[Tensor]], None]
 
 
 class Objective(Protocol):
-    """Losses of both players from scores ``(seeds, batch)``; each ``(seeds,)`` and minimised."""
+    """The losses of both players, computed from scores ``(seeds, batch)``; each is ``(seeds,)`` and minimised."""
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor: ...
 
@@ -24,19 +24,19 @@ class Objective(Protocol):
 
 
 class DataSet(Protocol):
-    """Where real samples come from."""
+    """A source of real samples."""
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """``(n, *sample_shape)`` on the device of ``rng``."""
+        """Draws samples ``(n, *sample_shape)`` on the device of ``rng``."""
         ...
 
 
 @dataclass(frozen=True)
 class Unroll:
-    """The generator is updated against the critic as it will be after ``steps`` steps; only the first step is kept.
+    """A generator step against the critic as it is ``steps`` steps later; only the first of these steps is kept.
 
-    ``first`` order: those steps are taken on fresh batches, the generator's gradient stops at the critic, and the
-    optimiser keeps the state of all of them (musyoku's code). ``second`` order: they are taken on one batch and the
+    With ``order="first"`` the steps use fresh batches, the generator's gradient stops at the critic, and the critic's
+    optimiser keeps the state after all of them (musyoku's code). With ``order="second"`` they use one batch, and the
     generator's gradient flows through them (Metz et al. 2017, § 2.2).
     """
 
@@ -46,11 +46,12 @@ class Unroll:
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """A second output of the critic that tells classes (AC-GAN), and a generator that is asked for one of them.
+    """An auxiliary classifier in the critic and a class-conditional generator (AC-GAN).
 
     Attributes:
-        classes: Labels are 0 to one less.
-        critic, generator: Weights of the cross-entropy in their losses: of real images' labels, and of fakes'.
+        classes: The number of classes; labels run from 0 to ``classes - 1``.
+        critic: Weight of the cross-entropy of real images' labels in the critic loss.
+        generator: Weight of the cross-entropy of fakes' labels in the generator loss.
     """
 
     classes: int
@@ -60,18 +61,19 @@ class Auxiliary:
 
 @dataclass(frozen=True)
 class Method:
-    """How a pair of networks is trained, apart from networks and optimisers.
+    """The training method of a pair of networks, apart from networks and optimisers.
 
     Attributes:
-        penalty: Added to the critic loss; ``None`` for none.
-        projection: Applied to the critic's parameters before or after each of its steps; ``None`` for none.
-        joint: Whether real and fake samples go through the critic in one pass, as they may where it takes nothing over
-            the batch (`wganbench.training.rows`).
-        n_critic: Critic steps a generator step; not read where ``unroll`` is set.
-        auxiliary: Of a pair that is conditional on classes; ``None`` for any other.
-        decay_steps: Over so many steps learning rates fall linearly to 0, of optimisers that `train.decay` has begun;
-            None where they stay.
-        generator_average: Decay, in (0, 1), of an average of the generator's parameters; None for none.
+        penalty: A term added to the critic loss; None for no penalty.
+        projection: A function applied to the critic's parameters before or after each critic step; None for none.
+        project: Whether the projection is applied before or after the step.
+        joint: Whether real and fake samples go through the critic in one forward pass, which is possible if the critic
+            does not mix the rows of a batch (`wganbench.training.rows`).
+        n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
+        auxiliary: The auxiliary classifier of a class-conditional pair; None for an unconditional one.
+        decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
+            `wganbench.training.lr_decay.begin` has prepared; None for constant rates.
+        generator_average: Decay, in (0, 1), of the moving average of the generator's parameters; None for no average.
     """
 
     objective: Objective

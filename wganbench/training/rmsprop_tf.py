@@ -1,8 +1,8 @@
-"""RMSProp as TensorFlow 1 has it, which the official code of WGAN-GP was run with.
+"""RMSProp as in TensorFlow 1, which the official code of WGAN-GP uses.
 
-torch's starts its mean square at zero and adds ε outside the root, so that its first steps are 1/√(1 − decay) times the
-learning rate however small the gradient. TensorFlow's starts at one and has ε inside: as long as a gradient is small
-against √decayᵗ, so is its step.
+torch's RMSProp starts its mean square at zero and adds ε outside the root, so its first steps are 1/√(1 − decay) times
+the learning rate, however small the gradient. TensorFlow's starts at one and adds ε inside the root: as long as a
+gradient is small compared to √decayᵗ, so is its step.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch.optim.optimizer import ParamsT
 
 
 class RmspropTf(Optimizer):
-    """m ← decay·m + (1 − decay)·g², starting at m = 1; w ← w − lr·g/√(m + ε). There is no momentum.
+    """RMSProp without momentum: ``m ← decay·m + (1 − decay)·g²`` from m = 1, and ``w ← w − lr·g/√(m + ε)``.
 
-    The mean squares are there before the first step, so that a state saved then says where they start.
+    The mean squares exist before the first step, so that a state saved before it contains their starting values.
 
     Args:
-        params: As for torch's optimisers.
+        params: The parameters or parameter groups, as for torch's optimisers.
         lr: Learning rate; a tensor of one number is read at each step, also by a CUDA graph.
-        decay: Of the mean square, 0 to 1.
-        eps: Added to the mean square, under the root.
-        foreach: Whether all parameters are stepped by one call; else one after the other.
-        capturable: Kept as torch's optimisers keep it; no step here asks the device for a number.
+        decay: Decay of the mean square, 0 to 1.
+        eps: Number added to the mean square, under the root.
+        foreach: Whether to update all parameters in one call instead of one after the other.
+        capturable: Stored as torch's optimisers do, without effect: no step here reads a number back from the device.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class RmspropTf(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Takes one step; parameters without a gradient stay.
+        """Takes one step; parameters without a gradient are unchanged.
 
         Args:
-            closure: Computes the loss again, as torch has it.
+            closure: Computes the loss again, as in torch's optimisers.
         """
         loss = None
         if closure is not None:

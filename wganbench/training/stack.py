@@ -1,4 +1,4 @@
-"""A network for a stack of seeds, from plain one-seed modules: parameters ``[S, …]``, activations ``[S, B, …]``."""
+"""Stacks plain one-seed modules into one network: parameters ``[S, …]``, activations ``[S, B, …]``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Parameters = Mapping[str, Tensor]
 
 
 class Stack:
-    """Modules of one architecture, one a seed, called as one.
+    """Modules of one architecture, one per seed, called as one network.
 
     Args:
-        modules: One a seed, equal but for the values of their parameters.
-        bf16: Whether a call is under torch's autocast to bfloat16: its products and convolutions are, and what comes
-            out is float32 again. Parameters are float32, and `of_seed` and `module_of_seed` are in it throughout.
+        modules: One module per seed, which differ in the values of their parameters alone.
+        bf16: Whether calls run under torch's autocast to bfloat16, in which products and convolutions are bfloat16 and
+            outputs are converted back to float32. Parameters, `of_seed` and `module_of_seed` always use float32.
 
     Raises:
-        ValueError: If several modules are to be rounded: under vmap autocast leaves convolutions as they are.
+        ValueError: If ``bf16`` is set for several modules: under vmap, autocast does not convert convolutions.
     """
 
     def __init__(self, modules: Sequence[nn.Module], *, bf16: bool = False):
@@ -39,23 +39,23 @@ class Stack:
         self.buffers = dict(buffers)
 
     def __call__(self, x: Tensor, parameters: Parameters | None = None, labels: Tensor | None = None) -> Tensor:
-        """``(S, B, *input_shape)`` → ``(S, B, *output_shape)``, with the stack's own parameters or those given.
+        """Maps ``(S, B, *input_shape)`` to ``(S, B, *output_shape)``, with the given parameters or the stack's own.
 
         Args:
-            labels: ``(S, B)``, for a generator that is conditional on classes.
+            labels: Class labels ``(S, B)``, for a class-conditional generator.
         """
         (made,) = self._call(parameters, *((x,) if labels is None else (x, labels)))
         return made
 
     def with_logits(self, x: Tensor, parameters: Parameters | None = None) -> tuple[Tensor, Tensor]:
-        """A critic's scores, ``(S, B)``, and its auxiliary classifier's logits, ``(S, B, classes)``, of one pass."""
+        """Returns a critic's scores ``(S, B)`` and its auxiliary logits ``(S, B, classes)`` from one forward pass."""
         scores, logits = self._call(parameters, x, with_logits=True)
         return scores, logits
 
     def _call(self, parameters: Parameters | None, *inputs: Tensor, **asked: Any) -> tuple[Tensor, ...]:
-        """All outputs of the networks, each with a seed axis, as the inputs have."""
+        """Returns all outputs of the networks, each with a seed axis like the inputs."""
         if self.bf16:
-            # Without its cache, which would hold the copies that a CUDA graph was captured with.
+            # The cache is off, since it would keep the bfloat16 copies that a CUDA graph was captured with.
             with torch.autocast(inputs[0].device.type, torch.bfloat16, cache_enabled=False):
                 return tuple(each.float() for each in self._called(parameters, *inputs, **asked))
         return self._called(parameters, *inputs, **asked)
@@ -63,25 +63,26 @@ class Stack:
     def _called(self, parameters: Parameters | None, *inputs: Tensor, **asked: Any) -> tuple[Tensor, ...]:
         state = {**(self.parameters if parameters is None else parameters), **self.buffers}
         if self.size == 1:
-            own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexed, its gradient would be copied
+            own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexing would copy the gradient
             made = self.network(own, *(each.squeeze(0) for each in inputs), **asked)
             return tuple(each.unsqueeze(0) for each in _listed(made))
         return _listed(vmap(lambda own, *rows: self.network(own, *rows, **asked))(state, *inputs))
 
     def of_seed(self, index: int) -> Callable[..., Any]:
-        """The network of one seed as it stands now, in ``eval()``: ``(B, *input_shape)`` → ``(B, *output_shape)``.
+        """Returns one seed's network with its present values, in ``eval()``, as a function.
 
-        What else its ``forward`` takes, it is called with as well, such as labels.
+        It maps ``(B, *input_shape)`` to ``(B, *output_shape)`` and passes further arguments, such as labels, on to
+        ``forward``.
         """
         state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
         return lambda *inputs, **asked: self.evaluated(state, *inputs, **asked)
 
     def lay_channels_last(self) -> None:
-        """Puts the channels of every filter last in memory, before an optimiser is made of the parameters.
+        """Puts the channels of every filter last in memory; call it before an optimiser is made of the parameters.
 
-        A convolution, and what comes after it, lays its images out as its filter is, in which tensor cores are fastest.
-        ``backward()`` lays gradients out like their parameters, and moments are made like these. Filters of several
-        seeds stay as they are, since vmap joins them to one grouped convolution.
+        A convolution and the layers after it use the memory layout of the filter, and tensor cores are fastest in this
+        one. ``backward()`` lays out gradients like their parameters, and moments follow them. Filters of several seeds
+        are unchanged, since vmap joins them into one grouped convolution.
         """
         if self.size > 1:
             return
@@ -91,7 +92,7 @@ class Stack:
                 self.parameters[name] = filters.unsqueeze(0).requires_grad_()
 
     def in_float32(self) -> Stack:
-        """The same networks on the same tensors, whose calls are not rounded."""
+        """Returns the same networks on the same tensors, called in float32."""
         if not self.bf16:
             return self
         other = copy.copy(self)
@@ -99,14 +100,14 @@ class Stack:
         return other
 
     def twin(self) -> Stack:
-        """The same networks with tensors of their own, equal now, which no gradient flows to."""
+        """Returns the same networks with copies of their tensors, to which no gradient flows."""
         other = copy.copy(self)
         other.parameters = {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
         other.buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
         return other
 
     def module_of_seed(self, index: int) -> nn.Module:
-        """A copy of the network of one seed, with its parameters as they stand now, in ``eval()``."""
+        """Returns a copy of one seed's network, with its present parameters, in ``eval()``."""
         return self.evaluated.holding({name: own[index] for name, own in {**self.parameters, **self.buffers}.items()})
 
 
@@ -117,7 +118,7 @@ def _listed(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 def build(
     make: Callable[[], nn.Module], seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu"
 ) -> list[nn.Module]:
-    """One module a seed, made with torch's global stream seeded for that seed and purpose, and that stream put back.
+    """Makes one module per seed, with torch's global stream seeded for that seed and purpose, then restored.
 
     Parameters are drawn on the CPU, so that a seed starts from the same values on every device.
     """

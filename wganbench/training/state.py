@@ -1,6 +1,7 @@
-"""Training's state as plain copies on the CPU, and back into the tensors that optimisers hold.
+"""Copies the state of training to plain values on the CPU, and restores it into the tensors that optimisers hold.
 
-Plain is what ``torch.load(weights_only=True)`` reads: tensors, numbers, text, None; lists, tuples and dicts of them.
+Plain values are those that ``torch.load(weights_only=True)`` reads: tensors, numbers, text, None, and lists, tuples and
+dicts of them.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ State = dict[str, Any]
 
 
 def copy_plain(value: Any, where: str) -> Any:
-    """``value`` with a copy of each tensor in it, on the CPU and with its strides.
+    """Returns ``value`` with each tensor copied to the CPU; copies keep their strides.
 
     Args:
-        where: What to call ``value`` in a message.
+        value: The value to copy.
+        where: The name of ``value`` for messages.
 
     Raises:
-        ValueError: If there is something in it that is not plain.
+        ValueError: If ``value`` contains anything that is not plain.
     """
     if isinstance(value, Tensor):
         return value.detach().to("cpu", copy=True)
@@ -38,10 +40,13 @@ def copy_plain(value: Any, where: str) -> Any:
 
 
 def mismatches(held: Any, given: Any, where: str, beside: Collection[str] = ()) -> Iterator[str]:
-    """Where ``given`` has other names, lengths, shapes or dtypes than ``held``, in a line each; values may differ.
+    """Yields a line for each name, length, shape or dtype in which ``given`` differs from ``held``; values may differ.
 
     Args:
-        beside: Keys that must be there, with any content.
+        held: The value that the trainer holds.
+        given: The value to compare with it.
+        where: The name of the value for messages.
+        beside: Keys that must exist, with any content.
     """
     if isinstance(held, Tensor) and isinstance(given, Tensor):
         if (held.shape, held.dtype) != (given.shape, given.dtype):
@@ -68,10 +73,10 @@ def _describe(value: Any) -> str:
 
 
 def network_state(stack: Stack, optimizer: Optimizer, where: str) -> State:
-    """Copies of a stack's parameters and buffers, and of its optimiser's options and moments.
+    """Copies a stack's parameters and buffers, and its optimiser's options and moments.
 
     Raises:
-        ValueError: If the optimiser holds something that is not plain.
+        ValueError: If the optimiser holds anything that is not plain.
     """
     of_optimizer = optimizer.state_dict()
     held = {
@@ -86,10 +91,10 @@ def network_state(stack: Stack, optimizer: Optimizer, where: str) -> State:
 
 
 def moment_mismatches(optimizer: Optimizer, given: Any, where: str) -> Iterator[str]:
-    """Moments of other shapes than the parameters', in a line each.
+    """Yields a line for each moment in ``given`` whose shape is not that of its parameter.
 
-    An optimiser that has taken no step has none, so there is nothing to hold ``given`` against but the parameters: one
-    that works entry by entry keeps numbers, and tensors of the parameter's shape.
+    An optimiser that has taken no step has no moments to compare with, only parameters. An elementwise optimiser keeps
+    single numbers and tensors of the parameter's shape.
     """
     parameters = dict(enumerate(tensor for group in optimizer.param_groups for tensor in group["params"]))
     if not isinstance(given, dict) or not all(isinstance(entry, dict) for entry in given.values()):
@@ -106,14 +111,14 @@ def moment_mismatches(optimizer: Optimizer, given: Any, where: str) -> Iterator[
 
 @torch.no_grad()
 def restore_network(stack: Stack, optimizer: Optimizer, state: State) -> None:
-    """Puts back what ``network_state`` has copied; tensors that are there, of moments and options too, stay the same.
+    """Restores a ``network_state`` into the existing tensors, including those of moments and options.
 
-    Whether the optimiser works in a CUDA graph stays as well: that is how it is used, not what it holds.
+    The option ``capturable`` is not restored, since it describes how the optimiser is used, not what it holds.
     """
     for kind, tensors in (("parameters", stack.parameters), ("buffers", stack.buffers)):
         for name, tensor in tensors.items():
             tensor.copy_(state[kind][name])
-    # Copied once more, since the optimiser keeps what is on its device already, and would step in the caller's tensors.
+    # Copied again: the optimiser keeps tensors already on its device, and would update the caller's tensors in place.
     groups, moments = (copy_plain(state[kind], kind) for kind in ("groups", "moments"))
     for group, own in zip(groups, optimizer.param_groups, strict=True):
         if "capturable" in own:

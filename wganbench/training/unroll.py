@@ -15,15 +15,15 @@ def unrolled_adam(
     optimizer: Optimizer,
     steps: int,
 ) -> dict[str, Tensor]:
-    """The parameters after ``steps`` Adam steps from the optimiser's present state, differentiably.
+    """Returns the parameters after ``steps`` Adam steps from the optimiser's present state, differentiably.
 
-    Neither parameters nor optimiser change.
+    Neither ``parameters`` nor ``optimizer`` is changed.
 
     Args:
         parameters: The tensors that ``optimizer`` updates, by name.
-        objective: From parameters to losses of shape ``(seeds,)``; their sum is minimised.
+        objective: Maps parameters to losses of shape ``(seeds,)``, whose sum is minimised.
         optimizer: A ``torch.optim.Adam`` over one parameter group, without weight decay or amsgrad.
-        steps: At least 1.
+        steps: The number of steps, at least 1.
     """
     group = optimizer.param_groups[0]
     beta1, beta2 = group["betas"]
@@ -39,7 +39,7 @@ def unrolled_adam(
         for (name, tensor), gradient in zip(current.items(), gradients, strict=True):
             first[name] = beta1 * first[name] + (1 - beta1) * gradient
             second[name] = beta2 * second[name] + (1 - beta2) * gradient.square()
-            # The root has no derivative at 0; 1e-30 lies far below eps² and leaves the value alone.
+            # The root has no derivative at 0; 1e-30 is far below eps² and does not change the result.
             root = (second[name] / (1 - beta2**count)).clamp_min(1e-30).sqrt()
             ahead[name] = tensor - group["lr"] / (1 - beta1**count) * first[name] / (root + group["eps"])
         current = ahead
