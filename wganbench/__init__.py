@@ -1,4 +1,4 @@
-"""A reproduction benchmark suite for the Wasserstein GAN papers: one command per claim, one record per run."""
+"""A benchmark suite that reproduces the claims of the Wasserstein GAN papers and keeps a record of every run."""
 
 
 def __getattr__(name: str) -> str:

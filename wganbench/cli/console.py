@@ -27,6 +27,8 @@ SPEED_SECONDS = 300.0
 
 
 class Voice(Protocol):
+    """The output of ``run`` while it trains."""
+
     def say(self, text: str) -> None:
         """Prints a sentence for the user that is not an error."""
 
@@ -40,7 +42,7 @@ class Voice(Protocol):
         """Called with the step that a cohort has reached."""
 
     def show(self, found: Table) -> None:
-        """Prints a table; for people only."""
+        """Prints a table for people; the JSON output omits it."""
 
     def end(self, text: str, **about: Any) -> None:
         """Called at the end of the command, with a sentence for people and the rest for programs."""
@@ -171,7 +173,7 @@ class Whole:
 
 
 def _costs(cohorts: Sequence[Cohort]) -> dict[str, float]:
-    """Returns the operations of one step of each cohort; if any are unknown, every cohort's number of seeds instead."""
+    """Returns the operations of one step of each cohort, or its number of seeds if any operations are unknown."""
     flops = {cohort.id: step_flops(cohort.runs[0].setting) for cohort in cohorts}
     is_known = all(each for each in flops.values())
     return {cohort.id: len(cohort.runs) * ((flops[cohort.id] or 1.0) if is_known else 1.0) for cohort in cohorts}

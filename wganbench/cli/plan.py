@@ -98,7 +98,7 @@ def _calibrate(planned: Sequence[Cohort], device: DeviceChoice, threads: int, sp
     chosen = representatives(planned)
     if not chosen:
         raise SpecError("--calibrate: no variant of known cost; it takes networks that wganbench has")
-    from wganbench.runner.loop import choose_device  # imports torch, which nothing else here needs
+    from wganbench.runner.loop import choose_device  # imports torch, which plan otherwise does without
     from wganbench.runner.speed.calibrate import calibrate
 
     def tell(line: str) -> None:

@@ -1,7 +1,7 @@
 """Every name that a spec may use, with its dotted path, its options and its protocol. Imports no torch.
 
 A built-in name is an alias of ``package.module:object``. A custom object is named by its dotted path and handled the
-same way, but its options are not checked. Nothing here imports a path: only ``wganbench.runner`` does.
+same way, with its options taken as given. Nothing here imports a path: only ``wganbench.runner`` does.
 
 ``protocol`` counts the changes that alter an object's numbers. It is part of the id of every run that uses the object,
 so records made before such a change stop counting; ``tests/runner/test_golden.py`` fails if numbers change without it.
@@ -34,7 +34,7 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Options(BaseModel):
-    """The base of option models: rejects unknown options and infinite or NaN values. Validated in strict mode."""
+    """The base of option models: rejects unknown options and infinite or NaN values; types are checked strictly."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -18,8 +18,8 @@ class Superseded(Model):
     """The reason why a claim no longer counts; the claim keeps its last verdict.
 
     Attributes:
-        version: The spec version that replaced it.
-        reason: What was wrong with it.
+        version: The spec version that replaced the claim.
+        reason: A description of what was wrong with the claim.
         by: Ids of the claims that replace it, if any.
         judged_on: A map from variant to the setting id of the records that the claim was judged on. Needed only where
             the variant's setting has changed since, or where the variant has been removed from the spec.

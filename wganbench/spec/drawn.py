@@ -111,7 +111,7 @@ class _OfSpec(Model):
 
 
 def with_drawn(table: Table, where: str) -> Table:
-    """Returns the table of a spec with its drawn variants written out, and with the variants of each profile listed.
+    """Returns the table of a spec with its drawn variants written out, and with the variants that its profiles select.
 
     Args:
         where: The prefix of every message.

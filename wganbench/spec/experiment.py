@@ -93,8 +93,9 @@ class Experiment(Model):
         seeds: The seeds that run by default: a number of seeds, counted from 0, or a list such as ``"1024-1031"``. A
             list declares the seeds: claims are judged on exactly these, and have no verdict while one is missing.
         deviations: The stated differences from the paper.
-        profiles: Changes to the settings by length of training, such as smoke, quick, reduced and paper. A profile may
-            also describe itself, list the variants it has if not all, and change single variants.
+        profiles: The profiles, such as smoke, quick, reduced and paper, which change the settings to train for
+            different lengths. A profile may also describe itself, list the variants it has if not all, and change
+            single variants.
         architectures: Random architectures, which are variants in addition to those that are written out.
         variants: The settings that are compared, by name.
         claims: Checkable sentences, written before the runs.
@@ -172,7 +173,7 @@ class Experiment(Model):
         return [variant for variant in self.variants if named is None or variant in named]
 
     def architectures_of(self, profile: str, methods: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Returns the random architectures that a profile has under all of ``methods``, with one variant per method.
+        """Returns the random architectures that a profile has under all of ``methods``, with their variants in order.
 
         Raises:
             SpecError: If the profile is unknown.

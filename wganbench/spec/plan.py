@@ -89,7 +89,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
 
 
 def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
-    """Groups runs by blocks of seeds (0 to stack − 1, stack to 2·stack − 1, …), whatever is already recorded.
+    """Groups runs into blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), recorded or not.
 
     Raises:
         SpecError: If ``stack`` is not between 1 and ``MAX_STACK``; the limit exists because each record lists its
@@ -107,8 +107,8 @@ def step_flops(setting: Setting) -> float | None:
     """Returns the floating-point operations of one generator step for one seed; None if a network's cost is unknown.
 
     Counts two operations per weight and sample in a forward pass (for a convolution, also per position of the filter)
-    and twice as many in a backward pass. A penalty adds one forward pass with its gradient, and the derivative of both;
-    for a piecewise linear critic, only the derivative of the gradient.
+    and twice as many in a backward pass. A penalty adds one forward pass with its gradient and the derivative of both,
+    or, for a piecewise linear critic, the derivative of the gradient only.
     """
     costs = setting.costs()
     if costs is None:

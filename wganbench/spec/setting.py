@@ -162,7 +162,7 @@ class MeasureUse(Model):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Table:
-        """Omits fields that have their defaults, so that ids and records made before the fields existed stay valid."""
+        """Omits fields added later if they have their defaults, so that older ids and records stay valid."""
         table: Table = serialize(self)
         plain = {"spacing": "mixed", **dict.fromkeys(READ_BY)}
         return {key: value for key, value in table.items() if plain.get(key, ...) != value}
@@ -214,11 +214,11 @@ class Setting(Model):
             measured and plotted samples come from the average; training uses the generator itself. "none" undoes an
             inherited one.
         latent_dim: The length of the latent vector.
-        batch_size: The number of real samples in a step, and also of fake ones.
+        batch_size: The number of real samples, and of fake samples, in a step.
         generator_batch_size: The number of samples in the generator's own step, if it differs from batch_size.
         steps: The number of generator steps of a run.
-        precision: The precision of training: ``fp32``; ``tf32``, for multiplications and convolutions on CUDA; or
-            ``bf16``, for the calls of the networks. Losses, norms, means, optimisers and all measures are in fp32 in
+        precision: The precision of training: ``fp32``; ``tf32``, used for multiplications and convolutions on CUDA; or
+            ``bf16``, used for calls of the networks. Losses, norms, means, optimisers and all measures use fp32 in
             every case.
         measured_samples: The number of generated samples that the measures see.
         score: The network that image scores come from; "none" undoes an inherited one.
@@ -515,8 +515,8 @@ def is_timed(use: MeasureUse) -> bool:
 def family(variant: str, setting: Setting) -> str:
     """Returns the setting id: the variant and ten digits of a hash over everything that affects its numbers.
 
-    Values of None are omitted, so that an option added later does not change old ids if its default is None. Arrays
-    kept for a figure and the keys that describe how custom measures are read are omitted too.
+    Values of None are omitted, so that an option added later does not change old ids if its default is None. What is
+    kept only for figures and the keys that describe how custom measures are read are omitted too.
     """
     content = setting.model_dump(mode="json", exclude={"clouds", "pictures"})
     content["measures"] = {

@@ -98,7 +98,7 @@ def mistakes(error: ValidationError, model: type[BaseModel], content: object = N
 
 
 def told(lines: Iterable[str]) -> list[str]:
-    """Returns the lines without repetitions, cut to the first ``MAX_TOLD``."""
+    """Returns the first ``MAX_TOLD`` distinct lines, followed by a line that counts the rest, if any."""
     unique = list(dict.fromkeys(lines))
     if len(unique) <= MAX_TOLD:
         return unique
