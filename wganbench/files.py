@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, whatever else writes them, and whenever it is killed."""
+"""Files that are written completely or not at all, even with concurrent writers or if a writer is killed."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from wganbench.errors import RecordError
 
 
 def write_atomically(path: Path, content: bytes, *, replace: bool = False, durable: bool = True) -> bool:
-    """Puts ``content`` at ``path`` whole or not at all; an existing file stays unless ``replace``.
+    """Writes ``content`` to ``path`` completely or not at all; keeps an existing file unless ``replace`` is true.
 
     Args:
-        durable: Whether it has to be there after a power cut as well, which takes milliseconds: the file and its entry
-            in the folder are then on the disk.
+        durable: Whether the file must survive a power cut, which takes milliseconds: the file and its entry in the
+            folder are then synced to the disk.
 
     Returns:
-        Whether it was written.
+        True if the file was written.
 
     Raises:
-        RecordError: If the disk refuses.
+        RecordError: If the file cannot be written.
     """
     try:
         make_folder(path.parent, durable=durable)
@@ -47,10 +47,10 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = False, durab
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of ``path`` once it is written, if nothing is raised until then.
+    """Opens a file that replaces ``path`` at the end of the block, unless the block raises.
 
     Raises:
-        OSError: If the disk refuses.
+        OSError: If the file cannot be written.
     """
     make_folder(path.parent, durable=False)
     with _beside(path) as temporary:
@@ -60,10 +60,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def make_folder(folder: Path, *, durable: bool = True) -> None:
-    """Makes a folder, and those above it, unless it is there.
+    """Creates a folder and its parents where they do not exist.
 
     Raises:
-        OSError: If the disk refuses.
+        OSError: If a folder cannot be created.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,11 +72,11 @@ def make_folder(folder: Path, *, durable: bool = True) -> None:
 
 
 UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF}
-"""What systems answer that do not open or sync folders, Windows and some network disks among them."""
+"""Error numbers of systems that cannot open or sync folders, such as Windows and some network disks."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Has the disk keep which files the folder holds, where the system can do so.
+    """Syncs a folder's list of entries to the disk, if the system supports it.
 
     Raises:
         OSError: If the disk fails.
@@ -94,8 +94,8 @@ def sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A path of this process alone in the folder of ``path``; what lies there in the end is removed."""
-    # The process id is last, for leftovers. It says little where containers of one host name share a disk.
+    """Yields a temporary path in the folder of ``path`` that no other writer uses; removes a file left there."""
+    # The process id comes last, for leftovers(). It proves little if containers with one host name share a disk.
     temporary = path.parent / f".{path.name}.{platform.node()}.{secrets.token_hex(4)}.{os.getpid()}"
     try:
         yield temporary
@@ -107,21 +107,21 @@ def _beside(path: Path) -> Iterator[Path]:
 def _put(temporary: Path, path: Path, replace: bool) -> bool:
     if not replace:
         try:
-            os.link(temporary, path)  # unlike rename, refuses to take the place of a file that another writer made
+            os.link(temporary, path)  # unlike rename, fails if another writer has made the file in the meantime
             return True
         except FileExistsError:
             return False
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
                 raise
-        if path.exists():  # on a disk without hard links, such as a FAT stick, a look has to do
+        if path.exists():  # without hard links, as on FAT, only a check that is not atomic is possible
             return False
     temporary.replace(path)
     return True
 
 
 def leftovers(folder: Path) -> list[Path]:
-    """What writers of this machine that were killed have left half written in ``folder``."""
+    """Returns the temporary files in ``folder`` that killed writers on this machine have left behind."""
     found = sorted(folder.rglob(f".*.{glob.escape(platform.node())}.*"))
     processes = [(path, path.name.rpartition(".")[2]) for path in found]
     return [path for path, process in processes if re.fullmatch("[0-9]{1,9}", process) and not _is_alive(int(process))]

@@ -1,4 +1,4 @@
-"""The command line: its commands, and what becomes of an error."""
+"""The command line: its commands and its handling of errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wganbench.errors import WganbenchError
 
 
 class _Commands(click.Group):
-    """Prints an error that the user can mend in one line each and exits with 2; Ctrl-C exits with 130."""
+    """Prints an error that the user can fix, one line per mistake, and exits with 2; exits with 130 on Ctrl-C."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -45,5 +45,5 @@ for command in (
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """The entry point of the console script."""
     cli()

@@ -1,4 +1,4 @@
-"""Which experiment, which of its runs and which folder of records a command is about."""
+"""Selection of the experiment, the runs and the results folder that a command works on."""
 
 from __future__ import annotations
 
@@ -34,40 +34,40 @@ chosen = together(
     overridden,
     click.option("--stack", type=COUNT, help="Seeds trained in lockstep [default: the spec's]."),
 )
-"""The options that choose runs."""
+"""The options that select runs."""
 
 
 def load_chosen(
     experiment: str, overrides: Sequence[str], data: Sequence[str], profile: str, variants: Sequence[str]
 ) -> tuple[Experiment, dict[str, Path]]:
-    """The experiment, with the folders of ``--data`` in their places, and these by the name of the set."""
+    """Returns the experiment with the ``--data`` folders substituted, and these folders by the name of their set."""
     spec = load(experiment, overrides)
     if not data:
         return spec, {}
-    from wganbench.spec import substitute  # numpy and Pillow, which all else does without
+    from wganbench.spec import substitute  # imports numpy and Pillow, which nothing else here needs
 
     folders = substitute.parse(data)
     return load(experiment, [*overrides, *substitute.overrides(spec, folders, profile, variants)]), folders
 
 
 def runs_of(experiment: Experiment, seeds: str | None, profile: str, variants: Sequence[str]) -> list[Run]:
-    """Those of the seeds as they were typed, or of the spec's own number."""
+    """Returns the runs of the given seeds, in their text form, or of the spec's own seeds."""
     which = parse_seeds(seeds) if seeds is not None else experiment.planned_seeds
     return expand(experiment, profile, which, variants)
 
 
 def covered(names: Sequence[str]) -> list[Experiment]:
-    """What a report is about: the experiments named, or every one that ships."""
+    """Returns the experiments that a report covers: those named, or all that ship with the package."""
     return [load(name) for name in dict.fromkeys(names or available())]
 
 
 def has_records(results: Path, experiments: Collection[str] = ()) -> bool:
-    """Whether a folder has records of any of these, or where none is named any record."""
+    """Returns whether a folder has records of any of these experiments, or any record at all if none is named."""
     return any(not experiments or path.parent.name in experiments for path in Store(results).paths())
 
 
 def choose_folder(given: Path | None, experiments: Sequence[str], defaults: Sequence[Path]) -> Path:
-    """The folder that was given, or the first default with records of any of the experiments, or with any."""
+    """Returns the given folder, else the first default with records of the experiments, else the first with any."""
     if given is not None:
         return given
     found = (each for names in (experiments, ()) for each in defaults if has_records(each, names))
@@ -75,17 +75,17 @@ def choose_folder(given: Path | None, experiments: Sequence[str], defaults: Sequ
 
 
 def load_records(results: Path) -> dict[str, Record]:
-    """All records of a folder.
+    """Returns all records of a folder, by run id.
 
     Raises:
-        RecordError: As ``check_folder`` does, and if a record is damaged.
+        RecordError: If the folder is missing or has no records, or if a record is damaged.
     """
     check_folder(results)
     return Store(results).load()
 
 
 def check_folder(results: Path) -> None:
-    """Raises RecordError if there is no such folder, or no record in it."""
+    """Raises RecordError if the folder is missing or has no records."""
     if not results.exists():
         raise RecordError(f"{results}: no such folder; 'wganbench run' makes records, --results names another folder")
     if not has_records(results):

@@ -1,4 +1,4 @@
-"""``wganbench check`` and ``explain``: whether the claims hold, why it is said that they do, and how a run ended."""
+"""``wganbench check`` and ``explain``: check the claims, explain a verdict, or describe how a run ended."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def explain(subject: str, results: Path | None) -> None:
 
 
 def _folders(results: Path | None) -> list[Path]:
-    """Where to look: in the folder that was given, or in those defaults that have records, one's own first."""
+    """Returns the folders to search: the given one, or those defaults that have records, the user's own first."""
     asked = [results] if results is not None else [RUNS, REFERENCE]
     found = [each for each in asked if has_records(each)]
     if not found:
@@ -105,7 +105,7 @@ def _explain_claim(claim: str, results: Path | None) -> None:
 
 
 def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Verdict]:
-    """The first folder that has runs to judge the claim on, or the first of all, and the verdict there."""
+    """Returns the first folder with runs to judge the claim on, else the first folder, and the verdict there."""
     from wganbench.analysis.verdict import judge, without_runs
 
     chosen, records = folders[0], load_records(folders[0])
@@ -119,7 +119,7 @@ def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Pa
 
 
 APART = {"id", "says", "profile", "known_contradiction", "since", "superseded"}
-"""Fields of a claim that are no part of its test."""
+"""Fields of a claim that are not part of its test."""
 
 
 def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What ``run`` says while it trains: lines and bars for people, or lines of JSON for programs."""
+"""Output of ``run`` while it trains: lines and progress bars for people, or lines of JSON for programs."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ from wganbench.runner.jobs.job import Event
 from wganbench.spec.plan import Cohort, step_flops
 
 PROGRESS_SECONDS = 10.0
-"""How often a cohort's progress is a line of JSON."""
+"""The shortest time between two lines of JSON on a cohort's progress."""
 SPEED_SECONDS = 300.0
-"""The time over which a bar's speed is taken, since cohorts of several methods follow each other."""
+"""The time over which a bar averages its speed, since cohorts of different methods follow each other."""
 
 
 class Voice(Protocol):
+    """The output of ``run`` while it trains."""
+
     def say(self, text: str) -> None:
-        """A sentence for the user that is no error."""
+        """Prints a sentence for the user that is not an error."""
 
     def record(self, record: Record) -> None:
-        """A run has been recorded."""
+        """Called when a run has been recorded."""
 
     def tell(self, event: Event) -> None:
-        """Something happened to a job or to the store."""
+        """Called when something has happened to a job or to the store."""
 
     def report(self, cohort: str, step: int) -> None:
-        """How far a cohort is."""
+        """Called with the step that a cohort has reached."""
 
     def show(self, found: Table) -> None:
-        """A table for people."""
+        """Prints a table for people; the JSON output omits it."""
 
     def end(self, text: str, **about: Any) -> None:
-        """The command is over; the sentence for people, the rest for programs."""
+        """Called at the end of the command, with a sentence for people and the rest for programs."""
 
 
 class Lines:
-    """JSON, one event a line, on stdout."""
+    """Prints each event to stdout as one line of JSON."""
 
     def __init__(self) -> None:
         self.told: dict[str, float] = {}
@@ -84,10 +86,12 @@ class _Speed(ProgressColumn):
 
 
 class Bars:
-    """A line a record on stdout, warnings on stderr, and on a terminal a bar for all and one a cohort under way.
+    """Prints one line per record to stdout, warnings to stderr and, on a terminal, progress bars.
+
+    There is one bar for the whole command and one for each cohort in training.
 
     Args:
-        cohorts: All that are planned; ``begin`` says which of them are to be trained.
+        cohorts: All planned cohorts; the event ``begin`` lists those that will be trained.
     """
 
     def __init__(self, cohorts: Sequence[Cohort], bars: Progress):
@@ -132,11 +136,11 @@ class Bars:
 
 
 class Whole:
-    """The bar of the whole command: runs recorded of runs, and the time left by the work that is done so far.
+    """The progress bar of the whole command: the number of recorded runs, and the time left based on the work done.
 
     Args:
-        cohorts: Those that are to be trained.
-        begin: The event: how many runs there are, how many are left, and the step that each cohort goes on from.
+        cohorts: The cohorts that will be trained.
+        begin: The event with the number of runs, the number left, and the step from which each cohort continues.
     """
 
     def __init__(self, bars: Progress, cohorts: Sequence[Cohort], begin: Event):
@@ -154,7 +158,7 @@ class Whole:
             self.bars.update(self.task, completed=self._completed())
 
     def record(self, record: Record) -> None:
-        """Counts a run; one that ended early leaves no steps of its cohort to wait for."""
+        """Counts a recorded run; its cohort then counts as complete, even if it ended early."""
         self.n_recorded += 1
         for cohort, runs in self.runs.items():
             if runs <= set(record.cohort):
@@ -169,7 +173,7 @@ class Whole:
 
 
 def _costs(cohorts: Sequence[Cohort]) -> dict[str, float]:
-    """Operations of a step of each cohort; where those of one are unknown, its seeds."""
+    """Returns the operations of one step of each cohort, or its number of seeds if any operations are unknown."""
     flops = {cohort.id: step_flops(cohort.runs[0].setting) for cohort in cohorts}
     is_known = all(each for each in flops.values())
     return {cohort.id: len(cohort.runs) * ((flops[cohort.id] or 1.0) if is_known else 1.0) for cohort in cohorts}
@@ -183,18 +187,18 @@ TOLD = {
     "out of memory": "the device had no memory for it beside others; it is tried again alone ({message})",
     "timed out": "ended after {seconds:g} s, at step {step}",
 }
-"""Events that people are told of, which is what went wrong; ``--log-json`` has them all."""
+"""Messages for the events that are printed as warnings; ``--log-json`` prints all events."""
 
 
 @contextmanager
 def voice(cohorts: Sequence[Cohort], *, as_json: bool) -> Iterator[Voice]:
-    """How the command speaks: JSON, or lines with bars on a terminal."""
+    """Yields the output of the command: JSON, or lines with progress bars on a terminal."""
     if as_json:
         yield Lines()
         return
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), _Speed(), TimeRemainingColumn())
-    # Records go to stdout above the bars on a terminal, and untouched into a pipe.
+    # On a terminal, records are printed to stdout above the bars; into a pipe they go unchanged.
     with Progress(
         *columns,
         console=console,

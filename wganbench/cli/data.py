@@ -1,4 +1,4 @@
-"""``wganbench data``: the image sets."""
+"""``wganbench data``: lists, fetches and verifies the image sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wganbench list``, ``show`` and ``schema``: what experiments there are, and what is in them."""
+"""``wganbench list``, ``show`` and ``schema``: list the experiments, show one resolved, and print the spec schema."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Options of several commands.
+"""Options that several commands share.
 
-Those that say where things lie on this machine are no part of any setting: they are kept in the environment, for the
-command and the processes that it starts.
+Options for the location of files on this machine are not part of any setting: they are kept in environment variables,
+for the command and the processes that it starts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator, in their order in the help."""
+    """Combines several options into one decorator; the help lists them in this order."""
 
     def given(function: F) -> F:
         for option in reversed(options):
@@ -33,7 +33,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 RUNS, REFERENCE = Path("runs"), Path("results")
-"""Folders of the records: one's own, which no clone has in its index, and those that others are compared with."""
+"""Results folders: the user's own, which git ignores, and the committed reference that others are compared with."""
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -49,7 +49,7 @@ runs_or_results = click.option(
 
 
 def results_option(results: Path) -> str:
-    """What makes a command on this folder out of one on the default; empty for that."""
+    """Returns the ``--results`` option that a printed command needs for this folder; empty for the default folder."""
     return "" if results == RUNS else f" --results {results}"
 
 
@@ -62,7 +62,7 @@ def _kept_in(variable: str) -> Callable[[click.Context, click.Parameter, Path | 
         if path is not None:
             before = {key: value for key, value in os.environ.items() if key == variable}
             context.call_on_close(lambda: os.environ.update(before))
-            context.call_on_close(lambda: os.environ.pop(variable))  # the last is called first
+            context.call_on_close(lambda: os.environ.pop(variable))  # callbacks run in reverse order
             os.environ[variable] = str(path.absolute())
 
     return keep

@@ -1,4 +1,4 @@
-"""``wganbench plan``: what a run would do, and how long it takes."""
+"""``wganbench plan``: describes what ``run`` would do and how long it would take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wganbench.spec.catalogue import is_dotted
 from wganbench.spec.plan import Cohort, cohorts
 
 SHOWN_VARIANTS = 20
-"""Of a plan, unless all are asked for."""
+"""The number of variants that a plan lists, unless ``--all`` is given."""
 
 
 @click.command()
@@ -54,7 +54,7 @@ def plan(
 ) -> None:
     """Print what 'run' would do: runs, what is done, parameters, operations, hours, and which claims it can settle."""
     from wganbench.analysis import prospect
-    from wganbench.data.locations import data_folder  # numpy, which all else does without
+    from wganbench.data.locations import data_folder  # imports numpy, which nothing else here needs
 
     spec, _ = load_chosen(experiment, overrides, data, profile, variants)
     runs = runs_of(spec, seeds, profile, variants)
@@ -93,12 +93,12 @@ def plan(
 
 
 def _calibrate(planned: Sequence[Cohort], device: DeviceChoice, threads: int, spec: str, file: Path) -> DeviceChoice:
-    """Measures on this machine, and keeps the rates in ``file``; the kind of device that it was."""
-    rates.read(file)  # that a damaged one is told of at once
+    """Measures the rates of this machine and keeps them in ``file``; returns the kind of device that was measured."""
+    rates.read(file)  # reports a damaged file at once
     chosen = representatives(planned)
     if not chosen:
         raise SpecError("--calibrate: no variant of known cost; it takes networks that wganbench has")
-    from wganbench.runner.loop import choose_device  # imports torch, which all else does without
+    from wganbench.runner.loop import choose_device  # imports torch, which plan otherwise does without
     from wganbench.runner.speed.calibrate import calibrate
 
     def tell(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables in a terminal."""
+"""Tables and progress bars in a terminal."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.text import Text
 
 
 def plain() -> Console:
-    """For tables: as wide as the terminal, or 160 columns into a pipe."""
+    """Returns a console for tables, as wide as the terminal, or 160 columns wide into a pipe."""
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=False)
 
 
 def counted(n: int, noun: str) -> str:
-    """Such as ``"1 run"`` and ``"1,200 runs"``."""
+    """Returns a number with its noun, such as ``"1 run"`` or ``"1,200 runs"``."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
@@ -38,7 +38,7 @@ def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal; gives a function to call with how much of how much is done."""
+    """Shows a progress bar on stderr if that is a terminal; yields a function ``(done, total)`` that updates it."""
     console, columns = Console(stderr=True), (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(
         *columns,

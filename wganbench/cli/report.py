@@ -1,4 +1,4 @@
-"""``wganbench report``: tables, verdicts and figures of what is recorded."""
+"""``wganbench report``: makes tables, verdicts and figures from the records."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def report(
 def _tables(
     spec: Experiment, records: Mapping[str, Record], reference: Mapping[str, Record], form: str | None
 ) -> list[Table]:
-    """What is printed of one experiment: its runs beside those of the reference, or alone where that has none."""
+    """Returns the tables of one experiment: its runs beside the reference's, or alone if the reference has none."""
     from wganbench.analysis.tables import success
     from wganbench.analysis.tables.against import compare
     from wganbench.analysis.tables.by_variant import overview
@@ -126,7 +126,7 @@ def _named(experiments: Sequence[str]) -> str:
 
 
 def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[str]:
-    """The profiles of a report under which a variant of the spec is recorded, in the spec's order."""
+    """Returns the profiles of a report that have a record of any of their variants, in the spec's order."""
     from wganbench.analysis.profiles import shown
 
     families = {record.family for record in records.values()}

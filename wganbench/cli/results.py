@@ -1,4 +1,4 @@
-"""``wganbench status``, ``merge`` and ``results``: what is in a results folder, and what is being made there."""
+"""``wganbench status``, ``merge`` and ``results``: inspect and maintain a results folder and the work in it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
 
 
 def _name(experiment: str, results: Path) -> str:
-    """An experiment's name; that of a folder counts without its spec, which may have gone since."""
+    """Returns an experiment's name; the name of an existing folder needs no spec, which may have been removed."""
     return experiment if (results / experiment).is_dir() else load(experiment).name
 
 

@@ -76,7 +76,7 @@ _executed = together(
         help="Wall time between two checkpoints of a cohort.",
     ),
 )
-"""The options that say how runs are executed: where, how many at a time, and what may go wrong."""
+"""The options for the execution of runs: where, how many at a time, and how failures are handled."""
 
 
 @click.command()
@@ -135,7 +135,7 @@ def run(
             out.say(about)
         if not again:
             _tell_of_changes(runs, Store(results), spec.path, out)
-        from wganbench.runner.loop import run_all  # imports torch, which all else does without
+        from wganbench.runner.loop import run_all  # imports torch, which nothing else here needs
 
         for record in run_all(
             runs,
@@ -174,7 +174,7 @@ def run(
 
 
 def _tell_of_changes(runs: Sequence[Run], store: Store, spec_path: str, out: Voice) -> None:
-    """Says which custom code is not what recorded runs were made with, which are not trained again for that."""
+    """Reports custom code that has changed since runs were recorded; those runs are not trained again for that."""
     if not any(custom_names(setting) for setting in {run.family: run.setting for run in runs}.values()):
         return
     found, _ = store.scan()
@@ -184,7 +184,7 @@ def _tell_of_changes(runs: Sequence[Run], store: Store, spec_path: str, out: Voi
 
 
 def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) -> Iterator[str]:
-    """What is to be trained, how long that takes about, and where it goes on from; nothing where all is recorded."""
+    """Yields lines on what will be trained, about how long it takes and where it resumes; none if all is recorded."""
     left = [cohort for cohort in planned if cohort.id in event["cohorts"]]
     if not left:
         return
@@ -200,7 +200,7 @@ def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) ->
 
 
 def _time(left: Sequence[Cohort], execution: Execution) -> str:
-    """As ``plan`` estimates it; of other machines it says nothing."""
+    """Returns the time as ``plan`` estimates it, in words; for other machines it is unknown."""
     if execution.executor not in ("inline", "local"):
         return "how long they take on other machines is not known"
     threads = execution.threads or 1
@@ -215,8 +215,8 @@ def _time(left: Sequence[Cohort], execution: Execution) -> str:
 
 
 def _measured(device: rates.DeviceChoice, threads: int) -> rates.Measured | None:
-    """What was measured of the device; None as well where the file is damaged, which is no reason not to train."""
-    from wganbench.data.locations import data_folder  # numpy, which the help does without
+    """Returns the measured rates of the device; None also if the file is damaged, since training can go on without."""
+    from wganbench.data.locations import data_folder  # imports numpy, which the help does not need
 
     try:
         return rates.choose(rates.read(data_folder() / rates.FILE), device, threads)
@@ -225,7 +225,7 @@ def _measured(device: rates.DeviceChoice, threads: int) -> rates.Measured | None
 
 
 def _show_measures(spec: Experiment, runs: Sequence[Run], store: Store, out: Voice) -> None:
-    """The main measures of all runs that are recorded, whenever they were."""
+    """Shows the main measures of all recorded runs, including those recorded earlier."""
     found = []
     for run in shown_runs(runs):
         with contextlib.suppress(RecordError):
@@ -235,7 +235,7 @@ def _show_measures(spec: Experiment, runs: Sequence[Run], store: Store, out: Voi
 
 
 def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: float | None, **rest: Any) -> Execution:
-    """From the options of ``run``; more than one job is a reason to use processes."""
+    """Builds the execution from the options of ``run``; more than one job selects local processes by default."""
     named = executor or ("local" if (rest["jobs"] or 1) > 1 else "inline")
     asked = {}
     for text in slurm:
@@ -247,7 +247,7 @@ def _execution(executor: ExecutorName | None, slurm: Sequence[str], timeout: flo
 
 
 def _reference(runs: Sequence[Run], results: Path) -> str:
-    """What a run says of the committed records that it leaves alone; empty where it is about no such."""
+    """Returns a note on the committed records, which the run leaves unchanged; empty if it does not apply."""
     if results != RUNS or not has_records(REFERENCE):
         return ""
     recorded = {path.stem for path in Store(REFERENCE).paths()}

@@ -1,4 +1,4 @@
-"""One run in plain words, as its record has it."""
+"""A description of one run in plain words, from its record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wganbench.spec import CONTROL
 
 
 def summary(record: Record) -> Iterator[str]:
-    """How the run ended, what it measured, and where and with what it was made; the whole traceback of a failed one."""
+    """Yields lines on how the run ended, with the traceback if it failed, what it measured, and how it was made."""
     steps = f"{record.steps_done:,} of {record.setting.steps:,} steps"
     again = f", after {record.retries} retries" if record.retries else ""
     yield f"{record.experiment}, {record.variant}, profile {record.profile}, seed {record.seed}"
@@ -36,7 +36,7 @@ def _note(note: str | None) -> Iterator[str]:
 
 
 def _measures(record: Record) -> Iterator[str]:
-    """The last value of each, and its best where that is another."""
+    """Yields the last value of each measure, and its best value if that differs."""
     for name, value in record.measures.items():
         best = record.best.get(name)
         other = f"  (best {best:.6g})" if best is not None and best != value else ""

@@ -1,4 +1,4 @@
-"""``wganbench classifier`` and ``wganbench inception``: the networks that scores come from."""
+"""``wganbench classifier`` and ``wganbench inception``: manage the networks that image scores come from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``wganbench speed``: how fast this machine trains, plainly and as ``run`` does it."""
+"""``wganbench speed``: measures how fast this machine trains, plainly and as ``run`` does it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_PROFILE = "quick"
 
 @dataclass(frozen=True)
 class Asked:
-    """One variant to be measured, and how; its run stands for its setting."""
+    """One variant to measure, and how; the setting is that of ``run``, whose seed does not matter."""
 
     run: Run
     spec: Experiment
@@ -109,7 +109,7 @@ def speed(
 
 
 def _runs(spec: Experiment, profile: str | None, variants: Sequence[str]) -> list[Run]:
-    """One run of each variant that is to be measured."""
+    """Returns one run of each variant to measure."""
     named = profile or DEFAULT_PROFILE
     if variants:
         own = [name for name in variants if name in spec.variants]
@@ -133,7 +133,7 @@ def _of_target(target: Target) -> list[Asked]:
 
 
 def _device_of(targets: Sequence[str], device: DeviceChoice) -> DeviceChoice:
-    """The one that all targets are for."""
+    """Returns the kind of device that all targets are for."""
     kinds = {TARGETS[name].device for name in targets}
     if len(kinds) > 1 or (device != "auto" and {device} != kinds):
         told = ", ".join(f"{name} is for {TARGETS[name].device}" for name in targets)
@@ -148,7 +148,7 @@ def _measure(asked: Iterable[Asked], device: DeviceChoice, seconds: float, resul
 
     chosen = choose_device(device)
     name, rows = device_name(chosen), []
-    speeds.load(results)  # that a damaged file is told of before anything is measured
+    speeds.load(results)  # reports a damaged file before anything is measured
     for each in asked:
         click.echo(f"{each.run.experiment}, {each.run.variant}, {each.run.profile} …", err=True)
         row = measure(

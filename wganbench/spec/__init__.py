@@ -1,14 +1,14 @@
-"""Specs: TOML in, a frozen ``Experiment`` out, with all mistakes of a file reported together.
+"""Specs: reads TOML into a frozen ``Experiment`` and reports all mistakes of a file together.
 
-A spec's top level holds what describes the experiment (title, source, variants, profiles, claims, …) and, beside it,
-any field of ``Setting``: the defaults of every variant. A variant's setting is made by merging, later over earlier:
+The top level of a spec describes the experiment (title, source, variants, profiles, claims, …) and may also have any
+field of ``Setting`` as a default for every variant. The setting of a variant is merged from these, later over earlier:
 
     top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
-Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
-named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``history``
-(superseded claims), ``merging``, ``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those
-before it.
+Tables merge key by key, except that a table whose ``name`` changes is replaced. This package exports the names below.
+Its modules, each importing only earlier ones, are ``catalogue``, ``strict`` (strict models, messages), ``setting``,
+``claims``, ``history`` (superseded claims), ``overrides`` (merging, ``--set``), ``architectures`` and ``drawn`` (random
+architectures), ``seeds``, ``experiment`` and ``loading``. ``plan``, ``substitute`` and ``json_schema`` build on these.
 """
 
 from wganbench.spec.claims import (

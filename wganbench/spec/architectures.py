@@ -1,7 +1,7 @@
 """The random architectures of Gulrajani et al., table 1: drawn from a seed, the same on every machine and version.
 
-The points of a space are put in the order of a hash of seed and point, and the first n are drawn. So no point comes
-twice, fewer are the first of more, and a smaller space has its points in the order that they have in a larger one.
+The points of a space are sorted by a hash of seed and point, and the first n are drawn. Therefore no point is drawn
+twice, a smaller draw is the start of a larger one, and a subspace keeps the order that its points have in the whole.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Table = dict[str, Any]
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen for one network.
+    """The properties drawn for one network.
 
     Attributes:
-        nonlinearity: ``relu``, ``leaky_relu``, ``tanh``, or ``softplus`` for softplus(2x + 2)/2 − 1.
-        depth: Layers with weights.
-        filters: As the DCGANs of ``wganbench.networks.dcgan`` have them.
-        normalised: Whether there is normalisation; which one, the method says.
+        nonlinearity: The nonlinearity: ``relu``, ``leaky_relu``, ``tanh``, or ``softplus`` for softplus(2x + 2)/2 − 1.
+        depth: The number of layers with weights.
+        filters: The number of filters, with the meaning that it has in ``wganbench.networks.dcgan``.
+        normalised: Whether the network is normalised; the method decides by which normalisation.
     """
 
     nonlinearity: str
@@ -50,7 +50,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Space:
-    """What is chosen from, for the generator and for the critic each by itself; by default table 1: 9,216 points."""
+    """The values to draw from, independently for generator and critic; by default those of table 1, 9,216 points."""
 
     nonlinearities: Sequence[str] = ("relu", "leaky_relu", "softplus", "tanh")
     depths: Sequence[int] = (4, 8, 12, 20)
@@ -58,7 +58,7 @@ class Space:
     normalised: Sequence[bool] = (True, False)
 
     def points(self) -> Iterator[Architecture]:
-        """Each architecture of the space once, in no order that means anything."""
+        """Yields each architecture of the space once, in an arbitrary order."""
         values = product(self.nonlinearities, self.depths, self.filters, self.normalised)
         choices = dict.fromkeys(Choice(*value) for value in values)
         return (Architecture(*pair) for pair in product(choices, choices))
@@ -77,10 +77,10 @@ TABLE_1 = Space()
 
 
 def draw(n: int, seed: int, space: Space = TABLE_1) -> list[Architecture]:
-    """The first ``n`` of the space in the order of ``seed``, without repetition.
+    """Returns the first ``n`` architectures of the space in the order given by ``seed``, without repetition.
 
     Raises:
-        SpecError: If the space has fewer.
+        SpecError: If the space has fewer than ``n``.
     """
     points = list(space.points())
     if not 0 <= n <= len(points):
@@ -94,19 +94,19 @@ def draw(n: int, seed: int, space: Space = TABLE_1) -> list[Architecture]:
 
 
 def named(drawn: Iterable[Architecture]) -> dict[str, Architecture]:
-    """By name: ``a000``, ``a001``, …, the place in the drawn list."""
+    """Returns the architectures by name, ``a000``, ``a001``, …, after their place in the drawn list."""
     return {f"a{place:03}": architecture for place, architecture in enumerate(drawn)}
 
 
 def parts(architecture: Architecture, method: Mapping[str, Any]) -> list[Table]:
-    """The parts of a setting that an architecture has under a method, later over earlier (appendix B).
+    """Returns the parts of an architecture's setting under a method, to be merged later over earlier (appendix B).
 
     Args:
-        method: Fields of a setting, and ``normalised``: fields over them where the critic is normalised, such as which
-            normalisation that is, and its weight decay.
+        method: Fields of a setting, and a table ``normalised`` of fields that override them if the critic is
+            normalised, such as the kind of normalisation and the weight decay.
 
     Returns:
-        The method's fields; generator and critic; what the method has for a critic that is normalised.
+        The method's fields; generator and critic; the method's overrides for a normalised critic, if it is one.
     """
     over = method.get("normalised", {}) if architecture.critic.normalised else {}
     networks = {

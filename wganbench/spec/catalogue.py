@@ -1,10 +1,10 @@
-"""Every name that a spec may use: its dotted path, its options and its protocol. Imports no torch.
+"""Every name that a spec may use, with its dotted path, its options and its protocol. Imports no torch.
 
-A built-in name is an alias of ``package.module:object``; a stranger's object is named by its dotted path and goes the
-same way, its options taken as they stand. Nothing here imports a path: ``wganbench.runner`` alone does.
+A built-in name is an alias of ``package.module:object``. A custom object is named by its dotted path and handled the
+same way, with its options taken as given. Nothing here imports a path: only ``wganbench.runner`` does.
 
-``protocol`` counts the changes that alter an object's numbers. It enters the id of every run that uses the object, so
-records made before such a change stop counting; ``tests/runner/test_golden.py`` fails when numbers move without a bump.
+``protocol`` counts the changes that alter an object's numbers. It is part of the id of every run that uses the object,
+so records made before such a change stop counting; ``tests/runner/test_golden.py`` fails if numbers change without it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Options(BaseModel):
-    """Base of option models: unknown options are refused, values are not coerced across kinds."""
+    """The base of option models: rejects unknown options and infinite or NaN values; types are checked strictly."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -94,7 +94,7 @@ def _a_name(folder: str) -> str:
 
 
 def _not_of_another(folder: str) -> str:
-    """CIFAR-10 is ``cifar10`` as well; ``train`` is a part of a set."""
+    """Rejects a folder named like another set, such as ``CIFAR-10``, or like a part of a set, such as ``train``."""
     taken = {re.sub("[^a-z0-9]", "", name) for name in (*NAMES["data set"], "train", "test", "decoded")}
     if re.sub("[^a-z0-9]", "", folder.lower()) in taken:
         raise ValueError(f"{folder!r} names something else; rename the folder, as its name is the set's")
@@ -104,13 +104,13 @@ def _not_of_another(folder: str) -> str:
 FolderName = Annotated[
     str, Field(json_schema_extra={"pattern": FOLDER_NAME}), AfterValidator(_a_name), AfterValidator(_not_of_another)
 ]
-"""Of a folder of images; it is the set's name, and part of a file's."""
+"""The name of a folder of images, which is also the set's name and part of a file name."""
 Split = Literal["train", "test"]
 Scaling = Literal["255", "256-dequantised", "unit"]
 
 
 class FlippableOptions(Options):
-    """``flips`` is left out where it is false, what it was before it could be said: ids and records of then stay."""
+    """``flips`` is omitted when false, so that ids and records made before the option existed stay valid."""
 
     flips: bool = False
 
@@ -217,7 +217,7 @@ class ScaledOptions(Options):
 
 
 class AdamOptions(Options):
-    """``weight_decay`` times a parameter is added to its gradient, the L2 term that the word meant before AdamW."""
+    """``weight_decay`` times a parameter is added to its gradient: an L2 term, not the decoupled decay of AdamW."""
 
     lr: PositiveFloat
     betas: tuple[Smoothing, Smoothing] = (0.9, 0.999)
@@ -226,7 +226,7 @@ class AdamOptions(Options):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Left out where it is 0, what it was before it could be said: ids and records of those days stay."""
+        """Omits ``weight_decay`` when it is 0, so that ids and records made before the option existed stay valid."""
         table: dict[str, Any] = serialize(self)
         return {key: value for key, value in table.items() if value or key != "weight_decay"}
 
@@ -274,7 +274,7 @@ class SurfaceOptions(Options):
 
 MAX_TRANSPORT_SAMPLES = 10_000
 TRANSPORT_BYTES = 41
-"""What exact transport needs for each pair of samples; both numbers are those of ``measures.transport``."""
+"""The bytes that exact transport needs for each pair of samples; ``measures.transport`` has both numbers too."""
 
 
 def _transportable(samples: int) -> int:
@@ -369,14 +369,14 @@ class SubsetScoreOptions(ScoreOptions):
 
 @dataclass(frozen=True)
 class Scale:
-    """How a measure's numbers are read: by the statistics, the tables and the plots.
+    """How the statistics, the tables and the plots read a measure's numbers.
 
     Attributes:
-        higher_is_better: None for a number that is neither.
-        worst: What a diverged run is taken to have scored; infinite where the measure has no bound.
-        worst_is_log_modes: Whether the worst is log(number of modes) where the spec states how many the data have.
-        bounded: Counts and shares, whose intervals no normal theory gives.
-        unit: For the axis of a plot.
+        higher_is_better: The better direction; None if neither direction is better.
+        worst: The score assigned to a diverged run; infinite if the measure has no bound.
+        worst_is_log_modes: True if the worst is log(number of modes) whenever the spec states that number.
+        bounded: True for counts and shares, whose intervals cannot come from normal theory.
+        unit: The unit, for the axis of a plot.
     """
 
     higher_is_better: bool | None
@@ -388,18 +388,19 @@ class Scale:
 
 @dataclass(frozen=True)
 class Entry:
-    """One name: where its object is, what options it takes, which version of its numbers this is.
+    """One name: the path of its object, the options that it takes, and the version of its numbers.
 
     Attributes:
-        scale: Of a measure.
-        is_penalty: Whether a constraint is a term of the critic loss that reads gradients, which a step pays for.
-        hidden_layers: The fewest that a critic must have for a measure to read it.
-        closed_form: Whether a measure needs data and a fixed generator whose distance has a formula.
-        scored: Whether a measure reads what the setting's score network says of the images.
-        classified: Whether a measure reads what the critic's auxiliary classifier says of them.
-        reads: Options of a measure that are labels of measures, which must stand before it.
-        alike: Whether what it reads must have its own unit.
-        timed: Whether a measure reads the clock, which is one for all seeds that train together.
+        scale: How the numbers of a measure are read.
+        is_penalty: True if a constraint is a term of the critic loss that reads gradients, which adds to the cost of
+            a step.
+        hidden_layers: The smallest number of hidden layers that a critic must have for a measure to read it.
+        closed_form: True if a measure needs data and a fixed generator whose distance has a formula.
+        scored: True if a measure reads the outputs of the setting's score network on images.
+        classified: True if a measure reads the outputs of the critic's auxiliary classifier on images.
+        reads: The options of a measure that are labels of other measures, which must come before it.
+        alike: True if the measures that it reads must have the same unit as itself.
+        timed: True if a measure reads the clock, which all seeds that train together share.
     """
 
     path: str
@@ -425,7 +426,7 @@ def _count(unit: str) -> Scale:
 
 
 def _neutral(unit: str) -> Scale:
-    """A number that is neither better high nor low, and unbounded."""
+    """Returns the scale of an unbounded number for which neither direction is better."""
     return Scale(higher_is_better=None, worst=float("nan"), bounded=False, unit=unit)
 
 
@@ -441,7 +442,7 @@ _OVER_STEPS = "wganbench.measures.over_steps"
 _SCORES = "wganbench.measures.image_scores"
 
 CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
-"""How a custom measure is read where its spec says no more: no direction, no worst value, no normal theory."""
+"""The scale of a custom measure by default: no better direction, no worst value, no tests from normal theory."""
 
 NAMES: dict[str, dict[str, Entry]] = {
     "data set": {
@@ -612,17 +613,17 @@ NAMES: dict[str, dict[str, Entry]] = {
 
 
 def is_dotted(name: str) -> bool:
-    """Whether ``name`` has the form ``package.module:object`` of a stranger's object."""
+    """Returns whether ``name`` has the form ``package.module:object`` of a custom object."""
     return DOTTED.match(name) is not None
 
 
 def find(kind: str, name: str) -> Entry:
-    """The entry of a built-in ``name``, or one made for a dotted name (whose options nobody here knows).
+    """Returns the entry of a built-in ``name``, or a new one for a dotted name, whose options are unknown.
 
-    A custom constraint counts as a penalty, since what it does is not known and a penalty costs more.
+    A custom constraint counts as a penalty, since it is not known what it does and a penalty costs more.
 
     Raises:
-        ValueError: If it is neither, with the nearest name.
+        ValueError: If the name is neither; the message suggests the nearest name.
     """
     table = NAMES[kind]
     if name in table:
@@ -636,7 +637,7 @@ def find(kind: str, name: str) -> Entry:
 
 
 def suggest(word: str, known: object) -> str:
-    """``"; did you mean 'x'?"``, or the list of what is known where nothing is near."""
+    """Returns ``"; did you mean 'x'?"``, or a list of all known names if none is similar."""
     options = sorted(known)  # type: ignore[call-overload]
     near = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
     if near:

@@ -1,4 +1,4 @@
-"""What is wrong with the versions of a spec in which a claim counted, and with what replaced it."""
+"""Checks of a claim's history: the spec versions in which it counted, and the claims that replaced it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from wganbench.spec.strict import short, suggest
 
 
 def about_history(claim: Claim, claims: Sequence[Claim], version: int) -> Iterator[str]:
-    """Each mistake, as ``place: what is wrong``.
+    """Yields each mistake in a claim's history as ``place: what is wrong``.
 
     Args:
-        claims: All of the spec.
-        version: Of the spec.
+        claims: All claims of the spec.
+        version: The version of the spec.
     """
     if claim.since > version:
         yield f"since: {claim.since}, and the spec is at version {version}; raise version"

@@ -1,7 +1,8 @@
 """The JSON schema of a spec as a user writes it, for editors that complete and check TOML.
 
-Made from the models that check a spec and from the table of names, so that it cannot say something else than they do.
-What is required is left to ``load``, nearly: a variant says what differs, and a spec that extends another one less.
+It is generated from the models that check a spec and from the catalogue, so that it cannot disagree with them. It
+leaves nearly all checks for missing fields to ``load``, since a variant has only what differs, and a spec that extends
+another has even less.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Schema = dict[str, Any]
 
 
 def spec_schema() -> Schema:
-    """JSON Schema (draft 2020-12) of a spec."""
+    """Returns the JSON Schema (draft 2020-12) of a spec."""
     about = _of_model(Experiment)
     definitions = about.pop("$defs")
     definitions |= {_key(kind): _component(kind) for kind in catalogue.NAMES if kind != "measure"}
@@ -35,7 +36,7 @@ def spec_schema() -> Schema:
     )
     architectures = definitions["Architectures"]
     architectures["properties"]["methods"] = _keyed(architectures["properties"]["methods"], {"$ref": "#/$defs/method"})
-    del architectures["required"]  # a spec that extends another may change one of them
+    del architectures["required"]  # a spec that extends another may change only one field
     required = [key for key in about["required"] if key in ABOUT]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -47,7 +48,7 @@ def spec_schema() -> Schema:
 
 
 def _of_profile() -> Schema:
-    """What a profile has beside fields of a setting."""
+    """Returns the properties of a profile in addition to the fields of a setting."""
     return {
         "says": {"type": "string", "description": "What the profile is, in a line."},
         "variants": {
@@ -74,7 +75,7 @@ def _table(properties: Schema, description: str) -> Schema:
 
 
 def _of_model(model: type[Model]) -> Schema:
-    """Pydantic's schema of a model, described by its docstrings, without the null that TOML does not have."""
+    """Returns pydantic's schema of a model with descriptions from docstrings and without null, which TOML lacks."""
     schema = model.model_json_schema()
     described = {each.__name__: _described(each) for each in _subclasses(Model)}
     for table in (schema, *schema.get("$defs", {}).values()):
@@ -92,7 +93,7 @@ def _subclasses(model: type[Model]) -> Iterator[type[Model]]:
 
 
 def _described(model: type[Model]) -> dict[str, str]:
-    """Field by field, what the ``Attributes`` of a model's docstring say, and those of its bases."""
+    """Returns the description of each field, from the ``Attributes`` sections of a model and its bases."""
     found: dict[str, str] = {}
     for each in reversed(model.__mro__):
         _, _, attributes = inspect.cleandoc(each.__doc__ or "").partition("Attributes:\n")
@@ -113,7 +114,7 @@ def _without_null(field: Schema) -> Schema:
 
 
 def _setting_fields(definitions: Schema) -> Schema:
-    """The fields of a setting as a file has them; what they refer to goes into ``definitions``."""
+    """Returns the fields of a setting as they appear in a file; puts the schemas they refer to in ``definitions``."""
     schema = _of_model(Setting)
     definitions |= {name: schema["$defs"][name] for name in ("Unrolling", "AuxiliaryClassifier")}
     fields: Schema = {}
@@ -131,7 +132,7 @@ def _setting_fields(definitions: Schema) -> Schema:
     for key in ("lr_decay", "generator_average"):
         own = {name: fields[key].pop(name) for name in fields[key].keys() - {"description"}}
         fields[key] = {"anyOf": [{"const": "none"}, own], **fields[key]}
-    definitions["Unrolling"].pop("required")  # a variant may change one of two
+    definitions["Unrolling"].pop("required")  # a variant may change only one of the two fields
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in catalogue.NAMES["measure"]}
     of_use = {key: field for key, field in _of_model(MeasureUse)["properties"].items() if key != "measure"}
@@ -143,7 +144,7 @@ def _setting_fields(definitions: Schema) -> Schema:
 
 
 def _keyed(table: Schema, value: Schema) -> Schema:
-    """A table of tables: its keys as pydantic has them, its values as a file has them."""
+    """Returns the schema of a table of tables, with pydantic's key pattern and with ``value`` for its values."""
     (pattern,) = table["patternProperties"]
     return {**table, "patternProperties": {pattern: value}, "additionalProperties": False}
 
@@ -153,7 +154,10 @@ def _kind(field: FieldInfo) -> Kind | None:
 
 
 def _component(kind: str) -> Schema:
-    """A bare name, or a table of a name and its options; a table without a name adds to the one that is inherited."""
+    """Returns the schema of a component: a bare name, or a table of a name and its options.
+
+    A table without a name adds options to the inherited component.
+    """
     return {
         "anyOf": [
             {"enum": list(catalogue.NAMES[kind])},
@@ -178,6 +182,6 @@ def _stranger(fields: Schema) -> Schema:
 
 
 def _use(name: str, scheduled: Schema) -> Schema:
-    """A measure in a spec's ``measures``: its options beside when it is taken."""
+    """Returns the schema of an entry in ``measures``: the measure's options and its schedule."""
     plain = _options("measure", name)
     return {**plain, "properties": {**scheduled, **plain["properties"]}}

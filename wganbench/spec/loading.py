@@ -1,4 +1,4 @@
-"""From files to experiments: found, read, laid over what they extend, and checked."""
+"""Loading of experiments: finds and reads spec files, merges them over the specs that they extend, and checks them."""
 
 from __future__ import annotations
 
@@ -22,43 +22,47 @@ MAX_BYTES = 200_000
 MAX_CHAIN = 8
 
 RESERVED = "speed"
-"""No experiment's name: the folder of a results folder where measured speeds lie."""
+"""A name that no experiment may have, since a results folder keeps measured speeds in a folder of this name."""
 
 ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overrides"}
-"""What a file says about the experiment; all else at its top level are defaults of the setting."""
+"""Top-level keys that describe the experiment; all others are defaults of the setting."""
 
 OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims"})
-"""What a spec does not take from the one that it extends: who says what, and what is judged."""
+"""Keys that a spec does not inherit from the one that it extends: its description, and the claims to be judged."""
 
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
-"""A key of more than 16 parts: tomllib takes time with the square of their number."""
+"""A key of more than 16 parts: the time that tomllib takes grows with the square of their number."""
 
 
 def available() -> dict[str, Path]:
-    """Specs that ship with wganbench, by name (gaussians8 before gaussians25), in a clone or an installed wheel."""
+    """Returns the specs that ship with wganbench, by name, in a clone or an installed wheel.
+
+    Numbers in names sort by value: gaussians8 comes before gaussians25.
+    """
     return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=_by_number)}
 
 
 def _by_number(path: Path) -> list[tuple[int, str]]:
-    """A sort key with the numbers in a name as numbers."""
+    """Returns a sort key that compares the numbers in a file name by value."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.stem)]
 
 
 def _folder() -> Path:
     wheel = Path(str(importlib.resources.files("wganbench") / "benchmarks"))
-    # A wheel's own folder first: beside an installed package, another one's "benchmarks" may lie.
+    # Look inside the wheel first: another package may have installed a folder "benchmarks" beside this one.
     return wheel if wheel.is_dir() else Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Reads, merges and checks a spec; imports nothing that it names.
+    """Reads, merges and checks a spec; imports none of the objects that it names.
 
     Args:
-        experiment: A name out of ``available()``, or a path to a TOML file.
-        overrides: ``"path.to.field=value"`` with a TOML value; a word that is no TOML value is taken as a string.
+        experiment: A name from ``available()``, or the path of a TOML file.
+        overrides: Changes of the form ``"path.to.field=value"`` with a TOML value; a value that is not valid TOML is
+            taken as a string.
 
     Raises:
-        SpecError: With every mistake of the file, one a line.
+        SpecError: If the spec is wrong; lists every mistake of the file, one per line.
     """
     path = _locate(str(experiment))
     table = _read_extended(path, ())
@@ -94,7 +98,7 @@ def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Exp
 
 
 def _problems_of_runs(raw: Table) -> list[str]:
-    """What else is wrong with a spec that makes no experiment, so that all is told together."""
+    """Returns the other mistakes of a spec that failed validation, so that all are reported together."""
     kept = {key: raw[key] for key in ("name", "path", "profiles", "variants", "defaults", "overrides") if key in raw}
     try:
         bare = Experiment.model_validate({"title": "?", "source": "?", "version": 1, **kept})
@@ -107,7 +111,7 @@ def _problems_of_runs(raw: Table) -> list[str]:
 
 
 def _locate(experiment: str, beside: Path = Path()) -> Path:
-    """The file behind a name or path; paths start at ``beside``."""
+    """Returns the file that a name or path refers to; relative paths start at ``beside``."""
     if not experiment.endswith(".toml") and PurePath(experiment).name == experiment:
         specs = available()
         if experiment not in specs:
@@ -120,7 +124,7 @@ def _locate(experiment: str, beside: Path = Path()) -> Path:
             _check_name(path)
             return path
         problem = "not a file" if path.exists() else "no such file"
-    except (OSError, ValueError):  # a name too long, a folder that may not be entered
+    except (OSError, ValueError):  # such as a name that is too long, or a folder without permission
         problem = "no such file"
     raise SpecError(f"{told_as}: {problem}; 'wganbench list' names the experiments that ship")
 
@@ -136,7 +140,7 @@ def _check_name(path: Path) -> None:
 
 
 def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
-    """The file's table over those of the specs that it extends; ``below`` are the files that led here."""
+    """Reads a file and merges it over the specs that it extends; ``below`` lists the files that led here."""
     if path.resolve() in below or len(below) > MAX_CHAIN:
         chain = " → ".join(step.name for step in (*below, path))
         problem = "circular" if path.resolve() in below else f"longer than {MAX_CHAIN}"
@@ -165,7 +169,7 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
 
 
 def _with_claims_that_count(table: Table) -> Table:
-    """A spec as another one extends it: without superseded claims, and without the versions that claims are of."""
+    """Returns a spec as another one inherits it: without superseded claims, and without the ``since`` of claims."""
     claims = table.get("claims")
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         return table
@@ -188,7 +192,7 @@ def _read(path: Path) -> Table:
         raise SpecError(f"{path.name}: not a text file in UTF-8; a spec is TOML") from None
     except RecursionError:
         raise SpecError(f"{path.name}: nested too deeply to be a spec") from None
-    except ValueError as error:  # of TOML's own kind, or of an integer with thousands of digits
+    except ValueError as error:  # a TOMLDecodeError, or an integer with thousands of digits
         raise SpecError(f"{path.name}: not TOML: {error}") from None
     if not table:
         raise SpecError(f"{path.name}: empty; a spec has at least title, source, version, data and variants")
@@ -202,7 +206,7 @@ def _read(path: Path) -> Table:
 
 
 def _override(table: Table, path: str, value: object) -> Table:
-    """``table`` with ``value`` at ``path``, which must lead to a field of the experiment or of a setting."""
+    """Returns ``table`` with ``value`` at ``path``, which must lead to a field of the experiment or of a setting."""
     first, *rest = keys = split(path)
     if first in ("variants", "profiles"):
         named = table.get(first)

@@ -1,4 +1,4 @@
-"""How tables of a spec lie on top of each other, and how ``--set`` names a place in them."""
+"""Merging of a spec's tables, and the paths by which ``--set`` refers to fields in them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from wganbench.spec.strict import Table, odd_values, short
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
-    """``over`` on top of ``under``: tables key by key, except that one whose ``name`` changes is replaced.
+    """Merges ``over`` into a copy of ``under``, key by key, except that a table whose ``name`` changes is replaced.
 
-    A bare name is short for a table that has nothing but this name.
+    A bare name is short for a table with only that name.
     """
     merged = dict(under)
     for key, value in over.items():
@@ -23,7 +23,7 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
         elif isinstance(old, Mapping) and "name" in old and isinstance(new, str):
             new = {"name": new}
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            name = old.get("name", key)  # a measure that says none has its label's
+            name = old.get("name", key)  # a measure without a name is named by its label
             merged[key] = merge(old, new) if new.get("name", name) == name else new
         else:
             merged[key] = value
@@ -31,10 +31,10 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Path and value of ``path.to.field=value``; a value that is no TOML is the string that it looks like.
+    """Parses ``path.to.field=value`` into path and value; a value that is not valid TOML is taken as a string.
 
     Raises:
-        SpecError: If it has no path or no ``=``, or a value that a spec cannot hold.
+        SpecError: If the path or the ``=`` is missing, or the value is one that a spec cannot hold.
     """
     path, equals, given = text.partition("=")
     path = path.strip()
@@ -51,7 +51,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def split(path: str) -> tuple[str, ...]:
-    """The keys of a dotted path, whose parts may be quoted as in TOML; none where it is no path."""
+    """Splits a dotted path, whose parts may be quoted as in TOML, into its keys; returns () for an invalid path."""
     try:
         node: Any = tomllib.loads(f"{path} = 0") if len(path) <= 500 else {}
     except ValueError:
@@ -66,6 +66,6 @@ def split(path: str) -> tuple[str, ...]:
 
 
 def nested(keys: tuple[str, ...], value: object) -> Table:
-    """The table that has ``value`` at ``keys``, of which there is at least one."""
+    """Returns nested tables with ``value`` at ``keys``; needs at least one key."""
     first, *rest = keys
     return {first: nested(tuple(rest), value) if rest else value}

@@ -1,4 +1,4 @@
-"""From a spec to the runs it asks for: fully resolved, with ids, in cohorts, with a cost estimate."""
+"""Expands a spec into fully resolved runs with ids, groups them into cohorts, and estimates their cost."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wganbench.networks.cost import is_piecewise_linear
 from wganbench.spec import MAX_STACK, Experiment, Setting, claim_digest, family
 
 CPU_CORE_FLOPS = 20e9
-"""What one CPU core was seen to sustain on these small networks; only for estimates, where nothing was measured."""
+"""Observed throughput of one CPU core on these small networks; only for estimates, where nothing was measured."""
 
 MAX_RUNS = 20_000
-"""Of a plan."""
+"""The most runs in a plan."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class Run:
     """One variant with one seed, fully resolved.
 
     Attributes:
-        experiment, profile: Who asked for it. Neither is part of the id: the same content is the same run.
-        overrides: The ``--set`` texts that made the setting, for the reader.
-        claims: Digest of each claim of the spec as it stood when the run was planned.
-        family: What the runs that differ in seed alone have in common: the variant's name and a hash of the setting.
+        experiment, profile: The experiment and profile that requested the run. Neither is part of the id: runs with
+            equal content are the same run.
+        overrides: The ``--set`` texts that led to the setting, for the reader.
+        claims: The id and digest of each claim of the spec at the time the run was planned.
+        family: The setting id, shared by runs that differ only in seed: the variant's name and a hash of the setting.
     """
 
     experiment: str
@@ -38,7 +39,7 @@ class Run:
     family: str = ""
 
     def __post_init__(self) -> None:
-        if not self.family:  # expand makes it once for all seeds, since hashing a setting takes longer than all else
+        if not self.family:  # expand passes it in for all seeds of a setting, since hashing a setting is slow
             object.__setattr__(self, "family", family(self.variant, self.setting))
 
     @property
@@ -48,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Runs that differ in seed alone and train in lockstep."""
+    """Runs that differ only in seed and train in lockstep."""
 
     runs: tuple[Run, ...]
 
@@ -62,10 +63,11 @@ class Cohort:
 
 
 def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants: Sequence[str] = ()) -> list[Run]:
-    """The runs of ``variants`` (all that ``profile`` has, where none is named), by variant, then seed; each once.
+    """Returns the runs of ``variants``, or of all variants of ``profile``, sorted by variant, then seed; each once.
 
     Raises:
-        SpecError: If the profile or a variant of it is unknown, there is no seed, a negative one, or too many runs.
+        SpecError: If the profile or one of the variants is unknown, there is no seed or a negative one, or there are
+            too many runs.
     """
     if not seeds:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
@@ -87,10 +89,11 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
 
 
 def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
-    """Blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), whatever is already recorded.
+    """Groups runs into blocks of consecutive seeds (0 to stack − 1, stack to 2·stack − 1, …), recorded or not.
 
     Raises:
-        SpecError: If ``stack`` is not between 1 and ``MAX_STACK``; each record names its whole cohort.
+        SpecError: If ``stack`` is not between 1 and ``MAX_STACK``; the limit exists because each record lists its
+            whole cohort.
     """
     if not 1 <= stack <= MAX_STACK:
         raise SpecError(f"--stack {stack}: must be between 1 and {MAX_STACK}")
@@ -101,11 +104,11 @@ def cohorts(runs: Iterable[Run], stack: int) -> list[Cohort]:
 
 
 def step_flops(setting: Setting) -> float | None:
-    """Floating-point operations of one generator step of one seed; None where a network's cost is not known.
+    """Returns the floating-point operations of one generator step for one seed; None if a network's cost is unknown.
 
-    Counts two for each weight and sample forward (for a convolution: and each place of its filter), twice that
-    backward, and for a penalty one more pass forward with its gradient and their derivative; of a critic that is
-    piecewise linear, the derivative of the gradient alone.
+    Counts two operations per weight and sample in a forward pass (for a convolution, also per position of the filter)
+    and twice as many in a backward pass. A penalty adds one forward pass with its gradient and the derivative of both,
+    or, for a piecewise linear critic, the derivative of the gradient only.
     """
     costs = setting.costs()
     if costs is None:

@@ -1,4 +1,4 @@
-"""Seeds as they are typed: a count, or a list such as ``0,3,7-9``."""
+"""The text form of seeds: a count, or a list such as ``0,3,7-9``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ MAX_SEEDS = 10_000
 
 
 def parse_seeds(text: str, where: str = "--seeds") -> list[int]:
-    """``"5"`` is five seeds, 0 to 4; ``"0,3,7-9"`` is these.
+    """Parses a count, such as ``"5"`` for the seeds 0 to 4, or a list of seeds, such as ``"0,3,7-9"``.
 
     Raises:
-        SpecError: If it is neither, names no seed, or more than ``MAX_SEEDS``. It begins with ``where``.
+        SpecError: If the text is neither, or names no seed or more than ``MAX_SEEDS``; the message begins with
+            ``where``.
     """
     parts = text.split(",")
     ranges = [found for found in map(_seed_range, parts) if found is not None]
@@ -29,7 +30,7 @@ def parse_seeds(text: str, where: str = "--seeds") -> list[int]:
 
 
 def listed(seeds: Iterable[int]) -> str:
-    """The shortest list of these seeds, such as ``"0-4, 7"``."""
+    """Returns the shortest list of these seeds, such as ``"0-4, 7"``."""
     runs: list[list[int]] = []
     for seed in sorted(seeds):
         if runs and runs[-1][-1] == seed - 1:
@@ -40,7 +41,7 @@ def listed(seeds: Iterable[int]) -> str:
 
 
 def _seed_range(text: str) -> range | None:
-    """The seeds of ``"3"`` or ``"7-9"``; None where it is neither, runs backwards, or leaves 31 bits."""
+    """Parses ``"3"`` or ``"7-9"``; returns None for any other text, a descending range, or seeds above 31 bits."""
     match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", text)
     if match is None:
         return None

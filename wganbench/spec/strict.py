@@ -1,4 +1,4 @@
-"""What specs and records share: strict frozen models, the telling of their mistakes, and a digest of their content."""
+"""Strict frozen models for specs and records, with readable validation messages and a digest of their content."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from wganbench.spec import catalogue
 
 Table = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-"""Of an experiment, a variant, a profile or a claim: safe as a file's name and in a run's id."""
+"""The name of an experiment, a variant, a profile or a claim: safe as a file name and in a run id."""
 
 Words = Annotated[str, Field(min_length=1)]
 
 MAX_TOLD = 20
-"""Mistakes told of one file; whoever has more has given the wrong file."""
+"""The most mistakes reported for one file; a file with more is probably the wrong file."""
 
 MAX_FLOAT = 1e100
-"""A larger number, or the reciprocal of a smaller one than 1 / this, overflows where it is squared or summed."""
+"""The largest size of a number; larger ones, and reciprocals of ones below 1 / this, overflow if squared or summed."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters that do something to a terminal (line breaks and tabs apart), and those that no file in UTF-8 has."""
+"""Characters that control a terminal (except line feeds and tabs), and those that UTF-8 cannot encode."""
 
 MAX_DEPTH = 16
-"""Of tables in tables: far more than a spec or a record needs, far less than Python's stack holds."""
+"""The deepest nesting of tables: far more than a spec or a record needs, far less than Python's stack holds."""
 
 
-@lru_cache(maxsize=1024)  # most of a record's are those of the record before
+@lru_cache(maxsize=1024)  # most strings of a record also occur in the record before it
 def printable(text: str) -> str:
-    """``text``, if it can be printed and written as it is; else a ValueError."""
+    """Returns ``text`` if it can be printed and written unchanged; otherwise raises ValueError."""
     if CONTROL.search(text):
         raise ValueError(f"must have no control characters, got {short(text)}")
     return text
@@ -46,19 +46,19 @@ Text = Annotated[str, AfterValidator(printable)]
 
 
 class Model(BaseModel):
-    """Refuses unknown fields and takes no value for one of another type: ``true`` and ``"5"`` are no numbers."""
+    """A frozen model that rejects unknown fields and converts no types: ``true`` and ``"5"`` are not numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def digest(content: object) -> str:
-    """Ten hexadecimal digits that stand for JSON-like ``content``, the same on every machine and version."""
+    """Returns ten hexadecimal digits of a hash of JSON-like ``content``, the same on every machine and version."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> Iterator[str]:
-    """What JSON cannot hold, or another program could not read: one ``place: what is wrong`` each."""
+    """Yields ``place: what is wrong`` for every value that JSON cannot hold or another program could not read."""
     if depth > MAX_DEPTH:
         yield join(place[:1], f"nested more than {MAX_DEPTH} deep")
     elif isinstance(value, Mapping):
@@ -84,21 +84,21 @@ def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> It
         yield join(place, f"must be a number, a string, a list or a table, got the {type(value).__name__} {value}")
 
 
-# ---- telling mistakes -------------------------------------------------------------------------------------------
+# ---- reporting mistakes -----------------------------------------------------------------------------------------
 
 
 def mistakes(error: ValidationError, model: type[BaseModel], content: object = None) -> list[str]:
-    """What pydantic found, each as ``place: what is wrong; what would be right`` in one line.
+    """Returns the mistakes that pydantic found, each as one line ``place: what is wrong; what would be right``.
 
     Args:
-        content: What was validated; with it, a claim is named by its id and not by its position.
+        content: The validated content; if given, a claim is named by its id instead of its position.
     """
     found = error.errors(include_url=False)
     return told(line for item in found[: 2 * MAX_TOLD] for line in _lines(item, model, content))
 
 
 def told(lines: Iterable[str]) -> list[str]:
-    """Each line once, and of very many the first."""
+    """Returns the first ``MAX_TOLD`` distinct lines, followed by a line that counts the rest, if any."""
     unique = list(dict.fromkeys(lines))
     if len(unique) <= MAX_TOLD:
         return unique
@@ -136,11 +136,11 @@ _WORDS = {
     r"a valid array": "a list",
     r" after validation, not \d+": "",
 }
-"""From pydantic's words to ours."""
+"""Replacements for pydantic's wording, as regular expressions."""
 
 
 def _place(item: ErrorDetails, content: object) -> tuple[str, ...]:
-    """Where a mistake is, in the words of the file: without the steps that validation alone knows, such as a tag."""
+    """Returns the place of a mistake as the file has it, without steps that exist only in validation, such as a tag."""
     place: list[str] = []
     node, known = content, content is not None
     for part in item["loc"]:
@@ -162,7 +162,7 @@ def join(place: tuple[str, ...], text: str) -> str:
 
 @lru_cache
 def _fields_near(model: type[BaseModel], place: tuple[str | int, ...]) -> tuple[str, ...]:
-    """Names of the fields at ``place`` inside ``model``, as far as its schema tells."""
+    """Returns the names of the fields at ``place`` inside ``model``, as far as its schema shows them."""
     schema = TypeAdapter(model).json_schema()
     node = schema
     for part in [None, *place]:
@@ -185,17 +185,17 @@ def _step(node: Table, part: str | int) -> Table:
 
 @lru_cache(maxsize=4096)
 def suggest(word: str, known: tuple[str, ...]) -> str:
-    """``names.suggest``, kept, and not asked about words that no name is as long as."""
+    """Caches ``catalogue.suggest``; a word is cut to 100 characters, which is longer than any name."""
     return catalogue.suggest(word[:100], known)
 
 
 def short(value: object) -> str:
-    """``value`` in one line of at most 60 characters."""
+    """Returns the repr of ``value`` cut to at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def short_name(part: object) -> str:
-    """A key as it stands in a file, quoted where it is no bare word."""
+    """Returns a key as it would appear in a file, quoted if it is not a bare word."""
     text = str(part)
     return text if re.fullmatch(r"[\w.:-]{1,64}", text) else short(text)

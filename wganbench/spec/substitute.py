@@ -1,7 +1,7 @@
-"""Other images in the place of a published set: ``--data cifar10=FOLDER``. Imports no torch.
+"""Substitution of other images for a published set: ``--data cifar10=FOLDER``. Imports no torch.
 
-What stands in has the folder's name and a digest of its content in the setting, and no path: so its runs have ids of
-their own, the same on every machine that has the same images, and no record of them passes for one of the original.
+The setting then has the folder's name and a digest of its content, but no path. Its runs therefore have their own ids,
+equal on every machine that has the same images, and their records cannot be mistaken for those of the original set.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from wganbench.spec.catalogue import suggest
 from wganbench.spec.strict import Table
 
 Substitutes = Mapping[str, Path]
-"""Folders by the name of the set that they stand in for."""
+"""Substitute folders, by the name of the set that they replace."""
 
 
 def parse(texts: Iterable[str]) -> dict[str, Path]:
-    """Of texts such as ``"cifar10=photos/cifar10-jpeg75"``.
+    """Parses texts such as ``"cifar10=photos/cifar10-jpeg75"``.
 
     Raises:
-        SpecError: If one is not like that, or no image set is called so.
+        SpecError: If a text has another form, or names an unknown image set.
     """
     found = {}
     for text in texts:
@@ -40,14 +40,14 @@ def parse(texts: Iterable[str]) -> dict[str, Path]:
 
 
 def substitute(component: Component, folder: Path, digest: str | None = None) -> Component:
-    """The folder in the place of an image set: at its size and scaling, flipped as it is, under a name of its own.
+    """Returns a folder as a replacement for an image set: same size, scaling and flips, but under its own name.
 
     Args:
-        component: One of ``IMAGE_SETS``.
-        digest: Of the folder; None to take it now.
+        component: A data set among ``IMAGE_SETS``.
+        digest: The digest of the folder; None to compute it now.
 
     Raises:
-        DataError: If the folder is not laid out as one of images, holds the original itself, or has its name.
+        DataError: If the folder is not laid out as a folder of images, holds the original set itself, or has its name.
     """
     original = IMAGE_SETS[component.name]
     for split, files in original.files.items():
@@ -68,13 +68,13 @@ def substitute(component: Component, folder: Path, digest: str | None = None) ->
 
 
 def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequence[str] = ()) -> Iterator[str]:
-    """What ``--set`` would have to be for the folders to stand in, for ``variants`` (all, where none is named).
+    """Yields the ``--set`` texts that substitute the folders in ``variants``, or in all variants if none is named.
 
-    Where all variants of the profile have the same data it is one text, since records keep it.
+    If all variants of the profile have the same data, there is a single text per folder, since records keep the texts.
 
     Raises:
-        SpecError: If a folder is for a set that none of them uses.
-        DataError: If one cannot stand in.
+        SpecError: If a folder replaces a set that none of the variants uses.
+        DataError: If a folder cannot be a substitute.
     """
     of_profile = {variant: spec.setting(variant, profile).data for variant in spec.variants_of(profile)}
     chosen = {variant: spec.setting(variant, profile).data for variant in variants} or of_profile
@@ -82,7 +82,7 @@ def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequ
         using = {variant: data for variant, data in chosen.items() if data.name == name}
         named = [data for data in chosen.values() if data.options.get("folder") == folder.name]
         if not using and named:
-            continue  # the spec has this folder already, with its digest, and ``prepare`` decodes it
+            continue  # the spec already names this folder with its digest, and ``prepare`` decodes it
         if not using:
             used = ", ".join(sorted({data.name for data in chosen.values()}))
             raise SpecError(f"--data {name}={folder}: {spec.name} uses no {name}, but {used}")
@@ -100,10 +100,10 @@ def _as_toml(component: Component) -> str:
 
 
 def prepare(components: Iterable[Component], given: Substitutes) -> None:
-    """Decodes the folders that stand in, so that wherever a run is executed it needs the data folder alone.
+    """Decodes the substitute folders, so that a run needs only the data folder wherever it is executed.
 
     Raises:
-        DataError: If an image cannot be decoded, or the data folder not be written.
+        DataError: If an image cannot be decoded, or the data folder cannot be written.
     """
     by_name = {folder.name: folder for folder in given.values()}
     wanted = {json.dumps(each.options): each.options for each in components if each.name == "image_folder"}
