@@ -34,7 +34,7 @@ class Findings:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was found in the folder, whole or not."""
+        """True if nothing at all was found in the folder, whole or not."""
         return not (self.whole or self.damaged or self.orphaned or self.set_aside or self.stale)
 
     def lines(self) -> Iterator[str]:

@@ -293,5 +293,5 @@ class Planned:
 
     @property
     def is_big(self) -> bool:
-        """Whether each step has enough work for a whole GPU; a job of unknown cost counts as small."""
+        """True if each step has enough work for a whole GPU; a job of unknown cost counts as small."""
         return self.flops is not None and self.flops / self.job.setting.steps >= BIG_STEP_FLOPS

@@ -57,7 +57,7 @@ class SweepStatus:
     seconds_left: float | None
 
     def row(self) -> dict[str, str]:
-        """As a row of a table for people."""
+        """Returns the status as a row of a table for people."""
         command = f"{self.executor}, process {self.process} on {self.host}"
         return {
             "experiment": self.experiment,
@@ -93,7 +93,7 @@ class CohortStatus:
     silent_seconds: float | None
 
     def row(self) -> dict[str, str]:
-        """As a row of a table for people."""
+        """Returns the status as a row of a table for people."""
         speed, silent = self.seed_steps_per_second, self.silent_seconds
         return {
             "cohort": f"{self.experiment}/{self.cohort}",
@@ -343,7 +343,7 @@ def _remarks(seen: _Seen) -> Iterator[str]:
         yield str(history.error)
 
 
-# ---- sweeps ---------------------------------------------------------------------------------------------------------
+# ---- sessions -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
