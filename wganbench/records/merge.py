@@ -61,7 +61,7 @@ def merge_stores(
 
 
 def _kept(mine: Record, other: Record, prefer: Preference) -> Preference:
-    """Decides which of two records of one run to keep; returns None if only a person can."""
+    """Decides which of two records of one run to keep; returns None if only a person can choose."""
     if (mine.status, mine.measures, mine.curves) == (other.status, other.measures, other.curves):
         return "ours"
     if (mine.status == "failed") != (other.status == "failed"):

@@ -93,7 +93,7 @@ def environment() -> Environment:
 
 @contextmanager
 def _in(environment: Environment) -> Iterator[None]:
-    """Sets the environment variables for the block; in a process that Ray reuses, another command's may be set."""
+    """Sets the environment variables within the block, since a process that Ray reuses may have another command's."""
     before = {name: os.environ.pop(name) for name in (variables.DATA, *PATHS) if name in os.environ}
     os.environ.update(environment)
     try:

@@ -191,7 +191,7 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
 
 
 FAILED = re.compile(rb'"status"\s*:\s*"failed"')
-"""The status of a failed run in a record's file. It cannot match inside a text, where quotation marks are escaped."""
+"""Matches a failed run's status in a record's file, but never inside a text, where quotation marks are escaped."""
 
 
 def _has_failed(path: Path) -> bool:

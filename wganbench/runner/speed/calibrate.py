@@ -24,7 +24,7 @@ BLOCKS = 5
 BLOCK_SECONDS = 0.2
 """The length of a block of consecutive steps that are timed together; a block is one step if that takes longer."""
 LONG_SECONDS = 5.0
-"""A step that takes longer is timed once."""
+"""A step that takes longer than this is timed only once."""
 
 Tell = Callable[[str], None]
 """A function that is called with a line about each setting that was measured."""
