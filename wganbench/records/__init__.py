@@ -1,1 +1,1 @@
-"""What a run leaves behind, and where it is kept."""
+"""Records of finished runs and the results folder that holds them."""

@@ -1,8 +1,8 @@
-"""The source of custom objects: which files it lies in, and which of them have changed since runs were recorded.
+"""Finds the source files of custom objects, and those that have changed since runs were recorded.
 
-Nothing is imported. A module's file is looked for where Python would find it once the import folders stand at the end
-of its path, and what the file imports from there is found in its syntax tree. So what a module imports by a name that
-is made while it runs, or reads as data, goes unseen.
+Nothing is imported. A module's file is searched for where Python would find it with the import folders at the end of
+its path, and the modules that the file imports from there are read from its syntax tree. Imports under a name computed
+at run time, and files read as data, are therefore not detected.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from wganbench.records.record import Record
 from wganbench.spec import Component, Experiment, Setting, catalogue
 
 MAX_FILES = 16
-"""That a record names; what else is imported has one digest together, so that a record stays small."""
+"""The most files that a record names; all further files share one digest, so that a record stays small."""
 OTHERS = "other files"
 OURS = "wganbench"
-"""Records have the version and commit of it, wherever it lies."""
+"""This package; its files are not digested, since records hold its version and commit wherever it is installed."""
 
 Read = Callable[[Path], bytes | None]
 
 
 def import_folders(spec_path: str) -> list[str]:
-    """Where custom modules lie: beside the spec, and in the working folder."""
+    """Returns the folders that custom modules are imported from: the spec's own, and the working folder."""
     return list(dict.fromkeys([str(Path(spec_path).resolve().parent), str(Path.cwd())]))
 
 
 def read_file(path: Path) -> bytes | None:
-    """The content of a file; None where there is none that can be read."""
+    """Returns the content of a file, or None if it does not exist or cannot be read."""
     try:
         return path.read_bytes() if path.is_file() else None
     except OSError:
@@ -42,7 +42,7 @@ def read_file(path: Path) -> bytes | None:
 
 
 def custom_names(setting: Setting) -> list[str]:
-    """Every ``package.module:object`` of a setting, in its order."""
+    """Returns every ``package.module:object`` that a setting names, in the order of its fields."""
     components = [
         *(getattr(setting, field) for field in type(setting).model_fields),
         *(use.measure for use in setting.measures.values()),
@@ -53,14 +53,15 @@ def custom_names(setting: Setting) -> list[str]:
 
 
 def digests(setting: Setting, folders: Sequence[str], read: Read = read_file) -> dict[str, str]:
-    """SHA-256 of each file that the custom objects of ``setting`` come from, with all that these import from beside it.
+    """Computes the SHA-256 of each file that defines custom objects of ``setting``, and of the files they import.
 
     Args:
-        folders: As ``import_folders`` gives them; what is installed elsewhere is not looked into.
-        read: Gives a file's content, or None.
+        folders: The folders that ``import_folders`` returns; modules installed elsewhere are not followed.
+        read: Returns the content of a file, or None.
 
     Returns:
-        By the file's path in its folder, such as ``mine.py`` or ``package/module.py``; empty where there is none.
+        A digest for each file's path in its folder, such as ``mine.py`` or ``package/module.py``; empty if the setting
+        has no custom objects.
     """
     found: dict[str, bytes] = {}
     waiting = [name.partition(":")[0] for name in reversed(custom_names(setting))]
@@ -83,7 +84,7 @@ def digests(setting: Setting, folders: Sequence[str], read: Read = read_file) ->
 
 
 def is_installed(package: str, folders: Sequence[str]) -> bool:
-    """Whether a top-level module is Python's own, ours, or lies elsewhere on its path than in ``folders``."""
+    """Returns whether a top-level module is Python's own, is ours, or is found on Python's path outside ``folders``."""
     if package in sys.stdlib_module_names or package == OURS:
         return True
     own = {Path(folder).resolve() for folder in folders}
@@ -93,7 +94,7 @@ def is_installed(package: str, folders: Sequence[str]) -> bool:
 
 
 def shadowed(setting: Setting, folders: Sequence[str]) -> dict[str, Path]:
-    """Custom names of a setting that lead to an installed module, each with the file of that name that is not used."""
+    """Returns the custom names that resolve to an installed module, each with the file that this module shadows."""
     found = {}
     for name in custom_names(setting):
         package = name.partition(":")[0].partition(".")[0]
@@ -104,14 +105,14 @@ def shadowed(setting: Setting, folders: Sequence[str]) -> dict[str, Path]:
 
 
 def _candidates(module: str, folder: str) -> Iterator[tuple[str, Path]]:
-    """Where a module may lie in a folder, a package before a file."""
+    """Yields the relative and full paths that a module may have in a folder: first as a package, then as a file."""
     place = module.replace(".", "/")
     for file in (f"{place}/__init__.py", f"{place}.py"):
         yield file, Path(folder, file)
 
 
 def _files(module: str, folders: Sequence[str], read: Read) -> Iterator[tuple[str, bytes]]:
-    """The file of a module and those of the packages that it lies in, which are imported before it."""
+    """Yields the files of the packages that contain a module, which are imported before it, and then its own file."""
     parts = module.split(".")
     for length in range(1, len(parts) + 1):
         places = (place for folder in folders for place in _candidates(".".join(parts[:length]), folder))
@@ -123,9 +124,9 @@ def _files(module: str, folders: Sequence[str], read: Read) -> Iterator[tuple[st
 
 
 def _imports(content: bytes, file: str) -> Iterator[str]:
-    """Names of the modules that a file may import; those of objects in modules are among them."""
+    """Yields the names of the modules that a file may import; some are names of objects within modules instead."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of its syntax; Python warns when it imports the file
+        with warnings.catch_warnings(action="ignore"):  # syntax warnings: Python shows them on import
             tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
@@ -144,17 +145,18 @@ def _imports(content: bytes, file: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Change:
-    """A file that is not what it was when runs were recorded.
+    """A file whose content has changed since runs were recorded.
 
     Attributes:
-        n_runs: How many of them were made with another content.
+        file: The file's path, as ``digests`` returns it.
+        n_runs: The number of recorded runs that used different content.
     """
 
     file: str
     n_runs: int
 
     def text(self, command: str = "--again") -> str:
-        """What is to be said of the file, and what can be done: ``command`` trains the runs again."""
+        """Describes the change and the remedies; ``command`` is what trains the runs again."""
         return (
             f"changed since {self.n_runs} of these runs; {command} trains again, "
             f"protocol = 2 beside the object's name keeps both"
@@ -162,9 +164,9 @@ class Change:
 
 
 def changes(records: Iterable[Record], folders: Sequence[str]) -> list[Change]:
-    """The files of custom objects that have changed since some of ``records``.
+    """Returns the files of custom objects that have changed since some of ``records`` were made.
 
-    Says nothing of records from before this was kept, nor of files that are not found here.
+    Records made before digests were stored, and files that are not found here, are ignored.
     """
     now: dict[str, Mapping[str, str]] = {}
     counts: dict[str, int] = {}
@@ -181,7 +183,7 @@ def changes(records: Iterable[Record], folders: Sequence[str]) -> list[Change]:
 
 
 def changes_since(experiment: Experiment, records: Iterable[Record]) -> list[Change]:
-    """The same of all that is recorded of what ``experiment`` plans."""
+    """Returns the changed files, as ``changes`` does, for those of ``records`` whose settings ``experiment`` plans."""
     known = [record for record in records if record.provenance.custom_code]
     if not known:
         return []

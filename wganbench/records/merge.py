@@ -1,4 +1,4 @@
-"""Taking in the records of another results folder, without losing any of ours."""
+"""Merges the records of another results folder into ours, without losing any of ours."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ Preference = Literal["ours", "theirs"] | None
 def merge_stores(
     ours: Store, theirs: Store, prefer: Preference = None, *, with_artefacts: bool = True
 ) -> tuple[int, int, list[str]]:
-    """Takes in another folder's records and artefacts.
+    """Copies another folder's records and artefacts into ours.
 
-    A record with the same measures and curves as one that is here is skipped; one that differs is refused, unless
-    ``prefer`` says which to keep. A failed run gives way to one that did not fail, on whichever side it is. The rest is
-    merged all the same.
+    A record with the same status, measures and curves as ours of the same run is skipped; one that differs is refused,
+    unless ``prefer`` decides which to keep. If only one of the two runs failed, the other is kept, whichever side it is
+    on. A refusal does not stop the merge of the other records.
 
     Args:
-        with_artefacts: Whether theirs lie beside their records; else the records are taken in without them, and no
-            figure is drawn of these runs.
+        with_artefacts: Whether their artefacts are stored beside their records. If not, the records are merged
+            without artefacts, and no figures are drawn from these runs.
 
     Returns:
-        How many were taken in, how many were skipped, and a line for each refusal, damaged files of theirs included.
+        The number of merged records, the number of skipped ones, and a line for each refusal and for each damaged file
+        of theirs.
 
     Raises:
-        RecordError: If one of our own records is damaged, or the disk refuses; nothing that was here is lost.
+        RecordError: If one of our own records is damaged, or writing fails; none of our records is lost.
     """
     here = ours.load()
     there, problems = theirs.scan()
@@ -60,7 +61,7 @@ def merge_stores(
 
 
 def _kept(mine: Record, other: Record, prefer: Preference) -> Preference:
-    """Which of two records of one run is to stay; None where only a person can say."""
+    """Decides which of two records of one run to keep; returns None if only a person can choose."""
     if (mine.status, mine.measures, mine.curves) == (other.status, other.measures, other.curves):
         return "ours"
     if (mine.status == "failed") != (other.status == "failed"):

@@ -1,7 +1,7 @@
-"""Where broken files go: out of the way, under names of their own, never deleted, with the reason beside each.
+"""Moves broken files out of the way, under unique names and with the reason beside each; they are never deleted.
 
-``FOLDER/damaged/NAME`` is what lay at ``FOLDER/NAME``, ``NAME.2`` what was broken there a second time, and
-``NAME.why`` one line on what was wrong. Nothing in such a folder counts.
+``FOLDER/damaged/NAME`` is the file that was at ``FOLDER/NAME``, ``NAME.2`` the second broken file from there, and
+``NAME.why`` a line that describes what was wrong. Files in a ``damaged`` folder are ignored by everything else.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ def take(path: Path, reason: str) -> Path | None:
     """Moves ``path`` into the ``damaged`` folder beside it.
 
     Returns:
-        Where it lies now; None if it was gone: of two processes that take one file, one has it.
+        The new path; None if the file was gone, as when two processes take the same file and the other was first.
 
     Raises:
-        RecordError: If the disk refuses; it is then where it was.
+        RecordError: If the file cannot be moved; it then stays where it was.
     """
     try:
         target = _reserve(path.parent / DAMAGED, path.name)
@@ -41,7 +41,7 @@ def take(path: Path, reason: str) -> Path | None:
 
 
 def _reserve(folder: Path, name: str) -> Path:
-    """A free name in ``folder``. Its ``.why`` file is made here, which only one process can do, so the name is ours."""
+    """Reserves a free name in ``folder`` by creating its ``.why`` file, in which only one process can succeed."""
     folder.mkdir(exist_ok=True)
     for number in itertools.count(1):
         target = folder / (name if number == 1 else f"{name}.{number}")
@@ -49,7 +49,7 @@ def _reserve(folder: Path, name: str) -> Path:
             _why(target).touch(exist_ok=False)
         except FileExistsError:
             continue
-        if not target.exists():  # rename would take its place
+        if not target.exists():  # else rename would overwrite it
             return target
     raise AssertionError("there is always a next number")
 
@@ -59,7 +59,7 @@ def _why(path: Path) -> Path:
 
 
 def held(root: Path) -> list[tuple[Path, str]]:
-    """Each file of the ``damaged`` folders of a results folder, sorted, and what was wrong with it."""
+    """Returns every file in the ``damaged`` folders of a results folder, sorted, with the reason it was moved."""
     found = sorted(path for path in root.glob(f"[!.]*/{DAMAGED}/*") if path.suffix != ".why" and path.is_file())
     return [(path, _reason(path)) for path in found]
 

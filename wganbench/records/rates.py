@@ -1,8 +1,8 @@
-"""How fast devices were seen to train, by the size of a step: ``plan --calibrate`` measures it, ``plan`` reads it.
+"""Measured training rates of devices by step size; ``plan --calibrate`` measures them, ``plan`` reads them.
 
-They are kept in one file of the data folder, ``rates.json``, one entry for each device, torch version and number of
-threads. A rate is in operations a second, counted as `wganbench.spec.plan.step_flops` counts them: small networks
-have a far lower one than large ones, since what each operator costs beyond its arithmetic is then most of it.
+They are stored in one file of the data folder, ``rates.json``, with one entry for each device, torch version and number
+of threads. A rate is in operations per second, counted as `wganbench.spec.plan.step_flops` counts them. Small networks
+have a far lower rate than large ones, because the overhead of each operator then outweighs its arithmetic.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ Amount = Annotated[float, Field(ge=1 / MAX_FLOAT, le=MAX_FLOAT)]
 
 
 def kind(setting: Setting) -> str:
-    """What a step's rate depends on beside its size: the critic's network, whether a penalty is trained on, precision.
+    """Returns the kind of a setting, which with the size of a step determines its rate.
 
-    The gradient of a gradient takes several times the operators for the same arithmetic.
+    The kind is made of the critic's network, whether there is a penalty, and the precision. A penalty matters because
+    the gradient of a gradient takes several times as many operators for the same arithmetic.
     """
     rounded = setting.precision if setting.precision != "fp32" else ""
     return ", ".join(filter(None, [setting.critic.name, "penalised" * setting.is_penalised, rounded]))
 
 
 class Point(Model):
-    """One measured setting.
+    """The measured rate of one setting.
 
     Attributes:
-        kind: Of networks and method, as `wganbench.analysis.estimate.kind` names it: only like is compared with like.
-        flops: Operations of a step of the whole cohort.
-        rate: Operations a second.
+        kind: The kind of the setting, as `kind` returns it; rates are interpolated within one kind only.
+        flops: The number of operations in a step of the whole cohort.
+        rate: The operations per second.
     """
 
     kind: Text
@@ -53,13 +54,14 @@ class Point(Model):
 
 
 class Measured(Model):
-    """What was measured on one device.
+    """The rates measured on one device.
 
     Attributes:
-        device, name: Its kind, and what it calls itself.
-        torch: The version.
-        threads: On the CPU.
-        when: UTC, ISO 8601, of the last measurement.
+        device, name: The kind of the device, and the name that it reports.
+        torch: The version of torch.
+        threads: The number of CPU threads.
+        when: The time of the last measurement, UTC, ISO 8601.
+        points: The measured settings.
     """
 
     device: DeviceKind
@@ -74,10 +76,11 @@ class Measured(Model):
         return self.device, self.name, self.torch, self.threads
 
     def rate(self, kind: str, flops: float) -> float | None:
-        """Operations a second of a step of ``flops``; None where nothing of this kind was measured.
+        """Estimates the operations per second of a step of ``flops``; None if nothing of this kind was measured.
 
-        Between two points the logarithm of the rate is linear in that of the size. Beyond the largest the rate stays,
-        as the device is busy; below the smallest the time stays, which is then that of calling the operators.
+        Between two points the logarithm of the rate is linear in the logarithm of the size. Above the largest point
+        the rate is constant, since the device is fully used; below the smallest point the time is constant, since
+        calling the operators then takes all of it.
         """
         known = sorted((point.flops, point.rate) for point in self.points if point.kind == kind)
         if not known:
@@ -92,17 +95,17 @@ class Measured(Model):
 
 
 class Rates(Model):
-    """The file."""
+    """The content of the file."""
 
     version: Literal[1]
     measured: list[Measured]
 
 
 def read(path: Path) -> list[Measured]:
-    """All that was measured; nothing where there is no file.
+    """Reads all measured rates; returns an empty list if there is no file.
 
     Raises:
-        DataError: If it is damaged or cannot be read.
+        DataError: If the file is damaged or cannot be read.
     """
     remedy = "delete it, 'wganbench plan EXP --calibrate' measures anew"
     try:
@@ -118,7 +121,7 @@ def read(path: Path) -> list[Measured]:
 
 
 def keep(path: Path, new: Measured) -> None:
-    """Adds what was measured to the file; a point takes the place of one of the same kind and size.
+    """Adds new measurements to the file; a point replaces an older one of the same kind and size.
 
     Raises:
         DataError: If the file is damaged, or cannot be written.
@@ -136,10 +139,10 @@ def keep(path: Path, new: Measured) -> None:
 
 
 def choose(measured: Sequence[Measured], device: DeviceChoice, threads: int) -> Measured | None:
-    """What an estimate for ``device`` goes by; None where nothing fits.
+    """Chooses the measurements to base an estimate for ``device`` on; None if there are none for it.
 
-    ``auto`` is CUDA where that was measured, else the CPU. This machine's processor and version of torch come before
-    others, and the newest before older ones.
+    ``auto`` means CUDA if it was measured, else the CPU. This machine's processor is preferred to others, then the
+    installed version of torch, then the newest measurement.
     """
     processor, version = processor_name(), torch_version()
     for kind in ("cuda", "cpu") if device == "auto" else (device,):
@@ -150,7 +153,7 @@ def choose(measured: Sequence[Measured], device: DeviceChoice, threads: int) -> 
 
 
 def processor_name() -> str:
-    """As Linux has it, else as Python has."""
+    """Returns the processor's name as Linux reports it, or on other systems as Python does."""
     try:
         told = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
     except OSError:
@@ -159,7 +162,7 @@ def processor_name() -> str:
 
 
 def torch_version() -> str:
-    """Of the installed torch, which is not imported for it."""
+    """Returns the version of the installed torch without importing it, or ``"none"``."""
     try:
         return metadata.version("torch")
     except metadata.PackageNotFoundError:

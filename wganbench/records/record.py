@@ -1,4 +1,4 @@
-"""Records: what a run leaves behind, as JSON with a checksum."""
+"""Records of runs, stored as JSON with a checksum."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_BYTES = 64 * 1024
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 MIGRATIONS: dict[int, Migration] = {}
-"""From schema number n to n + 1, for every n below ``SCHEMA``; a change of the schema adds one, with its test."""
+"""Migrations from schema n to n + 1, for every n below ``SCHEMA``; a schema change adds a migration and its test."""
 
 Status = Literal["finished", "diverged", "failed"]
 
@@ -42,8 +42,8 @@ def _bounded(value: float | None) -> float | None:
 
 
 Number = Annotated[float | None, AfterValidator(_bounded)]
-"""A measured number; None for one that is not finite (JSON has no NaN), whose reason the status or note gives, or that
-is so large that statistics of it would not be.
+"""A measured number. It is None if it was not finite, which JSON cannot hold and the status or note explains, or so
+large that statistics of it would not be finite.
 """
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -56,7 +56,7 @@ def _all_bounded(values: list[float | None]) -> list[float | None]:
 
 
 class Curve(Model):
-    """A number over generator steps, one value a step; the values are as ``Number`` has them."""
+    """A number measured over generator steps, with one value per listed step; values follow the rules of ``Number``."""
 
     steps: list[Step]
     values: Annotated[list[float | None], AfterValidator(_all_bounded)]
@@ -72,15 +72,15 @@ _CURVES = TypeAdapter(dict[Text, Curve])
 
 
 ENDINGS = (".npz", ".png", "-grids.png")
-"""How the names of artefacts end."""
+"""The endings that an artefact's name may have."""
 
 
 class Artefact(Model):
     """A file beside the record: its name, relative to the record's folder, and its SHA-256.
 
-    The name is ``artefacts/RUN-HASH`` with one of ``ENDINGS``, where the hash is the first eight digits of the SHA-256;
-    in older records ``artefacts/RUN`` with the ending. So it leads into ``artefacts`` and nowhere else, and no two
-    records name one file, since ``merge`` writes what another machine's record names.
+    The name is ``artefacts/RUN-HASH`` plus one of ``ENDINGS``, where the hash is the first eight digits of the SHA-256;
+    older records have ``artefacts/RUN`` plus the ending. Since ``merge`` writes the files that another machine's record
+    names, the name must lie inside ``artefacts``, and no two records may share a file.
     """
 
     file: Annotated[str, Field(pattern=r"^artefacts/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -88,12 +88,12 @@ class Artefact(Model):
 
     @classmethod
     def of(cls, run_id: str, ending: str, content: bytes) -> Artefact:
-        """The artefact of a run with this content."""
+        """Creates the artefact of a run from its content."""
         sha256 = hashlib.sha256(content).hexdigest()
         return cls(file=_stem(run_id, sha256) + ending, sha256=sha256)
 
     def hashed(self, run_id: str) -> str:
-        """The name with the hash in it, which an older record's artefact has while it is put in its place."""
+        """Returns the name with the hash, under which the artefact of an older record is first written."""
         stem = _stem(run_id, self.sha256)
         return self.file if self.file.startswith(stem) else stem + self.file.removeprefix(f"artefacts/{run_id}")
 
@@ -103,22 +103,22 @@ def _stem(run_id: str, sha256: str) -> str:
 
 
 class Provenance(Model):
-    """Where and with what a run was trained.
+    """The device, software and options that a run was trained with.
 
     Attributes:
-        device: ``"cpu"`` or the card's name.
-        threads: CPU threads that torch used.
-        deterministic: Whether torch was held to deterministic algorithms.
-        commit: Of wganbench's checkout; None for an installed package.
-        dirty: Whether that checkout had uncommitted changes; None where there is none.
-        precision: The least that matrix products of the training were in.
-        convolutions: The least that its convolutions were in; TF32 is CUDA's alone.
-        libraries: Versions by package name.
-        started: UTC, ISO 8601, to the microsecond: what tells a run that was trained anew, with equal numbers, from the
-            one before. To the second in older records.
-        captured: Whether its steps, at the last attempt, were replayed as a CUDA graph.
-        custom_code: SHA-256 of each source file of the setting's custom objects, by its path beside the spec or in the
-            working folder; empty where there is none, and in older records.
+        device: ``"cpu"``, or the name of the GPU.
+        threads: The number of CPU threads that torch used.
+        deterministic: Whether torch was restricted to deterministic algorithms.
+        commit: The commit of wganbench's checkout; None for an installed package.
+        dirty: Whether that checkout had uncommitted changes; None if there is no checkout.
+        precision: The lowest precision of the training's matrix products.
+        convolutions: The lowest precision of its convolutions; TF32 occurs on CUDA only.
+        libraries: The version of each package, by its name.
+        started: The start time, UTC, ISO 8601, to the microsecond, which distinguishes a run that was trained again
+            with equal numbers from the earlier one. Older records have it to the second.
+        captured: Whether the steps of the last attempt were replayed as a CUDA graph.
+        custom_code: The SHA-256 of each source file of the setting's custom objects, by its path beside the spec or in
+            the working folder; empty if there are none, and in older records.
     """
 
     device: Text
@@ -135,25 +135,27 @@ class Provenance(Model):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is plain is left out, so that records made before it was told stay as they are."""
+        """Omits later fields at their defaults, so that records made before these fields existed stay unchanged."""
         content: dict[str, Any] = serialize(self)
         plain = {"precision": "float32", "convolutions": "float32", "captured": False, "custom_code": {}}
         return {key: value for key, value in content.items() if plain.get(key, ...) != value}
 
 
 class Record(Model):
-    """What one run left behind.
+    """The results of one run, with its setting and provenance.
 
     Attributes:
-        status: ``diverged``: a loss or parameter stopped being finite; ``failed``: an exception, told in ``note``.
-        note: One line on how it ended, or a traceback; None for a plain finish.
-        steps_done: Generator steps taken before it ended.
-        measures, best: Each measure's last value, and its best over its own schedule (None where it has no better).
-        cohort: Ids of the runs trained together, itself included.
-        score_protocol: Name and version of the score's protocol; None where no score network is used.
-        data_checksum: SHA-256 of the decoded images and labels; None for points, which the setting defines.
-        claims: Digest of each claim when the run was planned; a claim that differs later is marked post hoc.
-        wall_seconds: Of the whole cohort, training and measures.
+        status: ``diverged`` if a loss or parameter stopped being finite, ``failed`` if there was an exception, which
+            ``note`` describes, else ``finished``.
+        note: One line on how the run ended, or a traceback; None if it simply finished.
+        steps_done: The number of generator steps taken before the run ended.
+        measures, best: The last value of each measure, and the best one over the measure's own schedule (None if
+            neither direction is better).
+        cohort: The ids of the runs trained together, including this one.
+        score_protocol: The name and version of the score's protocol; None if no score network is used.
+        data_checksum: The SHA-256 of the decoded images and labels; None for points, which the setting defines.
+        claims: A digest of each claim when the run was planned; a claim that differs later is marked post hoc.
+        wall_seconds: The wall time of the whole cohort, for training and measures.
     """
 
     schema_number: int = SCHEMA
@@ -190,12 +192,12 @@ class Record(Model):
 
     @property
     def family(self) -> str:
-        """The id without the seed."""
+        """The setting id: the run's id without the seed."""
         return self.id.rsplit("-s", 1)[0]
 
 
 def record_of(run: Run, **outcome: Any) -> Record:
-    """A record of ``run`` with its ``outcome``: the fields that training decides."""
+    """Creates the record of ``run`` from its ``outcome``, the fields that are known only after training."""
     return Record(
         id=run.id,
         experiment=run.experiment,
@@ -210,17 +212,17 @@ def record_of(run: Run, **outcome: Any) -> Record:
 
 
 def checksum_of(record: Record) -> str:
-    """What ``write_text`` states as the checksum of ``record``.
+    """Computes the checksum that ``write_text`` writes into the text of ``record``.
 
-    The same whenever an unchanged file is read, for an older schema too, where it is that of the migrated content; and
-    another once a run was trained anew, whose numbers may be equal but whose times are not. A field that is added
-    without a new schema is left out where it has its default, as ``Provenance.precision`` is; else this would change.
+    It is the same each time an unchanged file is read; for an older schema it is the checksum of the migrated content.
+    It differs once a run is trained again, since the times differ even if the numbers do not. A field that is added
+    without a new schema must be omitted at its default, as ``Provenance.precision`` is, or the checksum would change.
     """
     return written.checksum_of(record.model_dump(mode="json"))
 
 
 def write_text(record: Record) -> str:
-    """The record as it lies on disk, with its checksum."""
+    """Returns the text of the record's file, which includes the checksum."""
     return written.text_of(record.model_dump(mode="json"))
 
 
@@ -228,11 +230,14 @@ SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
 
 
 def read_text(text: str, where: str) -> Record:
-    """Reads what ``write_text`` wrote, older schemas through their migrations.
+    """Reads a record from the text that ``write_text`` returned; older schemas are migrated.
+
+    Args:
+        where: The name of the file for error messages.
 
     Raises:
-        DamagedError: If it is no record, or not as it was written.
-        RecordError: If it is as it was written, but by a version that wrote otherwise. Both name ``where``.
+        DamagedError: If the text is not a record, or was changed since it was written.
+        RecordError: If the text is unchanged, but a version with other rules wrote it.
     """
     try:
         return _as_written(text) or _record_in(_json_in(text, where), where)
@@ -241,9 +246,10 @@ def read_text(text: str, where: str) -> Record:
 
 
 def _as_written(text: str) -> Record | None:
-    """The record of a text that is laid out as ``write_text`` does; None where anything is otherwise.
+    """Reads a text with exactly the layout of ``write_text``; returns None if anything is different.
 
-    It finds nothing that ``_record_in`` would not, but in a third of the time, and says nothing of what is wrong.
+    This is a fast path: it accepts only texts that ``_record_in`` accepts as well, takes a third of the time, and does
+    not report what is wrong.
     """
     pieces = written.cut(text)
     if pieces is None:
@@ -259,7 +265,7 @@ def _as_written(text: str) -> Record | None:
             return None
         content = {**rest, "setting": resolved.setting, "curves": curves}
         record = Record.model_validate(content, context=RECORDED)
-    except ValueError:  # of JSON, of its letters, or of what it says
+    except ValueError:  # from the JSON, its characters, or its content
         return None
     return record if record.id == f"{_family_in(record.variant, pieces.setting)}-s{record.seed}" else None
 
@@ -306,7 +312,7 @@ def _validated(content: dict[str, Any], where: str) -> Record:
 
 @dataclass(frozen=True)
 class _Resolved:
-    """A setting out of a record, and its canonical text."""
+    """A setting read from a record, and its canonical text."""
 
     setting: Setting
     canonical: str
@@ -314,7 +320,7 @@ class _Resolved:
 
 @lru_cache(maxsize=1024)
 def _setting_in(text: str) -> _Resolved:
-    """Kept, since the runs of a variant have one setting and its checks take longer than all else of a record."""
+    """Parses a setting; cached, as a variant's runs share one and its checks take longer than the rest of a record."""
     content = written.parse(text)
     setting = Setting.model_validate(content, context=RECORDED)
     return _Resolved(setting, written.canonical(content))

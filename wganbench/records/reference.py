@@ -1,4 +1,4 @@
-"""The committed records: those of a clone, or the copies that an installed wheel has, which come without artefacts."""
+"""Finds the committed records: those of a clone, or an installed wheel's copies, which come without artefacts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from wganbench.spec import available, short
 from wganbench.spec.catalogue import suggest
 
 NAME = "reference"
-"""What the committed records are called where a folder could stand."""
+"""The name of the committed records where a command takes a results folder."""
 
 RUN_FILE = re.compile(r".+-[0-9a-f]{10}-s[0-9]+\.json")
-"""Name of a record's file."""
+"""The pattern of a record's file name."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Records to take in.
+    """A source of records to merge.
 
     Attributes:
-        store: Of a whole results folder, or of one experiment in it.
-        has_artefacts: Whether the files that the records name lie beside them.
+        store: The store of a whole results folder, or of one experiment in it.
+        has_artefacts: Whether the artefacts that the records name are stored beside them.
     """
 
     store: Store
@@ -33,13 +33,13 @@ class Source:
 
 
 def reference_folder() -> Path:
-    """The folder of the committed records: ``results`` in a clone, in an installed wheel what it brings.
+    """Returns the folder of the committed records: ``results`` in a clone, or the copy inside an installed wheel.
 
     Raises:
-        RecordError: If there is neither.
+        RecordError: If neither exists.
     """
     clone = Path(__file__).resolve().parents[2] / "results"
-    # A wheel's own folder first: beside an installed package, another one's "results" may lie.
+    # Check the wheel's own folder first: a "results" folder beside an installed package may belong to another package.
     for folder in (_shipped(), clone):
         if folder.is_dir():
             return folder
@@ -51,14 +51,14 @@ def _shipped() -> Path:
 
 
 def source(text: str) -> Source:
-    """The records that ``text`` names.
+    """Returns the records that ``text`` names.
 
     Args:
-        text: A results folder; the folder of one experiment in it; ``reference``; or an experiment that ships, for its
-            committed records. A folder comes first, where something else has the same name.
+        text: A results folder, the folder of one experiment in it, ``reference``, or the name of a shipped experiment
+            for its committed records. A folder takes precedence if the name is ambiguous.
 
     Raises:
-        RecordError: If it is none of these.
+        RecordError: If ``text`` is none of these.
     """
     folder = Path(text)
     if folder.is_dir():

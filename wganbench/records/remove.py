@@ -1,4 +1,4 @@
-"""Removing records of an experiment from a results folder, with their artefacts."""
+"""Removes records of an experiment and their artefacts from a results folder."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wganbench.records.store import Store
 
 @dataclass(frozen=True)
 class Removal:
-    """A record that is to go.
+    """A record to be removed.
 
     Attributes:
-        path: Of its file.
-        artefacts: Its files that are there; no other record names them.
+        path: The record's file.
+        artefacts: The artefacts of the record that exist; no other record names them.
     """
 
     record: Record
@@ -26,7 +26,11 @@ class Removal:
 
 
 def removals(store: Store, experiment: str, profile: str | None, variants: Collection[str]) -> list[Removal]:
-    """The records of ``experiment``, of one profile and of some variants where these are named; changes nothing.
+    """Lists the records of ``experiment`` to remove, without changing anything.
+
+    Args:
+        profile: The only profile whose records are listed; None for all.
+        variants: The only variants whose records are listed; empty for all.
 
     Raises:
         RecordError: If a record of the experiment is damaged.
@@ -42,10 +46,10 @@ def removals(store: Store, experiment: str, profile: str | None, variants: Colle
 
 
 def remove(found: Sequence[Removal]) -> None:
-    """Deletes each record, then its artefacts, so that what stays is whole at any moment.
+    """Deletes each record before its artefacts, so that the remaining records are whole at any moment.
 
     Raises:
-        RecordError: If the disk refuses; what is not removed stays as it was.
+        RecordError: If a file cannot be deleted; the files after it stay as they were.
     """
     for each in found:
         try:

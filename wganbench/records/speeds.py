@@ -1,8 +1,8 @@
-"""How fast variants were seen to train: ``speed`` measures it, the report shows it. Imports no torch.
+"""Measured training speeds of variants: ``speed`` measures them, the report shows them. Imports no torch.
 
-``results/speed/DEVICE.json`` holds what was measured on one device, a row a variant and way of running it. Rates are
-medians over rounds in each of which all ways were timed one after the other, and ratios are taken within a round: so
-they hold on a machine that others use as well.
+``results/speed/DEVICE.json`` holds the measurements of one device, with a row for each variant and way of running it.
+Rates are medians over rounds; each round times all ways one after the other, and ratios are taken within a round, so
+that they stay valid on a machine that others use as well.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from wganbench.records.rates import Amount, DeviceKind
 from wganbench.spec import RESERVED, Model, Name, Text, mistakes, short
 
 FOLDER = RESERVED
-"""Below the results folder; no experiment has this name."""
+"""The folder of the measured speeds inside the results folder; no experiment may have this name."""
 
 FEWEST_ROUNDS = 3
 
 
 class Spread(Model):
-    """A median over rounds, and the quartiles about it."""
+    """A median over rounds, with the lower and upper quartiles."""
 
     median: Amount
     low: Amount
@@ -43,29 +43,32 @@ class Spread(Model):
 
 
 class Row(Model):
-    """One variant, run in one way.
+    """The measured speed of one variant, run in one way.
 
     Attributes:
-        family: The variant's name with the hash of its setting, as `wganbench.spec.family` has it.
+        family: The setting id: the variant's name with the hash of its setting, as `wganbench.spec.family` returns it.
         target: The named target that this was measured for.
-        jobs: Processes at a time, each with its own seeds.
-        seeds: Of one job, stacked.
-        threads: Of the CPU, a job.
-        execution: Whether the runner takes a step operator by operator, or replays a captured one.
-        note: Why it was not captured, where that was tried.
-        precision: Of the runner's arithmetic, and of the matrix products that ``matmul`` tells of.
-        torch, commit, dirty, when: The version; of the checkout that measured, None where it is installed; UTC.
-        rounds: In which each way was timed once.
-        step_flops: Operations of a step and seed, as `wganbench.spec.plan.step_flops` counts them; None where unknown.
-        plain: Steps of a seed a second of a plain eager loop over one seed, of all jobs together; None where no such
-            loop is written.
-        one: The same of the runner with one seed a job.
-        stack: The same of the runner with all seeds of a job stacked.
-        ratio: ``stack`` over ``plain``.
-        stack_time: How many times as long a step of the stack takes as one of a single seed by the runner.
-        matmul: Operations a second in products of large square matrices, of all jobs together.
-        share: What ``stack`` comes to of ``matmul``.
-        memory_bytes: The most that a job held while its stack was trained: of the card, or of the whole process.
+        jobs: The number of concurrent processes, each with its own seeds.
+        seeds: The number of seeds stacked in one job.
+        threads: The number of CPU threads of a job.
+        execution: Whether the runner takes a step operator by operator or replays a captured one.
+        note: The reason why capturing failed; None if it succeeded or was not tried.
+        precision: The precision of the runner's arithmetic, and of the matrix products timed for ``matmul``.
+        torch: The version of torch.
+        commit, dirty: The commit of the checkout that measured, and whether it had uncommitted changes; None for an
+            installed package.
+        when: The time of the measurement, UTC.
+        rounds: The number of rounds; each way is timed once in each.
+        step_flops: Operations per step and seed, as `wganbench.spec.plan.step_flops` counts them; None if unknown.
+        plain: Seed-steps per second of a plain eager loop over one seed, summed over all jobs; None if no such loop is
+            written.
+        one: Seed-steps per second of the runner with one seed per job, summed over all jobs.
+        stack: Seed-steps per second of the runner with all seeds of a job stacked, summed over all jobs.
+        ratio: ``stack`` divided by ``plain``.
+        stack_time: The time of a step of the stack, divided by that of the runner's step of a single seed.
+        matmul: Operations per second in products of large square matrices, summed over all jobs.
+        share: The operations per second of ``stack``, as a fraction of ``matmul``.
+        memory_bytes: The most memory that a job held while its stack was trained, on the GPU or else in the process.
     """
 
     experiment: Name
@@ -104,23 +107,23 @@ class Row(Model):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What a row takes the place of another by, and is sorted by."""
+        """The sort key of a row, which also identifies the row that a new one replaces."""
         about = (self.experiment, self.profile, self.variant, self.jobs, self.threads, self.seeds)
         return (*about, self.target or "")
 
     @property
     def plain_steps(self) -> float | None:
-        """Steps a second of a plain loop in one job."""
+        """Steps per second of a plain loop in one job."""
         return None if self.plain is None else self.plain.median / self.jobs
 
     @property
     def stack_steps(self) -> float:
-        """Steps a second of the stack in one job, each a step of all its seeds."""
+        """Steps per second of the stack in one job; each is a step of all its seeds."""
         return self.stack.median / (self.jobs * self.seeds)
 
     @property
     def flops_a_second(self) -> float | None:
-        """Of all jobs together, as the runner executes them."""
+        """Operations per second of the runner's stacks, summed over all jobs; None if the cost of a step is unknown."""
         return None if self.step_flops is None else self.step_flops * self.stack.median
 
 
@@ -136,7 +139,7 @@ def _each_once(rows: list[Row]) -> list[Row]:
 
 
 class Device(Model):
-    """A file: what was measured on one device, which names it."""
+    """The content of a file: the measurements of one device, after which the file is named."""
 
     version: Literal[1]
     checksum: Digest
@@ -146,20 +149,22 @@ class Device(Model):
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles of at least two values, to five digits."""
+    """Computes the median and quartiles of at least two values, to five significant digits."""
     low, median, high = (float(f"{value:.5g}") for value in statistics.quantiles(values, n=4, method="inclusive"))
     return Spread(median=median, low=low, high=high)
 
 
 Rounds = Mapping[str, Sequence[float]]
-"""Steps a second, all jobs together, by way (plain, one, stack) and round; of matmul, operations a second."""
+"""Steps per second, summed over all jobs, by way (plain, one, stack) and round; for matmul, operations per second."""
 
 
 def summary(rounds: Rounds, seeds: int, step_flops: float | None) -> dict[str, Any]:
-    """The fields of a `Row` that are numbers over rounds.
+    """Computes the fields of a `Row` that summarise the rounds.
 
     Args:
-        rounds: Without ``one`` where the stack is of one seed, without ``plain`` where no such loop is written.
+        rounds: The rates; without ``one`` if the stack has one seed, and without ``plain`` if no such loop is written.
+        seeds: The number of seeds in the stack.
+        step_flops: Operations per step and seed; None if unknown.
     """
     plain, matmul = rounds.get("plain"), rounds["matmul"]
     stack = [rate * seeds for rate in rounds["stack"]]
@@ -182,7 +187,7 @@ def summary(rounds: Rounds, seeds: int, step_flops: float | None) -> dict[str, A
 
 
 def slug(name: str) -> str:
-    """A device's name as that of a file: small letters, digits and dashes."""
+    """Turns a device's name into a file name of lower-case letters, digits and dashes."""
     return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")[:80].strip("-") or "device"
 
 
@@ -191,15 +196,15 @@ def path_of(results: Path, name: str) -> Path:
 
 
 def paths(results: Path) -> list[Path]:
-    """Every file that should be one of these, sorted."""
+    """Returns every file that should hold measured speeds, sorted."""
     return sorted((results / FOLDER).glob("[!.]*.json"))
 
 
 def load(results: Path) -> list[Device]:
-    """All that was measured, by the names of the files.
+    """Reads all measured speeds, in the order of the file names.
 
     Raises:
-        RecordError: With a line for each file that is damaged, cannot be read, or has another's name.
+        RecordError: If files are damaged, cannot be read, or have another device's name, with a line for each.
     """
     devices, problems = scan(results)
     if problems:
@@ -208,7 +213,7 @@ def load(results: Path) -> list[Device]:
 
 
 def scan(results: Path) -> tuple[list[Device], list[str]]:
-    """The files that can be read, and a line for each that cannot."""
+    """Returns the content of the files that can be read, and a line for each file that cannot."""
     devices, problems = [], []
     for path in paths(results):
         try:
@@ -219,7 +224,7 @@ def scan(results: Path) -> tuple[list[Device], list[str]]:
 
 
 def keep(results: Path, device: DeviceKind, name: str, new: Iterable[Row]) -> Path:
-    """Adds rows to the file of a device; one takes the place of the one with its key.
+    """Adds rows to the file of a device; a new row replaces the one with the same key.
 
     Raises:
         RecordError: If the file is damaged, or cannot be written.
@@ -233,7 +238,7 @@ def keep(results: Path, device: DeviceKind, name: str, new: Iterable[Row]) -> Pa
 
 
 def _text(device: DeviceKind, name: str, rows: Sequence[Row]) -> str:
-    """A row a line, so that a change of one is seen as one."""
+    """Returns the file's text, with each row on one line, so that a diff shows which rows changed."""
     dumped = [row.model_dump(mode="json") for row in rows]
     content = {"version": 1, "device": device, "name": name, "rows": dumped}
     about = {"version": 1, "checksum": _checksum(content), "device": device, "name": name}

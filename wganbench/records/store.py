@@ -1,10 +1,10 @@
-"""The results folder: where records lie, how they are found, read and written.
+"""Finds, reads and writes the records of a results folder.
 
-``results/EXPERIMENT/RUN.json`` holds a record, ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` what its figures need
-beyond numbers, ``RUN-HASH.png`` beside it a grid of generated images where these are scored, ``RUN-HASH-grids.png``
-smaller ones over training; names of older artefacts have no hash of the content. Every planned run ends in exactly one
-record, failures included; an interrupted run has none yet.
-``results/EXPERIMENT/damaged/`` is where files go whose content is broken: they count no more and are never deleted.
+``results/EXPERIMENT/RUN.json`` holds a record, and ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` the arrays that its
+figures need. If generated images are scored, ``RUN-HASH.png`` beside it holds a grid of them, and
+``RUN-HASH-grids.png`` smaller grids over training. The names of older artefacts have no hash of the content. Every
+planned run ends in exactly one record, even if it fails; an interrupted run has none yet. Files with broken content are
+moved to ``results/EXPERIMENT/damaged/``, where they are ignored and never deleted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from wganbench.spec import RESERVED
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is not a record in its place.
+    """A file that should be a record but is not one, or is in the wrong place.
 
     Attributes:
-        kind: ``damaged``: its content is broken; ``unreadable``: whole, as far as one can tell, but this version or
-            this user cannot read it; ``misplaced``: a whole record that belongs, or is already, elsewhere.
-        text: One line: the path, what is wrong, the remedy.
+        kind: ``damaged`` if the content is broken; ``unreadable`` if it seems whole, but this version or this user
+            cannot read it; ``misplaced`` if it is a whole record that belongs, or already exists, elsewhere.
+        text: One line with the path, the problem and the remedy.
     """
 
     path: Path
@@ -44,8 +44,8 @@ class Store:
     """A results folder.
 
     Args:
-        root: Need not exist yet.
-        experiment: The only one whose records are looked for; None for all.
+        root: The folder, which need not exist yet.
+        experiment: The only experiment whose records are listed; None for all.
     """
 
     def __init__(self, root: str | Path, experiment: str | None = None):
@@ -53,10 +53,10 @@ class Store:
         self.experiment = experiment
 
     def paths(self) -> list[Path]:
-        """Every file that should be a record, sorted.
+        """Returns every file that should be a record, sorted.
 
         Raises:
-            RecordError: If there is something else than a folder in the folder's place.
+            RecordError: If the results folder is not a folder.
         """
         if self.root.exists() and not self.root.is_dir():
             raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
@@ -65,11 +65,11 @@ class Store:
         return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
 
     def find(self, experiment: str, run_id: str) -> Record | None:
-        """The record of one run, without a look at any other; None if it has none.
+        """Returns the record of one run, without reading any other file; None if there is none.
 
         Raises:
             DamagedError: If its content is broken.
-            RecordError: If it cannot be read otherwise, or is another run's.
+            RecordError: If it cannot be read for another reason, or is the record of another run.
         """
         path = self.root / experiment / f"{run_id}.json"
         record = _read_file(path)
@@ -78,10 +78,11 @@ class Store:
         return record
 
     def load(self) -> dict[str, Record]:
-        """All records by id.
+        """Returns all records by id.
 
         Raises:
-            RecordError: With a line for each file that is no whole record in its place, and for a run recorded twice.
+            RecordError: If any file is not a whole record in its place, or a run is recorded twice, with a line for
+                each.
         """
         records, problems = self.scan()
         if problems:
@@ -89,13 +90,13 @@ class Store:
         return records
 
     def load_whole(self) -> tuple[dict[str, Record], list[tuple[Path, str]]]:
-        """All whole records by id; damaged files are set aside, so that their runs count as not recorded.
+        """Returns all whole records by id; damaged files are set aside, so that their runs count as not recorded.
 
         Returns:
-            The records; and where each file that was set aside now lies, with the line that says what was wrong.
+            The records, and for each file that was set aside its new path and a line that describes what was wrong.
 
         Raises:
-            RecordError: With a line for each other problem that ``load`` tells of; nothing is then set aside.
+            RecordError: If there are other problems, with a line for each as from ``load``; nothing is then set aside.
         """
         records, problems = self.scan()
         others = [problem.text for problem in problems if problem.kind != "damaged"]
@@ -105,7 +106,7 @@ class Store:
         return records, [(path, reason) for path, reason in moved if path is not None]
 
     def scan(self) -> tuple[dict[str, Record], list[Problem]]:
-        """The records that can be read, by id, and each file that is not one of them."""
+        """Returns the records that can be read, by id, and a problem for each other file."""
         with _without_collection():
             return self._scan()
 
@@ -135,16 +136,16 @@ class Store:
         return f"{path}: holds the record of {self.path(record)}; move the file there"
 
     def set_aside(self, path: Path, reason: str) -> Path | None:
-        """Moves a damaged record into ``damaged`` beside it, under a name of its own, with ``reason`` beside that.
+        """Moves a damaged record into the ``damaged`` folder beside it, under a unique name, with ``reason`` beside it.
 
         Args:
-            reason: As ``DamagedError`` says it; the remedy in it, which this is, is left out.
+            reason: The text of the ``DamagedError``; its remedy, which is to call this, is left out.
 
         Returns:
-            Where it lies now; None if another process moved it first, or has put a whole record there since.
+            The new path; None if another process moved the file first, or has since put a whole record in its place.
 
         Raises:
-            RecordError: If it is not damaged, but cannot be read, or cannot be moved; it is then where it was.
+            RecordError: If the file cannot be read, without being damaged, or cannot be moved; it then stays in place.
         """
         try:
             _read_file(path)
@@ -153,7 +154,7 @@ class Store:
         return None
 
     def checksum(self, record: Record) -> str:
-        """The checksum that the record's file states; without a file, the one that it would state."""
+        """Returns the checksum stated in the record's file, or if there is no file, the one that it would state."""
         path = self.path(record)
         try:
             with path.open(encoding="utf-8") as file:
@@ -166,10 +167,10 @@ class Store:
         return self.root / record.experiment / f"{record.id}.json"
 
     def artefact(self, record: Record, artefact: Artefact) -> bytes:
-        """The content of an artefact of ``record``.
+        """Returns the content of an artefact of ``record``.
 
         Raises:
-            RecordError: If it is missing, or not what the record says.
+            RecordError: If it is missing, or does not match the record's SHA-256.
         """
         places = self._places(record, artefact)
         found = [_content_of(place) for place in places]
@@ -181,26 +182,26 @@ class Store:
         raise RecordError(f"{places[0]}: not what {record.id}.json says it is; restore it or run it again")
 
     def artefact_paths(self, record: Record) -> set[Path]:
-        """Where the artefacts of ``record`` may lie."""
+        """Returns the paths that the artefacts of ``record`` may have."""
         return {place for artefact in record.artefacts for place in self._places(record, artefact)}
 
     def _places(self, record: Record, artefact: Artefact) -> list[Path]:
-        """Where an artefact lies, and where that of an older record lies until ``keep`` has come to its end."""
+        """Returns an artefact's path, and the path that an older record's artefact has until ``keep`` is finished."""
         names = dict.fromkeys([artefact.file, artefact.hashed(record.id)])
         return [self.path(record).parent / name for name in names]
 
     def other_files(self, records: Iterable[Record]) -> list[Path]:
-        """Every file that is neither hidden nor set aside, and neither of ``records`` nor an artefact of theirs."""
+        """Returns every file that is not hidden, not set aside, and neither one of ``records`` nor their artefact."""
         own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
         inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
         seen = (path for path, parts in inside if parts[1:2] != (quarantine.DAMAGED,) and not _is_hidden(parts))
         return sorted(path for path in seen if path not in own and not path.is_dir())
 
     def prepare(self, experiments: Iterable[str]) -> None:
-        """Makes the folders and shows that they can be written, before any training.
+        """Creates the folders of ``experiments`` and checks that they can be written, before any training.
 
         Raises:
-            RecordError: If not.
+            RecordError: If a folder cannot be written.
         """
         for experiment in experiments:
             folder = self.root / experiment
@@ -216,19 +217,19 @@ class Store:
                 ) from None
 
     def keep(self, record: Record, contents: Mapping[str, bytes], *, replace: bool = False) -> bool:
-        """Writes a record with its artefacts; one that is there already stays with its own, unless ``replace``.
+        """Writes a record with its artefacts; an existing record and its artefacts stay, unless ``replace``.
 
-        Whenever this is ended, the record that is there has its own artefacts: they are written first, under names that
-        no other record has, and those of a record that was replaced are removed last.
+        If the process dies at any point, the record on disk still has its artefacts: new ones are written first, under
+        names that no other record has, and those of a replaced record are removed last.
 
         Args:
-            contents: The artefacts by their names in the record.
+            contents: The content of each artefact, by its name in the record.
 
         Returns:
-            Whether it was written.
+            Whether the record was written.
 
         Raises:
-            RecordError: As ``write``.
+            RecordError: As for ``write``.
         """
         folder = self.path(record).parent
         before = self._artefacts_there(record)
@@ -243,7 +244,7 @@ class Store:
         return is_written
 
     def _artefacts_there(self, record: Record) -> set[Path]:
-        """Where the artefacts lie of the record that is in the place of ``record`` now."""
+        """Returns the paths of the artefacts of the record that is now stored under the id of ``record``."""
         try:
             found = self.find(record.experiment, record.id)
         except RecordError:
@@ -251,10 +252,10 @@ class Store:
         return {self.path(record).parent / artefact.file for artefact in found.artefacts} if found else set()
 
     def remove(self, record: Record) -> None:
-        """Removes a record, and then its artefacts.
+        """Removes a record and then its artefacts.
 
         Raises:
-            RecordError: If the disk refuses; the record is then there.
+            RecordError: If the record cannot be removed; it then stays.
         """
         path = self.path(record)
         try:
@@ -264,13 +265,13 @@ class Store:
         _remove(self.artefact_paths(record))
 
     def write(self, record: Record, *, replace: bool = False) -> bool:
-        """Writes a record; one that is there already stays, unless ``replace``.
+        """Writes a record; an existing record stays, unless ``replace``.
 
         Returns:
-            Whether it was written.
+            Whether the record was written.
 
         Raises:
-            RecordError: If it is too large, or the disk refuses; what was there before is whole.
+            RecordError: If the record is too large or cannot be written; an existing record is left intact.
         """
         text = write_text(record)
         path = self.path(record)
@@ -281,7 +282,7 @@ class Store:
 
 @contextlib.contextmanager
 def _without_collection() -> Iterator[None]:
-    """Garbage collections over thousands of records that all stay alive take longer than reading them."""
+    """Disables garbage collection, which takes longer than reading when thousands of records stay alive."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -289,7 +290,7 @@ def _without_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.freeze()
-            gc.unfreeze()  # into the oldest generation at once, where the next collections do not look
+            gc.unfreeze()  # moves all to the oldest generation, which the next collections skip
             gc.enable()
 
 
@@ -314,12 +315,12 @@ def _rename(path: Path, target: Path) -> None:
 
 def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
-        with contextlib.suppress(OSError):  # 'results verify' names what stays
+        with contextlib.suppress(OSError):  # 'results verify' lists the files that stay
             path.unlink()
 
 
 def _read_file(path: Path) -> Record | None:
-    """The record in a file; None if there is no file, as when another process has just set it aside."""
+    """Reads the record in a file; returns None if there is no file, as when another process has just set it aside."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:

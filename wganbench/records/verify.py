@@ -1,4 +1,4 @@
-"""What a results folder holds: what is whole, and everything in it that is not, or counts for nothing."""
+"""Checks a results folder: lists its whole records, and every file that is damaged, orphaned or ignored."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from wganbench.records.store import Store
 
 @dataclass
 class Findings:
-    """What was found, a line each: the path, what is the matter with it, the remedy where there is one.
+    """The findings in a results folder; each problem is a line with the path, what is wrong, and any remedy.
 
     Attributes:
-        whole: Records that are whole and in their place.
-        damaged: Records and measured speeds that cannot be read, and artefacts that are missing or not what their
-            record says.
-        orphaned: Artefacts that no whole record names, and whole records in a wrong place or there twice.
-        set_aside: Records that were damaged and count no more.
-        stale: What processes that are gone have left behind.
+        whole: The records that are whole and in their place.
+        damaged: Records and measured speeds that cannot be read, and artefacts that are missing or do not match their
+            record.
+        orphaned: Artefacts that no whole record names, and whole records that are misplaced or duplicates.
+        set_aside: Damaged records that were set aside and are ignored.
+        stale: Files left behind by processes that no longer exist.
     """
 
     whole: list[Path] = field(default_factory=list)
@@ -34,11 +34,11 @@ class Findings:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing at all in the folder, whole or not."""
+        """True if nothing at all was found in the folder, whole or not."""
         return not (self.whole or self.damaged or self.orphaned or self.set_aside or self.stale)
 
     def lines(self) -> Iterator[str]:
-        """Every finding behind the word for its kind, and the counts."""
+        """Yields a line for each problem, prefixed by its kind, and finally the counts."""
         kinds = {
             "damaged": self.damaged,
             "orphaned": self.orphaned,
@@ -52,13 +52,13 @@ class Findings:
 
 
 def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
-    """Reads every record, every artefact and all measured speeds; changes nothing.
+    """Reads every record, every artefact and all measured speeds, without changing anything.
 
     Args:
-        stale: A line for each thing that processes that are gone have left behind.
+        stale: A line for each file left behind by a process that no longer exists.
 
     Raises:
-        RecordError: If there is no such folder.
+        RecordError: If the results folder does not exist.
     """
     if not store.root.exists():
         raise RecordError(f"{store.root}: no such folder; 'wganbench run' makes it, --results names another")
@@ -78,10 +78,10 @@ def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
 
 
 def set_aside(store: Store) -> None:
-    """Sets aside every damaged record, and nothing else.
+    """Sets aside every damaged record and leaves all other files alone.
 
     Raises:
-        RecordError: If one cannot be moved.
+        RecordError: If a record cannot be moved.
     """
     _, problems = store.scan()
     for problem in problems:

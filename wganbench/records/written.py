@@ -1,7 +1,8 @@
-"""The text of a record: JSON, a field a line, curves on one line each; and the checksum of its content.
+"""Writes and parses the text of a record, and computes the checksum of its content.
 
-The checksum is of another text, of the same content: keys sorted, no spaces. To make that anew from what was read takes
-longer than all else of reading a record, so ``cut`` takes most of it from the text as it lies there.
+The text is JSON with one field per line, and each curve on its own line. The checksum is taken over the canonical text
+of the same content, which has sorted keys and no spaces. Building that text from the parsed content takes longer than
+the rest of reading a record, so ``cut`` takes most of it directly from the text that was read.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from typing import Any
 
 
 class TwiceError(ValueError):
-    """A key that stands twice in one table: its first value would count for nothing."""
+    """Raised for a key that occurs twice in one table, where JSON would silently drop the first value."""
 
 
 def parse(text: str) -> Any:
-    """The content of JSON.
+    """Parses JSON.
 
     Raises:
-        TwiceError: If a key stands twice in one table.
-        ValueError: If it is not JSON.
+        TwiceError: If a key occurs twice in one table.
+        ValueError: If the text is not JSON.
     """
     return json.loads(text, object_pairs_hook=_unique)
 
@@ -37,10 +38,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def text_of(content: Mapping[str, Any]) -> str:
-    """The record's text, which states its checksum.
+    """Returns the text of a record, which includes its checksum.
 
     Args:
-        content: Of the record, as JSON has it.
+        content: The record's content as JSON values.
     """
     lines = []
     for key, value in {"checksum": checksum_of(content), **content}.items():
@@ -53,12 +54,12 @@ def text_of(content: Mapping[str, Any]) -> str:
 
 
 def checksum_of(content: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical text of ``content``."""
+    """Computes the SHA-256 of the canonical text of ``content``."""
     return _digest(canonical(content))
 
 
 def stated(start: str) -> str | None:
-    """The checksum that a record's text states, from its first 100 letters; None if it is laid out otherwise."""
+    """Returns the checksum stated in the first 100 characters of a record's text; None if it has another layout."""
     found = _STATED.match(start)
     return found[1] if found else None
 
@@ -67,7 +68,7 @@ _STATED = re.compile(r'\{\s*"checksum": "([0-9a-f]{64})"')
 
 
 def canonical(content: object) -> str:
-    """JSON with its keys sorted and without spaces."""
+    """Encodes ``content`` as JSON with sorted keys and no spaces."""
     return _canonical.encode(content)
 
 
@@ -80,11 +81,11 @@ def _digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Cut:
-    """A record's text in three pieces, of which each may be broken.
+    """A record's text cut into three pieces, each of which may be broken.
 
     Attributes:
-        setting, curves: The values of the fields of these names.
-        rest: An object with all other fields, the stated checksum among them.
+        setting, curves: The JSON values of the fields of these names.
+        rest: A JSON object with all other fields, including the stated checksum.
     """
 
     setting: str
@@ -92,14 +93,14 @@ class Cut:
     rest: str
 
     def checksum(self, setting: str, rest: Mapping[str, Any]) -> str | None:
-        """The checksum of the content, if its curves are as ``text_of`` writes them.
+        """Computes the checksum of the content, provided that its curves are laid out as ``text_of`` writes them.
 
-        Else it is None, or that of a text which is no content's canonical one and so matches none that is stated: of
-        other curves nothing but spaces between tokens, and keys that stand twice, go unseen.
+        For any other layout the result is None or a checksum that matches no stated one, because it is taken over a
+        text that is not canonical. Two differences go undetected: extra spaces between tokens, and duplicate keys.
 
         Args:
             setting: The canonical text of ``setting``.
-            rest: What ``rest`` says, without the stated checksum.
+            rest: The parsed content of ``rest``, without the stated checksum.
         """
         rows = self.curves.encode()[1:-1]
         if b"\\" in rows or b" " in b"".join(rows.split(b'"')[1::2]) or {"setting", "curves"} & rest.keys():
@@ -117,12 +118,12 @@ class Cut:
         return _digest(f"{{{','.join(filter(None, fields))}}}")
 
     def has_each_curve_once(self, n_curves: int) -> bool:
-        """Whether the curves have no more names than so many curves need: their own, their steps and their values."""
+        """Returns whether the text names exactly what ``n_curves`` curves need: each one's name, steps and values."""
         return self.curves.count('"') == 2 * 3 * n_curves
 
 
 def cut(text: str) -> Cut | None:
-    """The pieces of a text that ``text_of`` wrote; None of a text that is laid out otherwise, or has no curves."""
+    """Cuts a text that ``text_of`` wrote into its pieces; returns None if it has another layout or no curves."""
     head, has_setting, tail = text.partition('\n  "setting": ')
     setting, _, tail = tail.partition(",\n")
     middle, has_curves, tail = tail.partition('\n  "curves": {\n')

@@ -1,4 +1,4 @@
-"""Works on jobs one after the other, in this process."""
+"""Works on jobs one after the other in this process."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What lies between a plan and its records: jobs, leases, and how to execute them; no torch.
+"""Jobs, leases and execution options: the state between a plan and its records. Imports no torch.
 
-Everything here is a file under ``RESULTS/.work``, which git ignores, so that any worker on any machine that sees the
-folder can go on where another one stopped. Nothing of it is read by the report::
+All state is in files under ``RESULTS/.work``, which git ignores, so that any worker on any machine that sees the folder
+can continue where another one stopped. The report reads none of them::
 
     .work/jobs/EXPERIMENT/COHORT/   job.json, log.jsonl, progress.json, checkpoints
-    .work/leases/RUN.N              who trains a run just now; the highest number counts
+    .work/leases/RUN.N              the worker that is training a run; the highest number counts
     .work/sweeps/…json              the commands under way, for ``wganbench status``
 """

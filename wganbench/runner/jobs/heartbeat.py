@@ -1,4 +1,4 @@
-"""The thread beside a training that shows that it lives, and sees to it that it ends when it should."""
+"""A thread beside a training that signals that it is alive, and makes sure that it ends when it should."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from wganbench.runner.jobs.lease import BEAT_SECONDS, Lease
 from wganbench.runner.jobs.stop import Stop
 
 LOOK_SECONDS = 0.5
-"""How often it looks; a beat is given every ``BEAT_SECONDS``."""
+"""The interval between two checks; the leases are renewed every ``BEAT_SECONDS``."""
 GRACE_SECONDS = 60.0
-"""A worker that was left alone has so long to leave its checkpoint before it ends itself."""
+"""The time that a worker whose command has died has to write its checkpoint before it kills itself."""
 
 
 class Heart:
-    """Beats while a worker trains: keeps the leases, writes the progress, and asks the training to stop.
+    """A thread that runs while a worker trains: it renews the leases, writes the progress and requests stops.
 
     Args:
-        kill: Whether a training that ran out of time, or does not stop once it was left alone, is ended with its
-            process; one in the user's own process is not, and looks at the time itself, between two steps.
+        folder: The job's folder.
+        lease: The leases on the job's runs.
+        stop: The stop that is requested when another worker takes over or the parent process dies.
+        timeout_seconds: The wall time that the attempt may take; None for any.
+        kill: Whether to kill the process of a training that exceeds its time, or does not stop after its parent died.
+            A training in the user's own process is not killed; it checks the time itself between two steps.
     """
 
     def __init__(self, folder: JobFolder, lease: Lease, stop: Stop, timeout_seconds: float | None, *, kill: bool):
@@ -50,7 +54,7 @@ class Heart:
         beaten, parent, left = self.started, multiprocessing.parent_process(), math.inf
         while not self._end.wait(LOOK_SECONDS):
             now = time.monotonic()
-            if (self.folder.path / "job.json").exists():  # else another command has seen that it is done
+            if (self.folder.path / "job.json").exists():  # else another command has found the job done
                 self.folder.write_progress(Progress(step=self.step, first=self.first, seconds=now - self.started))
             if now - beaten >= BEAT_SECONDS:
                 beaten = now
@@ -67,7 +71,7 @@ class Heart:
 
 
 def _kill_myself() -> None:
-    """Ends this process, and what it has started where it leads a process group of its own."""
+    """Kills this process, and if it leads a process group, the processes that it has started."""
     if os.getpgid(0) == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""A job: one cohort to be trained, as a folder that any worker can take up.
+"""Jobs: cohorts to be trained, each stored as a folder that any worker can take up.
 
-The folder holds all that a worker needs and leaves: what to do, a log, the progress, checkpoints. A job is done when
-all its records exist; nothing that an executor returns is asked.
+The folder holds all that a worker needs and produces: the job itself, a log, the progress and checkpoints. A job is
+done when all its records exist; this does not depend on anything that an executor returns.
 """
 
 from __future__ import annotations
@@ -30,20 +30,21 @@ from wganbench.spec.plan import Cohort, Run
 
 FOLDER = ".work"
 BIG_STEP_FLOPS = 1e12
-"""Of a step: at some 10 TFLOP/s it takes a tenth of a second, about as long as launching the kernels of a deep network.
-What takes longer gains nothing by a card's being shared, and has the most to lose of its memory."""
+"""The operations per step from which on a job is big. At some 10 TFLOP/s such a step takes a tenth of a second, about
+as long as launching the kernels of a deep network; a longer step gains nothing from sharing a GPU, and jobs of that
+size need the most of its memory."""
 
 Event = dict[str, Any]
-"""A line of a log: ``time`` (seconds since 1970), ``event``, and what belongs to it."""
+"""A line of a log, with ``time`` (seconds since 1970), ``event``, and the fields of that event."""
 
 
 class Progress(Model):
-    """How far a worker is.
+    """The progress of a worker.
 
     Attributes:
-        step: Steps done.
+        step: The number of steps done.
         first: The step that this attempt began at.
-        seconds: Since then.
+        seconds: The time since this attempt began.
     """
 
     step: NonNegativeInt
@@ -55,13 +56,13 @@ class Job(Model):
     """One cohort to be trained.
 
     Attributes:
-        wanted: Ids of the runs to be recorded, each with the checksum of the record that the new one replaces; None
-            where there is none.
-        drawn: Id of the run whose samples are kept for the figures.
-        import_folders: Where modules of a stranger's lie.
-        device, threads, deterministic: What is set where it is trained.
-        capture: Whether its steps are replayed as a CUDA graph, where they can be.
-        retries, timeout_seconds, checkpoint_seconds, tensorboard: As in ``Execution``.
+        wanted: The ids of the runs to be recorded, each with the checksum of the record that the new one replaces, or
+            None if there is no such record.
+        drawn: The id of the run whose samples are kept for the figures.
+        import_folders: The folders that custom modules are imported from.
+        device, threads, deterministic: The device and the torch settings to train with.
+        capture: Whether to replay steps as a CUDA graph, where possible.
+        retries, timeout_seconds, checkpoint_seconds, tensorboard: The options of the same names in ``Execution``.
     """
 
     experiment: Name
@@ -91,14 +92,14 @@ class Job(Model):
 
     @cached_property
     def runs(self) -> list[str]:
-        """Ids of the cohort's runs."""
+        """The ids of the cohort's runs."""
         return [run.id for run in self.cohort.runs]
 
     def left(self, store: Store) -> list[Run]:
-        """The wanted runs that are not recorded yet; a damaged record is set aside.
+        """Returns the wanted runs that are not recorded yet; damaged records are set aside.
 
         Raises:
-            RecordError: If one cannot be read otherwise.
+            RecordError: If a record cannot be read for another reason.
         """
         return [run for run in self.cohort.runs if run.id in self.wanted and self._is_left(run, store)]
 
@@ -113,15 +114,15 @@ class Job(Model):
 
 @dataclass(frozen=True)
 class History:
-    """What became of a job so far, told from its log.
+    """The history of a job, as read from its log.
 
     Attributes:
-        deaths: Workers that died on it.
-        died: Whether the last one did.
-        deaths_here: How many of them died one after the other without a new checkpoint between or since.
-        out_of_memory: How often the device had no memory for it.
-        timed_out: The step at which it ran out of time; None where it did not.
-        error: What ended the last attempt before any training; None where nothing did.
+        deaths: The number of workers that died while working on the job.
+        died: Whether the last worker died.
+        deaths_here: The number of consecutive deaths with no new checkpoint between them or since.
+        out_of_memory: The number of attempts for which the device had too little memory.
+        timed_out: The step at which the job exceeded its time; None if it did not.
+        error: The error that ended the last attempt before any training; None if there was none.
     """
 
     deaths: int = 0
@@ -147,14 +148,14 @@ class JobFolder:
         return f"{self.path.parent.name}/{self.path.name}"
 
     def write(self, job: Job) -> None:
-        """Raises RecordError if the disk refuses."""
+        """Writes ``job`` to the folder; raises RecordError if that fails."""
         write_atomically(self.path / "job.json", job.model_dump_json().encode(), replace=True, durable=False)
 
     def read(self) -> Job | None:
-        """The job; None where there is none, as another worker has brought it to its end.
+        """Returns the job; None if its file is gone, since another worker has finished the job.
 
         Raises:
-            RecordError: If it is damaged.
+            RecordError: If the file is damaged or cannot be read.
         """
         path = self.path / "job.json"
         try:
@@ -167,16 +168,16 @@ class JobFolder:
             raise RecordError(f"{path}: {'; '.join(mistakes(error, Job))}; the run command writes it anew") from None
 
     def note(self, event: str, **about: Any) -> None:
-        """Adds a line to the log; one that a full disk refuses is lost, as the record will be refused as well."""
+        """Appends a line to the log. On a full disk the line is lost without an error; writing the record will fail."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **about}).encode() + b"\n"
         with contextlib.suppress(OSError), (self.path / "log.jsonl").open("a+b") as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
-                line = line if file.read(1) == b"\n" else b"\n" + line  # else a line cut off before spoils this one
+                line = line if file.read(1) == b"\n" else b"\n" + line  # ends a line cut off before
             file.write(line)
 
     def log(self) -> list[Event]:
-        """The log's lines; one that was cut off as its writer died is left out."""
+        """Returns the log's lines, without those cut off when their writer died."""
         try:
             lines = (self.path / "log.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
@@ -184,7 +185,7 @@ class JobFolder:
         return list(_events(lines))
 
     def history(self) -> History:
-        """What the log tells, of a job that nobody works on just now: an attempt without an end has died."""
+        """Reads the history of a job that no worker holds now, so that an attempt without an end counts as a death."""
         deaths = here = memory = 0
         died, timed_out, error, died_at = False, None, None, None
         log = [event for event in self.log() if event["event"] in ("start", *ENDS)]
@@ -205,7 +206,7 @@ class JobFolder:
         return History(deaths, died, here, memory, timed_out, error)
 
     def write_progress(self, progress: Progress) -> None:
-        """For whoever looks on; a disk that refuses it stops nothing."""
+        """Writes the progress for ``wganbench status``; errors are ignored, so that they cannot stop a training."""
         with contextlib.suppress(RecordError):
             write_atomically(
                 self.path / "progress.json", progress.model_dump_json().encode(), replace=True, durable=False
@@ -218,7 +219,7 @@ class JobFolder:
             return None
 
     def checkpointed(self) -> int:
-        """The step of the newest checkpoint; 0 where there is none."""
+        """Returns the step of the newest checkpoint; 0 if there is none."""
         found = re.findall(r"checkpoint-([0-9]+)\.pt$", "\n".join(map(str, self.path.glob("*/*.pt"))), re.MULTILINE)
         return max(map(int, found), default=0)
 
@@ -227,7 +228,7 @@ class JobFolder:
 
 
 ENDS = ("stop", "out of memory", "timed out", "error")
-"""Events after which an attempt is over that did not die."""
+"""The events that end an attempt whose worker did not die."""
 
 
 def _events(lines: Iterable[str]) -> Iterator[Event]:
@@ -248,10 +249,10 @@ class WorkFolder:
         self.leases = Leases(self.root / "leases")
 
     def prepare(self) -> None:
-        """Makes it, hidden from git.
+        """Creates the folder with a ``.gitignore`` that hides it from git.
 
         Raises:
-            RecordError: If the disk refuses.
+            RecordError: If the folder cannot be written.
         """
         write_atomically(self.root / ".gitignore", b"*\n")
 
@@ -259,11 +260,11 @@ class WorkFolder:
         return JobFolder(self.root / "jobs" / cohort.runs[0].experiment / cohort.id)
 
     def jobs(self) -> list[JobFolder]:
-        """Every job that is not known to be done."""
+        """Returns the folder of every job that is not known to be done."""
         return [JobFolder(path.parent) for path in sorted(self.root.glob("jobs/*/*/job.json"))]
 
     def tidy(self, store: Store, recorded: Container[str]) -> None:
-        """Removes what those left that did not live to: jobs that are done, leases on ``recorded`` runs, half files."""
+        """Removes what dead workers left behind: finished jobs, leases on ``recorded`` runs, half-written files."""
         for folder in self.jobs():
             with contextlib.suppress(RecordError):
                 job = folder.read()
@@ -280,10 +281,10 @@ class WorkFolder:
 
 @dataclass(frozen=True)
 class Planned:
-    """A job as the command sees it that planned it.
+    """A job together with its folder and estimated cost, as the command that planned it knows it.
 
     Attributes:
-        flops: An estimate of the floating-point operations of all of it; None where a network is a stranger's.
+        flops: An estimate of the floating-point operations of the whole job; None if a network is custom.
     """
 
     folder: JobFolder
@@ -292,5 +293,5 @@ class Planned:
 
     @property
     def is_big(self) -> bool:
-        """Whether it has enough for a whole card to do in each step; one of unknown cost is taken to be small."""
+        """True if each step has enough work for a whole GPU; a job of unknown cost counts as small."""
         return self.flops is not None and self.flops / self.job.setting.steps >= BIG_STEP_FLOPS

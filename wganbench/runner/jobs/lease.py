@@ -1,10 +1,11 @@
-"""Leases: who trains a run just now, so that no other worker does, on one machine or on a shared file system.
+"""Leases, by which only one worker trains a run at a time, on one machine or on a shared file system.
 
-A lease is a file with its owner's name; its age is the heartbeat. The leases of a run are numbered, and the highest
-number counts. A worker takes over from a dead one by creating the next number, which the file system lets only one of
-several do; so a late-comer cannot take away what another has just taken. All lie in one folder that is never removed,
-since a file cannot be created in one that somebody is just removing. Leases save work. That a run is recorded once does
-not hang on them, but on the store, which never puts a record in another's place.
+A lease is a file that names its owner; its modification time is the heartbeat. The leases of a run are numbered, and
+the highest number counts. A worker takes over from a dead one by creating the next number. The file system lets only
+one of several workers do so, and a late one cannot take a lease that another has just taken. All leases are in one
+folder that is never removed, since creating a file fails in a folder that is being removed. Leases only avoid
+duplicate work. That each run is recorded once does not depend on them, but on the store, which never overwrites one
+record with another unasked.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from wganbench.runner.jobs.owner import Owner, myself
 
 BEAT_SECONDS = 10.0
 LAPSE_SECONDS = 120.0
-"""Without a heartbeat for so long, a lease is stale; well above the minute that NFS may show an old time for."""
+"""The time without a heartbeat after which a lease is stale; well above the minute for which NFS may show old times."""
 RELEASED = 0.0
-"""The file time of a lease that its owner gave back."""
+"""The modification time of a lease that its owner has released."""
 
 
 class Leases:
@@ -35,10 +36,10 @@ class Leases:
         self.folder = folder
 
     def take(self, names: Iterable[str]) -> Lease | None:
-        """Leases on all of ``names``, or None where somebody else holds one of them.
+        """Takes the leases on all of ``names``; returns None, and takes none, if another worker holds one of them.
 
         Raises:
-            RecordError: If the disk refuses.
+            RecordError: If a lease cannot be written.
         """
         lease = Lease(self)
         try:
@@ -60,7 +61,7 @@ class Leases:
         mine = self.folder / f"{name}.{1 if last is None else _number(last) + 1}"
         if not write_atomically(mine, myself().model_dump_json().encode(), durable=False):
             return None
-        # Numbers begin anew once a lease is forgotten: whoever looked long ago may have created one that means nothing.
+        # Numbers start again at 1 once a lease is forgotten, so a worker that looked earlier may create an invalid one.
         if self._last(name) != mine or (last is not None and (_time(last) is None or self._is_held(last))):
             mine.unlink(missing_ok=True)
             return None
@@ -70,16 +71,16 @@ class Leases:
         return mine
 
     def holder(self, name: str) -> Owner | None:
-        """Who holds the lease on ``name``; None for nobody."""
+        """Returns the owner that holds the lease on ``name``; None if nobody does or its file cannot be read."""
         last = self._last(name)
         return owner_in(last) if last is not None and self._is_held(last) else None
 
     def held(self) -> dict[str, Owner | None]:
-        """Every name whose lease somebody holds, and who, where the file can be read."""
+        """Returns every name whose lease is held, with the owner, or None where the file cannot be read."""
         return {name: owner_in(last) for name, last in self._lasts().items() if self._is_held(last)}
 
     def stale(self) -> list[tuple[str, Owner | None]]:
-        """Names whose last lease was neither given back nor is held, with the owner that died."""
+        """Returns the names whose last lease is neither released nor held, with the owner that died."""
         lasts = sorted(self._lasts().items())
         dead = [(name, last) for name, last in lasts if not self._is_held(last) and _time(last) not in (None, RELEASED)]
         return [(name, owner_in(last)) for name, last in dead]
@@ -94,12 +95,12 @@ class Leases:
         return self._now() - beaten < LAPSE_SECONDS
 
     def _now(self) -> float:
-        """The time by the clock that file times are taken from, which on a shared file system is the server's."""
+        """Returns the time by the clock that sets file times, which on a shared file system is the server's."""
         clock = self.folder / f".clock.{myself().host}.{myself().process}"
         try:
             clock.touch()
             return clock.stat().st_mtime
-        except OSError:  # a full disk, or one that may only be read
+        except OSError:  # a full or read-only disk
             return time.time()
         finally:
             with contextlib.suppress(OSError):
@@ -129,23 +130,23 @@ class Lease:
         self.paths: list[Path] = []
 
     def beat(self) -> bool:
-        """Shows that the owner lives; False where another worker has taken over meanwhile."""
+        """Renews the heartbeat; returns False if another worker has taken over meanwhile."""
         for path in self.paths:
             if not _is_ours(path) or self.leases._last(_name(path)) != path:
                 return False
-            with contextlib.suppress(OSError):  # a disk that refuses the time says so when a record is written
+            with contextlib.suppress(OSError):  # such a disk also refuses the record, with an error
                 os.utime(path)
         return True
 
     def release(self) -> None:
-        """Gives the leases back; does nothing to those that were forgotten, or that another worker holds by now."""
+        """Releases the leases, except those that were forgotten or that another worker holds by now."""
         for path in self.paths:
             with contextlib.suppress(OSError):
                 if _is_ours(path):
                     os.utime(path, (RELEASED, RELEASED))
 
     def forget(self) -> None:
-        """Gives the leases back and removes all trace of them, when their runs are recorded."""
+        """Releases the leases and deletes their files, once their runs are recorded."""
         for path in self.paths:
             with contextlib.suppress(OSError):
                 if _is_ours(path):
@@ -153,7 +154,7 @@ class Lease:
 
 
 LEASE = re.compile(r"([^.].*)\.([0-9]{1,18})")
-"""Name and number of a lease's file."""
+"""The pattern of a lease's file name, with groups for the name and the number."""
 
 
 def _name(path: Path) -> str:
@@ -169,7 +170,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def owner_in(path: Path) -> Owner | None:
-    """The owner named in a file; None where the file cannot be read as one."""
+    """Returns the owner named in a file; None if the file cannot be read or does not name one."""
     try:
         return Owner.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -1,4 +1,4 @@
-"""How runs are executed, as a command asks for it; none of it is part of what a run is."""
+"""The options of a command for executing runs; none of them is part of a run's setting."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ ExecutorName = Literal["inline", "local", "ray", "slurm"]
 
 @dataclass(frozen=True)
 class Execution:
-    """How runs are executed; none of it changes what is computed, beyond the last bits.
+    """Options for executing runs; none changes what is computed, beyond the last bits.
 
     Attributes:
-        device: ``auto`` is CUDA where there is one, else the CPU.
-        stack: Seeds a cohort.
-        executor: ``inline`` trains in this process, ``local`` in processes of this machine, ``ray`` on a Ray cluster,
-            ``slurm`` as a job array.
-        jobs: Cohorts at a time; None for what the machine has cores or cards for. Not read by ``inline``.
-        threads: CPU threads a cohort; None leaves torch's choice. The number changes the last bits.
-        per_gpu: Cohorts that share a card.
-        address: Of a Ray cluster; None starts one on this machine.
-        slurm: What ``sbatch`` is asked for, by submitit's names, such as ``slurm_partition``.
-        deterministic: Hold torch to deterministic algorithms.
-        capture: On CUDA, replay steps as one graph where they can be.
-        retries: How often a cohort is tried again after its worker died at one step.
-        timeout_seconds: Wall time that one attempt at a cohort may take; None for any.
-        checkpoint_seconds: Wall time between two checkpoints.
-        tensorboard: Folder of event files for TensorBoard, which whatever trains writes; None writes none.
+        device: The device; ``auto`` is CUDA if available, else the CPU.
+        stack: The number of seeds in a cohort.
+        executor: The place of training: ``inline`` trains in this process, ``local`` in processes of this machine,
+            ``ray`` on a Ray cluster, ``slurm`` as a job array.
+        jobs: The number of cohorts at a time; None for as many as the machine's cores or GPUs allow. Ignored by
+            ``inline``.
+        threads: The number of CPU threads per cohort; None for torch's default. The number changes the last bits.
+        per_gpu: The number of cohorts that share a GPU.
+        address: The address of a Ray cluster; None starts one on this machine.
+        slurm: Options for ``sbatch``, by submitit's names, such as ``slurm_partition``.
+        deterministic: Whether to restrict torch to deterministic algorithms.
+        capture: Whether to replay steps as one graph on CUDA, where possible.
+        retries: The number of further attempts at a cohort whose worker died at one step.
+        timeout_seconds: The wall time that one attempt at a cohort may take; None for any.
+        checkpoint_seconds: The wall time between two checkpoints.
+        tensorboard: The folder to which each training writes event files for TensorBoard; None for none.
     """
 
     device: str = "auto"

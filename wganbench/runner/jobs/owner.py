@@ -1,4 +1,4 @@
-"""Which process a file under the work folder belongs to, and whether that process is still there."""
+"""Identifies the process that owns a file in the work folder, and checks whether it is still alive."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from pydantic import PositiveInt
 from wganbench.spec import Model, Text
 
 BIRTH_SLACK_SECONDS = 2.0
-"""By how much the start time of one process may be told differently: it is given to the second at best."""
+"""The largest difference between two readings of one process's start time, which is precise to the second at best."""
 
 
 class Owner(Model):
-    """A process, known from any machine.
+    """A process, identified across machines.
 
     Attributes:
-        host: For people.
-        system: One boot of one machine and one process namespace: within it, process ids can be looked up.
-        process: Its id there.
-        born: When it was started, in seconds since the system was; tells it from a later process with the same id.
+        host: The name of the machine, for people.
+        system: The id of one boot of one machine and one process namespace, within which process ids can be looked up.
+        process: The process id within that system.
+        born: The start time in seconds since the system booted, which distinguishes the process from a later one with
+            the same id.
     """
 
     host: Text
@@ -32,7 +33,7 @@ class Owner(Model):
     born: float
 
     def is_alive(self) -> bool | None:
-        """Whether the process is there; None on another machine, where only its heartbeat can tell."""
+        """Returns whether the process is alive; None from another machine, where only the heartbeat can show that."""
         if self.system != _system():
             return None
         try:
@@ -49,7 +50,7 @@ class Owner(Model):
 
 
 def myself() -> Owner:
-    """This process."""
+    """Returns the owner that identifies this process."""
     return _owner(os.getpid())
 
 
@@ -60,8 +61,8 @@ def _owner(process: int) -> Owner:
 
 
 def _born(process: psutil.Process) -> float:
-    """Does not move when the machine's clock is set, as the time of day of either start would."""
-    system = psutil.boot_time()  # first: older versions of psutil keep what it said for create_time
+    """Returns the start time since boot, which unlike a time of day stays the same when the clock is changed."""
+    system = psutil.boot_time()  # first: older versions of psutil reuse this value in create_time
     return process.create_time() - system
 
 

@@ -1,4 +1,4 @@
-"""The commands under way, each a file, so that ``wganbench status`` can tell of them from another terminal."""
+"""Files that describe the ``run`` commands under way, for ``wganbench status`` in another terminal."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from wganbench.spec import MAX_STEPS, Model, Name, Text
 
 
 class SweepJob(Model):
-    """A job of a sweep.
+    """A job of a session.
 
     Attributes:
-        name: ``EXPERIMENT/COHORT``, where it lies below ``.work/jobs``.
-        wanted: As in ``Job``.
-        steps: Of each run.
-        flops: Estimate for all of it; None where it is unknown.
+        name: The job's folder below ``.work/jobs``, as ``EXPERIMENT/COHORT``.
+        wanted: The wanted runs, as in ``Job``.
+        steps: The number of steps of each run.
+        flops: An estimate of the operations of the whole job; None if unknown.
     """
 
     name: Text
@@ -37,12 +37,12 @@ class SweepJob(Model):
 
 
 class Sweep(Model):
-    """A ``run`` command under way, or one that ended before its work was done.
+    """A session: a ``run`` command that is under way, or that ended before its work was done.
 
     Attributes:
-        planned: Runs that it was asked for, the recorded ones included.
-        started: Seconds since 1970.
-        jobs: What was not done when it started.
+        planned: The number of runs requested, including those already recorded.
+        started: The start time, in seconds since 1970.
+        jobs: The jobs that were not done when the session started.
     """
 
     owner: Owner
@@ -55,13 +55,13 @@ class Sweep(Model):
 
 
 class SweepFile:
-    """A sweep on disk; its age is the heartbeat."""
+    """The file of a session; its modification time is the heartbeat."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def read(self) -> Sweep | None:
-        """None where it is gone, or damaged."""
+        """Returns the session; None if the file is gone or damaged."""
         try:
             return Sweep.model_validate_json(self.path.read_bytes())
         except (OSError, ValidationError):
@@ -72,7 +72,7 @@ class SweepFile:
             os.utime(self.path)
 
     def is_under_way(self, sweep: Sweep) -> bool:
-        """Whether the command lives, as far as can be told from here."""
+        """Returns whether the command is alive, as far as this machine can determine."""
         alive = sweep.owner.is_alive()
         if alive is not None:
             return alive
@@ -87,7 +87,7 @@ class SweepFile:
 
 
 def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str) -> SweepFile:
-    """Tells of a sweep that begins, and forgets those that it goes on with."""
+    """Writes the file of a new session, and removes those of dead sessions whose remaining jobs it continues."""
     first = jobs[0].job
     sweep = Sweep(
         owner=myself(),
@@ -103,13 +103,13 @@ def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str
     )
     forget(work, {job.name for job in sweep.jobs})
     file = SweepFile(work.root / "sweeps" / f"{uuid.uuid4().hex}.json")
-    with contextlib.suppress(RecordError):  # nothing but status reads it
+    with contextlib.suppress(RecordError):  # only status reads it
         write_atomically(file.path, sweep.model_dump_json().encode(), durable=False)
     return file
 
 
 def forget(work: WorkFolder, names: Set[str] = frozenset()) -> None:
-    """Forgets the sweeps that are over and have left no jobs, or none but those named."""
+    """Removes the files of sessions that are over and whose remaining jobs, if any, are all in ``names``."""
     for file, sweep in sweeps(work):
         is_over = sweep.owner == myself() or not file.is_under_way(sweep)
         if is_over and names >= {job.name for job in sweep.jobs if _is_there(work, job)}:
@@ -121,7 +121,7 @@ def _is_there(work: WorkFolder, job: SweepJob) -> bool:
 
 
 def sweeps(work: WorkFolder) -> Iterator[tuple[SweepFile, Sweep]]:
-    """The sweeps on disk, the oldest first."""
+    """Yields the sessions on disk, the oldest first."""
     files = [SweepFile(path) for path in (work.root / "sweeps").glob("*.json")]
     found = [(file, sweep) for file in files if (sweep := file.read()) is not None]
     yield from sorted(found, key=lambda pair: pair[1].started)

@@ -1,4 +1,4 @@
-"""What processes that are gone have left behind in a work folder; it keeps nobody from going on."""
+"""Lists files that dead processes left behind in a work folder; these files do not block any later command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wganbench.runner.jobs.status import is_done, plain
 
 
 def left_behind(store: Store) -> Iterator[str]:
-    """Leases of dead workers, jobs whose runs are all recorded, and files of dead commands: a line each."""
+    """Yields a line for each lease of a dead worker, job whose runs are all recorded, and file of a dead command."""
     work = WorkFolder(store)
     for name, owner in work.leases.stale():
         who = owner or "a process that cannot be told"

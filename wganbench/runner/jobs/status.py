@@ -1,6 +1,6 @@
-"""What is under way in a results folder, told from its files alone while others write them.
+"""Determines what is under way in a results folder from its files alone, while other processes write them.
 
-Any of these may be missing, damaged or gone the next moment; what cannot be read is left out and never an error.
+Any file may be missing, damaged or deleted at any moment; a file that cannot be read is skipped, never an error.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from wganbench.runner.jobs.session import Sweep, SweepJob, sweeps
 from wganbench.spec import CONTROL, available, short
 
 MAX_REMARKS = 3
-"""Warnings told of one job, the last ones."""
+"""The most warnings shown for one job; the last ones are shown."""
 
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """A ``run`` command, and what has come of it so far.
+    """A ``run`` command and its progress.
 
     Attributes:
-        is_alive: Whether the command lives, as far as can be told from here.
-        started: Seconds since 1970.
-        planned: Runs that it was asked for; the sum of ``done``, ``failed``, ``running`` and ``left``.
-        done, failed: Runs that are recorded and have not failed, and those that it had to train and that have.
-        running: Runs that some worker holds the lease of.
-        seconds_left: An estimate; None where nothing is known yet, or nobody works on it.
+        is_alive: Whether the command is alive, as far as this machine can determine.
+        started: The start time, in seconds since 1970.
+        planned: The number of runs requested: the sum of ``done``, ``failed``, ``running`` and ``left``.
+        done: The number of recorded runs, without those counted in ``failed``.
+        failed: The number of runs that the command had to train and that failed.
+        running: The number of unrecorded runs whose cohort some worker holds a lease on.
+        left: The number of unrecorded runs that no worker holds.
+        seconds_left: The estimated time left; None if nothing is known yet or nobody is working on it.
     """
 
     experiment: str
@@ -55,7 +57,7 @@ class SweepStatus:
     seconds_left: float | None
 
     def row(self) -> dict[str, str]:
-        """As a row of a table for people."""
+        """Returns the status as a row of a table for people."""
         command = f"{self.executor}, process {self.process} on {self.host}"
         return {
             "experiment": self.experiment,
@@ -76,9 +78,9 @@ class CohortStatus:
     """A cohort that is being trained.
 
     Attributes:
-        seeds: How many are trained in lockstep.
-        seed_steps_per_second: Over this attempt, measures included; None before its first step.
-        silent_seconds: Since it last wrote how far it is; None where it has not yet.
+        seeds: The number of seeds trained in lockstep.
+        seed_steps_per_second: The speed over this attempt, including measures; None before its first step.
+        silent_seconds: The time since the worker last wrote its progress; None if it has not done so yet.
     """
 
     experiment: str
@@ -91,7 +93,7 @@ class CohortStatus:
     silent_seconds: float | None
 
     def row(self) -> dict[str, str]:
-        """As a row of a table for people."""
+        """Returns the status as a row of a table for people."""
         speed, silent = self.seed_steps_per_second, self.silent_seconds
         return {
             "cohort": f"{self.experiment}/{self.cohort}",
@@ -106,10 +108,12 @@ class CohortStatus:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Cohorts of one experiment and profile that no command works on.
+    """The cohorts of one experiment and profile that no command is working on.
 
     Attributes:
-        step, steps: Of the checkpoint that is furthest on; 0 where none has one.
+        cohorts: The number of cohorts.
+        step: The step of the checkpoint that is furthest on; 0 if there is no checkpoint.
+        steps: The number of steps of that checkpoint's cohort.
     """
 
     experiment: str
@@ -128,13 +132,15 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Status:
-    """What is under way in a results folder.
+    """The state of a results folder.
 
     Attributes:
-        records: Files that should be records, without those of failed runs.
-        failed: Records of failed runs.
-        sweeps: Commands that are alive, and dead ones whose workers go on.
-        remarks: What went wrong with jobs that are not done, a line each.
+        records: The number of files that should be records, without those of failed runs.
+        failed: The number of records of failed runs.
+        sweeps: The commands that are alive, and dead ones whose workers are still running.
+        cohorts: The cohorts that are being trained.
+        stopped: The cohorts that no command is working on, by experiment and profile.
+        remarks: A line for each problem of a job that is not done.
     """
 
     results: str
@@ -154,13 +160,13 @@ class Status:
 
 
 def status(store: Store, experiments: Collection[str] = ()) -> Status:
-    """Looks once.
+    """Reads the current state of a results folder.
 
     Args:
-        experiments: Names; none for all.
+        experiments: The names of the experiments to include; empty for all.
 
     Raises:
-        RecordError: If there is something else than a folder in the folder's place.
+        RecordError: If the results folder is not a folder.
     """
     work = WorkFolder(store)
     held = Held(work.leases)
@@ -185,11 +191,11 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
 
 
 FAILED = re.compile(rb'"status"\s*:\s*"failed"')
-"""In the file of a record: no text in it can hold this, where a quotation mark is written as ``\\"``."""
+"""Matches a failed run's status in a record's file, but never inside a text, where quotation marks are escaped."""
 
 
 def _has_failed(path: Path) -> bool:
-    """Whether a file is the record of a failed run, without reading it as a record, which takes far longer."""
+    """Returns whether a file is the record of a failed run, without parsing it, which would take far longer."""
     try:
         return FAILED.search(path.read_bytes()) is not None
     except OSError:
@@ -197,17 +203,17 @@ def _has_failed(path: Path) -> bool:
 
 
 def _without(sweep: Sweep, claimed: Set[str]) -> Sweep:
-    """A dead command without the jobs that a living one has taken over, which are counted there."""
+    """Returns a dead command without the jobs that a live command has taken over, since those are counted there."""
     left = [job for job in sweep.jobs if job.name not in claimed]
     n_taken = sum(len(job.wanted) for job in sweep.jobs) - sum(len(job.wanted) for job in left)
     return sweep.model_copy(update={"jobs": left, "planned": sweep.planned - n_taken})
 
 
 def new_record(store: Store, experiment: str, run_id: str, replaced: str | None) -> Record | None:
-    """The record that a job was to make; None where there is none yet, or it cannot be read.
+    """Returns the record that a job was to make; None if there is none yet or it cannot be read.
 
     Args:
-        replaced: Checksum of the record that it was to replace.
+        replaced: The checksum of the record that it was to replace; None if there was none.
     """
     try:
         record = store.find(experiment, run_id)
@@ -217,7 +223,7 @@ def new_record(store: Store, experiment: str, run_id: str, replaced: str | None)
 
 
 def about(seconds: float | None) -> str:
-    """A time left, no finer than it is known."""
+    """Formats a remaining time as coarsely as it is known."""
     if seconds is None:
         return "unknown"
     if seconds < 60:
@@ -229,24 +235,24 @@ def about(seconds: float | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Without what would do something to a terminal, or could not be printed."""
+    """Replaces characters that would control a terminal or cannot be printed."""
     return CONTROL.sub("?", text)
 
 
 def short_line(text: str) -> str:
-    """At most 200 characters of the first line."""
+    """Returns the first line, cut to at most 200 characters."""
     line = plain((text.strip().splitlines() or [""])[0])
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
 class Held:
-    """Who holds which leases, looked at once."""
+    """The holders of all leases, read once."""
 
     def __init__(self, leases: Leases):
         self.owners = leases.held()
 
     def worker(self, runs: Iterable[str]) -> str | None:
-        """Whoever holds a lease on one of ``runs``; None for nobody."""
+        """Returns the first holder of a lease on one of ``runs``; None if there is none."""
         names = [str(self.owners[run] or "unknown") for run in runs if run in self.owners]
         return names[0] if names else None
 
@@ -276,7 +282,7 @@ def _jobs(work: WorkFolder, store: Store, held: Held) -> Iterator[_Seen]:
 
 
 def is_done(job: Job, store: Store) -> bool:
-    """As ``Job.left``, without setting anything aside."""
+    """Returns whether all wanted runs are recorded; unlike ``Job.left``, this sets no damaged record aside."""
     return all(new_record(store, job.experiment, run, replaced) for run, replaced in job.wanted.items())
 
 
@@ -298,7 +304,7 @@ def _cohort_status(seen: _Seen) -> CohortStatus:
 
 
 def _progress(folder: JobFolder, steps: int) -> Progress | None:
-    """None as well for what cannot be."""
+    """Returns the progress in a job's folder; None if there is none, or if its numbers are impossible."""
     found = folder.progress()
     return found if found is not None and found.first <= found.step <= steps else None
 
@@ -327,7 +333,7 @@ def _remarks(seen: _Seen) -> Iterator[str]:
     warnings = [event.get("message") for event in seen.folder.log() if event["event"] == "warning"]
     yield from list(dict.fromkeys(map(str, warnings)))[-MAX_REMARKS:]
     history = seen.folder.history()
-    if history.died and not seen.is_held:  # of one that was tried again a warning tells
+    if history.died and not seen.is_held:  # a retried death has a warning
         yield "its worker died"
     if history.out_of_memory:
         yield "the device had no memory for it beside others"
@@ -337,18 +343,18 @@ def _remarks(seen: _Seen) -> Iterator[str]:
         yield str(history.error)
 
 
-# ---- sweeps ---------------------------------------------------------------------------------------------------------
+# ---- sessions -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A job of a sweep, done or not.
+    """A job of a session, done or not.
 
     Attributes:
-        records: New ones.
-        progress: Of a worker that is at it; None where none is, or it has not written any yet.
-        is_running: Whether one is.
-        step: The one that it would go on from.
+        records: The new records.
+        progress: The progress of the worker that holds the job; None if there is no worker, or it has not written any.
+        is_running: Whether a worker holds the job.
+        step: The current step, or the step of the newest checkpoint if there is no progress.
     """
 
     job: SweepJob
@@ -394,7 +400,10 @@ def _work(work: WorkFolder, store: Store, held: Held, experiment: str, job: Swee
 
 
 def _seconds_left(works: list[_Work]) -> float | None:
-    """What is left of each cohort at its own speed, else at that of all so far, shared by as many as run just now."""
+    """Estimates the time left, assuming that as many cohorts run at a time as do now.
+
+    Each cohort is assumed to continue at its own speed, or if that is unknown, at the overall speed so far.
+    """
     spent, bought = _spent(works)
     if not any(each.left for each in works):
         return 0.0
@@ -407,14 +416,14 @@ def _seconds_left(works: list[_Work]) -> float | None:
 
 
 def _spent(works: list[_Work]) -> tuple[float, float]:
-    """Seconds that cohorts have taken so far, each by itself, and how much of the cost they did in that time."""
+    """Returns the summed training time of all cohorts so far, in seconds, and the cost completed in that time."""
     spent = bought = 0.0
     for each in works:
         cost, steps = _cost(each.job, works), each.job.steps
         together: dict[tuple[str, ...], list[Record]] = {}
         for record in each.records:
             together.setdefault(tuple(record.cohort), []).append(record)
-        for group in together.values():  # several where the networks could not be stacked
+        for group in together.values():  # several if the networks could not be stacked
             spent += group[0].wall_seconds
             bought += cost * len(group) / len(each.job.wanted) * max(record.steps_done for record in group) / steps
         if each.progress is not None:
@@ -424,14 +433,18 @@ def _spent(works: list[_Work]) -> tuple[float, float]:
 
 
 def _cost(job: SweepJob, works: list[_Work]) -> float:
-    """In operations, or where those of one job are unknown in steps."""
+    """Returns the cost of a job in operations, or in seed-steps if the operations of any job are unknown."""
     if all(each.job.flops for each in works):
         return job.flops or 0.0
     return float(job.steps * len(job.wanted))
 
 
 def _own_seconds_left(work: _Work, whole: float) -> float:
-    """Args: whole: Seconds that all of it would take at the speed of all."""
+    """Estimates the seconds left for one job at its own speed.
+
+    Args:
+        whole: The seconds that the whole job would take at the overall speed, used if its own speed is unknown.
+    """
     progress, steps = work.progress, max(0, work.job.steps - work.step)
     if progress is not None and progress.step > progress.first:
         return steps * progress.seconds / (progress.step - progress.first)

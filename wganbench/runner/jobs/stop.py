@@ -1,4 +1,4 @@
-"""How a command or a worker is asked to stop: cleanly, with a checkpoint, between two steps."""
+"""Requests to a command or a worker to stop cleanly between two steps, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from types import FrameType
 from typing import Literal
 
 Reason = Literal["interrupted", "terminated", "out of time", "left alone", "overtaken"]
-"""Ctrl-C; SIGTERM; the time limit; the command that started a worker is gone; another worker has taken its lease."""
+"""The reason to stop, in this order: Ctrl-C, SIGTERM, the time limit, the death of the command that started a worker,
+or the loss of a lease to another worker."""
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143, "out of time": 124}
-"""As a shell tells of SIGINT and SIGTERM, and as timeout(1) does of the time limit."""
+"""The exit codes that a shell reports for SIGINT and SIGTERM, and timeout(1) for the time limit."""
 
 
 class Stop:
-    """Asked for once, stays asked for.
+    """A request to stop, which once made cannot be withdrawn.
 
     Args:
-        seconds: Time limit from now; None for none.
-        of: A stop that holds for this one as well, while what is asked of this one does not reach it.
+        seconds: The time limit, from now; None for none.
+        of: A parent whose requests also apply to this one; requests made here do not reach the parent.
     """
 
     def __init__(self, seconds: float | None = None, *, of: Stop | None = None):
@@ -31,7 +32,7 @@ class Stop:
 
     @property
     def reason(self) -> Reason | None:
-        """Why it was asked for; None while it was not."""
+        """The reason of the first request; None if there was none."""
         if self._reason is None and self._deadline is not None and time.monotonic() >= self._deadline:
             self._reason = "out of time"
         return self._reason or (self._of.reason if self._of else None)
@@ -41,7 +42,7 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[Stop]:
-        """SIGTERM and Ctrl-C ask for it; a second Ctrl-C does not wait for the checkpoint."""
+        """Lets SIGTERM and Ctrl-C request a stop; a second Ctrl-C does not wait for the checkpoint."""
         seen: set[int] = set()
 
         def handle(number: int, frame: FrameType | None) -> None:

@@ -1,1 +1,1 @@
-"""How fast steps are on this machine."""
+"""Measures how fast this machine takes training steps."""

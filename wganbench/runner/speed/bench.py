@@ -1,4 +1,4 @@
-"""The ways of training one setting, side by side in one process, and how long each takes: what ``speed`` times."""
+"""Times several ways of training one setting side by side in one process, for ``wganbench speed``."""
 
 from __future__ import annotations
 
@@ -22,26 +22,27 @@ from wganbench.spec import Setting
 
 Execution = Literal["eager", "captured"]
 MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
-"""Of the square matrices whose product is taken for all that a device can do."""
+"""The side of the square matrices whose product serves as the measure of a device's peak rate."""
 
 
 class Bench:
-    """A stack of seeds by the runner, one seed by the runner, one seed by a plain loop, and a product of matrices.
+    """The timed ways: a stack of seeds and one seed in the runner, one seed in a plain loop, and a matrix product.
 
-    The plain loop is in float32, all else in the setting's precision. Each way has its own networks and takes one step
-    before it is timed; the stack is first, and alone, so that the memory is its own.
+    The plain loop is in float32, the rest in the setting's precision. Each way has its own networks and takes one step
+    before it is timed. The stack is created first, before the other ways, so that the measured memory is its own.
 
     Args:
-        seeds: Of the stack; the first is the one that is trained alone.
+        seeds: The seeds of the stack; the first one is also trained alone.
 
     Attributes:
-        once: Seconds of one step by way: ``stack``, ``one`` (where the stack has more seeds), ``plain`` (where such a
-            loop is written), ``matmul``.
-        execution, why_eager: How the runner takes its steps, and what keeps them from being captured; None on a CPU.
-        memory_bytes: The most that was held while the stack was made and trained: of the card, or of this process.
+        once: The seconds of one step by way: ``stack``, ``one`` (if the stack has several seeds), ``plain`` (if such a
+            loop is written) and ``matmul``.
+        execution: Whether the runner's steps are eager or captured.
+        why_eager: The reason why steps could not be captured; None if they were, and on a CPU.
+        memory_bytes: The most memory held while the stack was built and trained, on the GPU or else in this process.
 
     Raises:
-        DataError, ExtensionError: If data or an object cannot be had; whatever a stranger's object raises.
+        DataError, ExtensionError: If data or an object is not available; custom objects may raise any exception.
     """
 
     def __init__(self, setting: Setting, seeds: Sequence[int], device: torch.device):
@@ -64,16 +65,16 @@ class Bench:
         self.once[way] = self.seconds(way, 1)
 
     def seconds(self, way: str, n: int) -> float:
-        """Of ``n`` consecutive steps."""
+        """Returns the time of ``n`` consecutive steps."""
         return seconds_of(self.steps[way], n, self.device)
 
     def rate(self, way: str, n: int) -> float:
-        """Steps a second of ``n`` consecutive ones."""
+        """Returns the steps per second over ``n`` consecutive steps."""
         return n / self.seconds(way, n)
 
 
 def in_float32(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """A plain step in plain float32, whatever the runner is set to beside it."""
+    """Wraps a step to run in plain float32, whatever precision the runner is set to."""
 
     def taken() -> None:
         with products(device, "fp32"):
@@ -83,7 +84,7 @@ def in_float32(step: Callable[[], None], device: torch.device) -> Callable[[], N
 
 
 def seconds_of(step: Callable[[], object], n: int, device: torch.device) -> float:
-    """Of ``n`` consecutive steps, from when the device has nothing to do until it has done them."""
+    """Returns the time of ``n`` consecutive steps, from an idle device until the device has finished them."""
     wait_for(device)
     began = time.perf_counter()
     for _ in range(n):
@@ -95,14 +96,14 @@ def seconds_of(step: Callable[[], object], n: int, device: torch.device) -> floa
 def as_run(
     setting: Setting, seeds: Sequence[int], device: torch.device
 ) -> tuple[Callable[[], object], Execution, str | None]:
-    """A step as the runner takes it with these seeds stacked, how, and why not captured where that was tried."""
+    """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed."""
     said: list[str] = []
     step, captured = step_of(make_trainer(setting, seeds, device), device, graph=True, warn=said.append)
     return step, "captured" if captured else "eager", said[0] if said else None
 
 
 def product(device: torch.device, precision: str) -> Callable[[], object]:
-    """A product of two large square matrices, at the precision that the setting is trained in."""
+    """Returns a function that multiplies two large square matrices in the precision that the setting is trained in."""
     side, dtype = MATMUL_SIDE[device.type], torch.bfloat16 if precision == "bf16" else torch.float32
     rng = torch.Generator(device).manual_seed(0)
     a, b = (torch.randn(side, side, generator=rng, device=device).to(dtype) for _ in range(2))
@@ -111,7 +112,7 @@ def product(device: torch.device, precision: str) -> Callable[[], object]:
 
 
 def product_flops(device: torch.device) -> float:
-    """Operations of one `product`: a multiplication and an addition for each entry and each term of it."""
+    """Returns the operations of one `product`: a multiplication and an addition for each term of each entry."""
     return 2.0 * MATMUL_SIDE[device.type] ** 3
 
 
@@ -119,8 +120,8 @@ def product_flops(device: torch.device) -> float:
 
 
 def forget_peak(device: torch.device) -> None:
-    """From here on `peak_bytes` counts anew; of a process, where the system allows it, which Linux does."""
-    gc.collect()  # what was measured before is not to be counted
+    """Resets the peak that `peak_bytes` returns; for a process only if the system allows it, as Linux does."""
+    gc.collect()  # memory of earlier measurements must not count
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
@@ -131,7 +132,7 @@ def forget_peak(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """The most that has been held: of tensors on the card, or resident in this process, code included."""
+    """Returns the peak memory: of tensors on the GPU, or else resident in this process, including code."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
@@ -142,14 +143,14 @@ def peak_bytes(device: torch.device) -> int:
 
 
 def held_bytes(device: torch.device) -> int:
-    """What is held now, counted as `peak_bytes` counts it."""
+    """Returns the memory held now, counted as in `peak_bytes`."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return int(psutil.Process(os.getpid()).memory_info().rss)
 
 
 def free_bytes(device: torch.device) -> int:
-    """What the device has left for anybody."""
+    """Returns the memory that is free on the device."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return int(psutil.virtual_memory().available)

@@ -22,21 +22,28 @@ from wganbench.spec.plan import Cohort, step_flops
 
 BLOCKS = 5
 BLOCK_SECONDS = 0.2
-"""Of consecutive steps that are timed together, five times over; one step, where that takes longer."""
+"""The length of a block of consecutive steps that are timed together; a block is one step if that takes longer."""
 LONG_SECONDS = 5.0
-"""A step that takes longer is timed once."""
+"""A step that takes longer than this is timed only once."""
 
 Tell = Callable[[str], None]
-"""Called with a line about each setting that was measured."""
+"""A function that is called with a line about each setting that was measured."""
 
 
 def calibrate(
     cohorts: Sequence[Cohort], device: torch.device, threads: int, spec_path: str, tell: Tell = lambda line: None
 ) -> Measured:
-    """The rates of steps of ``cohorts``, each of known cost, trained as ``run`` would with so many CPU threads.
+    """Measures the rates of steps of ``cohorts``, trained as ``run`` would train them.
+
+    Args:
+        cohorts: Cohorts whose cost is known.
+        device: The device to train on.
+        threads: The number of CPU threads.
+        spec_path: The path of the spec, beside which custom modules may be.
+        tell: Called with a line about each setting that was measured.
 
     Raises:
-        DataError, ExtensionError: If data or an object cannot be had.
+        DataError, ExtensionError: If data or an object is not available.
         SpecError: If a cohort cannot be trained here.
     """
     add_import_folders(import_folders(spec_path))
@@ -61,7 +68,7 @@ def _measured(cohort: Cohort, device: torch.device, tell: Tell) -> Iterator[Poin
         trainer = make_trainer(first.setting, cohort.seeds, device)
         with products(device, first.setting.precision):
             seconds = seconds_a_step(trainer.step, partial(wait_for, device))
-    except Exception as error:  # a stranger's object may raise anything
+    except Exception as error:  # a custom object may raise anything
         if isinstance(error, WganbenchError):
             raise
         why = "no memory for it" if is_out_of_memory(error) else f"{type(error).__name__}: {error}".splitlines()[0]
@@ -76,10 +83,11 @@ def _measured(cohort: Cohort, device: torch.device, tell: Tell) -> Iterator[Poin
 
 
 def seconds_a_step(step: Callable[[], None], wait: Callable[[], None]) -> float:
-    """The median of several timings, after one step that nobody times: it is the slowest.
+    """Returns the median seconds per step of several timings, after one untimed step, since the first is the slowest.
 
     Args:
-        wait: Returns when the device has done all that it was given.
+        step: Takes one step.
+        wait: Returns once the device has finished all its work.
     """
     step()
     once = _seconds(step, wait, 1)

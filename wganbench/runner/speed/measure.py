@@ -1,4 +1,4 @@
-"""Times the ways of training a setting in turns, in one process or in several at a time, and makes a row of it."""
+"""Times the ways of training a setting in turns, in one process or in several at a time, and returns a row."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from wganbench.spec import Setting
 from wganbench.spec.plan import Run, step_flops
 
 ROUNDS = 15
-"""In each of which every way is timed once, one after the other; fewer where a step takes long."""
+"""The number of rounds, each of which times every way once, one after the other; there are fewer if steps take long."""
 
 
 class Timed(Protocol):
-    """`Bench`, or several at a time."""
+    """A `Bench`, or several of them at a time."""
 
     once: dict[str, float]
     execution: Execution
@@ -37,7 +37,7 @@ class Timed(Protocol):
     memory_bytes: int
 
     def rate(self, way: str, n: int) -> float:
-        """Steps a second of ``n`` steps, of all jobs together."""
+        """Returns the steps per second over ``n`` steps, summed over all jobs."""
         ...
 
 
@@ -56,16 +56,16 @@ def measure(
     spec_path: str,
     target: str | None = None,
 ) -> speeds.Row:
-    """How fast the setting of ``run`` trains here: plainly, and as the runner does it.
+    """Measures how fast the setting of ``run`` trains here, both in a plain loop and in the runner.
 
     Args:
-        seeds: Stacked, of each job.
-        jobs: Processes at a time; 1 is this one.
-        threads: Of the CPU, a job.
-        seconds: Of all timing together, about; a step that takes long is taken three times in each way at least.
+        seeds: The number of stacked seeds of each job.
+        jobs: The number of concurrent processes; 1 is this process.
+        threads: The number of CPU threads of each job.
+        seconds: The approximate time of all timing together; even a long step is taken at least three times per way.
 
     Raises:
-        DataError, ExtensionError: If data or an object cannot be had.
+        DataError, ExtensionError: If data or an object is not available.
         SpecError: If the variant cannot be trained here.
     """
     folders = import_folders(spec_path)
@@ -97,19 +97,23 @@ def measure(
 
 @contextmanager
 def told_of(run: Run) -> Iterator[None]:
-    """Makes one line of whatever goes wrong with the training of ``run``."""
+    """Turns an exception in training ``run`` into a one-line SpecError; DataError and ExtensionError pass unchanged."""
     try:
         yield
     except (DataError, ExtensionError):
         raise
-    except Exception as error:  # a stranger's object may raise anything
+    except Exception as error:  # a custom object may raise anything
         raise SpecError(
             f"{run.experiment}, {run.variant}: cannot be trained here ({why(error)}); --variant names others"
         ) from None
 
 
 def take_turns(ways: Timed, seconds: float) -> dict[str, list[float]]:
-    """Steps a second by way and round, where each way gets the same share of ``seconds`` and at least one step."""
+    """Times all ways in rounds, with an equal share of ``seconds`` and at least one step for each way.
+
+    Returns:
+        The steps per second, by way and round.
+    """
     share = seconds / (ROUNDS * len(ways.once))
     counts = {way: max(1, math.floor(share / once)) for way, once in ways.once.items()}
     length = sum(n * ways.once[way] for way, n in counts.items())
@@ -122,7 +126,7 @@ def take_turns(ways: Timed, seconds: float) -> dict[str, list[float]]:
 
 
 def why(error: Exception) -> str:
-    """An exception in a few words."""
+    """Describes an exception in a few words."""
     if isinstance(error, _FailedError):
         return str(error)
     return "no memory for it" if is_out_of_memory(error) else f"{type(error).__name__}: {error}".splitlines()[0]
@@ -132,7 +136,7 @@ def why(error: Exception) -> str:
 def timed(
     setting: Setting, device: torch.device, *, seeds: int, jobs: int, threads: int, folders: Sequence[str]
 ) -> Iterator[Timed]:
-    """The ways of training ``setting``, ready to be timed, in this process or in ``jobs`` others at a time."""
+    """Prepares the ways of training ``setting`` for timing, in this process or in ``jobs`` others at a time."""
     if jobs > 1:
         with _Several(setting, device, seeds=seeds, jobs=jobs, threads=threads, folders=folders) as several:
             yield several
@@ -146,16 +150,16 @@ def timed(
 
 
 class _FailedError(Exception):
-    """What went wrong in another process, in a few words: an exception of a stranger's may not be known in this one."""
+    """An error in another process, described in a few words, since this one may not know a custom exception class."""
 
 
 class _Several:
-    """Jobs in processes of their own, each with other seeds, that take the same steps at the same time."""
+    """Jobs in separate processes, each with different seeds, that take the same steps at the same time."""
 
     def __init__(
         self, setting: Setting, device: torch.device, *, seeds: int, jobs: int, threads: int, folders: Sequence[str]
     ):
-        context = multiprocessing.get_context("spawn")  # a forked process has no use of CUDA, nor of torch's threads
+        context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA or torch's threads
         self.pipes: list[Connection] = []
         self.processes = []
         for job in range(jobs):
@@ -219,7 +223,7 @@ def _serve(
     threads: int,
     folders: Sequence[str],
 ) -> None:
-    """One of several processes: makes its ways ready, then takes the steps that it is asked for until nobody asks."""
+    """Runs one of several processes: prepares its ways, then takes steps on request until the pipe is closed."""
     add_import_folders(folders)
     with numerics(device, threads, precision=setting.precision):
         try:

@@ -1,9 +1,9 @@
-"""Training one seed as anybody would write it: what the runner's speed is measured against.
+"""A plain training loop for one seed, as anybody would write it, against which the runner's speed is measured.
 
-Modules are called as they are, critic steps are a loop, a penalty takes ``torch.autograd.grad``, and optimisers go from
-parameter to parameter. Nothing here is stacked, fused, captured or differentiated in closed form, and nothing is shared
-with the runner's step but the networks' layers, the data set and the optimisers' classes; of the layers, those that are
-written to be fast are torch's own.
+Modules are called directly, critic steps are a loop, a penalty uses ``torch.autograd.grad``, and optimisers update one
+parameter after the other. Nothing here is stacked, fused, captured or differentiated in closed form. The loop shares
+only the networks' layers, the data set and the optimiser classes with the runner's step, and layers that wganbench
+writes for speed are replaced by torch's own.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ PENALTY: dict[str, Callable[[Tensor], Tensor]] = {
     "one_sided_penalty": lambda norm: (torch.relu(norm - 1) ** 2).mean(),
     "one_sided_linear_penalty": lambda norm: torch.relu(norm - 1).mean(),
 }
-"""Of the norms of the critic's gradient, one a sample."""
+"""Each penalty as a function of the norms of the critic's gradient, one per sample."""
 PROJECTIONS = ("clip", "rescale")
 
 
 def unwritten(setting: Setting) -> str | None:
-    """Why there is no plain loop for a setting, in a few words; None where there is one."""
+    """Returns the reason why there is no plain loop for a setting, in a few words; None if there is one."""
     constraint = setting.constraint
     if setting.objective.name not in CRITIC_LOSS:
         return f"no plain loop is written for the objective {setting.objective.name!r}"
@@ -60,13 +60,13 @@ def unwritten(setting: Setting) -> str | None:
 
 
 class PlainLoop:
-    """One seed in training, from the weights that the runner gives this seed.
+    """The training of one seed, from the same initial weights as in the runner.
 
     Args:
-        setting: One that is not ``unwritten``.
+        setting: A setting for which ``unwritten`` returns None.
 
     Raises:
-        DataError, ExtensionError: If data or an object cannot be had.
+        DataError, ExtensionError: If data or an object is not available.
     """
 
     def __init__(self, setting: Setting, seed: int, device: torch.device):
@@ -84,7 +84,7 @@ class PlainLoop:
         if setting.fixed_generator is not None:
             self.fixed = resolve.factory("fixed generator", setting.fixed_generator)()
             return
-        assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
+        assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting has checked this
         latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
         (self.generator,) = build(
             lambda: with_torchs_own(make_generator((latent_dim,), shape)), [seed], "generator", device
@@ -92,7 +92,7 @@ class PlainLoop:
         self.generator_optimizer = self._optimizer(setting.generator_optimizer, self.generator)
 
     def step(self) -> None:
-        """One generator step with the critic steps before it; of a critic alone, these."""
+        """Takes the critic steps and then one generator step; with a fixed generator, the critic steps alone."""
         kept = None
         for _ in range(self.setting.unroll.steps if self.setting.unroll else self.setting.n_critic):
             real = self._real()
@@ -109,11 +109,12 @@ class PlainLoop:
             schedule.step()
 
     def critic_step(self, real: Tensor, fake: Tensor, alpha: Tensor | None = None) -> None:
-        """One step of the critic.
+        """Takes one step of the critic.
 
         Args:
             real, fake: Shape ``(batch, *sample_shape)``.
-            alpha: Where between real and fake the penalty is taken, ``(batch,)`` in [0, 1]; None draws it.
+            alpha: The weight of fake in the points at which the penalty is evaluated, ``(batch,)`` in [0, 1]; None
+                draws it at random.
         """
         setting = self.setting
         if setting.project == "before":
@@ -128,9 +129,9 @@ class PlainLoop:
             self._project()
 
     def generator_step(self, z: Tensor) -> None:
-        """One step of the generator; ``z`` has shape ``(batch, latent_dim)``."""
+        """Takes one step of the generator; ``z`` has shape ``(batch, latent_dim)``."""
         for weight in self.critic.parameters():
-            weight.requires_grad_(False)  # spares the gradients that nobody reads
+            weight.requires_grad_(False)  # saves computing gradients that are not used
         loss = GENERATOR_LOSS[self.setting.objective.name](self.critic(self.generator(z)))
         self.generator_optimizer.zero_grad()
         loss.backward()
@@ -187,7 +188,7 @@ class PlainLoop:
 
 
 def with_torchs_own(network: nn.Module) -> nn.Module:
-    """The same network, its ReLUs and linear layers those that torch has."""
+    """Replaces the ReLUs and linear layers of a network by torch's own, in place, and returns the network."""
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, Nonlinearity) and child.name in ("relu", "leaky_relu"):

@@ -1,4 +1,4 @@
-"""Which number of stacked seeds a device trains fastest, by trying 1, 2, 4, 8, … for a moment each."""
+"""Finds the number of stacked seeds that a device trains fastest, by trying 1, 2, 4, 8, … for a moment each."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from wganbench.spec import MAX_STACK, Setting
 from wganbench.spec.plan import Run
 
 WORTH = 1.1
-"""A larger stack has to gain so much over the best smaller one."""
+"""The factor by which a larger stack must be faster than the best smaller one."""
 PATIENCE = 2
-"""Sizes without a gain after which no larger one is tried: two seeds may lose by what stacking costs, eight gain."""
+"""The number of sizes without a gain after which no larger one is tried; the overhead of stacking may make two seeds
+slower although eight are faster."""
 ROUNDS = 5
 BLOCK_SECONDS = 0.1
-"""Of consecutive steps that are timed together; one step, where that takes longer."""
+"""The length of a block of consecutive steps that are timed together; a block is one step if that takes longer."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A stack that was trained for a moment.
+    """The speed and memory of a stack that was trained for a moment.
 
     Attributes:
-        gain: Its steps of a seed a second over those of a stack of 1, timed in turns.
-        seed_steps: The former.
-        memory_bytes: What it held beyond what was held before.
+        stack: The number of seeds.
+        gain: The seed-steps per second, divided by those of a stack of 1 that was timed in turns with it.
+        seed_steps: The seed-steps per second.
+        memory_bytes: The memory that the stack added to what was held before.
     """
 
     stack: int
@@ -46,11 +48,11 @@ class Tried:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What came of it; nothing is changed by it, since a plan's stack is part of what is recorded.
+    """The suggested stack size. It is never applied automatically, since a plan's stack is part of what is recorded.
 
     Attributes:
-        tried: In the order of their size, from 1; without one that took too much memory.
-        ended: Why no larger one was tried.
+        tried: The stacks that were tried, in the order of their size from 1, without one that took too much memory.
+        ended: The reason why no larger stack was tried.
     """
 
     tried: tuple[Tried, ...]
@@ -61,7 +63,7 @@ class Suggestion:
         return best_of(self.tried)
 
     def says(self, device: str, own: int) -> str:
-        """One line.
+        """Describes the suggestion in one line.
 
         Args:
             device: ``cpu`` or ``cuda``.
@@ -82,7 +84,7 @@ class Suggestion:
 
 
 def best_of(tried: Sequence[Tried]) -> Tried:
-    """The smallest that no larger one gains enough over."""
+    """Returns the best stack: going up in size, the last one that is ``WORTH`` times as fast as the best before it."""
     best = tried[0]
     for each in tried[1:]:
         if each.gain >= WORTH * best.gain:
@@ -91,11 +93,11 @@ def best_of(tried: Sequence[Tried]) -> Tried:
 
 
 def grow(attempt: Callable[[int], Tried | None], free: int, most: int = MAX_STACK) -> Suggestion:
-    """Doubles the stack until that gains nothing more, or memory is short.
+    """Doubles the stack until a larger one gains nothing more, or memory runs short.
 
     Args:
-        attempt: Trains a stack for a moment; None where there is no memory for it, as there is for a stack of 1.
-        free: Bytes that the device has left; a stack may hold half of it, as the next would hold all.
+        attempt: Trains a stack for a moment; returns None if there is not enough memory, but never for a stack of 1.
+        free: The free memory of the device in bytes; a stack may take half of it, since the next would take all.
         most: The largest stack.
     """
     tried: list[Tried] = []
@@ -115,7 +117,7 @@ def suggest(run: Run, device: torch.device, threads: int, spec_path: str) -> Sug
     """Tries stacks of the setting of ``run`` on this device.
 
     Raises:
-        DataError, ExtensionError: If data or an object cannot be had.
+        DataError, ExtensionError: If data or an object is not available.
         SpecError: If the variant cannot be trained here.
     """
     add_import_folders(import_folders(spec_path))
