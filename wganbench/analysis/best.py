@@ -1,5 +1,4 @@
-"""The best value of a score over its schedule, shown beside the last, which may be far worse at the end of a long run.
-"""
+"""The best value of a score over its schedule, shown beside the last, which can be far worse after a long run."""
 
 from __future__ import annotations
 

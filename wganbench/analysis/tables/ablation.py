@@ -137,6 +137,6 @@ def _compared(measure: str, left: Sequence[Record], right: Sequence[Record]) -> 
 
 
 def _values(measure: str, group: Sequence[Record]) -> dict[int, float]:
-    """The values by seed, without failed runs and without unfinished ones if no worst value is declared."""
+    """The values by seed, without failed runs and without NaN, which means that no worst value is declared."""
     found = {record.seed: value_or_worst(record, measure) for record in group if record.status != "failed"}
     return {seed: value for seed, value in found.items() if not np.isnan(value)}
