@@ -76,7 +76,7 @@ class Sample:
 
     @property
     def has_own_thresholds(self) -> bool:
-        """Whether the runs are scored by the network that the table's thresholds refer to."""
+        """True if the runs are scored by the network that the table's thresholds refer to."""
         scores = {each.setting.score.name if each.setting.score else "" for each in self.records}
         return scores == {self.table.score}
 
@@ -100,7 +100,7 @@ class Sample:
 
     @property
     def is_the_papers(self) -> bool:
-        """Whether data, score and steps are the same as for the published counts."""
+        """True if data, score and steps are the same as for the published counts."""
         own = self.profile == "paper" and self.has_own_thresholds and not self.overrides
         return own and not self.protocol.endswith(UNCALIBRATED)
 

@@ -23,7 +23,7 @@ INCEPTION = "inception"
 
 
 def is_scored(use: MeasureUse, setting: Setting) -> bool:
-    """Whether the measure reads the outputs of a score network, or another measure of ``setting`` that does."""
+    """Returns whether the measure reads the outputs of a score network, or another measure of ``setting`` that does."""
     entry = NAMES["measure"].get(use.measure.name)
     if entry is None or not entry.alike:
         return entry is not None and entry.scored
@@ -49,7 +49,7 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
 
 
 def may_stand_beside_published(protocol: str | None) -> bool:
-    """Whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
+    """Returns whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
     return protocol in (None, PUBLISHED, INCEPTION)
 
 
@@ -103,7 +103,7 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
 
 
 def _was_trained_on(about: About, record: Record) -> bool:
-    """Whether the classifier was trained on the record's data set.
+    """Returns whether the classifier was trained on the record's data set.
 
     Data sets of the same name are distinguished by checksum, if the run got as far as opening its data.
     """

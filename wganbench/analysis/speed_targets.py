@@ -42,7 +42,7 @@ class Target:
         return f"≥ {self.ratio:.3g} ×{time}{length}"
 
     def is_met_by(self, row: Row) -> bool:
-        """Whether the medians of ``row`` meet the target."""
+        """Returns whether the medians of ``row`` meet the target."""
         if row.ratio is None or row.ratio.median < self.ratio:
             return False
         if self.minutes is not None and minutes_of(row) > self.minutes:

@@ -61,7 +61,7 @@ def unusable(record: Record, store: Store, wrong: str, remedy: str = "") -> Reco
 
 
 def are_planar(fake: NDArray[Any], real: NDArray[Any], steps: NDArray[Any]) -> bool:
-    """Whether the arrays are two-dimensional samples, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
+    """Returns whether the arrays are two-dimensional samples, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
     fit = fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2 and len(fake) == len(steps)
     return fit and fake.size > 0 and _is_numeric(fake) and _is_numeric(real)
 

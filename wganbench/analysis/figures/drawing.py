@@ -77,7 +77,7 @@ def figures_of(drawings: Iterable[Drawing]) -> dict[str, list[str]]:
 
 
 def left_over(experiments: Iterable[str], drawings: Iterable[Drawing], folder: Path) -> list[Path]:
-    """The experiments' figures in ``folder`` that no drawing makes, for example since a longer profile replaced theirs."""
+    """The experiments' figures in ``folder`` that no drawing makes, such as those of a profile since replaced."""
     made = {file for drawing in drawings for file in drawing.files}
     names, kinds = "|".join(map(re.escape, experiments)), "|".join(get_args(FigureKind))
     ours = re.compile(rf"({names})-({kinds})-.*\.(png|gif)")
@@ -111,7 +111,7 @@ def _drawable(
 
 
 def _has_data(experiment: Experiment, figure: Figure, record: Record) -> bool:
-    """Whether a run has anything to draw, as far as its record shows without its artefact."""
+    """Returns whether a run has anything to draw, as far as its record shows without its artefact."""
     if figure.kind == "curves":
         return bool(curves_of(experiment, figure, record))
     if figure.kind in SAMPLED:

@@ -17,7 +17,7 @@ About = Callable[..., str]
 
 
 def can_draw(kind: str, sample: Sample) -> bool:
-    """Whether the sample has thresholds (for kind ``success``), or networks whose factors are known (for others)."""
+    """Returns whether the sample has thresholds (for kind ``success``) or networks with known factors (for others)."""
     return bool(sample.thresholds) if kind == "success" else bool(factors_of(sample))
 
 

@@ -107,7 +107,7 @@ def _rows(experiment: Experiment, records: Mapping[str, Record], profile: str) -
 
 
 def _are_comparable(left: Sequence[Record], right: Sequence[Record]) -> bool:
-    """Whether all finished runs have the same score protocol and the same copy of the data."""
+    """Returns whether all finished runs have the same score protocol and the same copy of the data."""
     finished = [record for record in (*left, *right) if record.status == "finished"]
     return len({(record.score_protocol, record.data_checksum) for record in finished}) <= 1
 

@@ -89,7 +89,7 @@ SHOWN = 4
 
 
 def _tally(counts: Counter[str]) -> str:
-    """Lists values in order with their numbers of runs; if there are many, the most frequent and a total of the rest."""
+    """Lists values with their numbers of runs, in order; of many values, the most frequent and the number of others."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     n_shown = SHOWN if len(ranked) <= SHOWN else SHOWN - 1
     shown, rest = sorted(ranked[:n_shown]), ranked[n_shown:]

@@ -112,7 +112,7 @@ class Result:
 
     @property
     def has_number(self) -> bool:
-        """Whether there is anything to show: a published value or a recorded run."""
+        """True if there is anything to show: a published value or a recorded run."""
         return bool(self.published) or (self.summary is not None and self.summary.n_runs > 0)
 
     def cells(self) -> dict[str, str]:
