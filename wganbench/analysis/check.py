@@ -164,7 +164,7 @@ def _texts(report: Report, ledger: Ledger | None, root: Path, is_losing: bool) -
 def _sections(
     experiments: Sequence[Experiment], report: Report, ledger: Ledger, known: Ledger | None, root: Path
 ) -> Iterator[Finding]:
-    """Yields the sections about these experiments, in files that cover all experiments, that are out of date."""
+    """Yields what is out of date about these experiments in the files that cover all experiments."""
     path = root / "REPORT.md"
     markdown = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     sections = known.experiments if known else {}

@@ -353,7 +353,7 @@ def _meets(criterion: Criterion, number: float | None) -> bool:
 
 
 def _about_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
-    """Yields why a claim with declared seeds is incomplete; the list of architectures decides for claims about them."""
+    """Yields why a claim with declared seeds is incomplete; claims about architectures use what their list contains."""
     declared = experiment.declared_seeds
     if declared is None or claim.superseded or claim.methods():
         return

@@ -139,7 +139,7 @@ def window_of(record: Record, figure: Figure) -> float:
 
 
 def facts_of(kept: Kept) -> tuple[str, ...]:
-    """The seed, step and, if it did not finish, status of a run, as texts."""
+    """The seed, step and status of a run, as texts; the status is empty for a finished run."""
     status = "" if kept.record.status == "finished" else kept.record.status
     return f"seed {kept.record.seed}", f"step {kept.step:,}", status
 

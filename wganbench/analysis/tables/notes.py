@@ -46,9 +46,10 @@ class Sources:
 
 
 def mixtures(records: Iterable[Record]) -> list[str]:
-    """Returns at most two warnings: how ``records`` differ in their making, and how many had uncommitted changes.
+    """Returns at most two warnings: how differently ``records`` were made, and how many come from changed checkouts.
 
-    Differences that rows may have by their settings do not count: two data sets do not, but two copies of one do.
+    Differences that settings may have from row to row do not count: rows may have different data sets, but not
+    different copies of the same data set.
     """
     records = list(records)
     seen: dict[str, Counter[str]] = {}
@@ -89,7 +90,7 @@ SHOWN = 4
 
 
 def _tally(counts: Counter[str]) -> str:
-    """Lists values with their numbers of runs, in order; of many values, the most frequent and the number of others."""
+    """Lists values with their numbers of runs, in order; if there are many, sums up all but the most frequent ones."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     n_shown = SHOWN if len(ranked) <= SHOWN else SHOWN - 1
     shown, rest = sorted(ranked[:n_shown]), ranked[n_shown:]
