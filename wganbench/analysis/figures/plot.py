@@ -251,7 +251,7 @@ FEW = 25
 def band(values: Array) -> tuple[str, Array, Array]:
     """The name and, at each step, the limits of the band over seeds: quartiles for five or more, else the range."""
     if len(values) >= INTERQUARTILE_FROM:
-        quantile = np.nanquantile if np.isnan(values).any() else np.quantile  # nanquantile is far slower
+        quantile = np.nanquantile if np.isnan(values).any() else np.quantile  # nanquantile works step by step
         return "quartiles", *quantile(values, [0.25, 0.75], axis=0)
     return "range", np.nanmin(values, axis=0), np.nanmax(values, axis=0)
 
