@@ -1,6 +1,6 @@
 """Random architectures as a sample: each with its score under both methods of its spec's success table.
 
-The sample is the architecture: its score with a method is the mean over the seeds that it has with both.
+Each architecture counts once: its score with a method is the mean over the seeds that it has with both methods.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Trained:
     """An architecture with runs of both methods.
 
     Attributes:
-        scores: With each method, the mean over ``n_seeds`` seeds.
-        settings: With each method.
+        scores: The mean score over ``n_seeds`` seeds with each method.
+        settings: The setting with each method.
     """
 
     name: str
@@ -35,15 +35,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class Sample:
-    """Architectures whose scores can be compared: by one protocol, trained on one copy of the data.
+    """Architectures with comparable scores: scored by one protocol and trained on one copy of the data.
 
     Attributes:
-        architectures: With runs of both methods, none of which failed; in the order of the drawn list.
-        n_failed: Architectures left out, as a run of theirs failed.
-        n_waiting: Architectures left out, as they have no seed with both methods yet.
-        records: All that it was made from, those of ``n_failed`` and ``n_waiting`` included.
-        protocol, checksum: Of the score and of the data; empty where the records name none.
-        is_one_of: Into how many samples the records fall.
+        architectures: The architectures with runs of both methods, none of which failed, in the order of the sampled
+            list.
+        n_failed: The number of architectures left out because one of their runs failed.
+        n_waiting: The number of architectures left out because no seed has runs of both methods yet.
+        records: All records behind the sample, including those of ``n_failed`` and ``n_waiting``.
+        protocol, checksum: The score protocol and the checksum of the data; empty if the records name none.
+        is_one_of: The number of samples that the records are divided into.
     """
 
     experiment: str
@@ -63,25 +64,28 @@ class Sample:
 
     @property
     def scores(self) -> stats.Array:
-        """Shape ``(architectures, 2)``, a column a method."""
+        """The scores, shape ``(architectures, 2)``, with one column per method."""
         return np.array([each.scores for each in self.architectures], dtype=np.float64).reshape(-1, 2)
 
     @property
     def real(self) -> float | None:
-        """What the real data score: the mean over the runs, which differ by rounding if at all; None if none has it."""
+        """The score of the real data, averaged over runs, which differ by rounding at most; None if no run has it."""
         known = [record.measures.get(self.table.real) for record in self.records]
         finite = [value for value in known if value is not None]
         return float(np.mean(finite)) if finite else None
 
     @property
     def has_own_thresholds(self) -> bool:
-        """Whether the score is the one that the table's thresholds are of."""
+        """True if the runs are scored by the network that the table's thresholds refer to."""
         scores = {each.setting.score.name if each.setting.score else "" for each in self.records}
         return scores == {self.table.score}
 
     @property
     def thresholds(self) -> list[float]:
-        """The table's, or for another score as many at equal steps from 1 to what the real data score, if more."""
+        """The thresholds of the table or, for another score, as many equally spaced from 1 to the real data's score.
+
+        There are none if the real data's score is unknown or at most 1.
+        """
         if self.has_own_thresholds:
             return list(self.table.thresholds)
         real = self.real
@@ -91,18 +95,18 @@ class Sample:
 
     @property
     def overrides(self) -> list[str]:
-        """The ``--set`` texts of its records, each once."""
+        """The ``--set`` texts of its records, without duplicates."""
         return list(dict.fromkeys(text for record in self.records for text in record.overrides))
 
     @property
     def is_the_papers(self) -> bool:
-        """Whether data, score and steps are those of the published counts."""
+        """True if data, score and steps are the same as for the published counts."""
         own = self.profile == "paper" and self.has_own_thresholds and not self.overrides
         return own and not self.protocol.endswith(UNCALIBRATED)
 
     @property
     def unlike_the_paper(self) -> str:
-        """What it is of, where no published counts may stand beside it."""
+        """A description of data, score and steps, for samples that must not be compared with the published counts."""
         data = sorted({data_of(record) for record in self.records})
         steps = sorted({f"{record.setting.steps:,}" for record in self.records})
         protocol = self.protocol or "a score of no named protocol"
@@ -110,13 +114,13 @@ class Sample:
 
 
 def samples_of(experiment: Experiment, records: Iterable[Record], profile: str) -> list[Sample]:
-    """The random architectures of the spec's success table, apart by score protocol and copy of the data.
+    """Returns the random architectures of the spec's success table, one sample per score protocol and copy of the data.
 
     Args:
-        records: Of runs under ``profile``, in any order; those of other variants are passed over.
+        records: Records of runs under ``profile``, in any order; those of other variants are ignored.
 
     Returns:
-        The samples with any record; none where the spec has no success table, or the profile not both methods.
+        The samples that have records; none if the spec has no success table, or the profile lacks one of the methods.
     """
     about = experiment.success_table
     if about is None:
@@ -128,7 +132,7 @@ def samples_of(experiment: Experiment, records: Iterable[Record], profile: str) 
 
 
 def largest(samples: Iterable[Sample]) -> Sample | None:
-    """The one with the most architectures, if any has some; the first of several."""
+    """The sample with the most architectures, the first if several have as many; None if no sample has any."""
     return max((sample for sample in samples if sample.n), key=lambda sample: sample.n, default=None)
 
 
@@ -140,7 +144,7 @@ def _key(record: Record) -> Key:
 
 
 def _pools(used: Sequence[Record]) -> dict[Key, list[Record]]:
-    """By score protocol and data checksum; a run that ended before it had any is in each, as it would be in one."""
+    """Groups records by score protocol and data checksum; a run that ended before it had them is in every group."""
     known = {_key(record) for record in used if record.status == "finished"}
     known |= {_key(record) for record in used if record.status == "diverged" and record.score_protocol}
     if not known:
@@ -159,7 +163,7 @@ def _sample(
     n_pools: int,
 ) -> Sample:
     about = experiment.success_table
-    assert about is not None  # or there were no pools
+    assert about is not None  # otherwise there would be no pools
     by_variant: dict[str, dict[int, Record]] = {}
     for record in pool:
         by_variant.setdefault(record.variant, {})[record.seed] = record

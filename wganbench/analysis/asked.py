@@ -1,4 +1,4 @@
-"""What each kind of claim asks of the numbers, one a unit: an estimate, its interval, and p-values both ways."""
+"""The statistics behind each kind of claim: an estimate, its interval, and p-values in both directions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wganbench.spec import (
 
 @dataclass(frozen=True)
 class Answer:
-    """What the numbers say of a claim; by default nothing."""
+    """The estimate, interval and p-values for a claim; the defaults mean that nothing can be said."""
 
     estimate: float | None = None
     interval: Interval | None = None
@@ -34,7 +34,11 @@ class Answer:
 
 
 def ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> Answer:
-    """Estimate, interval and p-values; nothing where a variant has no values or one is NaN."""
+    """Computes the answer to a claim; an empty one if a variant has no values or one of them is NaN.
+
+    Args:
+        values: One number per unit, by variant or method.
+    """
     first, *_ = groups = [np.array(values[side]) for side in claim.variants() or claim.methods()]
     if any(len(group) == 0 or np.isnan(group).any() for group in groups):
         return Answer()
@@ -49,7 +53,7 @@ def ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequ
         case Level():
             exceeds, interval = _LEVELLED[claim.test]
             sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
-            assert bound is not None  # Level has one of the two
+            assert bound is not None  # a Level has exactly one of the two bounds
             centre = float(np.median(first)) if claim.test == "sign" else mean
             return Answer(centre, interval(first), exceeds(sign * first, sign * bound))
         case Success():
@@ -94,7 +98,7 @@ _LEVELLED = {
 
 
 def estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
-    """What the estimate is of, in words, such as ``"mean modes_covered of a minus b"``."""
+    """Describes what a claim's estimate measures, such as ``"mean modes_covered of a minus b"``."""
     if isinstance(claim, Success):
         return f"share of {claim.variant} runs that succeed"
     if isinstance(claim, SuccessCurve):

@@ -1,4 +1,4 @@
-"""What CI asks of the committed results: that they say what the specs claim, and that the report says what they do."""
+"""The checks that CI runs on committed results: the records support the claims, and the report matches the records."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def check(
     strict: bool = False,
     whole: bool = True,
 ) -> list[Finding]:
-    """Everything that CI should stop at; empty when all is well. Draws and writes nothing.
+    """Returns everything that should make CI fail, without drawing or writing anything; empty if all is well.
 
     Args:
-        records: Those of ``store``, where they have been loaded already.
-        strict: Whether inconclusive claims, and ones not run, are findings too.
-        whole: Whether the report is about these experiments alone. If not, nothing is asked but what it says of them.
+        records: The records of ``store``, if they have been loaded already.
+        strict: Whether claims that are inconclusive or not run are findings too.
+        whole: Whether the report covers just these experiments. If not, only its parts about them are checked.
 
     Raises:
         RecordError: If a record is damaged.
@@ -61,7 +61,7 @@ def check(
 
 
 def _with_figures(report: Report, known: Ledger | None) -> Ledger:
-    """The report's ledger with the digests of its figures as they were drawn last."""
+    """The report's ledger with the digests that its figures had when they were last drawn."""
     sections = known.experiments if known else {}
     return report.ledger.with_figures(
         {
@@ -73,13 +73,13 @@ def _with_figures(report: Report, known: Ledger | None) -> Ledger:
 
 
 def cases(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
-    """Experiment and subject of everything that ``check`` looks at: each claim, and the files of ``FILES``."""
+    """The experiment and subject of everything that ``check`` covers: each claim, and the files of ``FILES``."""
     claims = [(experiment.name, claim.id) for experiment in experiments for claim in experiment.claims]
     return [*claims, *(("", file) for file in FILES)]
 
 
 def not_run(experiments: Sequence[Experiment], records: Records) -> dict[tuple[str, str], str]:
-    """What is missing, by experiment and id of each claim that was not run."""
+    """Describes what is missing for each claim that was not run, by experiment and claim id."""
     return {
         (experiment.name, claim): f"not run: {why}"
         for experiment in experiments
@@ -119,10 +119,10 @@ def _custom_code(experiments: Sequence[Experiment], records: Records) -> Iterato
 
 
 def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
-    """Seeds that a claim's variants lack or have beyond the spec's; a variant without runs has none to lack.
+    """Yields the variants of claims that lack seeds of the spec or have additional ones; variants without runs pass.
 
-    So nobody leaves out a run that disagrees, or goes on until one agrees. Where the spec lists its seeds, a claim has
-    no verdict before all of them are recorded, so that only those beyond are findings.
+    This keeps anybody from omitting a run that disagrees, or adding runs until one agrees. If the spec lists its seeds,
+    a claim has no verdict until all of them are recorded, so only additional seeds are findings.
     """
     found: dict[str, set[int]] = {}
     for record in records.values():
@@ -139,7 +139,7 @@ def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
 
 
 def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
-    """Profile and variant of each setting that a claim is judged on."""
+    """Yields the profile and variant of each setting that a claim is judged on."""
     chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
     for variant in (*claim.variants(), *(variant for variants in chosen for variant in variants)):
         yield claim.profile, variant
@@ -164,7 +164,7 @@ def _texts(report: Report, ledger: Ledger | None, root: Path, is_losing: bool) -
 def _sections(
     experiments: Sequence[Experiment], report: Report, ledger: Ledger, known: Ledger | None, root: Path
 ) -> Iterator[Finding]:
-    """What the files of all experiments say of these ones."""
+    """Yields what is out of date about these experiments in the files that cover all experiments."""
     path = root / "REPORT.md"
     markdown = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
     sections = known.experiments if known else {}
@@ -179,12 +179,12 @@ def _sections(
 
 
 def _command(root: Path) -> str:
-    """What writes the report again, whichever folder is the default."""
+    """The command that writes the report again, whatever the default folder is."""
     return f"'wganbench report --results {root}'"
 
 
 def _difference(path: Path, expected: str) -> str:
-    """Where a file first differs from what the records say; empty where it does not."""
+    """Describes where a file first differs from the expected text; empty if it does not."""
     if not path.is_file():
         return "missing"
     found = path.read_text(encoding="utf-8", errors="replace")
@@ -222,7 +222,10 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
 
 
 def _stray(report: Report, known: Ledger | None, records: Records, store: Store) -> Iterator[Finding]:
-    """Files that nothing asks about; those of classifiers are in the ledger, and figures left over are found above."""
+    """Yields files that belong to no record and no report.
+
+    Files of classifiers are checked through the ledger, and leftover figures by ``_figures``.
+    """
     sections = known.experiments.values() if known else ()
     figures = {file for files in figures_of(report.drawings).values() for file in files}
     figures |= {file for section in sections for file in section.figures}
@@ -245,11 +248,11 @@ def junit(
     checks_run: Sequence[tuple[str, str]],
     skipped: Mapping[tuple[str, str], str] | None = None,
 ) -> str:
-    """The findings as JUnit XML: a case for each of ``checks_run``, failed where a finding is on it.
+    """Returns the findings as JUnit XML: a case for each of ``checks_run``, failed if there is a finding about it.
 
     Args:
-        checks_run: What ``cases`` says; a finding on anything else gets a case of its own.
-        skipped: What ``not_run`` says, by experiment and subject; a case of these without a finding is skipped.
+        checks_run: The result of ``cases``; a finding about anything else gets its own case.
+        skipped: The result of ``not_run``, by experiment and subject; such a case is skipped if it has no finding.
     """
     skipped = skipped or {}
     subjects = list(dict.fromkeys([*checks_run, *((finding.experiment, finding.subject) for finding in findings)]))
@@ -272,5 +275,5 @@ def junit(
 
 
 def _printable(text: str) -> str:
-    """Without the control characters that XML does not allow."""
+    """Replaces the control characters that XML does not allow."""
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)

@@ -1,4 +1,4 @@
-"""What tables say of scores: by which network, how good that is, and whether anything published may stand beside."""
+"""Notes on scores for tables: the network behind them, its quality, and whether published values are comparable."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from wganbench.spec import MeasureUse, Setting
 from wganbench.spec.catalogue import NAMES
 
 INCEPTION = "inception"
-"""The protocol of runs that are planned, and will have the published one if the network passes its self-test."""
+"""The protocol of planned runs that will have the published protocol if the network passes its self-test."""
 
 
 def is_scored(use: MeasureUse, setting: Setting) -> bool:
-    """Whether the measure reads what a score network says of images, or a measure of ``setting`` that does."""
+    """Returns whether the measure reads the outputs of a score network, or another measure of ``setting`` that does."""
     entry = NAMES["measure"].get(use.measure.name)
     if entry is None or not entry.alike:
         return entry is not None and entry.scored
@@ -32,13 +32,13 @@ def is_scored(use: MeasureUse, setting: Setting) -> bool:
 
 
 def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = ()) -> str | None:
-    """What the numbers of a measure are scores by: as the records say, or where there are none as it is planned.
+    """The score protocol of a measure: the one in the records or, if none has one, the planned one.
 
     Args:
-        records: Runs of ``setting`` that are pooled.
+        records: Pooled runs of ``setting``.
 
     Returns:
-        None for a measure that is no score.
+        The protocol; None for a measure that is not a score.
     """
     if not is_scored(use, setting) or setting.score is None:
         return None
@@ -49,19 +49,19 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
 
 
 def may_stand_beside_published(protocol: str | None) -> bool:
-    """Whether numbers by ``protocol`` and published ones are of one scale; those that are no scores (None) are."""
+    """Returns whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
     return protocol in (None, PUBLISHED, INCEPTION)
 
 
 def left_out(measure: str) -> str:
-    """Says why published scores are not there."""
+    """The note that explains why published scores are missing."""
     return (
         f"Published values of {measure} are left out: these runs are scored by another network, on a scale of its own."
     )
 
 
 def notes(records: Iterable[Record]) -> list[str]:
-    """A line for each score protocol of the records: what is behind it, and what it may be compared with.
+    """Returns a line for each score protocol of the records: the network behind it, and what it can be compared with.
 
     Raises:
         DataError: If the file of a classifier is damaged.
@@ -103,11 +103,14 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
 
 
 def _was_trained_on(about: About, record: Record) -> bool:
-    """Two sets that go by one name are told apart by their checksums, where a run got as far as to open its data."""
+    """Returns whether the classifier was trained on the record's data set.
+
+    Data sets of the same name are distinguished by checksum, if the run got as far as opening its data.
+    """
     return data_of(record) == about.data and record.data_checksum in (None, about.train_checksum)
 
 
 def data_of(record: Record) -> str:
-    """The data set's name; of a folder of images, its own."""
+    """The name of the data set, or of the folder if it is a folder of images."""
     options: dict[str, Any] = record.setting.data.options
     return str(options.get("folder") or record.setting.data.name)

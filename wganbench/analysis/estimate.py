@@ -1,4 +1,4 @@
-"""What planned cohorts cost: parameters, operations, hours, by counting and by the rates that were measured."""
+"""Estimates the cost of planned cohorts: parameters, operations and hours, from counts and measured rates."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from wganbench.spec.plan import CPU_CORE_FLOPS, Cohort, Run, step_flops
 T = TypeVar("T")
 
 CARD_FLOPS = 3e12
-"""A guess for a card that nobody has measured, whose steps are mostly the time that launching kernels takes."""
+"""A guess of the operations per second of a GPU without measured rates, where launching kernels dominates a step."""
 
 NOT_KNOWN = "–"
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast a device is taken to be.
+    """The assumed speed of a device.
 
     Attributes:
-        measured: None where there is but a guess.
-        device: As asked for; ``auto`` is guessed to be the CPU.
-        threads: Of the CPU.
+        measured: The measured rates; None if there is only a guess.
+        device: The device as requested; the guess takes ``auto`` to be the CPU.
+        threads: The number of CPU threads.
     """
 
     measured: Measured | None
@@ -35,14 +35,14 @@ class Speed:
 
     @property
     def guess(self) -> float:
-        """Operations a second where nothing was measured."""
+        """The operations per second to assume if nothing was measured."""
         return CARD_FLOPS if self.device == "cuda" else CPU_CORE_FLOPS * self.threads
 
     def is_measured(self, setting: Setting) -> bool:
         return self.measured is not None and self.measured.rate(kind(setting), 1.0) is not None
 
     def seconds(self, setting: Setting, flops: float) -> float:
-        """Of a step of so many operations."""
+        """The time in seconds of a step of ``flops`` operations."""
         rate = self.measured.rate(kind(setting), flops) if self.measured else None
         return flops / (rate or self.guess)
 
@@ -60,16 +60,16 @@ class Speed:
 
 @dataclass(frozen=True)
 class Row:
-    """A variant of the plan.
+    """The cost of one variant of the plan.
 
     Attributes:
-        seeds, done: Its runs, and those that are recorded and have not failed.
-        cohorts, steps: How many, and generator steps of each.
-        generator, critic: Numbers that are trained; None where they are not known, or nothing is trained.
-        step_flops: Operations of a generator step of one seed, its whole batch; None where they are not known.
-        measured: Whether its hours go by a measured rate; they are a guess else.
-        hours, hours_left: Of all its cohorts, one after the other, None where the cost is not known; and of those that
-            are not done, 0 where all are.
+        seeds, done: The number of its runs, and of those that are recorded and have not failed.
+        cohorts, steps: The number of its cohorts, and of generator steps in each.
+        generator, critic: The number of trained parameters; None if it is not known, or nothing is trained.
+        step_flops: The operations of a generator step of one seed with its whole batch; None if not known.
+        measured: Whether the hours are based on a measured rate; otherwise on a guess.
+        hours, hours_left: The hours of all its cohorts one after the other, and of those that are not done (0 if all
+            are done); None if the cost is not known.
     """
 
     variant: str
@@ -86,7 +86,7 @@ class Row:
     hours_left: float | None
 
     def told(self) -> dict[str, str]:
-        """As a line of a table, by column."""
+        """The row's cells as text, by column."""
         return {
             "variant": self.family,
             "seeds": str(self.seeds),
@@ -101,12 +101,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a whole plan; a training alone, without what is measured on the way.
+    """The cost of a whole plan: of training alone, without the measures taken along the way.
 
     Attributes:
-        hours_left: Of all cohorts that are not done, one after the other, as far as their cost is known; None where it
-            is known of none of them.
-        wall_hours: The same with so many jobs at a time, the dearest first.
+        hours_left: The hours of all cohorts that are not done, one after the other, counting those of known cost; None
+            if no cost is known.
+        wall_hours: The same with several jobs at a time, the most expensive first.
     """
 
     rows: list[Row]
@@ -114,7 +114,7 @@ class Estimate:
     wall_hours: float | None
 
     def lines(self, speed: Speed, jobs: int) -> Iterator[str]:
-        """The time in all, and what it rests on."""
+        """Yields lines on the total time and what the estimate is based on."""
         if all(row.done == row.seeds for row in self.rows):
             yield "all of it is recorded; nothing is left to train"
             return
@@ -133,7 +133,7 @@ class Estimate:
 
 
 def time_told(hours: float) -> str:
-    """In seconds, minutes or hours, to two digits."""
+    """Formats hours as seconds, minutes or hours, with two digits."""
     for size, unit in ((1.0, "h"), (1 / 60, "min")):
         if hours >= size:
             return f"{hours / size:.2g} {unit}" if hours / size < 99.5 else f"{hours / size:,.0f} {unit}"
@@ -141,11 +141,11 @@ def time_told(hours: float) -> str:
 
 
 def estimate(cohorts: Iterable[Cohort], done: Container[str], speed: Speed, jobs: int = 1) -> Estimate:
-    """What ``cohorts`` cost, a row a variant in their order.
+    """Estimates the cost of ``cohorts``, with one row per variant in their order.
 
     Args:
-        done: Ids of the runs that need no training; a cohort trains whole unless all of it is done.
-        jobs: Cohorts at a time, each as fast as if it were alone.
+        done: The ids of runs that need no training; a cohort is trained as a whole unless all its runs are done.
+        jobs: The number of cohorts trained at a time, each assumed to be as fast as if it were alone.
     """
     families: dict[str, list[Cohort]] = {}
     for cohort in cohorts:
@@ -161,7 +161,7 @@ def estimate(cohorts: Iterable[Cohort], done: Container[str], speed: Speed, jobs
 
 
 def _row(family: str, own: Sequence[Cohort], done: Container[str], speed: Speed) -> tuple[Row, list[float]]:
-    """A variant's row, and the hours of each of its cohorts that are left."""
+    """Returns a variant's row, and the hours of each of its cohorts that is not done."""
     first = own[0].runs[0]
     setting, flops, costs = first.setting, step_flops(first.setting), first.setting.costs() or {}
     runs = [run for cohort in own for run in cohort.runs]
@@ -191,7 +191,7 @@ def _hours(cohort: Cohort, flops: float, speed: Speed) -> float:
 
 
 def wall(hours: Iterable[float], jobs: int) -> float:
-    """How long ``jobs`` workers take, who take the dearest that is left one after the other."""
+    """The hours until ``jobs`` workers finish, if a free worker always takes the most expensive job left."""
     ends = [0.0] * jobs
     for each in sorted(hours, reverse=True):
         heapq.heapreplace(ends, ends[0] + each)
@@ -199,9 +199,9 @@ def wall(hours: Iterable[float], jobs: int) -> float:
 
 
 def representatives(cohorts: Iterable[Cohort]) -> list[Cohort]:
-    """The cheapest, the median and the dearest variant by a step of its first cohort, for each kind.
+    """The first cohorts of the cheapest, the median and the most expensive variant of each kind, by cost per step.
 
-    Fewer where there are fewer sizes; none where no cost is known.
+    There are fewer if a kind has fewer distinct costs, and none if no cost is known.
     """
     firsts: dict[str, Cohort] = {}
     for cohort in cohorts:
@@ -215,12 +215,12 @@ def representatives(cohorts: Iterable[Cohort]) -> list[Cohort]:
 
 
 def cheapest_median_dearest(runs: Iterable[Run]) -> list[Run]:
-    """Of one experiment's runs those three by a step, or as many as there are; none where no cost is known."""
+    """The cheapest, median and most expensive of one experiment's runs by cost per step; none if no cost is known."""
     costs = [(step_flops(run.setting), run) for run in runs]
     known = [(flops, run) for flops, run in costs if flops is not None]
     return _three([run for _, run in sorted(known, key=lambda pair: pair[0])])
 
 
 def _three(ranked: Sequence[T]) -> list[T]:
-    """The first, the one in the middle and the last, each once."""
+    """The first, the middle and the last item, without duplicates."""
     return [ranked[place] for place in sorted({0, (len(ranked) - 1) // 2, len(ranked) - 1})] if ranked else []

@@ -10,10 +10,10 @@ class Finding:
     """One thing that is not as it should be.
 
     Attributes:
-        check: What was asked, in two or three words.
-        experiment: Empty where it is about a file of the whole folder.
+        check: The name of the failed check, in two or three words.
+        experiment: The experiment's name; empty for a file of the whole folder.
         subject: A claim's id, a run's id, a variant or a file.
-        text: One line, with the remedy where there is one.
+        text: The description in one line, with the remedy if there is one.
     """
 
     check: str
@@ -23,4 +23,4 @@ class Finding:
 
     def __str__(self) -> str:
         about = " ".join(filter(None, (self.experiment, self.subject)))
-        return " ".join(f"{about}: {self.check}: {self.text}".split())  # what a claim says may have several lines
+        return " ".join(f"{about}: {self.check}: {self.text}".split())  # the sentence of a claim may span several lines

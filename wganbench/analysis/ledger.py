@@ -1,7 +1,7 @@
-"""The ledger, ``verdicts.json``: every verdict of the last report, and digests of all that it was made from and wrote.
+"""The ledger ``verdicts.json``: every verdict of the last report, with digests of its inputs and of what it wrote.
 
-A report that follows may add to it. What it would drop or change of settled verdicts, records, classifiers, deviations
-and the README's scoreboard are losses, which have to be accepted.
+The next report may add to it. If that would drop or change settled verdicts, records, classifiers, deviations or the
+README's scoreboard, these are losses, which the user has to accept.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ DIGITS = 16
 
 
 class Judged(Model):
-    """How a claim ended, and the digest of the claim as it then was."""
+    """The outcome of a claim, and the digest of the claim at that time."""
 
     outcome: Outcome
     digest: str
 
 
 class Section(Model):
-    """What the ledger holds of one experiment.
+    """The ledger's entries for one experiment.
 
     Attributes:
-        claims: By id.
-        deviations: A digest of each.
-        figures: Digests of the files by their names in ``figures/``.
-        records: First digits of the checksum that each record states, by run id.
+        claims: The outcome of each claim, by claim id.
+        deviations: The digest of each deviation.
+        figures: The digests of its figures, by file name in ``figures/``.
+        records: The first digits of the checksum that each record states, by run id.
     """
 
     claims: dict[str, Judged] = Field(default_factory=dict)
@@ -55,10 +55,10 @@ class Ledger(Model):
     """The content of ``verdicts.json``.
 
     Attributes:
-        version: Of this layout.
-        readme: Digest of the scoreboard in the README beside the folder; None where no README shows it.
-        classifiers: Digests of the files of classifiers by their names.
-        experiments: By name: those with a spec, and those with records.
+        version: The version of this layout.
+        readme: The digest of the scoreboard in the README beside the folder; None if no README shows it.
+        classifiers: The digests of the classifier files, by file name.
+        experiments: The sections of all experiments with a spec or records, by name.
     """
 
     version: Literal[2] = 2
@@ -67,11 +67,11 @@ class Ledger(Model):
     experiments: dict[str, Section] = Field(default_factory=dict)
 
     def text(self) -> str:
-        """The file's content: JSON with its keys sorted, an entry a line."""
+        """The file's content: JSON with sorted keys, one entry per line."""
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
     def with_figures(self, figures: Mapping[str, Mapping[str, str]]) -> Ledger:
-        """The same with these digests of figures, by experiment and file, for the experiments named."""
+        """Returns a copy with these digests of figures, by experiment and file, for the experiments they name."""
         sections = {
             name: section.model_copy(update={"figures": dict(figures[name])}) if name in figures else section
             for name, section in self.experiments.items()
@@ -79,7 +79,7 @@ class Ledger(Model):
         return self.model_copy(update={"experiments": sections})
 
     def about(self, names: Collection[str]) -> Ledger:
-        """What it holds of these experiments alone, without classifiers and README."""
+        """Returns the part about these experiments, without classifiers and README."""
         return Ledger(experiments={name: each for name, each in self.experiments.items() if name in names})
 
 
@@ -89,7 +89,7 @@ def digest_of(content: bytes) -> str:
 
 
 def digests_in(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
-    """Digests of the files of a folder that are not hidden, or of those named that are there, by name."""
+    """The digests of a folder's files that are not hidden, or of those of ``names`` that exist, by file name."""
     paths = [folder / name for name in names] if names is not None else sorted(folder.glob("[!.]*"))
     return {path.name: digest_of(path.read_bytes()) for path in paths if path.is_file()}
 
@@ -101,11 +101,11 @@ def ledger_of(
     records: Iterable[Record],
     scoreboard: str | None,
 ) -> Ledger:
-    """The ledger of these specs and records, without figures.
+    """Returns the ledger of these specs and records, without figures.
 
     Args:
-        records: Those of ``store``.
-        scoreboard: As the README beside it shows it; None where it does not.
+        records: Records of ``store``.
+        scoreboard: The scoreboard for the README beside the folder; None if no README shows it.
     """
     checksums: dict[str, dict[str, str]] = {}
     for record in records:
@@ -127,10 +127,10 @@ def ledger_of(
 
 
 def read(path: Path) -> Ledger | None:
-    """The ledger in a file; None where there is none.
+    """Reads the ledger in a file; None if the file does not exist.
 
     Raises:
-        RecordError: If the file is anything else, or a ledger of another version of wganbench.
+        RecordError: If the file cannot be read, is not a ledger, or is one of another version of wganbench.
     """
     try:
         content = written.parse(path.read_text(encoding="utf-8"))
@@ -151,7 +151,11 @@ def read(path: Path) -> Ledger | None:
 
 
 def last(folder: Path) -> tuple[Ledger | None, list[Finding]]:
-    """The ledger of the last report in a folder, None where there was none; and why nobody can say what it knew."""
+    """Reads the ledger of the last report in a folder.
+
+    Returns:
+        The ledger, or None if there is none; and a finding if it is unreadable, or missing beside a report.
+    """
     accept = "or 'wganbench report --accept' makes it anew"
     try:
         known = read(folder / FILE)
@@ -166,7 +170,7 @@ def last(folder: Path) -> tuple[Ledger | None, list[Finding]]:
 
 
 def losses(known: Ledger, now: Ledger, verdicts: Mapping[str, Sequence[Verdict]]) -> Iterator[Finding]:
-    """What the last report knew and the next would drop or change."""
+    """Yields what the last report contained and the next one would drop or change."""
     for name, before in sorted(known.experiments.items()):
         after = now.experiments.get(name, Section())
         yield from _verdicts(name, before.claims, after.claims, verdicts.get(name, ()))
@@ -187,7 +191,7 @@ def losses(known: Ledger, now: Ledger, verdicts: Mapping[str, Sequence[Verdict]]
 def _verdicts(
     experiment: str, before: Mapping[str, Judged], after: Mapping[str, Judged], verdicts: Sequence[Verdict]
 ) -> Iterator[Finding]:
-    """Settled verdicts that are gone or others now, and superseded claims that have not kept theirs."""
+    """Yields settled verdicts that are gone or have changed, and superseded claims that have not kept theirs."""
     whys = {verdict.claim.id: verdict.why for verdict in verdicts}
     superseded = {verdict.claim.id for verdict in verdicts if verdict.claim.superseded}
     for claim, was in before.items():
@@ -209,7 +213,7 @@ def _verdicts(
 
 
 def _missing(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The names that are ``lost``, or stand for something else and so are ``changed``."""
+    """Yields the names that are ``lost``, and those whose digest has ``changed``."""
     for name, digest in sorted(before.items()):
         if after.get(name) != digest:
             yield name, "changed" if name in after else "lost"

@@ -1,4 +1,4 @@
-"""Which profiles and records a report has, in what order, and which of them a reference may stand on."""
+"""The profiles and records that a report includes, their order, and the profiles that can serve as a reference."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from wganbench.records.record import Record
 from wganbench.spec import Experiment
 
 SMOKE = "smoke"
-"""The profile that shows that an experiment runs, and nothing else."""
+"""The profile that only shows that an experiment runs."""
 
 RANKED = ("paper", "reduced", "quick", "smoke")
-"""Profiles from the longest to the shortest; others follow in the spec's order."""
+"""The profiles from the longest to the shortest; others follow in the spec's order."""
 
 STEPS = "steps-"
-"""What the name of a reduction begins with that is called by its length, such as ``steps-20k``."""
+"""The prefix of a reduction that is named by its length, such as ``steps-20k``."""
 
 
 def shown(experiment: Experiment) -> list[str]:
-    """Its profiles without ``smoke``, which stays only if a claim is judged at it."""
+    """The experiment's profiles; ``smoke`` is included only if a claim is judged at it."""
     judged = {claim.profile for claim in experiment.claims}
     return [name for name in experiment.profiles if name != SMOKE or name in judged]
 
 
 def reported(experiments: Collection[Experiment], records: Mapping[str, Record]) -> dict[str, Record]:
-    """The records that a report has: all but those of ``smoke``, where ``shown`` leaves it out.
+    """The records that a report includes: all but those of ``smoke`` where ``shown`` omits that profile.
 
-    A run that another profile plans as well stays.
+    A run that another profile plans as well is included.
     """
     if all(record.profile != SMOKE for record in records.values()):
         return dict(records)
@@ -41,7 +41,7 @@ def reported(experiments: Collection[Experiment], records: Mapping[str, Record])
 
 
 def others(experiments: Collection[Experiment], records: Mapping[str, Record]) -> list[str]:
-    """The names of other experiments with records that ``experiments`` neither made nor plan."""
+    """The names of other experiments with records that none of ``experiments`` has made or plans."""
     names = {experiment.name for experiment in experiments}
     pairs = ((each, profile) for each in experiments for profile in each.profiles)
     families = {each.family(variant, profile) for each, profile in pairs for variant in each.variants_of(profile)}
@@ -50,12 +50,12 @@ def others(experiments: Collection[Experiment], records: Mapping[str, Record]) -
 
 
 def ranked(experiment: Experiment) -> list[str]:
-    """The profiles that a report has, the longest first."""
+    """The profiles that a report includes, the longest first."""
     return sorted(shown(experiment), key=_rank)
 
 
 def references(experiment: Experiment) -> list[str]:
-    """The paper's protocol and the reductions of it, those of a spec that it has, the longest first."""
+    """The experiment's profiles that follow the paper's protocol or a reduction of it, the longest first."""
     return [name for name in ranked(experiment) if _rank(name) <= RANKED.index("reduced")]
 
 

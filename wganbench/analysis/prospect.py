@@ -1,4 +1,4 @@
-"""Which claims the runs of a plan can settle: those judged under its profile, with enough seeds of each variant."""
+"""Finds the claims that a plan's runs can settle: those judged under its profile, with enough seeds per variant."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from wganbench.spec.plan import Run
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a plan can do for one claim.
+    """A plan's prospect of settling one claim.
 
     Attributes:
-        reachable: Whether its runs can settle the claim, at the best that can come.
-        needed_seeds: The fewest seeds of each variant that can, under the claim's profile; None where no number can.
-        why: What is missing, in words; empty where nothing is.
+        reachable: Whether the plan's runs can settle the claim in the best case.
+        needed_seeds: The fewest seeds of each variant, under the claim's profile, that can settle it; None if no number
+            is enough.
+        why: A description of what is missing; empty if nothing is.
     """
 
     claim: Claim
@@ -27,7 +28,7 @@ class Prospect:
     why: str
 
     def data(self) -> dict[str, str | bool | int | None]:
-        """As JSON has it."""
+        """The prospect as JSON data."""
         return {
             "claim": self.claim.id,
             "profile": self.claim.profile,
@@ -40,12 +41,12 @@ class Prospect:
 def prospects(
     experiment: Experiment, runs: Sequence[Run], recorded: Collection[str] = (), published: Experiment | None = None
 ) -> list[Prospect]:
-    """One for each claim, in the spec's order.
+    """Returns a prospect for each claim, in the spec's order.
 
     Args:
-        runs: Of ``experiment``, all under one profile.
-        recorded: Families that have records, whose runs need not be planned again.
-        published: The spec without what ``--set`` and ``--data`` change in it, by which claims are judged.
+        runs: The planned runs of ``experiment``, all under one profile.
+        recorded: The setting ids that have records, whose runs need not be planned again.
+        published: The spec without the changes of ``--set`` and ``--data``; claims are judged by it.
     """
     n_seeds, found = len({run.seed for run in runs}), []
     for claim, can, needed in reachable(experiment, n_seeds):
@@ -61,7 +62,7 @@ def prospects(
 def _obstacle(
     experiment: Experiment, claim: Claim, runs: Sequence[Run], recorded: Collection[str], published: Experiment
 ) -> str:
-    """Why none of ``runs`` enters the claim, or not all that it compares; empty where they do."""
+    """Describes why the claim uses none of ``runs``, or needs others as well; empty if there is no obstacle."""
     if claim.profile != runs[0].profile:
         return f"this plan is of profile {runs[0].profile}"
     planned = {run.variant for run in runs}
@@ -81,7 +82,7 @@ def _changes(experiment: Experiment, published: Experiment, variant: str, profil
 
 
 def lines(found: Sequence[Prospect], profile: str, n_seeds: int) -> Iterator[str]:
-    """For people: a line for each claim judged under the plan's profile, and one for all the others."""
+    """Yields a readable line for each claim judged under the plan's profile, and one for all the others."""
     own = [each for each in found if each.claim.profile == profile]
     for each in own:
         word = each.why or f"can reach a verdict with {n_seeds} seeds"

@@ -1,4 +1,4 @@
-"""REPORT.md, its figures and ``verdicts.json``, from specs, records and measured speeds: equal ones give the same."""
+"""Writes REPORT.md, its figures and ``verdicts.json`` from specs, records and measured speeds, deterministically."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ from wganbench.spec import CONTROL, Experiment
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 DRIFT, SETTLED = "drift", 0.02
-"""Label of the measure of how far a critic's gap still moves, as a share; up to so much it has converged."""
+"""The label of the measure of how far a critic's gap still moves, as a share, and the most for a converged critic."""
 FOLDED_FROM = 40
-"""Rows of a table that nobody reads through: such a table is folded away."""
+"""The number of rows from which a table is folded away, as nobody reads it through."""
 NAMED = 12
-"""Variants without runs that are named one by one."""
+"""The number of variants without runs that are listed by name."""
 
 GUIDE = (INTERVALS, TROUBLED)
 
@@ -59,15 +59,15 @@ Records = Mapping[str, Record]
 
 @dataclass(frozen=True)
 class Report:
-    """All that a report says.
+    """The content of a report.
 
     Attributes:
-        markdown: Of ``REPORT.md``.
-        scoreboard: Markdown, for a README beside the results folder.
-        verdicts: By experiment, in the order of its claims.
-        ledger: Without figures, which are not drawn yet.
-        drawings: With something to draw.
-        losses: What it drops or changes of the last report, and was accepted.
+        markdown: The text of ``REPORT.md``.
+        scoreboard: The Markdown for a README beside the results folder.
+        verdicts: The verdicts of each experiment, in the order of its claims.
+        ledger: The ledger; it lacks the figures as long as they are not drawn.
+        drawings: The figures that have something to draw.
+        losses: The accepted findings on what the report drops or changes since the last one.
     """
 
     markdown: str
@@ -90,18 +90,18 @@ def write_report(
 ) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
-    Figures of the experiments that the report has no more are removed.
+    Figures of these experiments that are no longer part of the report are removed.
 
     Args:
-        records: Those of ``store``, where they have been loaded already.
-        only_figures: Write the figures and their digests alone and remove none, as the other files are about more
-            experiments.
-        accept: Whether what the last report knew may be dropped or changed.
-        on_figure: Called with how many of how many figures are drawn, before the first and after each.
+        records: The records of ``store``, if they have been loaded already.
+        only_figures: Whether to write only the figures and their digests and remove none, for a folder whose other
+            files cover more experiments.
+        accept: Whether the report may drop or change what the last one contained.
+        on_figure: Called before the first figure and after each, with the number of figures drawn and their total.
 
     Raises:
-        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses; or with a
-            line for each loss that is not accepted, and nothing is then written.
+        RecordError: If a record, an artefact or a file of measured speeds is damaged, or a file cannot be written. Also
+            if there are losses that are not accepted, with one line for each; nothing is then written.
     """
     report = compose(experiments, store, store.load() if records is None else records, out)
     known, lost = last(out)
@@ -124,7 +124,7 @@ def write_report(
             write_atomically(out / FILE, known.with_figures(figures).text().encode(), replace=True)
         return report
     for path in left_over([experiment.name for experiment in experiments], report.drawings, out / "figures"):
-        with contextlib.suppress(OSError):  # 'check' names what stays
+        with contextlib.suppress(OSError):  # 'check' reports files that remain
             path.unlink()
     write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
     ledger = report.ledger.with_figures(figures)
@@ -136,7 +136,7 @@ def write_report(
 
 
 def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
-    """The report's texts, without drawing or writing anything.
+    """Composes the report's texts, without drawing or writing anything.
 
     Raises:
         RecordError: If a file of measured speeds is damaged.
@@ -177,13 +177,13 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
 
 
 def section_of(markdown: str, experiment: Experiment) -> str:
-    """What a report says of one experiment under its heading; empty where it has none."""
+    """The section of a report about one experiment, without its heading; empty if there is none."""
     _, _, after = f"\n{markdown}".partition(f"\n## {heading(experiment)}\n")
     return after.partition("\n## ")[0].strip("\n")
 
 
 def fingerprint(store: Store, records: Records) -> str:
-    """Twelve digits that stand for the bytes of these records: a changed number shows even where no table has it."""
+    """A digest of these records' bytes, twelve digits long, that changes even with a number that no table shows."""
     total, counted = hashlib.sha256(), {store.path(record) for record in records.values()}
     for path in (path for path in store.paths() if path in counted):
         total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -191,7 +191,7 @@ def fingerprint(store: Store, records: Records) -> str:
 
 
 def refresh_readme(path: Path, block: str) -> bool:
-    """Puts ``block`` between the markers of a README; returns whether it has them, and so now says it.
+    """Puts ``block`` between the markers of a README; returns False if it has no markers.
 
     Raises:
         RecordError: If the file cannot be written.
@@ -205,7 +205,7 @@ def refresh_readme(path: Path, block: str) -> bool:
 
 
 def with_block(path: Path, block: str) -> str | None:
-    """The text of a README with ``block`` between its markers; None if there is no such file, or it has none."""
+    """The text of a README with ``block`` between its markers; None if the file or its markers do not exist."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -215,7 +215,7 @@ def with_block(path: Path, block: str) -> str | None:
 def readme_of(results: Path) -> Path | None:
     """The README beside a results folder, if the block in it is empty or links to this folder's report.
 
-    So a report on another folder of the same checkout, such as one's own quick runs, leaves the README alone.
+    A report on another folder of the same checkout, such as a user's own quick runs, thus leaves the README alone.
     """
     results = results.resolve()
     path = results.parent / "README.md"
@@ -266,7 +266,7 @@ def _section(
 
 
 def _told(verdict: Verdict) -> str:
-    """A claim in full, as an item of a list."""
+    """Describes a claim in full, as a list item."""
     claim = verdict.claim
     parts = [f"- **{verdict.outcome}** (`{claim.id}`, profile `{claim.profile}`, {claim.test} test): {claim.says}."]
     parts += [f"{verdict.why[0].upper()}{verdict.why[1:]}."] if verdict.why else []
@@ -295,7 +295,7 @@ def by_id(records: Iterable[Record]) -> dict[str, Record]:
 
 
 def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[str]:
-    """The measures that the experiment is about, the others folded away, and in a line the variants without any run."""
+    """Yields the tables of the main measures, the folded tables of the others, and a line on variants without runs."""
     first, every = headline(experiment), results_table(experiment, records, profile)
     rows = with_numbers(every)
     results = every if experiment.published else by_variant(experiment, records, profile)
@@ -319,18 +319,18 @@ def _titled(found: Table) -> str:
 
 
 def _folded(found: Table, summary: str, *, rows: int = FOLDED_FROM) -> str:
-    """The table, folded away under ``summary`` from so many rows on."""
+    """Renders the table, folded away under ``summary`` if it has at least ``rows`` rows."""
     text = render(found, "markdown")
     return f"<details><summary>{summary}</summary>\n\n{text}\n</details>" if len(found.rows) >= rows else text
 
 
 def _unguided(results: Table) -> tuple[str, ...]:
-    """The table's notes without those that the report has once for all tables."""
+    """The table's notes without those that the report states once for all tables."""
     return tuple(note for note in results.notes if note not in GUIDE)
 
 
 def _convergence(experiment: Experiment, records: Iterable[Record], profile: str) -> str:
-    """Which variants' critics have settled, by the median over runs of their measure ``drift``; empty without one."""
+    """Lists which variants' critics have converged, by the median of ``drift`` over runs; empty without ``drift``."""
     drifts: dict[str, list[float]] = {}
     for record in records:
         if DRIFT in record.setting.measures and record.status != "failed":
@@ -352,7 +352,7 @@ def _convergence(experiment: Experiment, records: Iterable[Record], profile: str
 
 
 def _provenance(records: Iterable[Record]) -> str:
-    """How the runs ended, and where and with what they were made; one line, and one for each that failed."""
+    """Describes how the runs ended and the devices, libraries and commits; one line, plus one for each failed run."""
     records = sorted(records, key=lambda record: record.id)
     if not records:
         return ""

@@ -1,4 +1,4 @@
-"""Records as numbers: one table of all of them, and what the runs of one setting say on one measure."""
+"""Records as numbers: one table of all of them, and statistics of one measure over the runs of one setting."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ COLUMNS = {**OF_RUN, "measure": "str", "final": "float64", "best": "float64"}
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run × measure, in the order of the records and of their settings' measures.
+    """Returns a table with one row per run and measure, in the order of the records and of their settings' measures.
 
     Returns:
-        With the columns ``COLUMNS``: ``final`` is the measure's last value, ``best`` the best over its schedule, NaN
-        where there is none; ``overrides`` are the ``--set`` texts, joined by ``"; "``. A failed run has its rows too.
+        A frame with the columns ``COLUMNS``: ``final`` is the last value of the measure and ``best`` the best over its
+        schedule, or NaN if there is none; ``overrides`` are the ``--set`` texts, joined by ``"; "``. Failed runs have
+        rows too.
     """
     records = list(records)
     runs: dict[str, list[object]] = {name: [getattr(record, name) for record in records] for name in OF_RUN}
@@ -48,10 +49,11 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Record]:
-    """The records with the numbers of custom measures read as the spec says now: which way is better, and the best.
+    """Yields the records with custom measures interpreted by the current spec: better direction and best value.
 
-    A record keeps how they were read when it was made, which is no part of its run's id. A claim about a measure that
-    is now read otherwise was not foreseen by the run, whatever its record says, so that it counts as post hoc.
+    A record keeps the interpretation at the time it was made, which is not part of its run's id. If a measure is now
+    interpreted differently, the run did not foresee claims about it, whatever its record says, so they count as post
+    hoc.
     """
     settings = experiment.with_custom_measures
     for record in records:
@@ -72,12 +74,12 @@ def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Re
 
 
 def _judged_by(use: MeasureUse) -> Scale:
-    """Its scale without the unit, which no verdict depends on."""
+    """The measure's scale without the unit, on which no verdict depends."""
     return replace(scale_of(use), unit="")
 
 
 def best_in(curve: Curve | None, use: MeasureUse) -> float | None:
-    """The best value of a measure's curve; None where it has none, or nothing is better."""
+    """The best value of a measure's curve; None if it has no values, or the measure no better direction."""
     higher = scale_of(use).higher_is_better
     values = [value for value in (curve.values if curve else []) if value is not None]
     if higher is None or not values:
@@ -86,9 +88,10 @@ def best_in(curve: Curve | None, use: MeasureUse) -> float | None:
 
 
 def pools(records: Iterable[Record]) -> dict[str, list[list[Record]]]:
-    """Records by family, by seed; runs scored by different protocols or trained on different data are never pooled.
+    """Groups records by setting id into pools, sorted by seed.
 
-    Runs that did not finish have no score, and stand in their family's first pool.
+    Runs that were scored by different protocols or trained on different data are never pooled. Runs that did not finish
+    have no score, and go into the first pool of their setting.
     """
     families: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.family, record.seed)):
@@ -107,11 +110,11 @@ def _apart(members: list[Record]) -> list[list[Record]]:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the runs of a pool have on one measure, a run an element.
+    """The values of one measure over the runs of a pool, one element per run.
 
     Attributes:
-        values: NaN where there is none.
-        status: As the records say it.
+        values: The value of each run; NaN if it has none.
+        status: The status of each run, as in its record.
     """
 
     values: NDArray[np.float64]
@@ -119,7 +122,7 @@ class Scores:
 
 
 def scores_of(groups: Sequence[Sequence[Record]], statistic: Statistic = "final") -> list[dict[str, Scores]]:
-    """For each group of runs of one setting, its scores by measure, from one frame of all."""
+    """Returns the scores by measure of each group of runs of one setting, read from a single frame of all runs."""
     whole = frame(record for group in groups for record in group)
     group_of = np.repeat(np.arange(len(groups)), [sum(len(r.setting.measures) for r in group) for group in groups])
     values, status = whole[statistic].to_numpy(), whole["status"].to_numpy(dtype=object)
@@ -132,14 +135,14 @@ def scores_of(groups: Sequence[Sequence[Record]], statistic: Statistic = "final"
 
 @dataclass(frozen=True)
 class Summary:
-    """What the runs of one setting say on one measure.
+    """Statistics of one measure over the runs of one setting.
 
     Attributes:
-        n: How many values the statistics are over.
-        n_runs, n_planned: Runs recorded, and asked for by the spec.
-        n_diverged, n_failed: Of those recorded.
-        interval: Student's, of the mean; None for counts and bounded measures.
-        median, median_interval: With the interval of its order statistics; None for unbounded measures.
+        n: The number of values that the statistics cover.
+        n_runs, n_planned: The number of runs recorded, and of runs that the spec asks for.
+        n_diverged, n_failed: The number of recorded runs that diverged, and that failed.
+        interval: Student's t interval of the mean; None for counts and bounded measures.
+        median, median_interval: The median and its interval from order statistics; None for unbounded measures.
     """
 
     n: int = 0
@@ -154,17 +157,20 @@ class Summary:
 
 
 def value_or_worst(record: Record, measure: str, statistic: Statistic = "final") -> float:
-    """A run's value; the measure's worst where it did not finish or the value is not finite. A failed run has none."""
+    """Returns a run's value, or the measure's worst value if the run did not finish or its value is not finite.
+
+    Not meant for failed runs, which have no value.
+    """
     measured = record.best if statistic == "best" else record.measures
     value = measured.get(measure) if record.status == "finished" else None
     return scale_of(record.setting.measures[measure], record.setting.data).worst if value is None else value
 
 
 def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:
-    """The statistics of one measure over the runs of one setting.
+    """Computes the statistics of one measure over the runs of one setting.
 
-    A diverged run, and a finished one whose value is not finite, counts as the measure's worst value; where that is
-    infinite or undefined the statistics are over the other runs. A failed run has no value.
+    A diverged run, or a finished one whose value is not finite, counts as the measure's worst value; if that is
+    infinite or undefined, the statistics cover the other runs. A failed run has no value.
     """
     scores, status = runs.values, runs.status
     scores = np.where((status == "diverged") | ~np.isfinite(scores), scale.worst, scores)[status != "failed"]

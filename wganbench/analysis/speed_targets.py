@@ -1,4 +1,4 @@
-"""How much faster than a plain loop training is meant to be: named rows, each measured with ``speed --target NAME``."""
+"""Named targets for the speedup of training over a plain loop, each measured with ``speed --target NAME``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from wganbench.records.speeds import Row
 
 @dataclass(frozen=True)
 class Target:
-    """What to measure, and what should come out.
+    """A speed measurement and the results it should have.
 
     Attributes:
-        overrides: Of the spec, as ``--set`` takes them; the images, say, of which the speed does not depend.
-        jobs, seeds, threads: Processes at a time; stacked seeds of each; its CPU threads.
-        ratio: The least that the stack should gain in seed-steps a second over the plain loop.
-        stack_time: The most that a step of the stack should take in times of one of a single seed; None for any.
-        minutes: The most that ``MINUTES_STEPS`` steps of the stack should take, at the rate that was measured; None for
-            any.
+        overrides: Changes to the spec, as for ``--set``, such as other images, on which the speed does not depend.
+        jobs, seeds, threads: The number of processes at a time, and of stacked seeds and CPU threads in each.
+        ratio: The least speedup of the stack over the plain loop, in seed-steps per second.
+        stack_time: The longest a step of the stack should take, as a multiple of a step of a single seed; None for no
+            limit.
+        minutes: The longest ``MINUTES_STEPS`` steps of the stack should take, at the measured rate; None for no limit.
     """
 
     name: str
@@ -36,13 +36,13 @@ class Target:
     overrides: tuple[str, ...] = ()
 
     def wanted(self) -> str:
-        """Such as ``"≥ 1.5 ×"``."""
+        """Describes the target, such as ``"≥ 1.5 ×"``."""
         time = "" if self.stack_time is None else f", stack ≤ {self.stack_time:g} × one seed"
         length = "" if self.minutes is None else f", {MINUTES_STEPS:,} steps ≤ {self.minutes:g} min"
         return f"≥ {self.ratio:.3g} ×{time}{length}"
 
     def is_met_by(self, row: Row) -> bool:
-        """By the medians."""
+        """Returns whether the medians of ``row`` meet the target."""
         if row.ratio is None or row.ratio.median < self.ratio:
             return False
         if self.minutes is not None and minutes_of(row) > self.minutes:
@@ -51,16 +51,16 @@ class Target:
 
 
 MINUTES_STEPS = 100_000
-"""Generator steps of the longest published trainings (Gulrajani et al. 2017, appendix F)."""
+"""The generator steps of the longest published training runs (Gulrajani et al. 2017, appendix F)."""
 
 
 def minutes_of(row: Row) -> float:
-    """What ``MINUTES_STEPS`` steps of the stack would take."""
+    """The minutes that ``MINUTES_STEPS`` steps of the stack would take."""
     return MINUTES_STEPS / row.stack_steps / 60
 
 
 SHAPES = 'data = { name = "shapes10" }'
-"""Images that need no download, as large as those of the spec."""
+"""A data set of images that needs no download, with images as large as the spec's."""
 _DEEP = ("depth = 20", "filters = 32")
 _RING = ("gan", "wgan-clip", "wgan-gp")
 

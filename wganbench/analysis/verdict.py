@@ -1,8 +1,8 @@
-"""Verdicts: each claim of a spec judged both ways on the records of its variants.
+"""Verdicts: each claim of a spec, tested in both directions on the records of its variants.
 
-A claim is *reproduced* or *contradicted* when its p-value in that direction, adjusted by Holm over all claims of the
-spec (those not run or not decidable count as p = 1), is at most 2.5 %; else it is *inconclusive*, or *not run*. The
-chance of any false verdict in a spec is so held at 5 %, within what ``stats`` says its tests are exact for.
+A claim is *reproduced* or *contradicted* if its p-value in that direction, Holm-adjusted over all claims of the spec
+(those not run or not decidable count as p = 1), is at most 2.5 %; otherwise it is *inconclusive*, or *not run*. This
+keeps the chance of any false verdict in a spec at 5 %, under the assumptions that the tests in ``stats`` state.
 
 A superseded claim is adjusted over the claims of the last version of the spec that had it, so it keeps its verdict.
 """
@@ -44,22 +44,23 @@ Outcome = Literal["reproduced", "contradicted", "inconclusive", "not run"]
 ALPHA = 0.025
 MIN_UNITS = 5
 PAIRED = ("paired", "paired_equivalence")
-"""Tests of the seeds that both variants have."""
+"""The tests that use only the seeds that both variants have."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One run as the statistics see it; of a claim over architectures, one architecture with all its seeds.
+    """One unit of the statistics: a run or, for claims over architectures, an architecture with all its seeds.
 
-    Of a claim on seconds it is a stack, whose seeds share one clock: its mean, or whether all of its runs succeed.
+    For a claim about seconds, a unit is a stack of runs that share one clock: their mean, or whether all of them
+    succeed.
 
     Attributes:
-        run_id: Of an architecture's or a stack's first run.
-        seed: Of an architecture, its place in the drawn list.
-        status: Of an architecture, ``failed`` or ``diverged`` if any of its runs is.
-        value: What the claim reads of the run: the measure, its declared worst where the run diverged or the measure is
-            not finite; 1 or 0 for a success or none; NaN for a failed run, or where no worst value is declared. Of an
-            architecture, the mean over its seeds.
+        run_id: The id of the run, or of the first run of an architecture or stack.
+        seed: The seed of the run, or the position of an architecture in the sampled list.
+        status: The status of the run; ``failed`` or ``diverged`` for an architecture or stack with any such run.
+        value: The number that the claim reads: the measure, or its declared worst value if the run diverged or the
+            measure is not finite; 1 for a success and 0 otherwise; NaN for a failed run, or if no worst value is
+            declared. For an architecture, the mean over its seeds.
     """
 
     run_id: str
@@ -73,17 +74,18 @@ Units = Mapping[str, tuple[Unit, ...]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the records say of a claim.
+    """The verdict on a claim, with the numbers that it is based on.
 
     Attributes:
-        why: One line where inconclusive or not run, else empty.
-        estimate: Of ``estimate_of``; infinite where a diverged run's worst value is, None where nothing can be said.
-        interval: Of 95 % or its own stated level, unadjusted; None where there is none.
-        p_for, p_against: One-sided; 1 where the claim cannot be decided.
-        adjusted_for, adjusted_against: The same after Holm over the spec's claims.
-        units: By variant, by seed; of a paired claim the seeds that both variants have. Of a claim over architectures
-            by method, those that have runs with each method.
-        post_hoc: The claim was written or changed after runs it is judged on.
+        why: The reason in one line if the claim is inconclusive or not run; otherwise empty.
+        estimate: The value of ``estimate_of``; infinite if a diverged run's worst value is infinite, None if nothing
+            can be said.
+        interval: The unadjusted interval, at 95 % unless it states another level; None if there is none.
+        p_for, p_against: The one-sided p-values; 1 if the claim cannot be decided.
+        adjusted_for, adjusted_against: The same after Holm's adjustment over the spec's claims.
+        units: The units of each variant, sorted by seed; for a paired claim, only the seeds that both variants have.
+            For a claim over architectures, those of each method, limited to architectures with runs of every method.
+        post_hoc: Whether the claim was written or changed after runs that it is judged on.
     """
 
     claim: Claim
@@ -105,10 +107,11 @@ class Verdict:
 
 
 def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict]:
-    """A verdict for each claim, superseded ones too, in the spec's order.
+    """Returns a verdict for each claim, including superseded ones, in the spec's order.
 
     Args:
-        records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
+        records: Records of any experiments, by run id; those with the setting of a claim's variant under the claim's
+            profile are used.
     """
     families = _by_family(experiment, records)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
@@ -124,26 +127,27 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
 
 
 def _judged_in(experiment: Experiment, claim: Claim) -> int:
-    """The version of the spec whose claims a claim is adjusted over: the last one that has it."""
+    """The version of the spec over whose claims a claim is adjusted: the last version that has it."""
     return claim.superseded.version - 1 if claim.superseded else experiment.version
 
 
 def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
-    """What is missing, by the id of each claim that ``judge`` says was not run."""
+    """Describes what is missing for each claim that ``judge`` reports as not run, by claim id."""
     families = _by_family(experiment, records)
     missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
     return {claim: text for claim, text in missing.items() if text}
 
 
 def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
-    """Whether each claim that counts can be reproduced with so many seeds, and how many would do, at best.
+    """Checks for each live claim whether ``n_seeds`` could reproduce it in the best case, and how many seeds could.
 
     Args:
-        n_seeds: Seeds of each variant (0 for one that is not named), or of all.
+        n_seeds: The number of seeds of each variant (0 for variants that are missing), or one number for all.
 
     Returns:
-        The claim, whether its smallest attainable p-value passes Holm when every claim has its own smallest, and the
-        fewest seeds with which it does, the same number for all variants; None where no number of seeds would do.
+        For each claim that is not superseded: the claim, whether its smallest attainable p-value passes Holm if every
+        claim attains its own smallest, and the fewest seeds, the same number for all variants, with which it passes;
+        None if no number of seeds is enough.
     """
 
     claims = experiment.live_claims
@@ -151,7 +155,7 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
     def best_case(sizes: Mapping[str, int] | int) -> list[float]:
         return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
 
-    with_seeds = functools.cache(best_case)  # the searches of all claims look at many of the same numbers
+    with_seeds = functools.cache(best_case)  # the searches for different claims try many of the same sizes
 
     def enough(position: int) -> int | None:
         sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
@@ -196,7 +200,7 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 
 
 def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
-    """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
+    """The verdict before Holm: inconclusive or not run, with p-values of 1 if the claim cannot be decided."""
     read = _read(experiment, claim, families)
     settings, used, units = read.settings, read.used, read.units
     every = [record for found in used.values() for record in found]
@@ -225,11 +229,12 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
 
 @dataclass(frozen=True)
 class _Read:
-    """What a claim reads, by variant, or by method where it is about architectures, in its own order.
+    """The inputs of a claim by variant, or by method if it is about architectures, in the claim's order.
 
     Attributes:
-        settings: Of a method, that of its first architecture; none where a superseded claim's records are not there.
-        missing: What has no run under which profile, in words; empty where nothing is missing.
+        settings: The setting of each variant, or of a method's first architecture; a variant of a superseded claim
+            whose records are missing has none.
+        missing: A description of what has no run under which profile; empty if nothing is missing.
     """
 
     settings: Mapping[str, Setting]
@@ -239,7 +244,7 @@ class _Read:
 
 
 def _by_family(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """Each family's records, by seed, with custom measures read as the spec says now."""
+    """The records of each setting id, sorted by seed, with custom measures interpreted by the current spec."""
     families: dict[str, list[Record]] = {}
     for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
         families.setdefault(record.family, []).append(record)
@@ -264,7 +269,7 @@ def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequen
 
 
 def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
-    """The architectures that have runs with each of the claim's methods, of the seeds that they have with each."""
+    """Reads the architectures that have runs of every method of the claim, using the seeds common to all methods."""
     methods = claim.methods()
     settings: dict[str, Setting] = {}
     used: dict[str, list[Record]] = {method: [] for method in methods}
@@ -286,7 +291,7 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
 def _recorded(
     experiment: Experiment, claim: Claim, variant: str, families: Mapping[str, Sequence[Record]]
 ) -> list[Record]:
-    """The records that a variant stands for: those of its setting, or the ones that a superseded claim keeps."""
+    """The records of a variant: those of its setting, or the ones that a superseded claim was judged on."""
     kept = claim.judged_on().get(variant)
     found = list(families.get(kept or experiment.family(variant, claim.profile), ()))
     declared = experiment.declared_seeds
@@ -294,7 +299,7 @@ def _recorded(
 
 
 def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> dict[str, Setting]:
-    """Of each variant, its setting in the spec, or that of the records that a superseded claim keeps, if there are."""
+    """The setting of each variant in the spec or, for a superseded claim, that of the records it was judged on."""
     own = {variant: experiment.setting(variant, claim.profile) for variant in used.keys() - claim.judged_on().keys()}
     return own | {variant: found[0].setting for variant, found in used.items() if variant not in own and found}
 
@@ -305,7 +310,7 @@ def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[R
 
 
 def _stacked(claim: Claim, records: Sequence[Record]) -> Iterator[Unit]:
-    """A unit a run; where the claim reads the clock, a unit for all runs that trained together."""
+    """Yields one unit per run or, if the claim reads the clock, one unit for all runs that trained together."""
     together: dict[tuple[str, ...], list[Record]] = {}
     for record in records:
         alone = not _reads_the_clock(claim, record)
@@ -348,7 +353,7 @@ def _meets(criterion: Criterion, number: float | None) -> bool:
 
 
 def _about_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
-    """Why a claim whose seeds are declared is not complete; one about architectures has as many as its list says."""
+    """Yields why a claim with declared seeds is incomplete; claims about architectures use what their list contains."""
     declared = experiment.declared_seeds
     if declared is None or claim.superseded or claim.methods():
         return
@@ -358,7 +363,7 @@ def _about_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequen
 
 
 def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
-    """Why the claim cannot be decided, the gravest reason first."""
+    """Yields the reasons why the claim cannot be decided, the most serious first."""
     every = [unit for found in units.values() for unit in found]
     records = [record for found in used.values() for record in found]
     failed = [unit.run_id for unit in every if unit.status == "failed"]
@@ -395,9 +400,9 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
 
 
 def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
-    """Why a published score is none to compare with: the runs were scored by another network than it was.
+    """Yields a reason if the claim compares with a published score, but the runs were scored by another network.
 
-    A level or a threshold is one on the published scale where the setting asks for the Inception network.
+    A level or a threshold is on the published scale if the setting asks for the Inception network.
     """
     if not isinstance(claim, Equality | SuccessCurve | Level | McNemar):
         return
@@ -417,7 +422,7 @@ def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator
 
 
 def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:
-    """Why the variant's critic does not count as converged; a diverged run drifts infinitely."""
+    """Yields why the variant's critic does not count as converged; a diverged run has infinite drift."""
     drifts = [record.measures.get("drift") if record.status == "finished" else math.inf for record in records]
     known = [drift for drift in drifts if drift is not None]
     if len(known) < len(records):
@@ -428,7 +433,10 @@ def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Ite
 
 
 def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Iterator[str]:
-    """Why a critic is no optimum, run by run, whatever its drift; only of one that seeks the exact distance."""
+    """Yields for each run why its critic is not optimal, whatever its drift.
+
+    Only runs whose critic seeks the exact distance are checked.
+    """
     for record in records:
         if not record.setting.seeks_the_distance:
             continue
@@ -442,9 +450,10 @@ def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Ite
 
 
 def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]) -> bool:
-    """Whether no run used was planned with this claim, or one of this experiment without it or with another of its id.
+    """Checks whether the claim was written or changed after runs that it is judged on.
 
-    Runs that a spec inherits may know nothing of the claims that it adds.
+    It was if none of the runs was planned with this claim, or if a run of this experiment was planned without it or
+    with a different claim of the same id. Runs that a spec inherits may not know the claims that it adds.
     """
     present = claim_digest(claim)
     foreseen = [record.claims.get(claim.id) == present for record in records]

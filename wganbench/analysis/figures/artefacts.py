@@ -1,4 +1,4 @@
-"""What a run kept for the figures beyond numbers: its npz, checked before it is drawn."""
+"""Reads the arrays that a run kept for figures in its npz file, and checks them before they are drawn."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from wganbench.records.store import Store
 from wganbench.spec import MAX_FLOAT, Figure, short_name
 
 MAX_UNPACKED = 2**27
-"""Bytes: sixteen times the largest picture at sixteen moments."""
+"""The most bytes of an unpacked file: sixteen times the largest picture at sixteen steps."""
 
 
 def arrays_of(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]]:
-    """Everything in a run's npz, with NaN for numbers that are too large to be drawn.
+    """Returns all arrays in a run's npz, with NaN for numbers that are too large to be drawn.
 
     Raises:
-        RecordError: If it is no archive, or without steps: "holds no ``what``".
+        RecordError: If it is not an archive, or has no steps; the message is "holds no ``what``".
     """
     artefact = npz(record)
-    assert artefact is not None  # drawings_of took records with one
+    assert artefact is not None  # drawings_of selects only records that have one
     content = store.artefact(record, artefact)
     try:
         arrays = _unpacked(content)
-    except Exception:  # numpy and zipfile raise anything at all on bytes that are not theirs
+    except Exception:  # numpy and zipfile may raise any exception for bytes that are not an archive
         arrays = {}
     steps = arrays.get("steps")
     if steps is None or steps.ndim != 1 or not len(steps) or steps.dtype.kind not in "iu":
@@ -42,7 +42,7 @@ def arrays_of(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]
 
 
 def _unpacked(content: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of numbers in an npz, and those of anything else but Python objects."""
+    """The arrays in an npz, of any type but Python objects; none if they are larger than ``MAX_UNPACKED``."""
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         if sum(member.file_size for member in packed.infolist()) > MAX_UNPACKED:
             return {}
@@ -53,7 +53,7 @@ def _unpacked(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 def unusable(record: Record, store: Store, wrong: str, remedy: str = "") -> RecordError:
-    """That the npz of ``record`` is not what a figure needs; ``remedy`` is one beside running it again."""
+    """The error that the npz of ``record`` lacks what a figure needs; ``remedy`` is an alternative to a new run."""
     artefact = npz(record)
     assert artefact is not None
     path = store.path(record).parent / artefact.file
@@ -61,18 +61,18 @@ def unusable(record: Record, store: Store, wrong: str, remedy: str = "") -> Reco
 
 
 def are_planar(fake: NDArray[Any], real: NDArray[Any], steps: NDArray[Any]) -> bool:
-    """Whether they are samples of two dimensions, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
+    """Returns whether the arrays are two-dimensional samples, ``(k, n, 2)`` and ``(n, 2)``, at ``k`` steps."""
     fit = fake.ndim == 3 and real.ndim == 2 and fake.shape[2] == real.shape[1] == 2 and len(fake) == len(steps)
     return fit and fake.size > 0 and _is_numeric(fake) and _is_numeric(real)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What a run kept at its last moment.
+    """The arrays that a run kept at the last of its steps with pictures.
 
     Attributes:
-        picture: The figure's, float64.
-        fake, real: Samples ``(n, 2)``; None where they are not kept, or not of two dimensions.
+        picture: The figure's picture, in float64.
+        fake, real: The samples, ``(n, 2)``; None if they were not kept, or are not two-dimensional.
     """
 
     record: Record
@@ -87,14 +87,14 @@ SHAPES: dict[str, tuple[str, Callable[[tuple[int, ...]], bool]]] = {
     "histograms": ("(bins, 3)", lambda shape: len(shape) == 2 and shape[1] == 3),
     "surfaces": ("(grid, grid)", lambda shape: len(shape) == 2 and shape[0] == shape[1] > 1),
 }
-"""Of the picture that a kind draws: in words, and as a test."""
+"""The shape of the picture that each kind draws, in words and as a test."""
 
 
 def kept_of(record: Record, store: Store, figure: Figure) -> Kept:
-    """The last of the figure's pictures of one run.
+    """Reads the last picture of one run for a figure.
 
     Raises:
-        RecordError: If its npz has none, or one of another shape.
+        RecordError: If the run's npz has no such picture, or it has another shape.
     """
     arrays = arrays_of(record, store, f"picture {figure.picture!r}")
     pictures, steps = arrays.get(f"picture.{figure.picture}"), arrays["steps"]
@@ -122,7 +122,7 @@ def _is_numeric(array: NDArray[Any]) -> bool:
 
 
 def sampled(records: Sequence[Record], store: Store, figure: Figure) -> Kept:
-    """The first seed that kept its samples; the first, where none did."""
+    """Reads the first seed that kept its samples, or else the first seed."""
     kept = [kept_of(records[0], store, figure)]
     for record in records[1:]:
         if kept[-1].fake is not None:
@@ -132,20 +132,23 @@ def sampled(records: Sequence[Record], store: Store, figure: Figure) -> Kept:
 
 
 def window_of(record: Record, figure: Figure) -> float:
-    """Half the width of a surface's square; the figure's own, where the picture is a stranger's without one."""
+    """Half the width of a surface's square; the figure's own if the picture is custom and has no such option."""
     component = (record.setting.pictures or {})[figure.picture or ""]
     window = component.options.get("window")
     return float(window) if isinstance(window, int | float) and window > 0 else figure.window
 
 
 def facts_of(kept: Kept) -> tuple[str, ...]:
-    """Which run it is, and when."""
+    """The seed, step and status of a run, as texts; the status is empty for a finished run."""
     status = "" if kept.record.status == "finished" else kept.record.status
     return f"seed {kept.record.seed}", f"step {kept.step:,}", status
 
 
 def told_apart(facts: Mapping[str, Sequence[str]], joint: str) -> tuple[list[str], list[str]]:
-    """What is the same of all, told once, and for each its name with what is not: after ``joint``, with commas."""
+    """Splits caption facts into those that all variants share and, for each variant, a label with the others.
+
+    A label is the variant's name, ``joint`` and the other facts, separated by commas.
+    """
     columns = list(zip(*facts.values(), strict=True))
     same = [len(set(column)) == 1 for column in columns]
     shared = [column[0] for column, alike in zip(columns, same, strict=True) if alike and column[0]]

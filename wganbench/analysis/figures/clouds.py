@@ -1,4 +1,4 @@
-"""From the samples that runs keep over training to the figure of them."""
+"""Draws the figure of the samples that runs keep over training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CLOUDS = "clouds (steps, fake and real)"
 
 
 def draw_clouds(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """A row a variant, of the first seed that kept its samples."""
+    """Draws one row per variant, for the first seed that kept its samples."""
     rows = [row for variant, records in drawing.used.items() for row in _cloud(variant, records, store)]
     if not rows:
         record = next(iter(drawing.used.values()))[0]
@@ -28,7 +28,7 @@ def draw_clouds(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 
 
 def _cloud(variant: str, records: Iterable[Record], store: Store) -> list[plot.Cloud]:
-    """The row of the first seed that kept its samples, if any did; one that keeps pictures need not have."""
+    """Returns the row of the first seed that kept its samples, if any; runs that keep pictures may have no samples."""
     for record in records:
         arrays = arrays_of(record, store, CLOUDS)
         fake, real = arrays.get("fake"), arrays.get("real")

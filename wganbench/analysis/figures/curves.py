@@ -1,4 +1,4 @@
-"""From the curves of runs to the figure of them, over steps or over another measure."""
+"""Draws the figure of the curves of runs, over steps or over another measure."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wganbench.records.store import Store
 
 
 def draw_curves(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """A panel a measure, in it a line a variant."""
+    """Draws one panel per measure, with one line per variant."""
     return plot.curves_figure(_panels(drawing), title=title_of(drawing), about=about(drawing))
 
 
 def _panels(drawing: Drawing) -> list[plot.Panel]:
-    """A panel for each measure that has a curve."""
+    """Returns a panel for each measure that has a curve."""
     panels, positions = [], list(drawing.experiment.variants)
     every = [record for records in drawing.used.values() for record in records]
     measures = dict.fromkeys(name for record in every for name in curves_of(drawing.experiment, drawing.figure, record))
@@ -39,7 +39,7 @@ def _panels(drawing: Drawing) -> list[plot.Panel]:
 
 
 def _axis(measure: str, drawing: Drawing) -> str:
-    """What the x axis is called where a measure is drawn against another."""
+    """The name of the x axis if a measure is drawn against another."""
     title, unit = title_and_unit(measure, drawing)
     name = title.partition(" ")[0]
     return f"{name} ({unit})" if unit else name
@@ -48,7 +48,10 @@ def _axis(measure: str, drawing: Drawing) -> str:
 def _line(
     variant: str, position: int, measure: str, records: Sequence[Record], against: str | None = None
 ) -> plot.Line | None:
-    """Over steps; or ``against`` a measure, by its mean over the seeds that have both at a step."""
+    """Returns the line over steps or, if ``against`` is given, over its mean at each step.
+
+    That mean is over the seeds that have both measures at the step.
+    """
     wanted = {measure, against or measure}
     known = [record for record in records if wanted <= record.curves.keys()]
     curves = [record.curves[measure] for record in known]
@@ -67,7 +70,7 @@ def _line(
 
 
 def _at(steps: Sequence[int], curves: Sequence[Curve]) -> Array:
-    """The values of each curve at ``steps``, ``(curves, steps)``; NaN where it has none."""
+    """The values of each curve at ``steps``, shape ``(curves, steps)``; NaN where it has none."""
     place = {step: index for index, step in enumerate(steps)}
     values = np.full((len(curves), len(steps)), np.nan)
     for row, curve in zip(values, curves, strict=True):

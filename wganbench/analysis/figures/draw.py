@@ -1,4 +1,4 @@
-"""Draws a figure, by its kind."""
+"""Draws a figure according to its kind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _draw_factors(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 def _sample(drawing: Drawing) -> Sample:
     records = [record for some in drawing.used.values() for record in some]
     sample = largest(samples_of(drawing.experiment, records, drawing.profile))
-    assert sample is not None  # or nothing could be drawn
+    assert sample is not None  # otherwise the figure would have nothing to draw
     return sample
 
 
@@ -52,7 +52,7 @@ _KINDS: dict[str, Callable[[Drawing, Store], matplotlib.figure.Figure]] = {
 
 
 def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """The figure, from the records' numbers or their artefacts.
+    """Draws the figure from the numbers or artefacts of its records.
 
     Raises:
         RecordError: If an artefact is missing or not what its record says.
@@ -61,6 +61,6 @@ def draw(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 
 
 def animate(drawing: Drawing, store: Store) -> dict[str, bytes]:
-    """The content of ``drawing.animations`` by their names; raises as ``draw``."""
+    """Returns the content of ``drawing.animations`` by file name; raises the same errors as ``draw``."""
     rows = grids.rows_of(drawing.used, store) if drawing.animations else {}
     return {drawing.animations[variant]: plot_grids.animation(row) for variant, row in rows.items()}

@@ -1,4 +1,4 @@
-"""Which figures a spec has, and the records that each is drawn from."""
+"""The figures of a spec, and the records that each is drawn from."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Drawing:
     """A figure of a spec and the records that it is drawn from.
 
     Attributes:
-        file: Its name in ``figures/``.
-        profile: The figure's own, or where that has nothing to draw the longest that has.
-        used: By variant, by seed; empty where no profile has anything.
+        file: The file name in ``figures/``.
+        profile: The figure's own profile or, if that has nothing to draw, the longest one that has.
+        used: The records of each variant, sorted by seed; empty if no profile has anything to draw.
     """
 
     experiment: Experiment
@@ -40,18 +40,18 @@ class Drawing:
 
     @property
     def animations(self) -> dict[str, str]:
-        """Of kind ``grids``, by variant: the name in ``figures/`` of its row as an animation."""
+        """The file name in ``figures/`` of each variant's row as an animation; only for kind ``grids``."""
         variants = self.used if self.figure.kind == "grids" else ()
         return {variant: f"{self.file.removesuffix('.png')}-{variant}.gif" for variant in variants}
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All their names in ``figures/``."""
+        """The names of all its files in ``figures/``."""
         return (self.file, *self.animations.values())
 
 
 def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[Drawing]:
-    """The figures of a spec, each with the records that it can be drawn from, which may be none."""
+    """Returns the figures of a spec, each with the records that it can be drawn from, which may be none."""
     found, names = [], Counter[str]()
     own = {_content(figure, figure.profile) for figure in experiment.figures}
     for figure in experiment.figures:
@@ -69,7 +69,7 @@ def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[D
 
 
 def figures_of(drawings: Iterable[Drawing]) -> dict[str, list[str]]:
-    """The names in ``figures/`` by experiment."""
+    """The file names in ``figures/`` by experiment."""
     found: dict[str, list[str]] = {}
     for drawing in drawings:
         found.setdefault(drawing.experiment.name, []).extend(drawing.files)
@@ -77,7 +77,7 @@ def figures_of(drawings: Iterable[Drawing]) -> dict[str, list[str]]:
 
 
 def left_over(experiments: Iterable[str], drawings: Iterable[Drawing], folder: Path) -> list[Path]:
-    """Figures of the experiments in ``folder`` that no drawing makes, as of a profile that a longer one replaced."""
+    """The experiments' figures in ``folder`` that no drawing makes, such as those of a profile since replaced."""
     made = {file for drawing in drawings for file in drawing.files}
     names, kinds = "|".join(map(re.escape, experiments)), "|".join(get_args(FigureKind))
     ours = re.compile(rf"({names})-({kinds})-.*\.(png|gif)")
@@ -111,7 +111,7 @@ def _drawable(
 
 
 def _has_data(experiment: Experiment, figure: Figure, record: Record) -> bool:
-    """Whether there is anything to draw of a run, as far as its record tells without its artefact."""
+    """Returns whether a run has anything to draw, as far as its record shows without its artefact."""
     if figure.kind == "curves":
         return bool(curves_of(experiment, figure, record))
     if figure.kind in SAMPLED:
@@ -131,14 +131,14 @@ def _has_architectures(figure: Figure, samples: Iterable[Sample]) -> bool:
 
 
 def npz(record: Record) -> Artefact | None:
-    """The arrays that the run kept, if it kept any."""
+    """The artefact with the arrays that the run kept, if it kept any."""
     return next((artefact for artefact in record.artefacts if artefact.file.endswith(".npz")), None)
 
 
 def curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[str]:
-    """The figure's measures (the headline ones, where it names none) of which the record has a curve.
+    """The figure's measures (the headline ones, if it names none) for which the record has a curve.
 
-    Where they are drawn against another measure, there must be two steps at least that have both.
+    A curve needs at least two steps; if it is drawn against another measure, both must have values at these steps.
     """
     wanted, curves = figure.measures or headline(experiment), record.curves
     steps = {name: set(curves[name].steps) if name in curves else set() for name in (*wanted, figure.against or "")}
@@ -147,22 +147,22 @@ def curves_of(experiment: Experiment, figure: Figure, record: Record) -> list[st
 
 
 def _finals(figure: Figure, record: Record) -> list[str]:
-    """The figure's measures of which the record has a final value."""
+    """The figure's measures for which the record has a final value."""
     return [name for name in figure.measures if final_of(record, name) is not None]
 
 
 def final_of(record: Record, measure: str) -> float | None:
-    """The value at the end of a run that came to its end."""
+    """The final value of a finished run; None for other runs."""
     return record.measures.get(measure) if record.status == "finished" else None
 
 
 def title_of(drawing: Drawing) -> str:
-    """Its own, or else the experiment's."""
+    """The figure's own title, or else the experiment's."""
     return drawing.figure.title or drawing.experiment.title
 
 
 def about(drawing: Drawing, *more: str) -> str:
-    """The line under a figure's title: which runs it shows, and ``more``."""
+    """The line under a figure's title: the runs that it shows, and ``more``."""
     says = drawing.experiment.says(drawing.profile)
     apart = "" if drawing.profile == "paper" else ", not the paper's protocol"
     runs = f"{drawing.experiment.name}, profile {drawing.profile}{apart}" + (f": {says}" if says else "")
@@ -170,7 +170,7 @@ def about(drawing: Drawing, *more: str) -> str:
 
 
 def title_and_unit(measure: str, drawing: Drawing) -> tuple[str, str]:
-    """Title and unit of a measure's panel."""
+    """The title and unit of a measure's panel."""
     scale: Scale = CUSTOM
     protocols = dict[str, None]()
     for records in drawing.used.values():
@@ -183,5 +183,5 @@ def title_and_unit(measure: str, drawing: Drawing) -> tuple[str, str]:
 
 
 def n_diverged(records: Iterable[Record]) -> int:
-    """How many of the runs diverged."""
+    """The number of runs that diverged."""
     return sum(record.status == "diverged" for record in records)

@@ -1,4 +1,4 @@
-"""Which choices of a random architecture go with which scores: the sample by depth, normalisation and the others."""
+"""Groups a sample of random architectures by factor, such as depth or normalisation, to compare their scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wganbench.spec import Component, Setting
 FACTORS = ("depth", "normalisation", "nonlinearity", "filters")
 ROLES = ("generator", "critic")
 ORDER = ("without", "with", "relu", "leaky_relu", "softplus", "tanh")
-"""Of values that are no numbers; others follow by their names."""
+"""The order of values that are not numbers; others follow by name."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Level:
     """The architectures with one value of a factor.
 
     Attributes:
-        scores: Shape ``(architectures, 2)``, a column a method.
-        intervals: Of the mean with each method; None for fewer than two architectures.
+        scores: The scores, shape ``(architectures, 2)``, with one column per method.
+        intervals: The interval of the mean with each method; None for fewer than two architectures.
     """
 
     value: str
@@ -32,7 +32,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Factor:
-    """What was chosen of one network."""
+    """A design choice for one network, with the architectures at each of its values."""
 
     name: str
     role: str
@@ -40,7 +40,7 @@ class Factor:
 
 
 def factors_of(sample: Sample) -> list[Factor]:
-    """Each factor for the generator and for the critic; without those that no network of the sample tells."""
+    """Returns each factor for generator and critic, without those that no network of the sample has."""
     found = []
     for name in FACTORS:
         for role in ROLES:
@@ -57,9 +57,10 @@ def factors_of(sample: Sample) -> list[Factor]:
 
 
 def chosen(setting: Setting, role: str, factor: str) -> str | int | None:
-    """A factor's value in the network of that role, filters as they are, not as they were drawn; None if it has none.
+    """The value of a factor in the network of that role; None if it has none.
 
-    Normalisation is with or without, as each method has its own.
+    Filters are counted as in the network, after any division. Normalisation is only ``with`` or ``without``, as each
+    method has its own kind.
     """
     network: Component | None = getattr(setting, role)
     options = network.options if network is not None else {}

@@ -1,4 +1,4 @@
-"""From the strips of images that runs keep to the figure and the animations of them."""
+"""Reads the strips of images that runs keep, for the figure and the animations of them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from wganbench.records.record import Artefact, Record
 from wganbench.records.store import Store
 
 STRIP = "-grids.png"
-"""How the name of such an artefact ends."""
+"""The suffix of the file name of such an artefact."""
 MAX_PIXELS = 2**25
-"""Eight times those of the largest strip of images of 64×64."""
+"""The most pixels of a strip: eight times those of the largest strip of 64×64 images."""
 
 
 def strip(record: Record) -> Artefact | None:
-    """The run's grids over training; only the run of a variant whose samples are drawn has them."""
+    """The artefact with the run's grids over training; only the run of a variant whose samples are drawn has one."""
     return next((artefact for artefact in record.artefacts if artefact.file.endswith(STRIP)), None)
 
 
 def rows_of(used: Mapping[str, Sequence[Record]], store: Store) -> dict[str, Grids]:
-    """By variant, the grids of its first run.
+    """Returns the grids of the first run of each variant.
 
     Args:
-        used: By variant, records that have a ``strip``.
+        used: The records of each variant that have a ``strip``.
 
     Raises:
-        RecordError: If an artefact is missing, not what its record says, or no strip.
+        RecordError: If an artefact is missing, differs from what its record says, or is not a strip.
     """
     return {variant: _row(variant, records[0], store) for variant, records in used.items()}
 
@@ -42,7 +42,7 @@ def _row(variant: str, record: Record, store: Store) -> Grids:
     content = store.artefact(record, artefact)
     try:
         steps, sheets = _cut(content)
-    except Exception:  # Pillow raises anything at all on bytes that are not its own
+    except Exception:  # Pillow may raise any exception for bytes that are not an image
         path = store.path(record).parent / artefact.file
         raise RecordError(f"{path}: holds no grids (a PNG with its steps); run {record.id} again") from None
     gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
@@ -50,10 +50,10 @@ def _row(variant: str, record: Record, store: Store) -> Grids:
 
 
 def _cut(content: bytes) -> tuple[list[int], list[Sheet]]:
-    """The steps of a strip and the grids at these.
+    """Returns the steps of a strip and the grids at these steps.
 
     Raises:
-        Exception: Any, if it is none.
+        Exception: Any exception, if the content is not a strip.
     """
     with Image.open(io.BytesIO(content), formats=["PNG"]) as file:
         if file.width * file.height > MAX_PIXELS:

@@ -1,4 +1,4 @@
-"""From the pictures that runs keep to the figures of them: norms by layer, histograms, surfaces."""
+"""Draws figures from the pictures that runs keep: norms by layer, histograms, surfaces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wganbench.records.store import Store
 
 
 def draw_layers(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """A line a variant over its critic's layers."""
+    """Draws one line per variant over its critic's layers."""
     lines, steps, positions = [], set(), list(drawing.experiment.variants)
     for variant, records in drawing.used.items():
         kept = [kept_of(record, store, drawing.figure) for record in records]
@@ -30,7 +30,7 @@ def draw_layers(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 
 
 def draw_histograms(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """A panel a variant, of its first seed."""
+    """Draws one panel per variant, for its first seed."""
     figure, positions = drawing.figure, list(drawing.experiment.variants)
     found = {variant: kept_of(records[0], store, figure) for variant, records in drawing.used.items()}
     shared, labels = told_apart({variant: facts_of(kept) for variant, kept in found.items()}, ", ")
@@ -44,7 +44,7 @@ def draw_histograms(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 
 
 def draw_surfaces(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """A cell a variant, of one seed, with its samples where it kept them."""
+    """Draws one cell per variant, for one seed, with its samples if it kept them."""
     figure = drawing.figure
     found = {variant: sampled(records, store, figure) for variant, records in drawing.used.items()}
     windows = {variant: window_of(kept.record, figure) for variant, kept in found.items()}

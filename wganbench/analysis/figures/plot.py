@@ -1,8 +1,8 @@
-"""Clouds and curves, and what all figure kinds share: each draws numbers on the Axes that it is given.
+"""Plots of clouds and curves, and helpers for all figure kinds; each function draws numbers on the Axes it is given.
 
 Nothing here reads or shows a figure, and pyplot with its global state is not used. Colours are Paul Tol's *muted* set,
-which the colour-blind can tell apart; a variant has the colour of its place in the spec in every figure. The other
-kinds are in ``plot_pictures`` and ``plot_points``.
+which colour-blind readers can distinguish; a variant has the colour of its position in the spec in every figure. The
+other kinds are in ``plot_grids``, ``plot_pictures``, ``plot_points`` and ``plot_success``.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Array = NDArray[np.float64]
 COLOURS = ("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#444444")
 DASHES = ("-", "--", ":", "-.")
 WIDTH, DPI = 9.0, 160
-"""Inches and dots in each: a README shows it at about 900 pixels, where 8 points are still read with ease."""
+"""The width in inches, and dots per inch: a README shows figures about 900 pixels wide, where 8 points are legible."""
 INK = "#333333"
 DATA = "#ee8833"
 _DENSITY = LinearSegmentedColormap.from_list("density", ["#c9dcee00", "#c9dceee0", "#6ba3d0f0", "#1f5f9f"])
 
 
 def style(position: int) -> tuple[str, str]:
-    """Colour and dash of the variant at ``position`` in its spec; dashes tell apart what colours no longer do."""
+    """The colour and dash of the variant at ``position`` in its spec; dashes differ once colours repeat."""
     return COLOURS[position % len(COLOURS)], DASHES[position // len(COLOURS) % len(DASHES)]
 
 
-# ---- what all kinds share -----------------------------------------------------------------------------------------
+# ---- shared by all kinds ------------------------------------------------------------------------------------------
 
 
 def _wrapped(about: str, width: float) -> str:
@@ -50,19 +50,19 @@ def _wrapped(about: str, width: float) -> str:
 
 
 def heading(about: str, width: float) -> float:
-    """Inches that title and subtitle take."""
+    """The height of title and subtitle in inches."""
     return 0.3 + 0.15 * len(_wrapped(about, width).splitlines())
 
 
 def entitle(figure: Figure, title: str, about: str) -> None:
-    """Title and subtitle at the top, for which ``heading`` inches were left."""
+    """Draws title and subtitle at the top, where ``heading`` inches were reserved."""
     width, height = figure.get_size_inches()
     figure.text(0.1 / width, 1 - 0.08 / height, title, fontsize=9.5, va="top", color="black")
     figure.text(0.1 / width, 1 - 0.29 / height, _wrapped(about, width), fontsize=8, va="top", color=INK)
 
 
 def label_axes(axes: Axes, *, title: str, x: str, y: str) -> None:
-    """A panel's title, its axes' names, and a frame that steps back behind the numbers."""
+    """Sets a panel's title, axis labels and unobtrusive frame."""
     axes.set_title(title, fontsize=9, loc="left", color=INK)
     axes.set_xlabel(x, fontsize=8, color=INK)
     axes.set_ylabel(y, fontsize=8, color=INK)
@@ -76,7 +76,7 @@ def label_axes(axes: Axes, *, title: str, x: str, y: str) -> None:
 def panels_figure(
     n: int, *, title: str, about: str, columns: int = 2, legend_rows: int = 0, row: float = 2.35
 ) -> Figure:
-    """A titled figure of ``n`` empty panels of ``row`` inches, with room for so many rows of a legend below."""
+    """Returns a titled figure of ``n`` empty panels, ``row`` inches high, with room for ``legend_rows`` below."""
     n_columns = min(n, columns)
     n_rows = math.ceil(n / n_columns)
     top, bottom = 0.28 + heading(about, WIDTH), (0.65 if legend_rows else 0.5) + 0.17 * legend_rows
@@ -91,7 +91,7 @@ def panels_figure(
 
 
 def legend_below(figure: Figure, *, columns: int = 2) -> None:
-    """One legend for all panels, each entry once."""
+    """Draws one legend for all panels, without duplicate entries."""
     handles: dict[str, Artist] = {}
     for axes in figure.axes:
         handles = {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)} | handles
@@ -108,11 +108,11 @@ class Cloud:
     """A method's samples over training.
 
     Attributes:
-        label: What the row is called.
-        steps: Generator steps, shape ``(k,)``.
-        fake: Samples at these, shape ``(k, n, 2)``.
+        label: The name of the row.
+        steps: The generator steps, shape ``(k,)``.
+        fake: The samples at these steps, shape ``(k, n, 2)``.
         real: Samples of the data, shape ``(m, 2)``.
-        gone: What an empty cell says, such as ``"diverged"``.
+        gone: The text of an empty cell, such as ``"diverged"``.
     """
 
     label: str
@@ -125,12 +125,12 @@ class Cloud:
 def density(points: NDArray[np.floating], window: float, grid: int = 128) -> Array:
     """Gaussian kernel density estimate of ``points``, ``(n, 2)``, on ``[-window, window]²``, up to a factor.
 
-    The kernel has Scott's width, but at least two mesh cells along every direction, as in the measure ``kde_peaks``: so
-    a cloud that collapsed to a point or line, whose covariance is singular, has a density too. Counted on a mesh of
-    twice the window and convolved by FFT: a hundred times faster than a sum over samples.
+    The kernel has Scott's width, but at least two mesh cells in every direction, as in the measure ``kde_peaks``, so
+    that a cloud that collapsed to a point or line, with a singular covariance, has a density too. Points are counted on
+    a mesh of twice the window and convolved by FFT, which is a hundred times faster than a sum over samples.
 
     Returns:
-        Shape ``(grid, grid)``, rows from low to high y.
+        The density, shape ``(grid, grid)``, with rows from low to high y.
     """
     points, cell = points[np.isfinite(points).all(axis=1)].astype(np.float64), 2 * window / grid
     if not len(points):
@@ -147,9 +147,9 @@ def density(points: NDArray[np.floating], window: float, grid: int = 128) -> Arr
 
 
 def clouds(axes: Axes, rows: Sequence[Cloud], *, window: float = 4.0) -> None:
-    """Methods (down) × moments (across): samples over their density estimate over the data, window ±``window``.
+    """Draws cells of methods (down) × steps (across): samples on their density estimate on the data, ±``window``.
 
-    All cells share ``axes``, each moved to its place, since a hundred Axes take seconds to draw.
+    All cells share ``axes``, each shifted to its place, because a hundred Axes take seconds to draw.
     """
     columns = sorted({int(step) for row in rows for step in row.steps})
     pitch = 2.12 * window
@@ -168,7 +168,7 @@ def clouds(axes: Axes, rows: Sequence[Cloud], *, window: float = 4.0) -> None:
 
 
 def cloud(axes: Axes, samples: NDArray[np.floating] | None, row: Cloud, centre: Array, window: float) -> None:
-    """One cell: ``samples``, ``(n, 2)``, drawn about ``centre``; in a corner, the share outside the window."""
+    """Draws one cell: ``samples``, ``(n, 2)``, around ``centre``, with the share outside the window in a corner."""
     left, low = centre - window
     axes.add_patch(Rectangle((left, low), 2 * window, 2 * window, facecolor="none", edgecolor="#bbbbbb", linewidth=0.6))
     if samples is None:
@@ -187,13 +187,13 @@ def cloud(axes: Axes, samples: NDArray[np.floating] | None, row: Cloud, centre: 
 
 
 def inside(samples: NDArray[np.floating], window: float) -> Array:
-    """Those within ±``window``; NaN and infinity are not."""
+    """The samples within ±``window``, which excludes NaN and infinity."""
     points = samples.astype(np.float64)
     return points[(np.abs(points) <= window).all(axis=1)]
 
 
 def clouds_figure(rows: Sequence[Cloud], *, title: str, about: str = "", window: float = 4.0) -> Figure:
-    """The figure of kind ``clouds``; ``about`` stands under the title."""
+    """Returns the figure of kind ``clouds``, with ``about`` under the title."""
     n_columns = len({int(step) for row in rows for step in row.steps})
     label, below = 1.35, 0.06
     cell = min((WIDTH - label) / n_columns, 1.6)
@@ -215,10 +215,10 @@ class Line:
     """A measure over steps, or against another measure, for the seeds of one variant.
 
     Attributes:
-        position: Of the variant in its spec, for ``style``.
-        x: Steps, or the other measure at these, in the order of the steps; shape ``(k,)``.
-        values: Shape ``(seeds, k)``; NaN where a seed has none.
-        n_diverged: Seeds that ended early.
+        position: The position of the variant in its spec, for ``style``.
+        x: The steps, or the other measure at these steps, in the order of the steps; shape ``(k,)``.
+        values: The measure, shape ``(seeds, k)``; NaN where a seed has no value.
+        n_diverged: The number of seeds that ended early.
     """
 
     label: str
@@ -233,7 +233,7 @@ class Panel:
     """The lines of one measure.
 
     Attributes:
-        x: Name of the x axis where that is no step; it is then linear.
+        x: The name of the x axis if it does not show steps; the axis is then linear.
     """
 
     title: str
@@ -243,27 +243,27 @@ class Panel:
 
 
 INTERQUARTILE_FROM = 5
-"""Seeds; a quartile of fewer is hardly one."""
+"""The number of seeds from which a band shows quartiles; fewer hardly have any."""
 FEW = 25
-"""Up to so many points are marked, as the line between them was not measured."""
+"""The most points of a line that are marked, to show that the line between them was not measured."""
 
 
 def band(values: Array) -> tuple[str, Array, Array]:
-    """Name and limits, at each step, of the band over seeds: the quartiles of five or more, else the range."""
+    """The name and, at each step, the limits of the band over seeds: quartiles for five or more, else the range."""
     if len(values) >= INTERQUARTILE_FROM:
-        quantile = np.nanquantile if np.isnan(values).any() else np.quantile  # the former takes a step at a time
+        quantile = np.nanquantile if np.isnan(values).any() else np.quantile  # nanquantile works step by step
         return "quartiles", *quantile(values, [0.25, 0.75], axis=0)
     return "range", np.nanmin(values, axis=0), np.nanmax(values, axis=0)
 
 
 def curves(axes: Axes, panel: Panel) -> None:
-    """Mean over seeds with a band, a line a variant; each seed that diverged ends in a cross."""
+    """Draws a line per variant, the mean over seeds with a band; each seed that diverged ends in a cross."""
     for line in panel.lines:
         curve(axes, line)
     every = [float(x) for line in panel.lines for x in line.x]
     farthest = max((x for x in every if x > 0), default=1.0)
     if panel.x is None:
-        axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # logarithmic from step 1, and yet with a step 0
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # logarithmic from step 1, but with a step 0
         axes.xaxis.set_minor_locator(NullLocator())
     if panel.x is None or farthest > 10:
         axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -273,7 +273,7 @@ def curves(axes: Axes, panel: Panel) -> None:
 
 
 def curve(axes: Axes, line: Line) -> None:
-    """One variant: the mean over the seeds that still run, and ``band`` over these."""
+    """Draws one variant: the mean over the seeds that have not ended, and ``band`` over these."""
     kept = ~np.isnan(line.values).all(axis=0)
     if not kept.any():
         return
@@ -293,7 +293,10 @@ def curve(axes: Axes, line: Line) -> None:
 
 
 def curves_figure(panels: Sequence[Panel], *, title: str, about: str = "") -> Figure:
-    """The figure of kind ``curves``: a panel a measure, two in a row, the legend below; ``about`` under the title."""
+    """Returns the figure of kind ``curves``: a panel per measure, two in a row, with the legend below.
+
+    The text ``about`` is under the title.
+    """
     legend_rows = math.ceil(max(len(panel.lines) for panel in panels) / 2)
     figure = panels_figure(len(panels), title=title, about=about, legend_rows=legend_rows)
     for axes, panel in zip(figure.axes, panels, strict=True):
@@ -306,10 +309,10 @@ def curves_figure(panels: Sequence[Panel], *, title: str, about: str = "") -> Fi
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG of 256 colours, half the size of one of all; its bytes come from the numbers and versions alone.
+    """Writes a PNG with 256 colours, half the size of one with all; its bytes depend only on numbers and versions.
 
     Raises:
-        RecordError: If the disk refuses.
+        RecordError: If the file cannot be written.
     """
     canvas, out = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()

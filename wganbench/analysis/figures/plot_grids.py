@@ -1,4 +1,4 @@
-"""Figures of generated images over training: all moments side by side, or one after the other."""
+"""Figures of generated images over training: all steps side by side, or one after the other."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Grids:
     """A variant's images of the same latents over training.
 
     Attributes:
-        label: What the row is called.
-        steps: Generator steps, ascending.
-        sheets: At each of these a grid; all have one shape.
-        gone: What an empty cell says, such as ``"diverged"``.
+        label: The name of the row.
+        steps: The generator steps, ascending.
+        sheets: The grid at each step; all have the same shape.
+        gone: The text of an empty cell, such as ``"diverged"``.
     """
 
     label: str
@@ -38,15 +38,15 @@ class Grids:
 # ---- side by side -------------------------------------------------------------------------------------------------
 
 SPACE = 6
-"""White pixels between grids."""
+"""The number of white pixels between grids."""
 LABEL, TOP, BELOW = 1.35, 0.22, 0.08
-"""Inches for the names of the rows, those of the columns, and below."""
+"""The inches for the names of the rows, for those of the columns, and for the space below."""
 WIDEST = 2 * WIDTH
-"""Inches: up to there pixels are shown one to one, or larger."""
+"""The width in inches up to which pixels are shown one to one, or larger."""
 
 
 def grids(axes: Axes, rows: Sequence[Grids]) -> None:
-    """Variants (down) × moments (across), as one image whose pixels are the units of ``axes``."""
+    """Draws variants (down) × steps (across) as one image, whose pixels are the units of ``axes``."""
     columns, (height, width) = _columns(rows), _pitch(rows)
     mosaic = np.full((len(rows) * height - SPACE, len(columns) * width - SPACE, 3), 255, dtype=np.uint8)
     for down, row in enumerate(rows):
@@ -73,16 +73,16 @@ def _columns(rows: Sequence[Grids]) -> list[int]:
 
 
 def _pitch(rows: Sequence[Grids]) -> tuple[int, int]:
-    """Pixels from one cell to the next, down and across."""
+    """The number of pixels from one cell to the next, down and across."""
     shapes = [sheet.shape for row in rows for sheet in row.sheets]
     return max(shape[0] for shape in shapes) + SPACE, max(shape[1] for shape in shapes) + SPACE
 
 
 def grids_figure(rows: Sequence[Grids], *, title: str, about: str = "") -> Figure:
-    """The figure of kind ``grids``: each pixel a whole number of dots, unless that would be too wide."""
+    """Returns the figure of kind ``grids``, where each pixel is a whole number of dots unless that is too wide."""
     height, width = _pitch(rows)
     across, down = len(_columns(rows)) * width - SPACE, len(rows) * height - SPACE
-    zoom = max(-(-DPI // width), int((WIDTH - LABEL) * DPI) // across)  # an inch holds the name of a column
+    zoom = max(-(-DPI // width), int((WIDTH - LABEL) * DPI) // across)  # the name of a column needs an inch
     scale = min(zoom, (WIDEST - LABEL) * DPI / across)
     wide, tall = round(across * scale), round(down * scale)
     whole_width = max(round(LABEL * DPI) + wide + 8, 6 * DPI)
@@ -99,16 +99,16 @@ def grids_figure(rows: Sequence[Grids], *, title: str, about: str = "") -> Figur
 
 FRAME_MS = 1000
 SHOWN_WIDTH = 256
-"""Pixels that an animation is at least wide: smaller grids are shown larger."""
+"""The least width of an animation in pixels; smaller grids are enlarged."""
 CAPTION = 20
-"""Pixels above the images."""
+"""The number of pixels above the images."""
 
 
 def animation(row: Grids) -> bytes:
-    """A GIF that goes through the moments for ever, a second each, with variant and step above the images.
+    """Returns a GIF that loops through the steps, a second each, with variant and step above the images.
 
     Returns:
-        The file; the same bytes for the same images and libraries.
+        The content of the file; the same bytes for the same images and libraries.
     """
     font = ImageFont.load_default(12)
     captions = [f"{' '.join(row.label.split())}, step {step:,}" for step in row.steps]

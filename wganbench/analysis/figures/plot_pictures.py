@@ -1,6 +1,6 @@
-"""Figures of the arrays that a run keeps: gradient norms by layer, weight histograms, critic surfaces.
+"""Plots of the arrays that a run keeps: gradient norms by layer, weight histograms, critic surfaces.
 
-The three are those of figure 1 of Gulrajani et al. (2017).
+These are the three kinds of plots in figure 1 of Gulrajani et al. (2017).
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ class Norms:
     """Gradient norms by layer, for the seeds of one variant.
 
     Attributes:
-        position: Of the variant in its spec, for ``style``.
-        values: Shape ``(seeds, layers)``, from the output back to the input; at least 0, NaN where a seed has none.
-        n_diverged: Seeds that ended early.
+        position: The position of the variant in its spec, for ``style``.
+        values: The norms, shape ``(seeds, layers)``, from the output back to the input; non-negative, or NaN where a
+            seed has none.
+        n_diverged: The number of seeds that ended early.
     """
 
     label: str
@@ -43,13 +44,13 @@ class Norms:
 
 
 def layers(axes: Axes, lines: Sequence[Norms]) -> None:
-    """Norms against layers from the output, on the left, back to the input, layer 1; a line a variant."""
+    """Draws norms by layer, one line per variant, from the output on the left back to the input, layer 1."""
     for place, line in enumerate(lines):
         layer_line(axes, line, height=0.025 + 0.03 * place)
     if any((line.values == 0).any() for line in lines):
         strip = 0.03 * (1 + len(lines))
         low, high = axes.get_ylim()
-        axes.set_ylim(low - (high - low) * strip / (1 - strip), high)  # so that the crosses lie below all lines
+        axes.set_ylim(low - (high - low) * strip / (1 - strip), high)  # keeps the crosses below all lines
     depths = {line.values.shape[1] for line in lines}
     last = max(depths)
     axes.set_xlim(last + 0.02 * last, 1 - 0.02 * last)
@@ -60,9 +61,9 @@ def layers(axes: Axes, lines: Sequence[Norms]) -> None:
 
 
 def layer_line(axes: Axes, line: Norms, *, height: float = 0.025) -> None:
-    """One variant: the geometric mean over seeds and ``band`` over these.
+    """Draws one variant: the geometric mean over seeds, and ``band`` over these.
 
-    A norm of 0 has no logarithm: it is a cross at ``height``, a share of the panel's.
+    A norm of 0 has no logarithm, so it is drawn as a cross at ``height``, a share of the panel's height.
     """
     numbers = np.arange(line.values.shape[1], 0, -1)
     zero, fine = line.values == 0, np.isfinite(line.values) & (line.values > 0)
@@ -88,7 +89,7 @@ def layer_line(axes: Axes, line: Norms, *, height: float = 0.025) -> None:
 
 
 def layers_figure(lines: Sequence[Norms], *, title: str, about: str = "") -> Figure:
-    """The figure of kind ``layers``: one panel, the legend below."""
+    """Returns the figure of kind ``layers``: one panel with the legend below."""
     figure = plot.panels_figure(1, title=title, about=about, legend_rows=len(lines), row=3.4)
     layers(figure.axes[0], lines)
     plot.legend_below(figure, columns=1)
@@ -100,11 +101,11 @@ def layers_figure(lines: Sequence[Norms], *, title: str, about: str = "") -> Fig
 
 @dataclass(frozen=True)
 class Histogram:
-    """Shares between edges, of one run.
+    """A histogram of one run.
 
     Attributes:
-        position: Of the variant in its spec, for ``style``.
-        bins: Shape ``(bins, 3)``: left edge, right edge, share.
+        position: The position of the variant in its spec, for ``style``.
+        bins: The left edge, right edge and share of each bin, shape ``(bins, 3)``.
     """
 
     label: str
@@ -113,7 +114,7 @@ class Histogram:
 
 
 def histogram(axes: Axes, of: Histogram, *, quantity: str = "value") -> None:
-    """Filled bars over the run's own range of ``quantity``; or the words "not finite"."""
+    """Draws filled bars over the run's own range of ``quantity``, or the words "not finite"."""
     plot.label_axes(axes, title=of.label, x=quantity, y="share")
     if not np.isfinite(of.bins).all():
         _say(axes, "not finite")
@@ -121,7 +122,7 @@ def histogram(axes: Axes, of: Histogram, *, quantity: str = "value") -> None:
         return
     left, right, share = of.bins.T
     colour, _ = plot.style(of.position)
-    # The thin edge closes the seams between bars, and shows a bar of no width.
+    # The thin edge closes the seams between bars, and makes a bar without width visible.
     axes.bar(left, share, right - left, align="edge", color=colour, edgecolor=colour, linewidth=0.3)
     axes.set_ylim(bottom=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], symmetric=True))
@@ -133,7 +134,7 @@ def _say(axes: Axes, words: str) -> None:
 
 
 def histograms_figure(panels: Sequence[Histogram], *, title: str, about: str = "", quantity: str = "value") -> Figure:
-    """The figure of kind ``histograms``: a panel a variant, two or three in a row."""
+    """Returns the figure of kind ``histograms``: one panel per variant, two or three in a row."""
     columns = 3 if len(panels) > 4 else 2
     figure = plot.panels_figure(len(panels), title=title, about=about, columns=columns, row=2.2)
     for place, (axes, panel) in enumerate(zip(figure.axes, panels, strict=True)):
@@ -148,11 +149,11 @@ def histograms_figure(panels: Sequence[Histogram], *, title: str, about: str = "
 
 @dataclass(frozen=True)
 class Surface:
-    """A critic's values on a mesh of ``[-window, window]²``, its border included.
+    """A critic's values on a mesh of ``[-window, window]²``, including its border.
 
     Attributes:
-        values: Shape ``(grid, grid)``, rows from low to high y.
-        real, fake: Samples, shape ``(n, 2)``; None where none were kept.
+        values: The values, shape ``(grid, grid)``, with rows from low to high y.
+        real, fake: The samples, shape ``(n, 2)``; None if none were kept.
     """
 
     label: str
@@ -163,13 +164,13 @@ class Surface:
 
 
 def levels(values: Array) -> Array:
-    """Heights of the level sets, evenly between lowest and highest; none where the surface is too flat for them."""
+    """The heights of the level sets, evenly spaced from lowest to highest; none if the surface is too flat for them."""
     evenly = np.linspace(values.min(), values.max(), N_LEVELS + 2)
     return evenly[1:-1] if (np.diff(evenly) > 0).all() else evenly[:0]
 
 
 def surface(axes: Axes, cell: Surface) -> None:
-    """Level sets under the samples; or words, where a surface has none."""
+    """Draws level sets under the samples, or a text if the surface has none."""
     heights = levels(cell.values) if np.isfinite(cell.values).all() else None
     if heights is not None and len(heights):
         mesh = np.linspace(-cell.window, cell.window, len(cell.values))
@@ -186,7 +187,7 @@ def surface(axes: Axes, cell: Surface) -> None:
 
 
 def surfaces_figure(cells: Sequence[Surface], *, columns: int = 3, title: str, about: str = "") -> Figure:
-    """The figure of kind ``surfaces``: a cell a variant, ``columns`` in a row."""
+    """Returns the figure of kind ``surfaces``: one cell per variant, ``columns`` in a row."""
     n_columns = min(columns, len(cells))
     n_rows = math.ceil(len(cells) / n_columns)
     gap, words = 0.1, 0.16 + 0.12 * max(cell.label.count("\n") for cell in cells)

@@ -1,4 +1,4 @@
-"""Measures over a number of the setting, with the law that they should follow."""
+"""Plots of measures over a number in the setting, with the law that they should follow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wganbench.analysis.figures.plot import Array
 MARKERS = "osD^vPX*"
 LAW = "#999999"
 LOGARITHMIC_FROM = 100
-"""Largest x over smallest, all above 0."""
+"""The ratio of the largest to the smallest number from which an axis is logarithmic, if all are above 0."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Dots:
     """Final values of one group of variants, each at its own x.
 
     Attributes:
-        label: What the legend calls the group; nothing where it is the only one.
-        position: Of the group in its figure, for ``style``.
-        x: Shape ``(variants,)``.
-        values: A variant each, a number a run; NaN where a run has no final value.
+        label: The name of the group in the legend; empty if it is the only one.
+        position: The position of the group in its figure, for ``style``.
+        x: The x of each variant, shape ``(variants,)``.
+        values: An array for each variant, with one number per run; NaN where a run has no final value.
     """
 
     label: str
@@ -39,11 +39,11 @@ class Dots:
 
 @dataclass(frozen=True)
 class Law:
-    """What the values should be.
+    """The values that a measure should have.
 
     Attributes:
-        x, y: Shape ``(k,)``, x ascending.
-        position: Of the group whose law it is; None where it is that of all.
+        x, y: Arrays of shape ``(k,)``, with x ascending.
+        position: The position of the group that the law is for; None if it is for all groups.
     """
 
     label: str
@@ -54,7 +54,7 @@ class Law:
 
 @dataclass(frozen=True)
 class Plane:
-    """The groups of one measure, and its law: none, one of all, or one a group."""
+    """The groups of one measure, and its law: none, one for all groups, or one per group."""
 
     title: str
     unit: str
@@ -63,14 +63,14 @@ class Plane:
 
 
 def points(axes: Axes, plane: Plane, *, x: str) -> None:
-    """Means over seeds as large marks, the seeds as small ones, over the law; ``x`` is the name of that axis.
+    """Draws means over seeds as large marks and single seeds as small ones, on the law; ``x`` is the name of the axis.
 
-    An axis is logarithmic where all numbers on it are above 0 and the largest is ``LOGARITHMIC_FROM`` times the
+    An axis is logarithmic if all numbers on it are above 0 and the largest is at least ``LOGARITHMIC_FROM`` times the
     smallest. Runs without a number are counted in a corner.
     """
     for law in plane.laws:
         colour = LAW if law.position is None else plot.style(law.position)[0]
-        # A law is known at its marks alone: between two of them it may jump, as a divergence of two lines does.
+        # A law is known only at its marks: between two of them it may jump, as a divergence between two lines does.
         (line,) = axes.plot(law.x, law.y, ":", color=colour, linewidth=0.8, label=f"law: {law.label}", zorder=1)
         line.set(marker="_", markersize=13, markeredgewidth=1.4, gid="law")
     for dots in plane.dots:
@@ -95,7 +95,7 @@ def _scale(numbers: Array) -> str:
 
 
 def group(axes: Axes, dots: Dots) -> None:
-    """One group; where its variants have a seed each, a mark is of that seed."""
+    """Draws one group; if its variants have one seed each, a mark shows that seed."""
     runs = [len(values) for values in dots.values]
     few, many = min(runs), max(runs)
     label = "1 seed" if many == 1 else f"mean of {many if few == many else f'{few} to {many}'} seeds, small: each"
@@ -110,7 +110,7 @@ def group(axes: Axes, dots: Dots) -> None:
 
 
 def points_figure(planes: Sequence[Plane], *, x: str, title: str, about: str = "") -> Figure:
-    """The figure of kind ``points``: a panel a measure, two in a row, the legend below."""
+    """Returns the figure of kind ``points``: a panel per measure, two in a row, with the legend below."""
     labels = {dots.label for plane in planes for dots in plane.dots}
     labels |= {f"law {law.label}" for plane in planes for law in plane.laws}
     figure = plot.panels_figure(len(planes), title=title, about=about, legend_rows=math.ceil(len(labels) / 2))

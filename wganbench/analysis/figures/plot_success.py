@@ -1,4 +1,4 @@
-"""Random architectures under two methods: how many score above a threshold, and by what was chosen of them."""
+"""Plots of random architectures with two methods: success rates over thresholds, and scores by design choice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wganbench.analysis.stats import Interval
 
 MARKERS = "os"
 APART = 0.17
-"""Half the distance between the two methods at one value, where values are 1 apart."""
+"""Half the distance between the two methods at one value; adjacent values are 1 apart."""
 JITTER = 0.06
 
 
@@ -25,9 +25,9 @@ class Rates:
     """A method's success rate over thresholds.
 
     Attributes:
-        position: Of the method in its spec, for ``style``.
-        thresholds, rates, low, high: Shape ``(thresholds,)``; rates and their limits are shares.
-        published: The source's rates, the same shape; None where they may not stand beside these.
+        position: The position of the method in its spec, for ``style``.
+        thresholds, rates, low, high: Arrays of shape ``(thresholds,)``; rates and their limits are shares.
+        published: The source's rates, of the same shape; None if they are not comparable.
     """
 
     label: str
@@ -40,7 +40,10 @@ class Rates:
 
 
 def rates(axes: Axes, methods: Sequence[Rates], *, x: str, of: str) -> None:
-    """A line and its band a method, the published rates dashed in the same colour; ``of`` what the shares are."""
+    """Draws a line with a band per method, and the published rates dashed in the same colour.
+
+    The title ``of`` says what the rates are shares of.
+    """
     for place, method in enumerate(methods):
         colour, _ = plot.style(method.position)
         axes.fill_between(method.thresholds, method.low, method.high, color=colour, alpha=0.14, linewidth=0)
@@ -61,7 +64,7 @@ def rates(axes: Axes, methods: Sequence[Rates], *, x: str, of: str) -> None:
 
 
 def rates_figure(methods: Sequence[Rates], *, x: str, of: str, title: str, about: str = "") -> Figure:
-    """The figure of kind ``success``."""
+    """Returns the figure of kind ``success``."""
     n_rows = 1 + any(method.published is not None for method in methods)
     figure = plot.panels_figure(1, title=title, about=about, legend_rows=n_rows, row=3.6)
     rates(figure.axes[0], methods, x=x, of=of)
@@ -74,9 +77,9 @@ class Scores:
     """The scores of a method at each value of a factor.
 
     Attributes:
-        position: Of the method in its spec, for ``style``.
-        values: An array a value, a number an architecture.
-        intervals: Of the means; None where there is none.
+        position: The position of the method in its spec, for ``style``.
+        values: An array for each value of the factor, with one number per architecture.
+        intervals: The intervals of the means; None where there is none.
     """
 
     label: str
@@ -87,7 +90,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Choices:
-    """A factor of one network: its values, and the scores of each method at each."""
+    """A factor of one network, with its values and the scores of each method at each value."""
 
     title: str
     values: tuple[str, ...]
@@ -95,7 +98,7 @@ class Choices:
 
 
 def choices(axes: Axes, of: Choices, *, y: str) -> None:
-    """Means as large marks with their intervals over single architectures as faint points; beneath, how many."""
+    """Draws means as large marks with intervals, single architectures as faint points, and their number below."""
     middle = (len(of.methods) - 1) / 2
     for place, method in enumerate(of.methods):
         colour, marker = plot.style(method.position)[0], MARKERS[place % len(MARKERS)]
@@ -119,12 +122,12 @@ def choices(axes: Axes, of: Choices, *, y: str) -> None:
 
 
 def choices_figure(panels: Sequence[Choices], *, y: str, title: str, about: str = "") -> Figure:
-    """The figure of kind ``factors``: a panel a factor and network, two in a row, all of one range."""
+    """Returns the figure of kind ``factors``: a panel per factor and network, two in a row, all with the same range."""
     figure = plot.panels_figure(len(panels), title=title, about=about, legend_rows=1, row=2.1)
     for axes, panel in zip(figure.axes, panels, strict=True):
         choices(axes, panel, y=y)
     scores = np.concatenate([each for panel in panels for method in panel.methods for each in method.values])
-    low, high = scores.min(), scores.max()  # an interval of two architectures may be far longer, and is cut
+    low, high = scores.min(), scores.max()  # an interval over two architectures may be far longer, and is cut off
     margin = 0.05 * (high - low) or 1.0
     for axes in figure.axes:
         axes.set_ylim(low - margin, high + margin)

@@ -1,4 +1,4 @@
-"""From the final values of runs to the figure of them over a number of their settings."""
+"""Draws the figure of the final values of runs over a number in their settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wganbench.spec.experiment import number_at
 
 
 def draw_points(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
-    """A panel a measure, in it a group of variants a colour."""
+    """Draws one panel per measure, with one colour per group of variants."""
     figure = drawing.figure
     groups = figure.groups or {"": list(drawing.used)}
     planes = []
@@ -28,11 +28,11 @@ def draw_points(drawing: Drawing, store: Store) -> matplotlib.figure.Figure:
 
 
 Finals = list[tuple[float, list[float]]]
-"""Of each variant: its x, and the final value of each run, NaN where there is none."""
+"""The x of each variant, with the final value of each run; NaN where there is none."""
 
 
 def _finals_of(drawing: Drawing, variants: Iterable[str], measure: str) -> Finals:
-    """Of the variants that have runs with ``measure``, by x."""
+    """The final values of the variants that have runs with ``measure``, sorted by x."""
     found: Finals = []
     for variant in variants:
         records = [record for record in drawing.used.get(variant, ()) if measure in record.setting.measures]
@@ -44,7 +44,7 @@ def _finals_of(drawing: Drawing, variants: Iterable[str], measure: str) -> Final
 
 
 def _dots(name: str, position: int, finals: Finals) -> plot_points.Dots | None:
-    """A group; None where none of its runs has a value."""
+    """Returns the dots of a group; None if none of its runs has a value."""
     if not any(np.isfinite(values).any() for _, values in finals):
         return None
     values = tuple(np.array(some) for _, some in finals)
@@ -52,7 +52,7 @@ def _dots(name: str, position: int, finals: Finals) -> plot_points.Dots | None:
 
 
 def _laws(drawing: Drawing, groups: Mapping[str, Sequence[str]], law: str) -> tuple[plot_points.Law, ...]:
-    """One line of all groups, where these agree; else one each."""
+    """Returns one law for all groups if they agree, and otherwise one for each group."""
     means = {
         name: {
             x: float(np.nanmean(values)) for x, values in _finals_of(drawing, members, law) if np.isfinite(values).any()

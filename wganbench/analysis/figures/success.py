@@ -1,4 +1,4 @@
-"""From the scores of random architectures to the two figures of them."""
+"""Draws the two figures of the scores of random architectures."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from wganbench.analysis.figures.plot_success import Choices, Rates, Scores, choi
 from wganbench.analysis.tables.success import architectures, rows_of, with_each
 
 About = Callable[..., str]
-"""The line under the title: which runs are drawn, and each further text that it is given."""
+"""A function that makes the line under the title from the runs that are drawn and any further texts."""
 
 
 def can_draw(kind: str, sample: Sample) -> bool:
-    """Whether the sample has thresholds, or networks that tell what was chosen of them."""
+    """Returns whether the sample has thresholds (for kind ``success``) or networks with known factors (for others)."""
     return bool(sample.thresholds) if kind == "success" else bool(factors_of(sample))
 
 
 def success_figure(sample: Sample, about: About, title: str) -> matplotlib.figure.Figure:
-    """Success rates over the thresholds, beside the published ones where these may stand there."""
+    """Draws success rates over the thresholds, with the published ones if they are comparable."""
     rows, n = rows_of(sample), sample.n
     methods = []
     for column, method in enumerate(sample.table.methods):
@@ -45,7 +45,7 @@ def success_figure(sample: Sample, about: About, title: str) -> matplotlib.figur
 
 
 def factors_figure(sample: Sample, about: About, title: str) -> matplotlib.figure.Figure:
-    """Scores by what was chosen of generator and critic."""
+    """Draws scores by the factors that were chosen for generator and critic."""
     panels = []
     for factor in factors_of(sample):
         methods = tuple(
@@ -63,6 +63,6 @@ def factors_figure(sample: Sample, about: About, title: str) -> matplotlib.figur
 
 
 def _said(sample: Sample) -> tuple[str, str]:
-    """How many architectures, and what they are where they are not the paper's."""
+    """The number of architectures, and a description of the sample if it is not the paper's."""
     others = f", the most of {sample.is_one_of} samples" if sample.is_one_of > 1 else ""
     return f"{architectures(sample.n)}{others}", "" if sample.is_the_papers else sample.unlike_the_paper

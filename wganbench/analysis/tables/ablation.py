@@ -1,4 +1,4 @@
-"""What each factor costs: how far a variant that differs in one thing ends from the one that it is a change of."""
+"""Ablation tables: the difference in final measures between the baseline and variants that change one thing."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ NOTE = (
 
 @dataclass(frozen=True)
 class Difference:
-    """One changed factor, on one measure.
+    """The effect of one changed factor on one measure.
 
     Attributes:
-        changed, baseline: Variants.
-        means: Of the two, over the runs that are compared.
-        difference: The first minus the second; None where it is infinity minus infinity.
-        n: Runs of the two that are compared.
-        paired: Whether they are so by seed.
+        changed, baseline: The names of the two variants.
+        means: The means of the two over the runs that are compared.
+        difference: The first mean minus the second; None for infinity minus infinity.
+        n: The number of runs of each that are compared.
+        paired: Whether the runs are paired by seed.
     """
 
     experiment: str
@@ -80,7 +80,7 @@ def _signed(value: float | None) -> str:
 
 
 def ablation_tables(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Table]:
-    """The table of the spec's ablations under ``profile``, if there are runs to compare; else none."""
+    """Returns the table of the spec's ablations under ``profile``, or nothing if there are no runs to compare."""
     rows = tuple(_rows(experiment, records, profile))
     if experiment.ablations is None or not rows:
         return []
@@ -107,7 +107,7 @@ def _rows(experiment: Experiment, records: Mapping[str, Record], profile: str) -
 
 
 def _are_comparable(left: Sequence[Record], right: Sequence[Record]) -> bool:
-    """Whether no two runs that finished have other scores, or other copies of the data."""
+    """Returns whether all finished runs have the same score protocol and the same copy of the data."""
     finished = [record for record in (*left, *right) if record.status == "finished"]
     return len({(record.score_protocol, record.data_checksum) for record in finished}) <= 1
 
@@ -116,7 +116,7 @@ _Row = tuple[Scale, str | None, tuple[float, float], float | None, Interval | No
 
 
 def _compared(measure: str, left: Sequence[Record], right: Sequence[Record]) -> _Row | None:
-    """What ``Difference`` has from its scale on; None where one side has no value."""
+    """The fields of ``Difference`` from ``scale`` on; None if one side has no value."""
     if not all(measure in group[0].setting.measures for group in (left, right)):
         return None
     setting = left[0].setting
@@ -137,6 +137,6 @@ def _compared(measure: str, left: Sequence[Record], right: Sequence[Record]) -> 
 
 
 def _values(measure: str, group: Sequence[Record]) -> dict[int, float]:
-    """By seed; a failed run has none, nor has one that counts as nothing because no worst value is declared."""
+    """The values by seed, without failed runs and without NaN, which means that no worst value is declared."""
     found = {record.seed: value_or_worst(record, measure) for record in group if record.status != "failed"}
     return {seed: value for seed, value in found.items() if not np.isnan(value)}

@@ -1,4 +1,4 @@
-"""This machine | reference: runs of one results folder beside those of another."""
+"""The table ``this machine | reference``: runs of one results folder beside those of another."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Comparison:
     """A variant's runs on this machine beside the reference's, on one measure.
 
     Attributes:
-        longest: The reference at ``longest_profile``, the longest it has records of; None if that is ``profile``.
-        longest_heading: Of the column that ``longest`` stands in; empty for no such column.
+        longest: The reference at ``longest_profile``, the longest with records; None if that is ``profile``.
+        longest_heading: The heading of the column for ``longest``; empty if there is no such column.
     """
 
     experiment: str
@@ -71,12 +71,12 @@ def compare(
     *,
     measures: Sequence[str] = (),
 ) -> Table:
-    """This machine | reference | reference at the longest protocol that it has | published.
+    """Returns the table with this machine, the reference, the reference at its longest protocol, and published values.
 
     Args:
-        here, reference: Records by id.
-        profile: What this machine ran.
-        measures: The ``headline`` ones, where none is named.
+        here, reference: The records of each, by id.
+        profile: The profile that this machine ran.
+        measures: The measures to show; the ``headline`` ones if empty.
     """
     mine = measured(experiment, here, profile)
     theirs = {(item.label, item.measure): item.summary for item in measured(experiment, reference, profile)}
@@ -106,7 +106,7 @@ def compare(
 
 
 def _longest(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, tuple[str, dict[str, Summary]]]:
-    """By label, the first profile of ``references`` that it has records of (the first, if none), and its summaries."""
+    """For each label, the first profile of ``references`` with records (or the very first), and its summaries."""
     found: dict[str, tuple[str, dict[str, Summary]]] = {}
     for name in references(experiment):
         by_label: dict[str, dict[str, Summary]] = {}

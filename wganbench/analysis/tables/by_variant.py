@@ -1,6 +1,6 @@
-"""What a reader sees first of an experiment under a profile: a row a variant, or a row a published number.
+"""The overview of an experiment under a profile: one row per variant, or per published number.
 
-Of random architectures that is their success table; the rows of hundreds of variants are left to the report.
+For random architectures the overview is their success table; rows for hundreds of variants are left to the report.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from wganbench.spec.catalogue import Scale
 
 @dataclass(frozen=True)
 class VariantRow:
-    """A variant under a profile, on several measures.
+    """A row for a variant under a profile, on several measures.
 
     Attributes:
-        measures: With the protocols, of scores.
-        of: By measure; a variant need not have them all.
-        best: Of scores that were taken more than once, by measure.
+        measures: The name, scale and score protocol of each measure; the protocol is None for non-scores.
+        of: The summaries by measure; a variant may lack some.
+        best: The best values by measure, for scores that were taken more than once.
     """
 
     experiment: str
@@ -65,7 +65,7 @@ class VariantRow:
 
 
 def centre_text(summary: Summary | None) -> str:
-    """The mean with its interval, or where no normal theory holds the median with its own."""
+    """Formats the mean with its interval or, where no normal theory holds, the median with its own."""
     if summary is None or summary.mean is None:
         return NONE
     bounded = summary.median is not None
@@ -79,10 +79,10 @@ def centre_text(summary: Summary | None) -> str:
 def by_variant(
     experiment: Experiment, records: Mapping[str, Record], profile: str, without: Collection[str] = ()
 ) -> Table:
-    """A row a recorded variant, a column a measure: what a spec without published numbers has to show.
+    """Returns one row per recorded variant and one column per measure, for a spec without published numbers.
 
     Args:
-        without: Variants that have no row.
+        without: The variants to leave out.
     """
     found = [item for item in measured(experiment, records, profile) if item.variant not in without]
     chosen = headline(experiment)
@@ -104,15 +104,15 @@ def by_variant(
 
 
 def _protocols(found: Iterable[Measured], measure: str) -> str | None:
-    """What the numbers of a column are scores by, where there is more than one with all of them named."""
+    """The score protocol of a column; all of them if there are several, None if there is none."""
     every = {item.protocol for item in found if item.measure == measure and item.summary.n_runs and item.protocol}
     return " or ".join(sorted(every)) or None
 
 
 def overview(experiment: Experiment, records: Mapping[str, Record], profile: str) -> Table:
-    """``by_variant`` where nothing is published, else the rows of ``results`` that have a number.
+    """Returns ``by_variant`` if nothing is published, and otherwise the rows of ``results_table`` that have a number.
 
-    Where a success table is shown, its architectures have no rows here.
+    The architectures of a success table have no rows here.
     """
     drawn = _drawn(experiment, profile) if experiment.success_table else set()
     if not experiment.published:
@@ -123,12 +123,12 @@ def overview(experiment: Experiment, records: Mapping[str, Record], profile: str
 
 
 def _drawn(experiment: Experiment, profile: str) -> set[str]:
-    """The variants of random architectures, with whichever method."""
+    """The variants of random architectures, with any method."""
     methods = experiment.architectures.methods if experiment.architectures else ()
     by_method = [experiment.architectures_of(profile, [method]) for method in methods]
     return {variant for chosen in by_method for variants in chosen.values() for variant in variants}
 
 
 def with_numbers(found: Table) -> tuple[Result, ...]:
-    """The rows of ``results`` that have anything to show."""
+    """The rows of a ``results_table`` that have a number."""
     return tuple(row for row in found.rows if isinstance(row, Result) and row.has_number)

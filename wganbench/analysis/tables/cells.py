@@ -1,4 +1,4 @@
-"""What the cells of tables say: numbers, intervals, summaries, measures."""
+"""The text of table cells: numbers, intervals, summaries, measures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wganbench.spec.catalogue import Scale
 
 
 def number(value: float | None) -> str:
-    """Three significant digits; counts and large numbers whole."""
+    """Formats a number with three significant digits; whole numbers and those from 1,000 on without decimals."""
     if value is None:
         return NONE
     if not math.isfinite(value):
@@ -24,7 +24,7 @@ def number(value: float | None) -> str:
 
 
 def between(interval: Interval | None) -> str:
-    """``" [low, high]"``, with its level where that is not 95 %; nothing for None."""
+    """Formats an interval as ``" [low, high]"``, with its level if that is not 95 %; empty for None."""
     if interval is None:
         return ""
     level = "" if math.isclose(interval.level, 0.95, abs_tol=5e-4) else f" at {100 * interval.level:.3g} %"
@@ -32,7 +32,7 @@ def between(interval: Interval | None) -> str:
 
 
 def runs_text(summary: Summary) -> str:
-    """Such as ``"8"``, ``"0 of 5 runs"``, ``"8, 1 diverged, statistics over 7"``."""
+    """Describes the number of runs, as ``"8"``, ``"0 of 5 runs"`` or ``"8, 1 diverged, statistics over 7"``."""
     missing = summary.n_runs < summary.n_planned
     parts = [f"{summary.n_runs} of {summary.n_planned} runs" if missing else str(summary.n_runs)]
     parts += [f"{summary.n_diverged} diverged"] if summary.n_diverged else []
@@ -42,7 +42,7 @@ def runs_text(summary: Summary) -> str:
 
 
 def best_text(found: Best | None) -> str:
-    """Such as ``"7.86 (100,000)"``, ``"7.86 (80,000–100,000)"``; nothing for None."""
+    """Formats the best value and its steps, as ``"7.86 (100,000)"`` or ``"7.86 (80,000–100,000)"``; empty for None."""
     if found is None:
         return ""
     until = f"–{found.last:,}" if found.last > found.first else ""
@@ -50,7 +50,7 @@ def best_text(found: Best | None) -> str:
 
 
 def summary_text(summary: Summary) -> str:
-    """All of a summary in one cell."""
+    """Formats a whole summary for one cell."""
     if summary.mean is None:
         return runs_text(summary)
     median = "" if summary.median is None else f", median {number(summary.median)}{between(summary.median_interval)}"
@@ -58,29 +58,29 @@ def summary_text(summary: Summary) -> str:
 
 
 def describe(measure: str, scale: Scale, protocol: str | None = None) -> str:
-    """The measure's name, its better direction and its unit; of a score, the protocol."""
+    """Describes a measure by its name, better direction and unit, and for a score also by its protocol."""
     unit = f" ({scale.unit})" if scale.unit and scale.unit not in measure else ""
     return f"{measure}{arrow(scale)}{unit}" + (f" by {protocol}" if protocol else "")
 
 
 def arrow(scale: Scale) -> str:
-    """Which way is better, after a name."""
+    """The arrow for the better direction, to append to a name."""
     return {True: " ↑", False: " ↓", None: ""}[scale.higher_is_better]
 
 
 def fields(of: object, *names: str, prefix: str = "") -> dict[str, Scalar]:
-    """Attributes by name, for ``Row.data``."""
+    """The named attributes of an object, for ``Row.data``."""
     return {f"{prefix}{name}": getattr(of, name) for name in names}
 
 
 def limits(interval: Interval | None, prefix: str = "") -> dict[str, Scalar]:
-    """An interval's limits and level, for ``Row.data``."""
+    """The limits and level of an interval, for ``Row.data``."""
     names = ("low", "high", "level")
     return fields(interval, *names, prefix=prefix) if interval else dict.fromkeys([prefix + name for name in names])
 
 
 def summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]:
-    """All of a summary, flat, for ``Row.data``."""
+    """A whole summary, flattened for ``Row.data``."""
     summary = summary or Summary()
     counts = ("n", "n_runs", "n_planned", "n_diverged", "n_failed")
     return {
@@ -92,7 +92,7 @@ def summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]
 
 
 def best_data(found: Best | None, prefix: str = "") -> dict[str, Scalar]:
-    """For ``Row.data``."""
+    """The best value and its first and last step, for ``Row.data``."""
     names = {"best": "value", "best_first_step": "first", "best_last_step": "last"}
     return {f"{prefix}{name}": getattr(found, attribute) if found else None for name, attribute in names.items()}
 

@@ -1,4 +1,4 @@
-"""What ``--set`` and ``--data`` changed in a run, in a few words for a table, with the full text in a footnote."""
+"""Short labels for what ``--set`` and ``--data`` changed in a run, with the full text in a footnote."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from wganbench.records.record import Record
 from wganbench.spec import Experiment
 
 SHORT = 40
-"""Characters of a change that is shown as it was typed."""
+"""The most characters of a change that is shown as it was typed."""
 
 DATA = re.compile(r"""(?:^|\.)data=\{.*"image_folder".*\}$""")
-"""Of the change that ``--data`` makes: a folder of images, in a set's place."""
+"""The pattern of the change that ``--data`` makes: a folder of images in place of a data set."""
 
 
 class Changes:
-    """Labels for what was changed, and the numbered notes behind them.
+    """Labels for changes, and their numbered footnotes.
 
     Args:
-        experiments: Specs as they stand, from which a label has the name of the data that were replaced.
+        experiments: The unchanged specs, from which labels take the names of replaced data sets.
     """
 
     def __init__(self, experiments: Iterable[Experiment] = ()):
@@ -27,7 +27,7 @@ class Changes:
         self.numbers: dict[str, int] = {}
 
     def label(self, record: Record) -> str:
-        """Such as ``"steps=2400"`` or ``"cifar10→cifar10-jpeg75 [1]"``; empty for a run of the spec as it stands."""
+        """The label, such as ``"steps=2400"`` or ``"cifar10→cifar10-jpeg75 [1]"``; empty for an unchanged spec."""
         shown = list(dict.fromkeys(self._short(text, record) for text in record.overrides))
         if shown == record.overrides:
             return ", ".join(shown)
@@ -41,12 +41,12 @@ class Changes:
         return text if len(text) <= SHORT else f"{path.rpartition('.')[2][:SHORT]}=…"
 
     def _original(self, record: Record) -> str:
-        """The data set that the spec names for this variant, or ``data`` where the spec has it no more."""
+        """The data set that the spec names for this variant, or ``data`` if the spec no longer has the variant."""
         spec = self.experiments.get(record.experiment)
         if spec is None or record.profile not in spec.profiles or record.variant not in spec.variants:
             return "data"
         return spec.setting(record.variant, record.profile).data.name
 
     def notes(self) -> list[str]:
-        """A line for each label that leaves something out."""
+        """Returns a footnote for each label that is shortened."""
         return [f"[{cited}] Changed by --set or --data: {text}." for text, cited in self.numbers.items()]

@@ -1,6 +1,6 @@
-"""What a command has just recorded, in few words: each variant on the measures that the claims read.
+"""A short table of what a command has just recorded: each variant on the measures that the claims read.
 
-Nothing here takes scipy or pandas, which take longer to import than a short run takes.
+Nothing here imports scipy or pandas, which take longer to import than a short run takes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_VARIANTS = 20
 
 @dataclass(frozen=True)
 class Spread:
-    """The values of a variant's runs on one measure: mean, and standard deviation where there are several."""
+    """The mean of one measure over a variant's runs, and the standard deviation if there are several."""
 
     mean: float
     deviation: float | None
@@ -32,11 +32,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class MainMeasures:
-    """A variant as a row.
+    """A row for one variant.
 
     Attributes:
-        of: By measure; None where no run has a value.
-        runs: How many, and how many of them diverged or failed.
+        of: The mean and deviation by measure; None if no run has a value.
+        runs: The number of runs, and of those that diverged or failed.
     """
 
     variant: str
@@ -55,7 +55,7 @@ class MainMeasures:
 
 
 def shown_runs(runs: Iterable[Run]) -> list[Run]:
-    """The runs of the first variants, as many of these as a short table has."""
+    """The runs of the first ``MAX_VARIANTS`` variants."""
     by_variant: dict[str, list[Run]] = {}
     for run in runs:
         by_variant.setdefault(run.variant, []).append(run)
@@ -63,10 +63,10 @@ def shown_runs(runs: Iterable[Run]) -> list[Run]:
 
 
 def main_measures(experiment: Experiment, runs: Sequence[Run], records: Iterable[Record]) -> Table:
-    """A row a variant of ``runs``, a column each of the first measures that claims read.
+    """Returns one row per variant of ``runs``, with a column for each of the first measures that claims read.
 
-    Where no claim reads any of theirs, it is their own first measures. A diverged run counts as the measure's worst
-    value; where that is not finite, as in a failed run, it has none.
+    If no claim reads any of their measures, the columns are their own first measures. A diverged run counts as the
+    measure's worst value; if that is not finite, it has no value, like a failed run.
     """
     by_variant: dict[str, list[Record]] = {}
     for record in records:
@@ -91,7 +91,7 @@ def _spread(records: Iterable[Record], measure: str) -> Spread | None:
 
 
 def _value(record: Record, measure: str) -> float:
-    """NaN where the variant does not have the measure."""
+    """The run's value, or the worst value if it has none; NaN if the variant does not have the measure."""
     if measure not in record.setting.measures:
         return math.nan
     value = record.measures.get(measure) if record.status == "finished" else None

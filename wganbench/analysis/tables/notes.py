@@ -1,4 +1,4 @@
-"""The lines under a table: what its numbers are, where the published ones are from, and what the rows mix."""
+"""The notes under a table: the meaning of its numbers, the sources of published ones, and what the rows mix."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ TROUBLED = (
 
 
 class Sources:
-    """Numbers the sources of published values in the order of their use."""
+    """Numbers the sources of published values in the order in which they are cited."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
 
     def cite(self, rows: Sequence[Published]) -> str:
-        """The values with what their ± is over and the numbers of their sources."""
+        """Formats published values with what their ± covers and the numbers of their sources."""
         texts = []
         for row in rows:
             about = row.source + (f"; {row.configuration}" if row.configuration else "")
@@ -46,9 +46,10 @@ class Sources:
 
 
 def mixtures(records: Iterable[Record]) -> list[str]:
-    """At most two lines: where ``records`` differ in how they were made, and how many of a changed checkout.
+    """Returns at most two warnings: how differently ``records`` were made, and how many come from changed checkouts.
 
-    What a setting may differ in from row to row is none of it: two data sets, say, but two copies of one are.
+    Differences that settings may have from row to row do not count: rows may have different data sets, but not
+    different copies of the same data set.
     """
     records = list(records)
     seen: dict[str, Counter[str]] = {}
@@ -64,7 +65,7 @@ def mixtures(records: Iterable[Record]) -> list[str]:
 
 
 def _circumstances(record: Record) -> Iterator[tuple[str, str]]:
-    """What should be one for all rows, and what it was for ``record``."""
+    """Yields the names of all that should be the same in every row, with the values for ``record``."""
     made_by = record.provenance
     yield "devices", made_by.device
     yield "precisions", record.setting.precision
@@ -82,14 +83,14 @@ def _circumstances(record: Record) -> Iterator[tuple[str, str]]:
 
 
 SHORT = 7
-"""Digits of a commit or checksum that are shown."""
+"""The number of digits that are shown of a commit or checksum."""
 
 SHOWN = 4
-"""Values that are named one by one."""
+"""The most values that are listed one by one."""
 
 
 def _tally(counts: Counter[str]) -> str:
-    """The values with their runs, in order; of many, the most frequent, and what the others are together."""
+    """Lists values with their numbers of runs, in order; if there are many, sums up all but the most frequent ones."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     n_shown = SHOWN if len(ranked) <= SHOWN else SHOWN - 1
     shown, rest = sorted(ranked[:n_shown]), ranked[n_shown:]
@@ -107,7 +108,7 @@ def notes_of(
     records: Iterable[Record],
     reached: Iterable[Best | None] = (),
 ) -> tuple[str, ...]:
-    """What stands under a table of these summaries and of the best that was ``reached``."""
+    """Returns the notes for a table of these summaries and of the best values ``reached``."""
     known, records = [summary for summary in summaries if summary], list(records)
     about = [INTERVALS] if any(summary.n for summary in known) else []
     about += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []

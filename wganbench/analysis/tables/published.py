@@ -1,4 +1,4 @@
-"""Published | measured: every variant of a profile on its measures, and the runs that no spec plans."""
+"""Tables of published and measured values for every variant of a profile, and of the runs that no spec plans."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from wganbench.spec.catalogue import CUSTOM, Scale
 
 
 def headline(experiment: Experiment) -> list[str]:
-    """The measures that claims, published rows, figures or the success table are about; all, where there are none."""
+    """The measures that claims, published rows, figures or the success table use; all measures if there are none."""
     read = {measure for claim in experiment.live_claims for measure in claim.measured()}
     read |= {row.measure for row in experiment.published}
     read |= {measure for figure in experiment.figures for measure in figure.measures}
@@ -40,12 +40,12 @@ def headline(experiment: Experiment) -> list[str]:
 
 @dataclass(frozen=True)
 class Measured:
-    """One pool of runs on one measure.
+    """The results of one pool of runs on one measure.
 
     Attributes:
-        label: The variant, and what sets the pool apart where the variant has several.
-        protocol: Of a score; None for what is none.
-        best: Of a score that was taken more than once; None for any other.
+        label: The variant, with what distinguishes the pool if the variant has several.
+        protocol: The score protocol; None for a measure that is not a score.
+        best: The best of a score that was taken more than once; None for any other measure.
     """
 
     variant: str
@@ -60,7 +60,7 @@ class Measured:
 def measured(
     experiment: Experiment, records: Mapping[str, Record], profile: str, statistic: Statistic = "final"
 ) -> list[Measured]:
-    """Every variant of ``profile`` on each of its measures, whether it has records or not."""
+    """Returns the results of every variant of ``profile`` on each of its measures, whether it has records or not."""
     by_family, found = pools(planned(experiment, records, profile)), []
     groups = [
         (variant, group, f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else "")
@@ -90,10 +90,10 @@ def planned(experiment: Experiment, records: Mapping[str, Record], profile: str)
 
 @dataclass(frozen=True)
 class Result:
-    """A variant (or, as context, a published row) under a profile, on one measure.
+    """A row for a variant (or a published row shown as context) under a profile, on one measure.
 
     Attributes:
-        overrides, changed: What ``--set`` or ``--data`` changed: in full, and in a few words for the table.
+        overrides, changed: The changes by ``--set`` or ``--data``, in full and shortened for the table.
     """
 
     experiment: str
@@ -112,7 +112,7 @@ class Result:
 
     @property
     def has_number(self) -> bool:
-        """Whether there is anything to show: a published value or a recorded run."""
+        """True if there is anything to show: a published value or a recorded run."""
         return bool(self.published) or (self.summary is not None and self.summary.n_runs > 0)
 
     def cells(self) -> dict[str, str]:
@@ -147,10 +147,10 @@ def results_table(
     measures: Sequence[str] = (),
     statistic: Statistic = "final",
 ) -> Table:
-    """Published | measured, for every variant under ``profile`` on ``measures`` (all, where none is named).
+    """Returns published and measured values of every variant under ``profile`` on ``measures`` (all if empty).
 
-    Published rows of no variant are context, and stand beside the paper's own protocol alone. Published scores stand
-    beside scores of the same network alone.
+    Published rows without a variant are context, and are shown only beside the paper's own protocol. Published scores
+    are shown only beside scores by the same network.
     """
     found = measured(experiment, records, profile, statistic)
     context = [row for row in experiment.published if row.variant is None]
@@ -179,14 +179,14 @@ _WHEN: dict[Statistic, str] = {"final": "at the last step", "best": "at the best
 
 
 def published_for(experiment: Experiment, item: Measured) -> tuple[Published, ...]:
-    """The published rows of its variant and measure; none of a score by another network than theirs."""
+    """The published rows of the item's variant and measure; none for a score by a different network."""
     if not comparability.may_stand_beside_published(item.protocol):
         return ()
     return tuple(row for row in experiment.published if (row.variant, row.measure) == (item.variant, item.measure))
 
 
 def left_out(experiment: Experiment, found: Sequence[Measured]) -> list[str]:
-    """A line for each published score that what was ``found`` must not stand beside."""
+    """Returns a line for each published score that is not comparable with the scores in ``found``."""
     published = {row.measure for row in experiment.published}
     apart = {item.measure: None for item in found if not comparability.may_stand_beside_published(item.protocol)}
     return [comparability.left_out(measure) for measure in apart if measure in published]
@@ -195,10 +195,12 @@ def left_out(experiment: Experiment, found: Sequence[Measured]) -> list[str]:
 def other_runs(
     experiments: Sequence[Experiment], records: Mapping[str, Record], measures: Collection[str] = ()
 ) -> Table:
-    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled.
+    """Returns runs that no loaded spec plans, made with ``--set`` or from a spec that has changed since.
+
+    They have rows of their own, and are never pooled with planned runs.
 
     Args:
-        measures: All that are shown; of each run all of its own, where none is named.
+        measures: The measures to show; all measures of each run if empty.
     """
     known = {
         record.id
@@ -227,7 +229,7 @@ def other_runs(
 
 
 def other_runs_of(experiment: Experiment, records: Mapping[str, Record]) -> Table:
-    """The other runs of one experiment, on the measures that it is about."""
+    """Returns the other runs of one experiment, on its ``headline`` measures."""
     own = {name: record for name, record in records.items() if record.experiment == experiment.name}
     found = other_runs([experiment], own, headline(experiment))
     return Table(f"{experiment.name}: other runs, which enter no claim", found.rows, found.notes)

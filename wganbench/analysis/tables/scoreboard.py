@@ -1,4 +1,4 @@
-"""The scoreboard: every claim with its verdict, the superseded ones apart, and a tally by experiment."""
+"""The scoreboard: every claim with its verdict, superseded claims separately, and a tally by experiment."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Judged:
         }
 
     def _runs(self) -> str:
-        """Runs of each variant, such as ``"8 + 8, 1 diverged"``."""
+        """The number of runs of each variant, such as ``"8 + 8, 1 diverged"``."""
         runs = " + ".join(str(len(units)) for units in self.verdict.units.values()) or "0"
         return runs + (f", {self.verdict.n_diverged} diverged" if self.verdict.n_diverged else "")
 
     def _p_values(self) -> str:
-        """Of the direction that was settled; of both, where none was."""
+        """The p-value of the direction that was settled, or both p-values if neither was."""
         for_, against = p_text(self.verdict.adjusted_for), p_text(self.verdict.adjusted_against)
         texts = {"reproduced": f"{for_} for", "contradicted": f"{against} against", "not run": NONE}
         return texts.get(self.verdict.outcome, f"{for_} for, {against} against")
@@ -58,7 +58,7 @@ class Judged:
 
 
 def estimate_text(verdict: Verdict) -> str:
-    """The estimate and its interval; a success rate in percent, and an interval named where it is of another number."""
+    """Formats the estimate with its interval; a success rate in percent, and an interval of the median labelled so."""
     estimate, interval = verdict.estimate, verdict.interval
     if verdict.claim.test == "binomial" and estimate is not None and interval:
         return f"{100 * estimate:.0f} % of runs [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
@@ -67,7 +67,7 @@ def estimate_text(verdict: Verdict) -> str:
 
 
 def p_text(p: float) -> str:
-    """Two significant digits."""
+    """Formats a p-value with two significant digits."""
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
@@ -81,12 +81,12 @@ POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is j
 
 
 def live(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts on claims that count: all but the superseded ones."""
+    """The verdicts on all claims that are not superseded."""
     return [verdict for verdict in verdicts if verdict.claim.superseded is None]
 
 
 def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
-    """All claims that count with their verdicts, by experiment, in the order of the specs."""
+    """Returns all claims that are not superseded with their verdicts, by experiment, in the order of the specs."""
     rows = [Judged(experiment, verdict) for experiment, some in verdicts.items() for verdict in live(some)]
     notes = [JUDGED] if rows else []
     notes += [POST_HOC] if any(row.verdict.post_hoc for row in rows) else []
@@ -95,7 +95,7 @@ def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
 
 @dataclass(frozen=True)
 class Replaced(Judged):
-    """A superseded claim with the verdict that it keeps, as a row."""
+    """A superseded claim and the verdict that it keeps, as a row."""
 
     def cells(self) -> dict[str, str]:
         end = self.verdict.claim.superseded
@@ -106,14 +106,14 @@ class Replaced(Judged):
 
 
 def superseded(experiment: str, verdicts: Sequence[Verdict]) -> Table:
-    """The superseded claims of an experiment, adjusted over the claims of the last version that had them."""
+    """Returns an experiment's superseded claims, adjusted over the claims of the last version that had them."""
     rows = tuple(Replaced(experiment, verdict) for verdict in verdicts if verdict.claim.superseded)
     return Table("Superseded claims, with the verdicts that they keep", rows)
 
 
 @dataclass(frozen=True)
 class Tally:
-    """An experiment and how its claims ended, as a row."""
+    """An experiment and the outcomes of its claims, as a row."""
 
     experiment: Experiment
     verdicts: Sequence[Verdict]
@@ -136,7 +136,7 @@ OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "
 
 
 def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    """Such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run, and 2 superseded."``"""
+    """Counts the outcomes, such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run, and 2 superseded."``"""
     counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in live(some))
     found = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
     n_old = sum(len(some) - len(live(some)) for some in verdicts.values())
@@ -147,7 +147,7 @@ def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
 def scoreboard_markdown(
     experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]], report: str
 ) -> str:
-    """What stands between a README's markers: the tally, and a row an experiment with a link into ``report``."""
+    """The text between a README's markers: the tally, and a row for each experiment with a link into ``report``."""
     rows = tuple(Tally(experiment, verdicts[experiment.name], report) for experiment in experiments)
     board = render(Table("Scoreboard", rows, (JUDGED.partition(" Intervals")[0],)), "markdown")
     return f"{tally(verdicts)}\n\n{board}\n[Every claim with its numbers, tables and figures]({report})\n"
@@ -159,6 +159,6 @@ def heading(experiment: Experiment) -> str:
 
 
 def anchor(heading: str) -> str:
-    """Where a Markdown page has a heading: its words in small letters, a dash for each space."""
+    """The anchor of a Markdown heading: its words in lower case, with a dash for each space."""
     kept = "".join(letter for letter in heading.lower() if letter.isalnum() or letter in "-_ ")
     return kept.replace(" ", "-")

@@ -25,12 +25,12 @@ CHANGED = "† Measured before the variant's setting was changed."
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured variant, as a line.
+    """One measured variant, as a row.
 
     Attributes:
-        device: What it calls itself.
-        changed: Whether the spec has another setting by now.
-        targeted: Whether there is a column for targets.
+        device: The name that the device reports.
+        changed: Whether the spec has a different setting by now.
+        targeted: Whether the table has a column for targets.
     """
 
     row: Row
@@ -69,12 +69,12 @@ class Measured:
 
 
 def spread_text(spread: Spread | None) -> str:
-    """Such as ``"1.52 × [1.49, 1.55]"``."""
+    """Formats a ratio, such as ``"1.52 × [1.49, 1.55]"``."""
     return NONE if spread is None else f"{spread.median:.3g} × [{spread.low:.3g}, {spread.high:.3g}]"
 
 
 def rate_text(spread: Spread | None) -> str:
-    """Such as ``"1,203 [1,190, 1,211]"``."""
+    """Formats a rate, such as ``"1,203 [1,190, 1,211]"``."""
     return NONE if spread is None else f"{number(spread.median)} [{number(spread.low)}, {number(spread.high)}]"
 
 
@@ -90,11 +90,11 @@ def _target_text(row: Row) -> str:
 
 
 def speed_table(name: str, measured: Sequence[Row], experiments: Sequence[Experiment] = ()) -> Table:
-    """What was measured on a device, with a column for targets where a row has any.
+    """Returns the speeds measured on a device, with a column for targets if any row has one.
 
     Args:
-        name: Of the device.
-        experiments: Those that are known, for a look at whether their settings are still those that were measured.
+        name: The name of the device.
+        experiments: The known experiments, to check whether their settings have changed since the measurement.
     """
     known = {experiment.name: experiment for experiment in experiments}
     named = {row.target for row in measured} & TARGETS.keys()
@@ -114,7 +114,7 @@ def _is_changed(row: Row, experiment: Experiment | None) -> bool:
 
 
 def section(devices: Sequence[Device], experiments: Sequence[Experiment]) -> Iterator[str]:
-    """The report's section, in paragraphs; none where nothing was measured."""
+    """Yields the paragraphs of the report's section on speed; none if nothing was measured."""
     if not devices:
         return
     yield "## Speed"
@@ -130,7 +130,7 @@ def section(devices: Sequence[Device], experiments: Sequence[Experiment]) -> Ite
 
 
 def _provenance(rows: Sequence[Row]) -> str:
-    """When and with what it was measured, in a line."""
+    """Describes in one line when the rows were measured, and with which versions and commits."""
     days, versions = sorted({row.when[:10] for row in rows}), sorted({row.torch for row in rows})
     commits = sorted({row.commit[:10] for row in rows if row.commit})
     changed = sum(row.dirty is True for row in rows)

@@ -1,6 +1,6 @@
-"""The success table: of random architectures, how many score above each threshold with which of two methods.
+"""The success table: how many random architectures score above each threshold with each of two methods.
 
-One succeeds where its score is more than the threshold, whatever other seeds would have given.
+An architecture succeeds if its score exceeds the threshold, whatever other seeds would have given.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from wganbench.spec import Experiment, scale_of
 ALPHA, POWER = 0.05, 0.8
 
 Four = tuple[int, int, int, int]
-"""Architectures that succeed with only the first method, only the second, both, neither."""
+"""The numbers of architectures that succeed with only the first method, only the second, both and neither."""
 
 
-# ---- what the counts say --------------------------------------------------------------------------------------------
+# ---- statistics of the counts ---------------------------------------------------------------------------------------
 
 
 def counts(scores: stats.Array, threshold: float) -> Four:
-    """Of ``scores``, ``(architectures, 2)``, those above ``threshold``: a score on it is no success."""
+    """Counts the successes in ``scores``, ``(architectures, 2)``; a score equal to ``threshold`` is not a success."""
     first, second = (scores > threshold).T
     return (
         int((first & ~second).sum()),
@@ -43,20 +43,23 @@ def counts(scores: stats.Array, threshold: float) -> Four:
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Exact two-sided p-value that either method is as likely to be the one that succeeds alone; 1 where none does."""
+    """Exact two-sided p-value of McNemar's test that both methods are equally likely to be the only one that succeeds.
+
+    It is 1 if no architecture succeeds with only one method.
+    """
     n = only_first + only_second
     return float(scipy.stats.binomtest(only_first, n).pvalue) if n else 1.0
 
 
 def visible_gap(n: int, n_thresholds: int) -> float | None:
-    """The smallest difference of two success rates that so many architectures show in 4 of 5 such studies.
+    """The smallest difference of two success rates that ``n`` architectures detect in 4 of 5 studies.
 
-    For the exact McNemar test at a two-sided 5 % under Holm, whose smallest p-value of so many thresholds has to pass
-    5 % divided by their number, and where every architecture that succeeds with one method alone does so with the same.
-    Then k of them give p = 2 · 2⁻ᵏ, and their number is binomial with the difference as its rate.
+    This holds for the exact two-sided McNemar test at 5 % under Holm, where the smallest p-value of ``n_thresholds``
+    has to pass 5 % divided by their number. It assumes that all architectures that succeed with only one method do so
+    with the same one. Then k of them give p = 2 · 2⁻ᵏ, and their number is binomial with the difference as its rate.
 
     Returns:
-        0 to 1; None where no difference could be found, not even of all architectures.
+        The difference, 0 to 1; None if not even a difference in all architectures could be detected.
     """
     needed = next(k for k in range(1, 64) if 2.0 ** (1 - k) * n_thresholds <= ALPHA)
     return float(scipy.special.betaincinv(needed, n - needed + 1, POWER)) if n >= needed else None
@@ -67,12 +70,12 @@ def visible_gap(n: int, n_thresholds: int) -> float | None:
 
 @dataclass(frozen=True)
 class SuccessRow:
-    """A threshold: how many of the architectures score more with which method.
+    """A row for one threshold: how many architectures score above it with each method.
 
     Attributes:
-        of: Whose architectures they are.
-        p, adjusted_p: McNemar's; Holm-adjusted over the table's thresholds.
-        published: The source's counts, where they may stand beside these.
+        of: The sample of architectures.
+        p, adjusted_p: McNemar's p-value, as it is and Holm-adjusted over the table's thresholds.
+        published: The source's counts; None if they are not comparable.
     """
 
     of: Sample
@@ -84,12 +87,12 @@ class SuccessRow:
 
     @property
     def successes(self) -> tuple[int, int]:
-        """With each method."""
+        """The number of successes with each method."""
         return with_each(self.counts)
 
     @property
     def intervals(self) -> tuple[Interval, Interval]:
-        """Of the success rate with each method."""
+        """The intervals of the success rates with each method."""
         first, second = self.successes
         return stats.wilson_interval(first, self.of.n), stats.wilson_interval(second, self.of.n)
 
@@ -138,23 +141,23 @@ class SuccessRow:
 
 
 def with_each(four: Sequence[int]) -> tuple[int, int]:
-    """Architectures that succeed with the first method, and with the second."""
+    """The numbers of architectures that succeed with the first method and with the second."""
     only_first, only_second, both, _ = four
     return only_first + both, only_second + both
 
 
 def percent(share: float) -> str:
-    """Without digits that 200 architectures do not have."""
+    """Formats a share in percent with three digits, as many as 200 architectures support."""
     return f"{100 * share:.3g} %"
 
 
 def rate_text(successes: int, n: int, interval: Interval) -> str:
-    """Such as ``"55 % [34, 74]"``."""
+    """Formats a success rate with its interval, such as ``"55 % [34, 74]"``."""
     return f"{100 * successes / n:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
 
 
 def rows_of(sample: Sample) -> tuple[SuccessRow, ...]:
-    """A row a threshold; none where there is no architecture with both methods."""
+    """Returns one row per threshold; none if no architecture has runs of both methods."""
     if not sample.n:
         return ()
     thresholds = sample.thresholds
@@ -166,10 +169,10 @@ def rows_of(sample: Sample) -> tuple[SuccessRow, ...]:
 
 
 def success_table(sample: Sample, changes: Changes | None = None) -> Table:
-    """Published | measured: a row a threshold.
+    """Returns the table of measured and published counts, with one row per threshold.
 
     Args:
-        changes: Of runs with ``--set`` or ``--data``, for the title.
+        changes: The labels for runs with ``--set`` or ``--data``, for the title.
     """
     apart = f" ({sample.protocol}, data {sample.checksum[:SHORT]})" if sample.is_one_of > 1 else ""
     changes = changes or Changes()
@@ -180,12 +183,12 @@ def success_table(sample: Sample, changes: Changes | None = None) -> Table:
 
 
 def success_tables(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Table]:
-    """One for each score protocol and copy of the data of the runs that the spec plans under ``profile``."""
+    """Returns the success tables of the runs planned under ``profile``, one per score protocol and copy of the data."""
     return [success_table(sample) for sample in samples_of(experiment, planned(experiment, records, profile), profile)]
 
 
 def overridden_tables(experiment: Experiment, records: Mapping[str, Record]) -> list[Table]:
-    """The same of the spec's runs with ``--set`` or ``--data``, each set of overrides by itself."""
+    """Returns the same for the spec's runs with ``--set`` or ``--data``, separately for each set of overrides."""
     if experiment.success_table is None:
         return []
     own = {record.id for profile in experiment.profiles for record in planned(experiment, records, profile)}
@@ -252,5 +255,5 @@ def _about_the_test(sample: Sample) -> str:
 
 
 def architectures(n: int) -> str:
-    """Such as ``"1 architecture"``."""
+    """Formats a number of architectures, such as ``"1 architecture"``."""
     return f"{n} architecture{'' if n == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Tables as data, a row a dataclass, and how they are written: Markdown, CSV, JSON, or for the terminal."""
+"""Tables as data, with a dataclass for each row, and their output as Markdown, CSV, JSON or in the terminal."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ Format = Literal["markdown", "csv", "json"]
 Scalar = str | int | float | None
 
 NONE = "–"
-"""What a cell without a number shows."""
+"""The text of a cell without a number."""
 
 
 class Row(Protocol):
     """One line of a table."""
 
     def cells(self) -> dict[str, str]:
-        """What a reader sees, by column heading; a column that is empty in every row is not shown."""
+        """The text of the cells by column heading; a column that is empty in every row is not shown."""
         ...
 
     def data(self) -> dict[str, Scalar]:
-        """The same unrounded and flat, by field, for CSV and JSON."""
+        """The same content by field, unrounded and flat, for CSV and JSON."""
         ...
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one kind, and the lines that stand under them."""
+    """Rows of one kind, and the notes under them."""
 
     title: str
     rows: tuple[Row, ...]
@@ -43,19 +43,19 @@ class Table:
 
 
 def join(title: str, tables: Iterable[Table]) -> Table:
-    """The rows of several tables of one kind in one, as CSV and JSON want them; equal notes once."""
+    """Joins several tables of one kind into one, as CSV and JSON need it; equal notes appear once."""
     tables = list(tables)
     notes = dict.fromkeys(note for table in tables for note in table.notes)
     return Table(title, tuple(row for table in tables for row in table.rows), tuple(notes))
 
 
 def render(table: Table, form: Format) -> str:
-    """The table as text that ends with a line break: Markdown or JSON with its notes, CSV without."""
+    """Renders the table as text that ends with a line break: Markdown or JSON with its notes, CSV without."""
     return {"markdown": _markdown, "csv": _csv, "json": _json}[form](table)
 
 
 def shown_cells(table: Table) -> list[dict[str, str]]:
-    """The cells of each row, without the columns in which all are empty."""
+    """The cells of each row, without the columns that are empty in every row."""
     rows = [row.cells() for row in table.rows]
     filled = {heading for row in rows for heading, cell in row.items() if cell}
     return [{heading: cell for heading, cell in row.items() if heading in filled} for row in rows]
@@ -69,7 +69,7 @@ def _markdown(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """``text`` for one cell of a Markdown table."""
+    """Escapes ``text`` for one cell of a Markdown table."""
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -92,13 +92,13 @@ def _finite(value: Scalar) -> Scalar:
 
 
 def terminal(table: Table) -> rich.table.Table:
-    """For a rich console: the title above, the notes below."""
+    """Renders the table for a rich console, with the title above and the notes below."""
     shown = rich.table.Table(
         title=Text(table.title),
         caption=Text("\n".join(table.notes)) if table.notes else None,
         caption_justify="left",
         title_justify="left",
-        min_width=min(len(table.title), 80),  # title and notes are wrapped where the columns end
+        min_width=min(len(table.title), 80),  # title and notes are wrapped at the width of the columns
     )
     rows = shown_cells(table)
     for heading in rows[0] if rows else ["no rows"]:
