@@ -13,14 +13,14 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from tests.scores.imaged import CLASSIFIER, SPEC
+from tests.measures.scores.imaged import CLASSIFIER, SPEC
 from wganbench.cli import cli
 from wganbench.data import shapes10
-from wganbench.data.decoded import HEADER_BYTES
-from wganbench.data.originals import CIFAR10
-from wganbench.data.shelf import RAW_MNIST
-from wganbench.protocols import path_of
-from wganbench.store import Store
+from wganbench.data.cache import HEADER_BYTES
+from wganbench.data.locations import RAW_MNIST
+from wganbench.data.torchvision_sets import CIFAR10
+from wganbench.measures.scores.protocol import path_of
+from wganbench.records.store import Store
 
 DATA, SCORE = '{ name = "shapes10", size = 16 }', f'{{ name = "classifier", file = "{CLASSIFIER}" }}'
 
@@ -50,8 +50,8 @@ def run(*arguments: object, **replaced: str) -> str:
         text = text.replace(new, replaced.get(old, new))
     Path("imaged.toml").write_text(text)
     line = one_line("run", "imaged.toml", "--profile", "smoke", "--seeds", 1, "--device", "cpu", *arguments)
-    assert Store("results").load() == {}
-    assert not list(Path().glob("results/*/artefacts/*"))
+    assert Store("runs").load() == {}
+    assert not list(Path().glob("runs/*/artefacts/*"))
     return line
 
 
@@ -69,7 +69,7 @@ def test_the_spec_itself_runs(here):
     Path("imaged.toml").write_text(SPEC)
     options = ("--profile", "smoke", "--seeds", "1", "--device", "cpu")
     assert CliRunner().invoke(cli, ["run", "imaged.toml", *options]).exit_code == 0
-    assert [record.status for record in Store("results").load().values()] == ["finished"] * 2
+    assert [record.status for record in Store("runs").load().values()] == ["finished"] * 2
 
 
 # ---- images ---------------------------------------------------------------------------------------------------------

@@ -1,17 +1,24 @@
-"""The README's first command: the very commands of tox.ini's ``demo``, at smoke length."""
+"""The README's first command: the very commands of tox.ini's ``demo``, with ten steps in the place of its thousands."""
 
 from __future__ import annotations
 
 import configparser
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.store import Store
+from wganbench.records.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = "this-machine"
+
+SHORT = """
+extends = "gaussians8"
+[profiles.quick]
+says = "10 steps"
+steps = 10
+"""
 
 
 def demo_commands() -> list[list[str]]:
@@ -22,22 +29,31 @@ def demo_commands() -> list[list[str]]:
     return [line.partition("wganbench ")[2].split() for line in lines if line.startswith("demo:")]
 
 
-def test_the_demo_trains_on_this_machine_and_shows_it_beside_the_reference(tmp_path):
-    train, show = demo_commands()
-    assert train[:2] == ["run", "gaussians8"]
-    assert FOLDER in train
-    assert f"/{FOLDER}/" in (ROOT / ".gitignore").read_text().splitlines()
-    here = {FOLDER: str(tmp_path), "results": str(ROOT / "results"), "quick": "smoke"}
-    trained = CliRunner().invoke(cli, [here.get(word, word) for word in train])
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A folder with the committed records as ``results``, and a short spec of the experiment's name."""
+    monkeypatch.chdir(tmp_path)
+    Path("results").symlink_to(ROOT / "results")
+    Path("gaussians8.toml").write_text(SHORT)
+    return tmp_path
+
+
+def test_the_demo_trains_on_this_machine_and_shows_it_beside_the_reference(clone):
+    train, show = ([{"gaussians8": "gaussians8.toml"}.get(word, word) for word in each] for each in demo_commands())
+    assert train[:2] == ["run", "gaussians8.toml"]
+    assert "/runs/" in (ROOT / ".gitignore").read_text().splitlines()
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / "results").iterdir()}
+    trained = CliRunner().invoke(cli, train)
     assert trained.exit_code == 0, trained.output
-    records = Store(tmp_path).load()
+    records = Store("runs").load()
     assert len(records) == 9 * 2
     for record in records.values():
         assert (record.status, record.steps_done) == ("finished", 10)
         losses = record.curves["generator_loss"].values
         assert len(set(losses)) == 10, "the generator's loss stood still: nothing was trained"
-    shown = CliRunner().invoke(cli, [here.get(word, word) for word in show])
+    shown = CliRunner().invoke(cli, show)
     assert shown.exit_code == 0, shown.output
-    assert "this machine" in shown.output
+    assert "this machine at quick" in shown.output
     assert "reference at paper" in shown.output
-    assert shown.output.rstrip().splitlines()[-1].startswith(f"{tmp_path}/REPORT.md")
+    assert shown.output.rstrip().splitlines()[-1].startswith("runs/REPORT.md: ")
+    assert {path: path.stat().st_mtime_ns for path in (ROOT / "results").iterdir()} == before

@@ -8,16 +8,16 @@ from click.testing import CliRunner
 from torch import nn
 
 from tests.runner.test_classes import SPEC as CLASSED
-from wganbench import speeds
 from wganbench.cli import cli
 from wganbench.data import shapes10
-from wganbench.plan import Cohort, expand
+from wganbench.records import speeds
+from wganbench.rng import Streams
 from wganbench.runner.cohort import Attempt, make_trainer, train_cohort
-from wganbench.runner.numerics import numerics
+from wganbench.runner.precision import numerics
 from wganbench.spec import load
-from wganbench.streams import Streams
-from wganbench.train.capture import NotCapturedError, capture
-from wganbench.train.stack import Stack, build
+from wganbench.spec.plan import Cohort, expand
+from wganbench.training.cuda_graph import NotCapturedError, capture
+from wganbench.training.stack import Stack, build
 
 pytestmark = pytest.mark.gpu
 CUDA = torch.device("cuda")

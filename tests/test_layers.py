@@ -12,61 +12,40 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "wganbench"
 
-WITHOUT_TORCH = {
+LAYERS: dict[str, set[str]] = {
     "errors": set(),
-    "names": {"errors"},
-    "layout": {"errors"},
-    "cost": {"errors", "layout"},
-    "architectures": {"errors"},
-    "spec": {"errors", "names", "cost", "architectures"},
-    "schema": {"errors", "names", "spec"},
-    "plan": {"errors", "cost", "names", "spec"},
-    "quarantine": {"errors"},
-    "atomic": {"errors"},
-    "written": set(),
-    "record": {"errors", "spec", "plan", "written"},
-    "store": {"errors", "spec", "quarantine", "atomic", "record"},
-    "merge": {"errors", "atomic", "record", "store"},
-    "rates": {"errors", "spec", "atomic"},
-    "estimate": {"plan", "rates", "spec"},
-    "speeds": {"errors", "spec", "atomic", "rates"},
-    "speed_targets": {"rates", "speeds"},
-    "work": {"errors", "spec", "plan", "atomic", "record", "store"},
-    "verify": {"errors", "quarantine", "atomic", "record", "store", "work", "speeds"},
-    "analysis": {
-        *("errors", "names", "spec", "plan", "atomic", "record", "store", "protocols", "speeds", "speed_targets"),
-    },
+    "files": {"errors"},
     "variables": set(),
-    "substitute": {"errors", "names", "spec", "data"},
-    "protocols": {"errors", "data"},
-    "commands": {
-        *("errors", "names", "spec", "schema", "plan", "atomic", "record", "store", "merge", "work", "verify"),
-        *("analysis", "variables"),
-        *("substitute", "data", "protocols", "rates", "estimate", "speeds", "speed_targets", "runner"),
+    "rng": {"errors"},
+    "networks": {"errors"},
+    "data": {"errors", "files", "variables"},
+    "losses": {"errors", "networks", "rng"},
+    "measures": {"errors", "files", "data", "rng"},
+    "training": {"errors", "losses", "networks", "data", "rng"},
+    "spec": {"errors", "networks", "data"},
+    "records": {"errors", "files", "spec"},
+    "runner": {
+        *("errors", "files", "variables", "records", "spec"),
+        *("training", "losses", "networks", "measures", "data", "rng"),
     },
-    "cli": {"errors", "commands"},
+    "analysis": {"errors", "files", "records", "spec", "measures"},
+    "cli": {"errors", "files", "variables", "records", "spec", "runner", "analysis", "data", "measures"},
     "__main__": {"cli"},
 }
-LEAVES = {
-    "streams": {"errors"},
-    "objectives": {"errors"},
-    "lipschitz": {"errors", "networks", "streams"},
-    "networks": {"errors", "layout"},
-    "data": {"errors", "atomic", "variables"},
-    "measures": {"errors", "data"},
-    "scores": {"errors", "atomic", "data", "streams", "protocols"},
+"""What each part of the package may import, beside itself; a new part takes its place here first."""
+
+ONLY = {
+    ("spec", "networks"): ("layout", "cost"),
+    ("analysis", "measures"): ("scores.protocol",),
+    ("cli", "measures"): ("scores.protocol",),
 }
-LAYERS: dict[str, set[str]] = {
-    **WITHOUT_TORCH,
-    **LEAVES,
-    "train": {"errors", *LEAVES},
-    "runner": {
-        *("errors", "names", "spec", "plan", "atomic", "record", "store", "rates", "estimate", "speeds", "work"),
-        *("train", "protocols", "variables"),
-        *LEAVES,
-    },
-}
-"""What each part of the package may import, beside itself. A new part takes its place here first."""
+"""Of some parts, the modules that others may import: those that load no torch."""
+
+WITHOUT_TORCH = (
+    *("errors", "files", "variables", "spec", "records", "analysis", "cli", "__main__", "runner.jobs"),
+    *("networks.layout", "networks.cost", "measures.scores.protocol"),
+)
+"""Parts and modules that never import torch at their top or inside a function."""
 
 LOADS_TORCH = {"torch", "torchvision", "torch_fidelity", "ot"}  # ot looks for torch when it is imported
 
@@ -119,7 +98,7 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
-COMMAND_LINE = {name for name in MODULES if part(name) in {"cli", "commands"}}
+COMMAND_LINE = {name for name in MODULES if part(name) == "cli"}
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in MODULES.items()}
 
 
@@ -128,7 +107,7 @@ def test_imports_are_found_wherever_they_stand():
 import os, torch.nn as nn
 from wganbench import spec
 if TYPE_CHECKING:
-    from wganbench.plan import Run
+    from wganbench.spec.plan import Run
 else:
     import json
 class A:
@@ -137,7 +116,7 @@ class A:
         import ot
 """
     at_once = ["os", "torch.nn", "wganbench.spec", "re"]
-    later = ["wganbench.plan.Run", "json", "ot"]
+    later = ["wganbench.spec.plan.Run", "json", "ot"]
     assert {*imports(source)} == {*(Import(n, True) for n in at_once), *(Import(n, False) for n in later)}
 
 
@@ -153,7 +132,24 @@ def test_a_module_imports_its_own_part_and_those_below_alone(module):
     assert [name for name in ours if part(name) not in allowed] == []
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part(name) in {"", *WITHOUT_TORCH}])
+def within(module: str, places: tuple[str, ...]) -> bool:
+    """Whether a module, named below the package, is one of these places or lies in one."""
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+def below(name: str) -> str:
+    return name.removeprefix("wganbench").removeprefix(".")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_part_opens_some_modules_only_to_some_others(module):
+    for (own, other), open_ in ONLY.items():
+        if part(module) == own:
+            found = [each.name for each in imports(SOURCES[module]) if part(each.name) == other]
+            assert [name for name in found if not within(name.split(".", 2)[2], open_)] == []
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if within(below(name) or "errors", WITHOUT_TORCH)])
 def test_what_does_not_train_never_imports_torch(module):
     assert [found.name for found in imports(SOURCES[module]) if top(found.name) in LOADS_TORCH] == []
 
@@ -161,7 +157,9 @@ def test_what_does_not_train_never_imports_torch(module):
 @pytest.mark.parametrize("module", sorted(COMMAND_LINE))
 def test_the_command_line_imports_the_runner_and_the_data_only_inside_a_command(module):
     at_once = {part(found.name) for found in imports(SOURCES[module]) if found.at_once}
-    assert not at_once & {"runner", "data", "substitute"}
+    assert not at_once & {"data", "measures"} - {"measures"}
+    names = [found.name for found in imports(SOURCES[module]) if found.at_once and part(found.name) == "runner"]
+    assert all(within(below(name), ("runner.jobs",)) for name in names)
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -21,11 +21,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import wganbench
 from wganbench.cli import cli
-from wganbench.plan import expand
-from wganbench.record import Curve, Provenance, record_of
+from wganbench.records.record import Curve, Provenance, record_of
+from wganbench.records.store import Store
 from wganbench.spec import Experiment, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, OTHERS = "results", "others"
@@ -155,6 +156,21 @@ def test_the_installed_version_is_that_of_the_project(project):
     assert project["version"] in CliRunner().invoke(cli, ["--version"]).output
 
 
+def test_the_package_says_its_version_and_loads_nothing_for_it():
+    script = "import sys, wganbench; print(wganbench.__version__, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert said == [metadata.version("wganbench"), "False", "False"]
+    with pytest.raises(AttributeError, match=r"^module 'wganbench' has no attribute '__vesion__'$"):
+        _ = wganbench.__vesion__
+
+
+def test_the_systems_that_it_was_tested_on_are_named_and_no_other(project):
+    assert [each for each in project["classifiers"] if each.startswith("Operating System")] == [
+        "Operating System :: POSIX :: Linux"
+    ]
+    assert "macOS and Windows are untried" in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
 def test_the_console_script_is_the_command_line():
     (script,) = metadata.entry_points(group="console_scripts", name="wganbench")
     assert script.value == "wganbench.cli:main"
@@ -179,13 +195,14 @@ def unpacked_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked
 
 
-def test_a_wheel_holds_the_package_the_benchmarks_and_the_classifiers_and_nothing_else(unpacked_wheel):
+def test_a_wheel_holds_the_package_benchmarks_classifiers_and_records_and_nothing_else(unpacked_wheel):
     held = {path.relative_to(unpacked_wheel).as_posix() for path in unpacked_wheel.rglob("*") if path.is_file()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench").rglob("*.py")}
     specs = {f"wganbench/benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.toml")}
     scored = {f"wganbench/classifiers/{path.name}" for path in (ROOT / "results" / "classifiers").iterdir()}
     inside = {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")}
-    assert inside == source | specs | scored
+    recorded = {f"wganbench/{path.relative_to(ROOT).as_posix()}" for path in Store(ROOT / "results").paths()}
+    assert inside == source | specs | scored | recorded
 
 
 def test_the_package_of_a_wheel_finds_its_benchmarks(unpacked_wheel):
@@ -200,6 +217,22 @@ def test_the_package_of_a_wheel_finds_its_benchmarks(unpacked_wheel):
     ).stdout.split()
     assert Path(said[0]).is_relative_to(unpacked_wheel)
     assert sorted(said[1:]) == sorted(path.stem for path in (ROOT / "benchmarks").glob("*.toml"))
+
+
+def test_the_committed_records_are_to_be_had_from_a_wheel_anywhere_without_their_artefacts(unpacked_wheel, tmp_path):
+    for expected in ("24 records taken in, 0 were here", "0 records taken in, 24 were here"):
+        said = subprocess.run(
+            [sys.executable, "-m", "wganbench", "merge", "elu", "--results", "mine"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(unpacked_wheel)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert said.stdout == f"elu: {expected}, 0 refused\n"
+    taken, ours = Store(tmp_path / "mine").load(), Store(ROOT / "results", "elu").load()
+    assert any(record.artefacts for record in ours.values())
+    assert taken == {name: record.model_copy(update={"artefacts": []}) for name, record in ours.items()}
 
 
 if __name__ == "__main__":

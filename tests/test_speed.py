@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from wganbench.plan import expand
-from wganbench.record import write_text
+from wganbench.records.record import write_text
+from wganbench.records.store import Store
 from wganbench.spec import available, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 pytestmark = pytest.mark.slow
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -44,8 +44,8 @@ def test_two_thousand_records_are_reported_in_five_seconds(tmp_path):
 
 LOADING = """
 import sys, time
-from wganbench.analysis.frame import frame
-from wganbench.store import Store
+from wganbench.analysis.results import frame
+from wganbench.records.store import Store
 start = time.process_time()
 table = frame(Store(sys.argv[1]).load().values())
 print(time.process_time() - start, table["id"].nunique(), "torch" in sys.modules)

@@ -2,23 +2,24 @@
 
 ::
 
-    WganbenchError          anything the user can mend; the command line prints it in one line and exits with 2
-    ├── SpecError           a benchmark file, an override, a name in either, or a plan that cannot be made
-    ├── DataError           a data set, a sample or a measure's input that cannot be had
+    WganbenchError          any error that the user can fix; the command line prints a line per mistake and exits with 2
+    ├── SpecError           a wrong spec, override or name in either, or a plan that cannot be made
+    ├── DataError           a data set, a sample or a measure's input that is not available
     ├── RecordError         a record or a results folder that cannot be read or written
-    │   └── DamagedError    a record file whose content is broken: it can be set aside, and its run trained again
-    └── ExtensionError      a dotted name that does not import, or is not what its place asks for
+    │   └── DamagedError    a record file with broken content: it can be set aside and its run trained again
+    └── ExtensionError      a dotted name that cannot be imported, or an object that does not fit its place in the spec
 
-Messages say where, what is wrong with the value, and what would be right. *Divergence is an outcome, not an error.*
+Messages say where the mistake is, what is wrong with the value, and what would be right. *Divergence is an outcome, not
+an error.*
 """
 
 
 class WganbenchError(Exception):
-    """Base of the family: str() is one line a mistake, ready to be printed."""
+    """The base class of all errors here; str() gives one line per mistake, ready to be printed."""
 
 
 class SpecError(WganbenchError):
-    """A spec is wrong; carries all mistakes of the file together, one a line."""
+    """A spec is wrong; the message has all mistakes of the file, one per line."""
 
     def __init__(self, *mistakes: str):
         super().__init__("\n".join(mistakes))
@@ -26,7 +27,7 @@ class SpecError(WganbenchError):
 
 
 class DataError(WganbenchError):
-    """Data cannot be drawn, found, or measured as asked."""
+    """Data cannot be drawn, found or measured as requested."""
 
 
 class RecordError(WganbenchError):
@@ -34,8 +35,8 @@ class RecordError(WganbenchError):
 
 
 class DamagedError(RecordError):
-    """A record file's content is broken."""
+    """The content of a record file is broken."""
 
 
 class ExtensionError(WganbenchError):
-    """A dotted name of a spec does not lead to a usable object."""
+    """A dotted name in a spec does not lead to a usable object."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from wganbench.plan import expand
-from wganbench.record import Provenance, Record, record_of
+from wganbench.records.record import Provenance, Record, record_of
 from wganbench.spec import Experiment, load
+from wganbench.spec.plan import expand
 
 SPEC = """
 version = 1

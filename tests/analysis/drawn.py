@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.analysis import factory
 from tests.analysis.factory import made
-from wganbench.record import Record
+from wganbench.records.record import Record
 from wganbench.spec import Experiment
 
 PAPER, OTHER = "inception@tf2015-10split-50k", "classifier@shapes10-32-1a2b3c4d"

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from wganbench.plan import expand
-from wganbench.record import Artefact, Curve, Provenance, Record, record_of, write_text
+from wganbench.records.record import Artefact, Curve, Provenance, Record, record_of, write_text
+from wganbench.records.store import Store
 from wganbench.spec import Experiment, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 SPEC = """
 version = 1

@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 
 from tests.analysis.factory import made, record
-from tests.analysis.test_grids import SPEC
+from tests.analysis.figures.test_grids import SPEC
 from wganbench.analysis.best import BEST, HINDSIGHT, Best, best_of
-from wganbench.analysis.cells import best_text
-from wganbench.analysis.overview import overview
-from wganbench.analysis.results import results_table
-from wganbench.analysis.table import Table, render, shown_cells, terminal
-from wganbench.record import Curve
+from wganbench.analysis.tables.by_variant import overview
+from wganbench.analysis.tables.cells import best_text
+from wganbench.analysis.tables.published import results_table
+from wganbench.analysis.tables.table import Table, render, shown_cells, terminal
+from wganbench.records.record import Curve
 
 MEASURES = """
 score = { name = "classifier", file = "shapes10-16-8c9f1cc8" }

@@ -1,17 +1,16 @@
-import json
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.analysis.factory import CLAIMS, FIGURES, PUBLISHED, fill, made, record
+from tests.analysis.factory import CLAIMS, FIGURES, GOOD, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import check as module
 from wganbench.analysis.check import Finding, cases, check, junit
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.errors import RecordError
-from wganbench.record import write_text
-from wganbench.store import Store
+from wganbench.records.record import write_text
+from wganbench.records.store import Store
 
 CONTRADICTED = CLAIMS.replace('better = "good"\nworse = "bad"', 'better = "bad"\nworse = "good"')
 KNOWN = CONTRADICTED.replace('worse = "good"', 'worse = "good"\nknown_contradiction = "the paper trained longer"')
@@ -51,6 +50,21 @@ def names(findings):
     return {(finding.check, finding.experiment, finding.subject) for finding in findings}
 
 
+def refused(experiment, store):
+    """What a report says that would drop or change something, and so writes nothing; without the last line."""
+    before = files(store.root.parent)
+    with pytest.raises(RecordError) as caught:
+        write_report([experiment], store, store.root)
+    assert files(store.root.parent) == before
+    *lines, last = str(caught.value).splitlines()
+    assert last.endswith("nothing was written; 'wganbench report --accept' drops or changes what these lines say")
+    return lines
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_whole_results_have_no_findings(experiment, store, committed):
     assert check([experiment], store, strict=True) == []
 
@@ -78,6 +92,13 @@ def test_a_contradicted_claim_is_a_finding_unless_it_is_known(tmp_path, store):
 def test_a_known_contradiction_that_is_none_is_a_finding(tmp_path, store):
     claims = CLAIMS.replace("at_most = 1.0", 'at_most = 1.0\nknown_contradiction = "no reason"')
     assert judged(tmp_path, store, claims) == {("no known contradiction", "made", "good-is-close")}
+
+
+def test_a_known_contradiction_that_was_not_run_is_no_finding(tmp_path, store):
+    experiment = made(tmp_path, KNOWN)
+    store.root.mkdir()
+    write_report([experiment], store, store.root)
+    assert check([experiment], store) == []
 
 
 def test_inconclusive_claims_are_findings_only_when_strict(tmp_path, store):
@@ -164,7 +185,7 @@ def test_a_changed_or_missing_artefact_is_noticed(experiment, store, committed):
 @pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json", "../README.md"])
 def test_an_edited_text_is_noticed(experiment, store, committed, file):
     path = store.root / file
-    path.write_text(path.read_text(encoding="utf-8").replace("reproduced", "inconclusive", 1), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("reproduced", "not run", 1), encoding="utf-8")
     (finding,) = check([experiment], store)
     assert (finding.check, finding.subject) == ("out of date", path.name)
     assert "first in line" in finding.text
@@ -176,16 +197,31 @@ def test_text_around_the_readme_s_scoreboard_is_free(experiment, store, committe
     assert check([experiment], store) == []
 
 
-@pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json"])
-def test_a_missing_text_is_noticed(experiment, store, committed, file):
-    (store.root / file).unlink()
-    assert names(check([experiment], store)) == {("out of date", "", file)}
+def test_a_missing_report_is_noticed(experiment, store, committed):
+    (store.root / "REPORT.md").unlink()
+    assert names(check([experiment], store)) == {("out of date", "", "REPORT.md")}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"made": {"good-is-close": {}}}', '{"made": 3}'])
-def test_a_damaged_verdicts_json_is_noticed(experiment, store, committed, content):
-    (store.root / "verdicts.json").write_text(content)
-    assert ("unreadable", "", "verdicts.json") in names(check([experiment], store))
+def test_a_missing_verdicts_json_is_noticed_and_no_report_takes_its_place_unasked(experiment, store, committed):
+    (store.root / "verdicts.json").unlink()
+    assert names(check([experiment], store)) == {("missing", "", "verdicts.json")}
+    assert [line.partition(": ")[0] for line in refused(experiment, store)] == ["verdicts.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"made": 3}', '{"experiments": {}, "version": 3}', '{"experiments": {}, "experiments": {}}'],
+)
+def test_a_damaged_verdicts_json_is_noticed_and_no_report_takes_its_place_unasked(
+    experiment, store, committed, content
+):
+    path = store.root / "verdicts.json"
+    path.write_text(content)
+    (finding,) = check([experiment], store)
+    assert (finding.check, finding.subject) == ("unreadable", "verdicts.json")
+    assert str(finding).endswith("; restore it, or 'wganbench report --accept' makes it anew")
+    assert refused(experiment, store) == [str(finding)]
+    assert path.read_text() == content
 
 
 def test_a_missing_figure_is_noticed(experiment, store, committed):
@@ -206,16 +242,53 @@ def test_a_figure_that_the_report_has_no_more_is_noticed_and_removed_by_the_next
     assert names(check([experiment], store)) == {
         ("figure left over", "", "figures/made-curves-quick.png"),
         ("figure left over", "", "figures/made-grids-paper-good.gif"),
+        *(("stray file", "", f"figures/{name}") for name in OTHERS),
     }
     write_report([experiment], store, store.root)
     assert {path.name for path in figures.iterdir()} == {*before, *OTHERS}
-    assert check([experiment], store) == []
+    assert names(check([experiment], store)) == {("stray file", "", f"figures/{name}") for name in OTHERS}
 
 
 def test_checking_draws_and_writes_nothing(experiment, store, committed):
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     check([experiment], store)
     assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*")} == before
+
+
+# ---- one experiment of several ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def beside(experiment, tmp_path, store, committed):
+    """A second experiment with records and a report on both."""
+    other = made(tmp_path, CONTRADICTED, FIGURES, name="other", spec=SPEC.replace("steps = 100", "steps = 101"))
+    for each in records(other, "good", GOOD, n=8):
+        store.write(each)
+    write_report([experiment, other], store, store.root)
+    return other
+
+
+def test_a_check_of_one_experiment_is_about_its_claims_figures_and_section_alone(experiment, beside, store):
+    assert check([experiment], store, whole=False) == []
+    (store.root / "figures" / "other-curves-paper.png").unlink()
+    report = store.root / "REPORT.md"
+    report.write_text(report.read_text().replace("## other: A made-up", "## other: Another"))
+    assert check([experiment], store, whole=False) == []
+    assert names(check([beside], store, whole=False)) == {
+        ("figure missing", "other", "figures/other-curves-paper.png"),
+        ("out of date", "other", "REPORT.md"),
+    }
+    report.write_text(
+        report.read_text().replace("**reproduced** (`good-is-close`", "**contradicted** (`good-is-close`")
+    )
+    assert names(check([experiment], store, whole=False)) == {("out of date", "made", "REPORT.md")}
+
+
+def test_a_check_of_one_experiment_sees_verdicts_of_its_own_that_were_edited(experiment, beside, store):
+    path = store.root / "verdicts.json"
+    path.write_text(path.read_text().replace('"reproduced"', '"inconclusive"', 1))
+    assert names(check([experiment], store, whole=False)) == {("out of date", "made", "verdicts.json")}
+    assert check([beside], store, whole=False) == []
 
 
 # ---- JUnit --------------------------------------------------------------------------------------------------------
@@ -239,13 +312,19 @@ def test_junit_has_a_case_a_claim_and_fails_those_with_findings(experiment):
     assert "said & <done>?" in (failed["good-is-close"].text or "")
 
 
+def test_junit_skips_a_claim_that_was_not_run_unless_it_is_a_finding(experiment, committed):
+    some = {name: each for name, each in committed.items() if each.variant == "good"}
+    skipped = module.not_run([experiment], some)
+    assert skipped == {("made", "good-beats-bad"): "not run: no run of bad under profile paper"}
+    suite = ElementTree.fromstring(junit([], cases([experiment]), skipped).encode())[0]
+    marked = {case.get("name"): (case[0].tag, case[0].get("message")) for case in suite if len(case)}
+    assert marked == {"good-beats-bad": ("skipped", "not run: no run of bad under profile paper")}
+    assert (suite.get("skipped"), suite.get("failures")) == ("1", "0")
+    strictly = [Finding("not run", "made", "good-beats-bad", "no run of bad")]
+    suite = ElementTree.fromstring(junit(strictly, cases([experiment]), skipped).encode())[0]
+    assert (suite.get("skipped"), suite.get("failures")) == ("0", "1")
+
+
 def test_junit_of_whole_results_has_no_failure(experiment, store, committed):
     suite = ElementTree.fromstring(junit(check([experiment], store), cases([experiment])).encode())[0]
     assert suite.get("failures") == "0"
-
-
-def test_verdicts_are_compared_with_those_of_loaded_experiments_alone(experiment, store, committed):
-    path = store.root / "verdicts.json"
-    known = json.loads(path.read_text())
-    path.write_text(json.dumps({**known, "gone": {"x": {"outcome": "reproduced", "digest": ""}}}, indent=2) + "\n")
-    assert names(check([experiment], store)) == {("out of date", "", "verdicts.json")}

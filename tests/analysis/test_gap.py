@@ -8,7 +8,7 @@ import torch
 from tests.analysis.factory import record
 from wganbench.analysis.verdict import judge
 from wganbench.data.closed_form import gaussian
-from wganbench.data.fixed import Translated
+from wganbench.data.fixed_generators import Translated
 from wganbench.errors import SpecError
 from wganbench.measures.coupling import gap_over_distance
 from wganbench.spec import claim_digest, load

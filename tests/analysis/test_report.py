@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -8,8 +7,8 @@ from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
 from wganbench.analysis import report
 from wganbench.analysis.report import BEGIN, END, write_report
-from wganbench.spec import claim_digest
-from wganbench.store import Store
+from wganbench.analysis.tables import scoreboard
+from wganbench.records.store import Store
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
     changed = made(tmp_path, CLAIMS.replace("at_most = 1.0", "at_most = 0.5"))
     text = text_of(changed, store)
     assert text.count("**reproduced**, *post hoc*") == 1
-    assert report.POST_HOC in text
+    assert scoreboard.POST_HOC in text
 
 
 @pytest.mark.parametrize(
@@ -130,6 +129,15 @@ def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):
     assert "| 8, 1 diverged, 1 failed, statistics over 7 |" in text
 
 
+def test_every_figure_is_told_with_how_many_there_are(experiment, store):
+    fill(store, experiment)
+    told = []
+    made_of = report.write_report([experiment], store, store.root, on_figure=lambda *counts: told.append(counts))
+    n = len(made_of.drawings)
+    assert n > 0
+    assert told == [(drawn, n) for drawn in range(n + 1)]
+
+
 def test_overridden_runs_appear_apart_and_enter_no_claim(tmp_path, experiment, store):
     fill(store, experiment)
     before = report.compose([experiment], store, store.load(), store.root)
@@ -145,21 +153,12 @@ def test_overridden_runs_appear_apart_and_enter_no_claim(tmp_path, experiment, s
     assert "## Other runs" not in before.markdown
 
 
-def test_verdicts_json_has_outcome_and_digest_of_each_claim(tmp_path, store):
-    experiment = made(tmp_path, CLAIMS)
-    fill(store, experiment)
-    write_report([experiment], store, store.root)
-    assert json.loads((store.root / "verdicts.json").read_text()) == {
-        "made": {claim.id: {"outcome": "reproduced", "digest": claim_digest(claim)} for claim in experiment.claims}
-    }
-
-
 def test_any_byte_of_any_record_shows_in_the_fingerprint(experiment, store):
     found = fill(store, experiment)
-    before = report.fingerprint(store)
+    before = report.fingerprint(store, found)
     path = store.path(next(iter(found.values())))
     path.write_text(path.read_text().replace('"wall_seconds": 1.0', '"wall_seconds": 2.0'))
-    assert report.fingerprint(store) != before
+    assert report.fingerprint(store, found) != before
 
 
 # ---- convergence ----------------------------------------------------------------------------------------------------

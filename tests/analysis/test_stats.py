@@ -375,3 +375,61 @@ def test_holm(raw, adjusted):
 )
 def test_smallest_p(test, sizes, p):
     assert stats.smallest_p(test, *sizes, rate=0.7) == pytest.approx(p, rel=1e-12)
+
+
+# ---- rates of two samples, McNemar ----
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "others", "n_others", "margin"),
+    [
+        (10, 20, 5, 30, 0.15),
+        (109, 200, 120, 200, -0.15),
+        (3, 10, 199, 200, -0.15),
+        (0, 20, 0, 20, 0.15),
+        (7, 7, 9, 9, -0.2),
+    ],
+)
+def test_the_rates_of_the_score_test_are_the_likeliest_that_differ_by_the_margin(
+    successes, n, others, n_others, margin
+):
+    def log_likelihood(rate):
+        first, second = scipy.stats.binom(n, rate + margin), scipy.stats.binom(n_others, rate)
+        return first.logpmf(successes) + second.logpmf(others)
+
+    first, second = stats._rates_apart(successes / n, others / n_others, n_others / n, margin)
+    assert first - second == pytest.approx(margin)
+    grid = np.linspace(max(0.0, -margin), min(1.0, 1.0 - margin), 2001)
+    assert log_likelihood(second) >= log_likelihood(grid).max() - 1e-9
+
+
+def test_the_score_test_by_hand():
+    """Equal halves and a margin of 0.2: by symmetry the likeliest rates are 0.6 and 0.4."""
+    error = math.sqrt(2 * 0.6 * 0.4 / 100)
+    above, below = stats.rates_differ_p(50, 100, 50, 100, 0.2)
+    assert below == pytest.approx(scipy.stats.norm.sf(0.2 / error))
+    assert above + below == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.425, 0.7, 0.85])
+def test_the_score_test_rejects_rates_that_differ_by_the_margin_about_as_often_as_it_says(rate):
+    """Over all outcomes of 40 and 40 units, each with its probability; a test of a known rate rejects twice as much."""
+    n, margin = 40, 0.15
+    counts = np.arange(n + 1)
+    chance = np.outer(scipy.stats.binom.pmf(counts, n, rate + margin), scipy.stats.binom.pmf(counts, n, rate))
+    rejected = np.array([[stats.rates_differ_p(k, n, j, n, margin)[1] <= 0.025 for j in counts] for k in counts])
+    assert (rejected * chance).sum() <= 0.032
+    if rate == 0.425:
+        known = [[stats.binomial_p(k, n, min(j / n + margin, 1.0))[1] <= 0.025 for j in counts] for k in counts]
+        assert (np.array(known) * chance).sum() > 0.06
+
+
+def test_mcnemar_counts_the_units_with_one_success_alone():
+    """The published counts at a threshold of 3: 88 with the penalty alone, 1 with the GAN, 110 both, 1 neither."""
+    better = [4.0] * 88 + [3.0] + [4.0] * 110 + [3.0]  # a score on the threshold is no success
+    worse = [2.0] * 88 + [5.0] + [4.0] * 110 + [1.0]
+    assert stats.discordant(better, worse, 3.0) == (88, 1)
+    expected = scipy.stats.binomtest(88, 89, alternative="greater").pvalue
+    assert stats.mcnemar_p(better, worse, 3.0)[0] == pytest.approx(expected) == pytest.approx(90 / 2**89)
+    assert stats.mcnemar_p(worse, better, 3.0)[1] == pytest.approx(expected)
+    assert stats.mcnemar_p([4.0] * 9, [4.0] * 9, 3.0) == stats.UNDECIDED

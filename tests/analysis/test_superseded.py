@@ -13,10 +13,10 @@ from wganbench.analysis.report import compose, write_report
 from wganbench.analysis.verdict import judge, reachable
 from wganbench.cli import cli
 from wganbench.errors import SpecError
-from wganbench.plan import expand
-from wganbench.record import write_text
+from wganbench.records.record import write_text
+from wganbench.records.store import Store
 from wganbench.spec import claim_digest, load
-from wganbench.store import Store
+from wganbench.spec.plan import expand
 
 AFTER = "version = 2\n"
 SUPERSEDED = 'superseded = { version = 2, reason = "too easy", by = ["good-is-close-restated"] }\n'
@@ -146,7 +146,7 @@ def test_a_claim_about_a_variant_that_is_gone_must_name_its_records(tmp_path):
 def test_a_spec_that_extends_another_takes_over_the_claims_that_count(tmp_path):
     restated(tmp_path)
     child = tmp_path / "child.toml"
-    child.write_text('extends = "made.toml"\nversion = 1\n')
+    child.write_text('extends = "made.toml"\nversion = 1\ninherit_claims = true\n')
     assert [(claim.id, claim.since) for claim in load(child).claims] == [
         ("good-beats-bad", 1),
         ("good-is-close-restated", 1),
@@ -182,14 +182,14 @@ def test_the_report_has_it_in_a_table_of_its_own_and_counts_it_apart(committed):
         "`good-is-close-restated`",
     ):
         assert cell in row
-    assert list(json.loads(report.verdicts_json)["made"]) == [claim.id for claim in now.claims]
+    assert list(report.ledger.experiments["made"].claims) == [claim.id for claim in now.claims]
 
 
 def test_check_holds_the_verdict_that_it_had(committed):
     now, store = committed
     assert [each for each in check([now], store) if each.subject == "good-is-close"] == []
     content = json.loads((store.root / "verdicts.json").read_text())
-    content["made"]["good-is-close"]["outcome"] = "inconclusive"
+    content["experiments"]["made"]["claims"]["good-is-close"]["outcome"] = "inconclusive"
     (store.root / "verdicts.json").write_text(json.dumps(content))
     (found,) = [each for each in check([now], store) if each.subject == "good-is-close"]
     assert (found.check, found.text) == (

@@ -6,8 +6,9 @@ import pytest
 
 from tests.cpu import at_most
 from wganbench.analysis.verdict import judge, reachable
-from wganbench.plan import family
+from wganbench.errors import SpecError
 from wganbench.spec import claim_digest
+from wganbench.spec.plan import family
 
 COMPARISON = {"test": "permutation", "measure": "modes_covered", "better": "a", "worse": "b"}
 LEVEL = {"test": "sign", "measure": "modes_covered", "variant": "a", "at_least": 6.0}
@@ -408,9 +409,18 @@ def test_a_diverged_run_is_never_a_success_whatever_it_measured(make_experiment,
 def test_a_finished_run_without_a_number_takes_the_worst_value_too(make_experiment, make_records):
     experiment = make_experiment(toml(**{**COMPARISON, "measure": "reverse_kl"}))
     (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[0.1] * 6, b=[None] * 6))
+    assert [unit.value for unit in verdict.units["b"]] == [math.log(8)] * 6  # of a ring of eight modes
+    assert (verdict.outcome, verdict.estimate) == ("reproduced", pytest.approx(math.log(8) - 0.1))
+    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6))
+    assert (verdict.outcome, verdict.estimate) == ("inconclusive", 0.0)
+
+
+def test_a_measure_without_a_bound_leaves_a_run_without_a_number_infinitely_bad(make_experiment, make_records):
+    experiment = make_experiment(toml(**{**COMPARISON, "measure": "exact_wasserstein"}))
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[0.1] * 6, b=[None] * 6))
     assert [unit.value for unit in verdict.units["b"]] == [math.inf] * 6
     assert (verdict.outcome, verdict.estimate, verdict.interval) == ("reproduced", math.inf, None)
-    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6))
+    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[None] * 6, b=[None] * 6))
     assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
 
 
@@ -579,3 +589,61 @@ def test_reachable_of_as_many_claims_as_a_spec_may_have_is_told_within_a_second(
     reachable(experiment, 5)  # scipy imports what it needs
     with at_most(1):
         assert len(reachable(experiment, 5)) == 200
+
+
+# ---- seconds ----
+
+SECONDS = {"test": "permutation", "measure": "training_seconds", "better": "a", "worse": "b"}
+CLOCK = "\n[measures.training_seconds]\n"
+
+
+def timed(experiment, make_record, variant, seconds, *, stack, **changes):
+    """Records of seeds that trained ``stack`` together and took as long as each other."""
+    records = [
+        make_record(experiment, variant, seed, {"training_seconds": seconds[seed // stack]}, **changes)
+        for seed in range(stack * len(seconds))
+    ]
+    blocks = [records[start : start + stack] for start in range(0, len(records), stack)]
+    return by_id(*(each.model_copy(update={"cohort": [one.id for one in block]}) for block in blocks for each in block))
+
+
+def test_eight_seeds_of_one_stack_are_one_sample_of_its_seconds(make_experiment, make_record):
+    experiment = make_experiment(toml(**SECONDS) + CLOCK)
+    fast, slow = (timed(experiment, make_record, v, [s], stack=8) for v, s in (("a", 10.0), ("b", 50.0)))
+    (verdict,) = judge(experiment, fast | slow)
+    assert (verdict.outcome, verdict.why) == ("inconclusive", "1 units of a, at least 5 needed")
+    assert [len(units) for units in verdict.units.values()] == [1, 1]
+
+
+def test_stacks_of_two_seeds_are_as_many_samples_as_stacks(make_experiment, make_record):
+    experiment = make_experiment(toml(**SECONDS) + CLOCK)
+    fast = timed(experiment, make_record, "a", [10.0, 11.0, 12.0, 13.0, 14.0], stack=2)
+    slow = timed(experiment, make_record, "b", [50.0, 51.0, 52.0, 53.0, 54.0], stack=2)
+    (verdict,) = judge(experiment, fast | slow)
+    assert (verdict.outcome, verdict.p_for, verdict.estimate) == ("reproduced", 1 / 252, 40.0)
+    assert [unit.seed for unit in verdict.units["a"]] == [0, 2, 4, 6, 8]
+
+
+def test_a_stack_succeeds_in_time_if_all_its_runs_do(make_experiment, make_record):
+    claim = {**SUCCESS, "criteria": [{"measure": "training_seconds", "at_most": 12.0}]}
+    experiment = make_experiment(toml(**claim) + CLOCK, variants="a")
+    found = timed(experiment, make_record, "a", [10.0] * 6, stack=2)
+    late = next(iter(found.values()))
+    found[late.id] = late.model_copy(update={"measures": {"training_seconds": 13.0}})
+    (verdict,) = judge(experiment, found)
+    assert [unit.value for unit in verdict.units["a"]] == [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_seconds_of_two_devices_are_not_compared(make_experiment, make_record):
+    experiment = make_experiment(toml(**SECONDS) + CLOCK)
+    fast, slow = (timed(experiment, make_record, v, [s] * 5, stack=1) for v, s in (("a", 10.0), ("b", 50.0)))
+    other = next(iter(slow.values()))
+    elsewhere = other.provenance.model_copy(update={"threads": 2})
+    slow[other.id] = other.model_copy(update={"provenance": elsewhere})
+    (verdict,) = judge(experiment, fast | slow)
+    assert verdict.why == "the runs were timed on different devices"
+
+
+def test_seconds_are_not_paired_by_seed(make_experiment):
+    with pytest.raises(SpecError, match="'training_seconds' reads the clock, which the seeds of a stack share"):
+        make_experiment(toml(**{**SECONDS, "test": "paired"}) + CLOCK)

@@ -11,6 +11,7 @@ from tests.analysis.factory import made, record
 from wganbench.analysis import stats
 from wganbench.analysis.verdict import judge, reachable
 from wganbench.errors import SpecError
+from wganbench.spec import claim_digest
 
 SPEC = """
 version = 1
@@ -56,6 +57,17 @@ method = "gp"
 thresholds = [2.0, 4.0]
 published = [0.9, 0.5]
 within = 0.4
+"""
+
+MCNEMAR = """
+[[claims]]
+id = "trains-where-gan-does-not"
+says = "more architectures reach 3 with gp alone than with gan alone"
+test = "mcnemar"
+measure = "inception_score"
+better = "gp"
+worse = "gan"
+threshold = 3.0
 """
 
 Scores = Mapping[str, Sequence[Sequence[float | None] | float]]
@@ -163,7 +175,45 @@ def test_success_curves_by_hand():
     assert stats.success_curve_p([3, 9], 10, [0.5, 0.5], 0.6) == (0.0, 1.0)  # no rate lies outside
 
 
-@pytest.mark.parametrize(("claim", "enough"), [(PAIRED, 1), (CURVE, None)])
+def test_a_published_share_of_a_sample_is_tested_as_one(tmp_path):
+    """Of 4,000 published architectures it is nearly known; of 10 it is not, and nothing so near can be shown."""
+    found = {}
+    for n in (4000, 10):
+        experiment = made(tmp_path, CURVE + f"published_n = {n}\n", name=f"of-{n}", spec=SPEC)
+        (verdict,) = judge(experiment, records(experiment, gp=[5.0] * 5 + [3.0] * 4 + [1.0]))
+        found[n] = verdict.p_for
+        each = [
+            max(stats.rates_differ_p(k, 10, share, n, -0.4)[0], stats.rates_differ_p(k, 10, share, n, 0.4)[1])
+            for k, share in ((9, 9 * n // 10), (5, n // 2))
+        ]
+        assert verdict.p_for == max(each)
+    assert found[4000] < 0.01 < 0.02 < found[10]
+
+
+def test_how_many_the_published_shares_are_of_is_part_of_a_claim(tmp_path):
+    plain, sampled = (made(tmp_path, CURVE + more, spec=SPEC).claims[0] for more in ("", "published_n = 200\n"))
+    assert claim_digest(plain) == "ac2a1cba78"
+    assert claim_digest(sampled) != claim_digest(plain)
+
+
+def test_mcnemar_asks_which_method_the_lone_successes_have(tmp_path):
+    experiment = made(tmp_path, MCNEMAR, spec=SPEC)
+    scores = records(experiment, gp=[5.0] * 9 + [3.0], gan=[1.0] * 7 + [5.0, 3.0, 5.0])
+    (verdict,) = judge(experiment, scores)
+    assert (verdict.p_for, verdict.estimate) == (10 / 2**9, 8 / 9)
+    assert verdict.estimate_of == "of the architectures above 3 with one method alone, share with gp"
+    (alike,) = judge(experiment, records(experiment, gp=[5.0] * 9, gan=[5.0] * 9))
+    assert (alike.outcome, alike.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
+
+
+def test_a_sign_test_counts_architectures_and_not_by_how_much(tmp_path):
+    experiment = made(tmp_path, PAIRED.replace('"architectures"', '"architectures_sign"'), spec=SPEC)
+    (verdict,) = judge(experiment, records(experiment, gp=[2.1] * 9 + [1.0], gan=[2.0] * 9 + [9.0]))
+    assert verdict.p_for == 11 / 2**10
+    assert (verdict.estimate, verdict.estimate_of) == (0.9, "share of architectures that score higher with gp")
+
+
+@pytest.mark.parametrize(("claim", "enough"), [(PAIRED, 1), (MCNEMAR, 1), (CURVE, None)])
 def test_reachable_counts_architectures(tmp_path, claim, enough):
     """Ten of them are enough for a paired claim, and too few for a curve whose margin is narrow."""
     experiment = made(tmp_path, claim.replace("within = 0.4", "within = 0.1"), spec=SPEC)
@@ -176,6 +226,7 @@ def test_reachable_counts_architectures(tmp_path, claim, enough):
     [
         (PAIRED.replace('worse = "gan"', 'worse = "gn"'), "no method 'gn'; did you mean 'gan'?"),
         (PAIRED.replace('worse = "gan"', 'worse = "gp"'), "better and worse are both 'gp'"),
+        (MCNEMAR.replace('worse = "gan"', 'worse = "gp"'), "better and worse are both 'gp'"),
         (
             PAIRED.replace('worse = "gan"', 'worse = "lsgan"'),
             "profile 'paper' has no architecture with 'gp' and 'lsgan'",

@@ -5,7 +5,7 @@ import torch
 
 from wganbench.data.epochs import Epochs
 from wganbench.errors import DataError
-from wganbench.streams import generator
+from wganbench.rng import generator
 
 
 def epochs(n=10, batch_size=3, seed=0):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from wganbench.data import image_sets, shapes10
+from wganbench.data import image_folder, image_sets, manage, shapes10
 from wganbench.errors import DataError
 from wganbench.runner import resolve
 from wganbench.spec import Component
@@ -62,12 +62,12 @@ def test_a_folder_in_the_data_folder_goes_by_its_name(data_folder, make_folder):
     make_folder("data/faces", SMALL)
     train, test = (image_sets.image_folder(folder="faces", split=split, size=2) for split in ("train", "test"))
     assert (train.name, train.sample_shape) == ("faces", (3, 2, 2))
-    assert train.pixels[:, 0, 0, 0].tolist() == [10, 20]
-    assert test.pixels[:, 0, 0, 0].tolist() == [30, 40]
+    assert sorted(train.pixels[:, 0, 0, 0].tolist()) == [10, 20]
+    assert sorted(test.pixels[:, 0, 0, 0].tolist()) == [30, 40]
 
 
 def test_a_folder_with_a_digest_is_found_decoded_when_it_is_gone_itself(data_folder, make_folder):
-    from wganbench.data.folders import digest
+    from wganbench.data.image_folder import digest
 
     folder = make_folder("data/faces", SMALL)
     key = digest(folder)
@@ -76,8 +76,38 @@ def test_a_folder_with_a_digest_is_found_decoded_when_it_is_gone_itself(data_fol
     assert image_sets.image_folder(folder="faces", digest=key).checksum == first.checksum
     with pytest.raises(DataError, match=rf"^{folder}: no such folder; must have a folder of images for each class$"):
         image_sets.image_folder(folder="faces", digest=key, split="test")
-    with pytest.raises(DataError, match="no such folder"):
+    message = (
+        "put or link one there with a folder of images for each class, or name another data folder with --data-dir"
+    )
+    with pytest.raises(DataError, match=rf"^{folder}: no such folder; {message} or WGANBENCH_DATA$"):
         image_sets.image_folder(folder="faces")
+
+
+def test_a_folder_without_splits_is_all_to_train_on(data_folder, make_folder):
+    make_folder("data/faces", {"a/0.png": (4, 4), "b/0.png": (4, 4), "b/1.png": (4, 4)})
+    faces = image_sets.image_folder(folder="faces")
+    assert (len(faces), faces.n_classes, faces.sample_shape) == (3, 2, (3, 4, 4))
+    with pytest.raises(
+        DataError, match=r"no split 'test'; must have a folder test beside train, as all else is train$"
+    ):
+        image_sets.image_folder(folder="faces", split="test")
+
+
+def test_verify_states_the_digest_that_a_spec_may_have(data_folder, make_folder):
+    folder = make_folder("data/faces", SMALL)
+    checksum = image_sets.image_folder(folder="faces").checksum
+    (finding,) = manage.verify("faces")
+    assert finding.whole
+    assert finding.text.endswith(
+        f': whole, SHA-256 {checksum}; of the folder, digest = "{image_folder.digest(folder)}"'
+    )
+    assert image_sets.image_folder(folder="faces", digest=image_folder.digest(folder)).checksum == checksum
+
+
+def test_verify_states_no_digest_of_a_published_set(few_shapes):
+    checksum = image_sets.shapes10().checksum
+    (finding,) = manage.verify("shapes10")
+    assert finding.text.endswith(f": whole, SHA-256 {checksum}")
 
 
 @pytest.mark.parametrize("folder", ["cifar10", "CIFAR-10", "mnist", "ImageNet32", "shapes_10", "train", "decoded"])
@@ -88,7 +118,9 @@ def test_a_folder_cannot_have_the_name_of_something_else(folder):
 
 @pytest.mark.parametrize("folder", ["../faces", "/faces", "", ".hidden", "a b", "faces/train"])
 def test_a_folder_is_named_and_not_led_to(folder):
-    with pytest.raises(ValueError, match=r"^folder: "):
+    with pytest.raises(
+        ValueError, match=rf"^folder: must be the name of a folder in the data folder, .* got {folder!r};"
+    ):
         Component.resolve("data set", {"name": "image_folder", "folder": folder})
 
 

@@ -5,8 +5,8 @@ import pickletools
 import numpy as np
 import pytest
 
-from wganbench.data import imagenet32, shelf
-from wganbench.data.decoded import obtain
+from wganbench.data import imagenet32, locations
+from wganbench.data.cache import obtain
 from wganbench.data.imagenet32 import read_batch, recipe
 from wganbench.errors import DataError
 
@@ -113,9 +113,11 @@ def test_an_npz_of_objects_is_refused(tmp_path):
 @pytest.fixture
 def published(data_folder, monkeypatch):
     """All batches, three images each."""
-    about = shelf.IMAGE_SETS["imagenet32"]
+    about = locations.IMAGE_SETS["imagenet32"]
     counts = {"train": 30, "test": 3}
-    monkeypatch.setitem(shelf.IMAGE_SETS, "imagenet32", shelf.ImageSet(counts, about.shape, about.files, about.remedy))
+    monkeypatch.setitem(
+        locations.IMAGE_SETS, "imagenet32", locations.ImageSet(counts, about.shape, about.files, about.remedy)
+    )
     for number, name in enumerate([*about.files["train"], *about.files["test"]]):
         write(data_folder / "imagenet32" / f"{name}{'.npz' if number % 2 else ''}", content(seed=number))
     imagenet32._key.cache_clear()

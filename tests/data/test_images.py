@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from wganbench.data.decoded import Decoded
+from wganbench.data.cache import Decoded
 from wganbench.data.epochs import Epochs
 from wganbench.data.images import Images
 from wganbench.errors import DataError

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from wganbench.data import shapes10
-from wganbench.data.box import box_average
-from wganbench.names import NAMES
+from wganbench.data.resize import box_average
+from wganbench.spec.catalogue import NAMES
 
 
 def drawn(split, n):

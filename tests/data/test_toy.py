@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 import torch
@@ -126,3 +127,26 @@ def test_negative_noise_is_refused():
 def test_centres_that_are_not_a_list_of_points_are_refused(shape):
     with pytest.raises(DataError, match=r"^Mixture, centres: must have shape \(modes, 2\), got "):
         Mixture(torch.zeros(shape), 0.1)
+
+
+def test_a_mixture_with_weights_draws_its_modes_by_them():
+    n, weights = 50_000, torch.tensor([0.1, 0.6, 0.3])
+    data = Mixture(torch.tensor([(0.0, 0.0), (1.0, 0.0), (5.0, 0.0)]), 0.01, weights).to("cpu")
+    mode = torch.cdist(data.draw(n, seeded()), data.centres).argmin(dim=1)
+    torch.testing.assert_close(mode.bincount() / n, weights, rtol=0, atol=4 * math.sqrt(0.24 / n))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (torch.ones(2), "Mixture, weights: must sum to 1, got 2; divide them by their sum"),
+        (torch.tensor([1.5, -0.5]), "Mixture, weights: must be at least 0, got -0.5"),
+        (
+            torch.ones(1),
+            "Mixture, weights: must be a tensor of floats, (2,), one for each mode, got (1,) torch.float32",
+        ),
+    ],
+)
+def test_weights_that_are_none_are_refused(weights, message):
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        Mixture(torch.zeros(2, 2), 0.1, weights)

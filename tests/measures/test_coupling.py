@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wganbench.data.closed_form import circle, gaussian, interval, point, segment
-from wganbench.data.fixed import Noised, Scaled, Translated
+from wganbench.data.fixed_generators import Noised, Scaled, Translated
 from wganbench.data.toy import gaussian_ring
 from wganbench.errors import DataError
 from wganbench.measures.coupling import (

@@ -94,3 +94,61 @@ def test_samples_that_are_not_finite_measure_nan(measure, value):
     fake = RING.draw(100, seeded())
     fake[17, 1] = value
     assert math.isnan(measure(fake, RING))
+
+
+# ---- unequal weights ------------------------------------------------------------------------------------------------
+
+
+GRID9 = Mixture(gaussian_grid(side=3).centres, 0.05, torch.arange(1.0, 10.0) / 45)
+
+
+def test_true_data_of_unequal_weights_are_no_way_from_them():
+    fake = GRID9.draw(20_000, seeded())
+    assert modes_covered(fake, GRID9) == 9
+    assert 0 <= reverse_kl(fake, GRID9) < 0.001  # about 8 / 2n
+    equal = Mixture(GRID9.centres, GRID9.std)
+    assert reverse_kl(fake, equal) == pytest.approx(0.147, abs=0.01)  # Σ w log 9w
+
+
+@pytest.mark.parametrize("mode", [0, 4, 8])
+def test_reverse_kl_of_a_cloud_at_one_mode_is_the_log_of_its_weight(mode):
+    fake = GRID9.centres[mode].expand(50, 2)
+    assert reverse_kl(fake, GRID9) == pytest.approx(-math.log((mode + 1) / 45), abs=1e-6)
+
+
+def test_equal_weights_that_are_stated_are_as_good_as_none():
+    fake = torch.randn(500, 2, generator=seeded())
+    stated = Mixture(GRID9.centres, 0.5, torch.full((9,), 1 / 9))
+    plain = Mixture(GRID9.centres, 0.5)
+    assert reverse_kl(fake, stated) == pytest.approx(reverse_kl(fake, plain), abs=1e-6)
+    assert modes_covered(fake, stated) == modes_covered(fake, plain)
+    assert share_within(fake, stated) == share_within(fake, plain)
+
+
+def test_a_mode_of_no_weight_is_not_covered_and_a_sample_there_is_infinitely_bad():
+    data = Mixture(PAIR.centres, 0.1, torch.tensor([1.0, 0.0]))
+    assert modes_covered(data.centres, data) == 1
+    assert reverse_kl(data.centres, data) == math.inf
+    assert reverse_kl(data.centres[:1], data) == 0
+
+
+class Bare:
+    """A custom mixture on a line that states neither weights nor more than it must."""
+
+    sample_shape = (1,)
+    centres = torch.tensor([[0.0], [1.0], [5.0]])
+    std = 0.1
+
+    def draw(self, n, rng):
+        return self.centres[torch.randint(3, (n,), generator=rng)]
+
+    def to(self, device):
+        return self
+
+
+def test_a_custom_mixture_of_another_dimension_is_measured_alike():
+    data = Bare()
+    fake = torch.tensor([[0.2], [1.1], [1.1], [4.0]])
+    assert modes_covered(fake, data) == 2
+    assert share_within(fake, data) == 0.75
+    assert reverse_kl(fake, data) == pytest.approx(math.log(3) + 0.5 * math.log(0.5) + 0.5 * math.log(0.25))

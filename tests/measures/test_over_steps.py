@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from wganbench.errors import DataError
-from wganbench.measures.over_steps import drift, late_mean, late_spread, quotient, rank_correlation
+from wganbench.measures.over_steps import (
+    detrended_spread,
+    drift,
+    late_mean,
+    late_spread,
+    quotient,
+    rank_correlation,
+    seconds_to,
+)
 
 
 def curves(**values):
@@ -143,3 +151,40 @@ def test_a_late_value_that_is_not_finite_leaves_nothing_to_say(measure):
 def test_what_is_late_of_a_measure_that_is_not_taken_is_refused(measure):
     with pytest.raises(DataError, match=r"measure 'exact': not taken so far \(taken: score\)"):
         measure(curves(score=LATE), of="exact")
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, -2.0])
+def test_what_a_score_does_beside_its_straight_line_is_its_spread(slope):
+    """The late residuals 1, −1, −1, 1 are orthogonal to a line, so they stay whatever the slope: √(4 / (4 − 2))."""
+    late = [slope * place + residual for place, residual in enumerate([1.0, -1.0, -1.0, 1.0])]
+    values = [9.0] * 7 + late  # steps 0 to 100: above 60 lie 70, 80, 90, 100
+    assert detrended_spread(curves(score=values), of="score", share=0.4) == pytest.approx(2**0.5)
+
+
+def test_a_steady_rise_is_all_spread_and_no_detrended_one():
+    rising = curves(score=[float(place) for place in range(11)])
+    assert late_spread(rising, of="score", share=0.4) == pytest.approx((5 / 3) ** 0.5)
+    assert detrended_spread(rising, of="score", share=0.4) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("values", "share"), [(LATE, 0.2), ([1.0] * 10 + [None], 0.4)])
+def test_two_values_lie_on_a_line_and_say_nothing(values, share):
+    assert math.isnan(detrended_spread(curves(score=values), of="score", share=share))
+
+
+SECONDS = ([0, 10, 30, 40], [0.0, 5.0, 25.0, 30.0])
+
+
+@pytest.mark.parametrize(
+    ("score", "seconds"),
+    [
+        ([1.0, 2.9, 3.0, 2.0, 9.0], 15.0),  # on the level at step 20, halfway between the clock's 10 and 30
+        ([3.5, 1.0, 1.0, 1.0, 1.0], 0.0),
+        ([1.0, None, 1.0, 1.0, 4.0], 30.0),
+        ([1.0, 2.9, 2.9, None, 2.9], None),
+    ],
+)
+def test_the_seconds_to_a_level_are_those_at_which_it_was_first_seen(score, seconds):
+    taken = {"score": ([0, 10, 20, 30, 40], score), "training_seconds": SECONDS}
+    found = seconds_to(taken, of="score", level=3.0)
+    assert math.isnan(found) if seconds is None else found == seconds

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from wganbench.data.toy import gaussian_ring
+from wganbench.data.toy import Mixture, gaussian_ring
 from wganbench.measures.sectors import least_sector_mass, sectors_occupied
 
 RING = gaussian_ring()
@@ -84,3 +84,22 @@ def test_samples_at_the_origin_take_their_mass_from_the_sectors():
     ring = 2 * torch.tensor([[0.0, -1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]).repeat(100, 1)
     fake = torch.cat([ring, torch.zeros(400, 2)])
     assert least_sector_mass(fake, sectors=4, min_radius=1.0) == 0.5
+
+
+def test_fair_shares_are_those_of_the_modes_weights_where_data_state_them():
+    weights = torch.tensor([0.02, 0.5, 0.08, 0.08, 0.08, 0.08, 0.08, 0.08])
+    uneven = Mixture(RING.centres, RING.std, weights)
+    fake = RING.centres.repeat_interleave((weights * 100).round().long(), dim=0)
+    assert sectors_occupied(fake, uneven) == 8
+    assert sectors_occupied(fake, RING) == sectors_occupied(fake) == 7  # 0.02 is below a quarter of 1/8
+    assert least_sector_mass(fake, uneven) == pytest.approx(1.0)
+    assert least_sector_mass(fake, RING) == pytest.approx(0.16)
+    assert sectors_occupied(RING.centres[:1].expand(100, 2), uneven) == 1
+
+
+def test_a_sector_in_which_the_data_have_no_mode_is_not_counted():
+    half = Mixture(RING.centres[:4], 0.04, torch.tensor([0.1, 0.2, 0.3, 0.4]))
+    assert sectors_occupied(RING.centres, half) == 4
+    assert least_sector_mass(half.centres.repeat_interleave(torch.tensor([1, 2, 3, 4]), dim=0), half) == pytest.approx(
+        1
+    )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wganbench.data.closed_form import gaussian, point
-from wganbench.data.fixed import Noised, Translated
+from wganbench.data.fixed_generators import Noised, Translated
 from wganbench.data.toy import gaussian_ring, swiss_roll
 from wganbench.errors import DataError
 from wganbench.measures import transport

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from wganbench.errors import SpecError
-from wganbench.lipschitz import gradient_penalty
+from wganbench.losses.constraints import gradient_penalty
 from wganbench.networks.convolution import Conv, Deconv, Linear
 from wganbench.networks.dcgan import DcganCritic, DcganGenerator
 from wganbench.networks.nonlinearity import NONLINEARITIES
-from wganbench.streams import Streams
-from wganbench.train.stack import Stack, build
+from wganbench.rng import Streams
+from wganbench.training.stack import Stack, build
 
 CIFAR, DIGITS, BEDROOMS, SMALL = (3, 32, 32), (1, 28, 28), (3, 64, 64), (3, 16, 16)
 OFFICIAL = {

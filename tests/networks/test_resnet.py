@@ -13,10 +13,10 @@ from torch.func import functional_call, vmap
 from torch.nn import functional
 
 from wganbench.errors import SpecError
-from wganbench.lipschitz import gradient_penalty
+from wganbench.losses.constraints import gradient_penalty
 from wganbench.networks.resnet import ResnetCritic, ResnetGenerator
-from wganbench.streams import Streams
-from wganbench.train.stack import Stack, build
+from wganbench.rng import Streams
+from wganbench.training.stack import Stack, build
 
 F64 = torch.float64
 CIFAR, SMALL = (3, 32, 32), (3, 16, 16)

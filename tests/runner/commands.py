@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from tests.runner.forked import Forked
-from wganbench.record import Record
-from wganbench.store import Store
+from wganbench.records.record import Record
+from wganbench.records.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,6 +31,8 @@ NAP = float(os.environ.get("NAP", "0"))
 AWAKE = os.environ.get("AWAKE", "")
 
 def sleepy(critic, real):
+    if real.shape[1] != 8:  # the checks before the training, in which nobody sleeps
+        return critic(real).square().mean(1)
     if not os.path.exists(AWAKE):
         time.sleep(NAP)
     return real.new_zeros(len(real))

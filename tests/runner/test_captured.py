@@ -1,4 +1,4 @@
-"""What the runner makes of captured steps, without a card: the capture itself is tests/train/test_capture.py's."""
+"""What the runner makes of captured steps, without a GPU; tests/training/test_cuda_graph.py is about capture itself."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import torch
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.plan import Cohort, expand
-from wganbench.runner import bench
 from wganbench.runner import cohort as module
 from wganbench.runner.cohort import train_cohort
 from wganbench.runner.provenance import provenance
+from wganbench.runner.speed import bench
 from wganbench.spec import load
-from wganbench.train.capture import NotCapturedError
+from wganbench.spec.plan import Cohort, expand
+from wganbench.training.cuda_graph import NotCapturedError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SAID = "steps are launched operation by operation: SGD is not known to work in a graph"
@@ -77,7 +77,7 @@ def test_the_command_asks_for_it_unless_told_otherwise(monkeypatch, tmp_path, op
         seen.append(execution.capture)
         return []
 
-    monkeypatch.setattr("wganbench.runner.run_all", run_all)
+    monkeypatch.setattr("wganbench.runner.loop.run_all", run_all)
     command = ["run", "swissroll", "--profile", "smoke", "--results", str(tmp_path), *options]
     assert CliRunner().invoke(cli, command).exit_code == 0
     assert seen == [asked]

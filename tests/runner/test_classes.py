@@ -12,12 +12,12 @@ from PIL import Image
 from tests.runner.test_run_all import execute
 from wganbench.data import shapes10
 from wganbench.errors import DataError
+from wganbench.measures.scores.sampling import BATCH
+from wganbench.records.store import Store
+from wganbench.runner.artefacts import GAP
 from wganbench.runner.cohort import make_trainer
-from wganbench.runner.observe import Observer, Trace
-from wganbench.scores.grid import GAP
-from wganbench.scores.samples import BATCH
+from wganbench.runner.evaluation import Observer, Trace
 from wganbench.spec import load
-from wganbench.store import Store
 
 SPEC = """
 version = 1

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from tests.runner.test_run_all import execute
-from wganbench.runner import Execution, clock
+from wganbench.records.store import Store
+from wganbench.runner import clock
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.clock import Clock
-from wganbench.runner.observe import Observer
-from wganbench.store import Store
-from wganbench.train.step import Trainer
-from wganbench.work.stop import Stop
+from wganbench.runner.evaluation import Observer
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
+from wganbench.training.gan_trainer import Trainer
 
 STEP, LOOK, SAVE = 3.0, 100.0, 10_000.0
 MEASURED = "[measures.training_seconds]\npoints = 100\n"

@@ -18,13 +18,13 @@ import torch
 from tests.runner.commands import Command, left_behind, numbers, run, sleepy_spec, told, until
 from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
-from wganbench import runner
 from wganbench.errors import RecordError
-from wganbench.runner import Execution
+from wganbench.records.store import Store
+from wganbench.runner import loop
 from wganbench.runner.executors.inline import Inline
 from wganbench.runner.executors.local import slots
-from wganbench.store import Store
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 INLINE = Execution(device="cpu", stack=2, threads=1)
 LOCAL = replace(INLINE, executor="local", jobs=2)
@@ -33,10 +33,20 @@ BOTH = pytest.mark.parametrize("execution", [INLINE, LOCAL], ids=["inline", "loc
 FAULTY = '''
 """Penalties of nothing that do something else from the step ``at`` on: each time, or where ``marker`` is no file."""
 
-import ctypes, json, os, pathlib, signal, subprocess, sys, threading, time
+import ctypes, functools, json, os, pathlib, signal, subprocess, sys, threading, time
 
 import torch
 from wganbench.networks.mlp import Mlp
+
+def in_training(penalty):
+    """Does something else in batches of 8 alone, not in those by which it is checked beforehand."""
+
+    @functools.wraps(penalty)
+    def checked(critic, real, **options):
+        return penalty(critic, real, **options) if real.shape[1] == 8 else critic(real).square().mean(1)
+
+    return checked
+
 
 QUIET = subprocess.DEVNULL  # else it would keep open what the command writes to
 calls = 0
@@ -52,6 +62,7 @@ def _is_due(at, marker=None):
     return True
 
 
+@in_training
 def dies(critic, real, *, at, marker=None, log=None):
     if log:
         tells(critic, real, log=log, nap=0.05)
@@ -60,6 +71,7 @@ def dies(critic, real, *, at, marker=None, log=None):
     return real.new_zeros(len(real))
 
 
+@in_training
 def dies_with_a_child(critic, real, *, at, started):
     """The child has what it has open, as one of multiprocessing's ``fork`` has."""
     if _is_due(at):
@@ -71,6 +83,7 @@ def dies_with_a_child(critic, real, *, at, started):
     return real.new_zeros(len(real))
 
 
+@in_training
 def dies_each(critic, real, *, steps):
     """Dies after every so many steps that this process has made."""
     if _is_due(steps + 1):
@@ -78,6 +91,7 @@ def dies_each(critic, real, *, steps):
     return real.new_zeros(len(real))
 
 
+@in_training
 def finds_no_memory(critic, real, *, at, log, marker=None):
     tells(critic, real, log=log, nap=0.05)
     if _is_due(at, marker):
@@ -85,12 +99,14 @@ def finds_no_memory(critic, real, *, at, log, marker=None):
     return real.new_zeros(len(real))
 
 
+@in_training
 def crowded(critic, real, *, most):
     if len(real) > most:
         raise torch.OutOfMemoryError(f"no room for {len(real)}")
     return real.new_zeros(len(real))
 
 
+@in_training
 def tells(critic, real, *, log, nap=0.0):
     """Leaves a line of when, who and under what it is."""
     about = [torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), threading.current_thread().name]
@@ -100,12 +116,14 @@ def tells(critic, real, *, log, nap=0.0):
     return real.new_zeros(len(real))
 
 
+@in_training
 def raises(critic, real, *, at):
     if _is_due(at):
         raise ArithmeticError("no such thing")
     return real.new_zeros(len(real))
 
 
+@in_training
 def hangs(critic, real, *, at, started):
     if _is_due(at):
         pathlib.Path(started).write_text(str(subprocess.Popen(["sleep", "1000"], stdout=QUIET, stderr=QUIET).pid))
@@ -113,6 +131,7 @@ def hangs(critic, real, *, at, started):
     return real.new_zeros(len(real))
 
 
+@in_training
 def hangs_in_c(critic, real, *, at):
     if _is_due(at):
         ctypes.PyDLL(None).sleep(1000)  # no other thread of Python runs meanwhile
@@ -125,6 +144,7 @@ class Peeking(Mlp):
         return super().forward(x)
 
 
+@in_training
 def naps(critic, real, *, seconds):
     time.sleep(seconds)
     return real.new_zeros(len(real))
@@ -346,7 +366,7 @@ class Fresh:
 
 
 def test_a_worker_that_hangs_where_no_thread_of_python_runs_is_ended_too(faulty, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "make_executor", lambda execution, store, device: Fresh(store))
+    monkeypatch.setattr(loop, "make_executor", lambda execution, store, device: Fresh(store))
     path = faulty("hangs_in_c", at=3)
     (record,) = execute(path, Store(tmp_path / "results"), [0], ["faulty"], replace(LOCAL, timeout_seconds=1.0))
     assert (record.status, record.retries) == ("failed", 0)
@@ -479,7 +499,7 @@ def test_no_job_begins_once_the_time_is_up(tiny, tmp_path):
         stop = Stop(0.0)
         assert execute(tiny(), Store(tmp_path), execution=execution, stop=stop, tell=events.append) == []
         assert stop.reason == "out of time"
-    assert events == []
+    assert [event["event"] for event in events] == ["begin", "begin"]  # what there is to do, and no job of it
 
 
 # ---- errors -------------------------------------------------------------------------------------------------------
@@ -490,7 +510,7 @@ def test_what_does_not_import_in_a_worker_alone_is_one_line(tiny, tmp_path, is_c
     module = f"absent_{tmp_path.name}"
     source = "import multiprocessing\nif multiprocessing.parent_process():\n    raise ImportError('not here')\n"
     (tmp_path / f"{module}.py").write_text(
-        f"{source}def penalty(critic, real):\n    return real.new_zeros(len(real))\n"
+        f"{source}def penalty(critic, real):\n    return 0.1 * critic(real).square().mean(1)\n"
     )
     path = tiny(f'[variants.absent]\nconstraint = "{module}:penalty"\n')
     says = (

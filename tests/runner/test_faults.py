@@ -19,9 +19,10 @@ import pytest
 
 from tests.runner.commands import Command, left_behind, lines, numbers, run, sleepy_spec, until
 from tests.runner.test_run_all import execute
-from wganbench.runner import Execution
-from wganbench.store import Store
-from wganbench.work.job import WorkFolder
+from wganbench.records.store import Store
+from wganbench.rng import generator
+from wganbench.runner.jobs.job import WorkFolder
+from wganbench.runner.loop import Execution
 
 LOCAL = ("--executor", "local", "--jobs", "2")
 
@@ -135,8 +136,9 @@ SAME = ("--seeds", "8", "--stack", "2")
 
 
 def made_critics(counted: Path) -> Counter[str]:
-    """How often each critic of each seed was made, which is when a training of it begins."""
-    return Counter(lines(counted))
+    """How often each critic of each seed was made, which is when a training of it begins; not those for its checks."""
+    trained = {str(generator(seed, "critic").initial_seed()) for seed in range(10)}
+    return Counter(line for line in lines(counted) if line.split()[1] in trained)
 
 
 def two_at_once(tiny, tmp_path, first, second) -> tuple[dict, Counter[str]]:
@@ -238,6 +240,8 @@ import pathlib
 
 def filling(critic, real, *, at, disk):
     global calls
+    if real.shape[1] != 8:  # the checks before the training
+        return critic(real).square().mean(1)
     calls += 1
     filler = pathlib.Path(disk) / "filler"
     if calls == at and not filler.with_name("filled").exists():

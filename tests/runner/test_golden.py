@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from wganbench.plan import Cohort, Run, expand
 from wganbench.runner.cohort import train_cohort
 from wganbench.spec import available, load
+from wganbench.spec.catalogue import find
+from wganbench.spec.plan import Cohort, Run, expand
 
 FILE = Path(__file__).with_name("golden.json")
 
@@ -32,7 +33,7 @@ def one_step(run: Run) -> dict[str, float]:
     assert record.status == "finished", record.note
     labels = ("critic_loss", "generator_loss") if run.setting.fixed_generator is None else ("critic_loss",)
     losses = {label: record.curves[label].values[0] for label in labels}
-    timed = {label for label, use in run.setting.measures.items() if use.measure.name == "training_seconds"}
+    timed = {label for label, use in run.setting.measures.items() if find("measure", use.measure.name).timed}
     values = {label: value for label, value in {**losses, **record.measures}.items() if label not in timed}
     return {label: value for label, value in values.items() if value is not None}
 

@@ -10,21 +10,21 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from tests.measures.scores.imaged import CLASSIFIER, SPEC
 from tests.runner.test_run_all import execute
-from tests.scores.imaged import CLASSIFIER, SPEC
 from wganbench.cli import cli
 from wganbench.data import shapes10
-from wganbench.runner import Execution
+from wganbench.measures.scores.classifier import Classifier
+from wganbench.measures.scores.sampling import BATCH
+from wganbench.records.store import Store
+from wganbench.records.verify import verify
+from wganbench.rng import generator
+from wganbench.runner.artefacts import GAP
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.cohort import make_trainer
-from wganbench.runner.observe import Observer, Trace
-from wganbench.scores.classifier import Classifier
-from wganbench.scores.grid import GAP
-from wganbench.scores.samples import BATCH
-from wganbench.store import Store
-from wganbench.streams import generator
-from wganbench.verify import verify
-from wganbench.work.stop import Stop
+from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 EXECUTION = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 CPU = torch.device("cpu")
@@ -56,11 +56,16 @@ def cells(content):
     return np.stack([sheet[i * step :, j * step :][:16, :16] for i in range(8) for j in range(8)])
 
 
+def names(record):
+    """Names of a record's artefacts, with a word in the place of the first digits of their content's hash."""
+    return [artefact.file.replace(artefact.sha256[:8], "HASH") for artefact in record.artefacts]
+
+
 def test_every_seed_keeps_a_grid_of_its_own_images(imaged, tmp_path):
     store = Store(tmp_path / "results")
     records = train(imaged, store)
     files = [kept(store, record) for record in records]
-    assert [list(each) for each in files] == [[f"artefacts/{record.id}.png"] for record in records]
+    assert [names(record) for record in records] == [[f"artefacts/{record.id}-HASH.png"] for record in records]
     first, second = (cells(content) for each in files for content in each.values())
     assert not np.array_equal(first, second)
     assert len(np.unique(first, axis=0)) == 64
@@ -139,11 +144,8 @@ def test_the_drawn_seed_keeps_the_images_of_the_same_latents_at_each_moment(imag
     imaged.write_text(SPEC.replace("[profiles.smoke]", "clouds = [0.0, 0.66, 1.0]\n[profiles.smoke]"))
     store = Store(tmp_path / "results")
     first, second = train(imaged, store)
-    assert [artefact.file for artefact in first.artefacts] == [
-        f"artefacts/{first.id}.png",
-        f"artefacts/{first.id}-grids.png",
-    ]
-    assert [artefact.file for artefact in second.artefacts] == [f"artefacts/{second.id}.png"]
+    assert names(first) == [f"artefacts/{first.id}-HASH.png", f"artefacts/{first.id}-HASH-grids.png"]
+    assert names(second) == [f"artefacts/{second.id}-HASH.png"]
     final, strip = kept(store, first).values()
     steps, grids = panels(strip)
     assert steps == [0, 2, 3]
@@ -181,5 +183,5 @@ def test_a_grid_that_is_missing_or_damaged_is_found(imaged, tmp_path, damage):
 def test_points_have_no_grid_and_no_trace_holds_one(tiny, tmp_path):
     store = Store(tmp_path / "results")
     records = execute(tiny(), store, seeds=[3], variants=["gp"])
-    assert [artefact.file for artefact in records[0].artefacts] == [f"artefacts/{records[0].id}.npz"]
+    assert names(records[0]) == [f"artefacts/{records[0].id}-HASH.npz"]
     assert "grids" not in Trace().state()

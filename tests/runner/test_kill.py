@@ -9,8 +9,8 @@ import pytest
 
 from tests.runner.commands import Command, left_behind, numbers
 from tests.runner.test_run_all import execute
-from wganbench.runner import Execution
-from wganbench.store import Store
+from wganbench.records.store import Store
+from wganbench.runner.loop import Execution
 
 MOMENTS = (1, 5)
 """Records on disk when the process is killed."""

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from wganbench.runner import Execution
+from wganbench.records.store import Store
 from wganbench.runner.executors.local import _Shift
 from wganbench.runner.executors.ray import BATCH_SECONDS, Ray, batches
-from wganbench.store import Store
-from wganbench.work.job import BIG_STEP_FLOPS, JobFolder, Planned
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.job import BIG_STEP_FLOPS, JobFolder, Planned
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 STEPS = 50
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+import torch
 
 from tests.runner.commands import left_behind, run
 from tests.runner.test_run_all import execute
-from wganbench.runner import Execution, worker
+from wganbench.records.store import Store
+from wganbench.runner import checkpoint, worker
 from wganbench.runner.checkpoint import Checkpoints
-from wganbench.store import Store
-from wganbench.work.stop import Stop
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.loop import Execution
 
 INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 LOCAL = Execution(device="cpu", stack=2, threads=1, executor="local", jobs=1)
@@ -189,3 +192,133 @@ def test_checkpoints_made_otherwise_are_passed_over_with_what_differs(tmp_path, 
     assert all("of another run, setting or machine" in line and says in line for line in warnings(events))
     assert told(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
+
+
+# ---- checkpoints that claim what is not so --------------------------------------------------------------------------
+
+
+def forge(path, change):
+    """Changes what a checkpoint says, and gives it the checksum and the name that are then right."""
+    line, _, payload = checkpoint._content(path).partition(b"\n")
+    about, state = json.loads(line), torch.load(io.BytesIO(payload), weights_only=True)
+    change(about, state)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = json.dumps(about).encode() + b"\n" + buffer.getvalue()
+    path.unlink()
+    forged = path.with_name(f"checkpoint-{about['step']:08d}.pt")
+    forged.write_bytes(checkpoint._head(content) + content)
+    return forged
+
+
+def claims_step(step, *, trained=True):
+    def change(about, state):
+        about["step"] = step
+        if trained:
+            state["trainer"]["steps_done"] = step
+
+    return change
+
+
+def claims_the_end_with_curves(about, state):
+    claims_step(10)(about, state)
+    for trace in state["traces"]:
+        trace["steps_done"] = 10
+        for steps, values in trace["curves"].values():
+            added = [step for step in range(7, 11) if len(steps) > 5 or step == 10]
+            steps += added
+            values += [0.5] * len(added)
+
+
+def of_curve(label, change):
+    def changed(about, state):
+        change(*state["traces"][1]["curves"][label])
+
+    return changed
+
+
+def of_trace(**fields):
+    def changed(about, state):
+        for trace in state["traces"]:
+            trace.update(fields)
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (claims_step(10), "of step 10, where one of this setting is of step 1 to 9"),
+        (claims_the_end_with_curves, "of step 10, where one of this setting is of step 1 to 9"),
+        (claims_step(5000), "of step 5000, where one of this setting is of step 1 to 9"),
+        (claims_step(9, trained=False), "its training is at step 6, and it says 9"),
+        (
+            claims_step(9),
+            "modes_covered has 7 up to step 6 of the 10 values that it must have by step 9",
+        ),
+        (
+            of_curve("generator_loss", lambda steps, values: (steps.pop(2), values.pop(2))),
+            "generator_loss has 5 up to step 6 of the 6 values that it must have by step 6",
+        ),
+        (
+            of_curve("critic_loss", lambda steps, values: values.pop()),
+            "critic_loss has none of the 6 values that it must have by step 6",
+        ),
+        (
+            of_curve("critic_loss", lambda steps, values: (steps.append(7), values.append(0.0))),
+            "critic_loss has 7 up to step 7 of the 6 values that it must have by step 6",
+        ),
+        (of_trace(curves=3), "a run of it is 'finished' after 6 steps, at step 6"),
+        (of_trace(steps_done=10), "a run of it is 'finished' after 10 steps, at step 6"),
+        (of_trace(status="failed"), "a run of it is 'failed' after 6 steps, at step 6"),
+        (of_trace(status="diverged"), "of runs that have all diverged, which are recorded and not gone on with"),
+    ],
+)
+def test_a_checkpoint_that_claims_what_its_curves_do_not_show_is_passed_over(
+    tmp_path, monkeypatch, undisturbed, change, says
+):
+    store, training, events = Store(tmp_path), TRAININGS[0], []
+    train_until(6, training, store, monkeypatch)
+    forged = forge(checkpoints(store)[-1], change)
+    records = train(training, store, tell=events.append)
+    assert warnings(events) == [f"{forged}: {says}, though its checksum is right; it is passed over"]
+    assert told(store, records) == undisturbed(training)
+    assert {record.wall_seconds // AN_HOUR for record in records} == {5}  # from the one before
+    assert left_behind(tmp_path) == []
+
+
+UNLUCKY = """
+import torch
+from wganbench.networks.mlp import Mlp
+
+class Unlucky(Mlp):
+    def __init__(self, *shapes, hidden):
+        super().__init__(*shapes, hidden=hidden)
+        if torch.initial_seed() % 2:
+            self.layers[0].weight.data.fill_(float("nan"))
+"""
+
+
+def test_a_cohort_of_which_some_runs_have_diverged_goes_on(tiny, tmp_path, monkeypatch):
+    from wganbench.rng import generator
+
+    parity = [generator(seed, "critic").initial_seed() % 2 for seed in range(20)]
+    seeds = sorted([parity.index(0), parity.index(1)])
+    (tmp_path / "unlucky_critic.py").write_text(UNLUCKY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tiny('[variants.unlucky]\ncritic = { name = "unlucky_critic:Unlucky", hidden = [4] }\n')
+    inline = Execution(device="cpu", stack=20, threads=1, checkpoint_seconds=0.0)
+    stop, save, events, straight = Stop(), Checkpoints.save, [], Store(tmp_path / "straight")
+
+    def saved(self, found):
+        save(self, found)
+        stop.ask("interrupted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "save", saved)
+        assert execute(path, Store(tmp_path / "stopped"), seeds, ["unlucky"], inline, stop=stop) == []
+    store = Store(tmp_path / "stopped")
+    records = execute(path, store, seeds, ["unlucky"], inline, tell=events.append)
+    assert sorted(record.status for record in records) == ["diverged", "finished"]
+    assert (warnings(events), [event["step"] for event in events if event["event"] == "start"]) == ([], [2])
+    assert told(store, records) == told(straight, execute(path, straight, seeds, ["unlucky"], inline))

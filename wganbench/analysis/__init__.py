@@ -1,1 +1,1 @@
-"""From records to what is said about them: statistics, verdicts, tables, figures, the report. Never imports torch."""
+"""Analysis of records: statistics, verdicts, tables, figures and the report. Never imports torch."""

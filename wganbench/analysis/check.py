@@ -1,71 +1,90 @@
-"""What CI asks of the committed results: that they say what the specs claim, and that the report says what they do."""
+"""The checks that CI runs on committed results: the records support the claims, and the report matches the records."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
-from wganbench.analysis.drawing import left_over
-from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
-from wganbench.analysis.verdict import Verdict
+from wganbench.analysis.figures.drawing import figures_of, left_over
+from wganbench.analysis.finding import Finding
+from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
+from wganbench.analysis.report import Records, Report, compose, readme_of, section_of, with_block
+from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
-from wganbench.spec import Experiment, claim_digest
-from wganbench.store import Store
+from wganbench.records import speeds
+from wganbench.records.custom_code import changes_since
+from wganbench.records.store import Store
+from wganbench.spec import Claim, Experiment, listed
 
-SETTLED = ("reproduced", "contradicted")
-FILES = ("REPORT.md", "verdicts.json", "README.md", "figures", "artefacts")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it should be.
-
-    Attributes:
-        check: What was asked, in two or three words.
-        experiment: Empty where it is about a file of the whole folder.
-        subject: A claim's id, or a file.
-        text: One line, with the remedy where there is one.
-    """
-
-    check: str
-    experiment: str
-    subject: str
-    text: str
-
-    def __str__(self) -> str:
-        about = " ".join(filter(None, (self.experiment, self.subject)))
-        return " ".join(f"{about}: {self.check}: {self.text}".split())  # what a claim says may have several lines
+FILES = ("REPORT.md", FILE, "README.md", "figures", "artefacts")
 
 
-def check(experiments: Sequence[Experiment], store: Store, *, strict: bool = False) -> list[Finding]:
-    """Everything that CI should stop at; empty when all is well. Draws and writes nothing.
+def check(
+    experiments: Sequence[Experiment],
+    store: Store,
+    records: Records | None = None,
+    *,
+    strict: bool = False,
+    whole: bool = True,
+) -> list[Finding]:
+    """Returns everything that should make CI fail, without drawing or writing anything; empty if all is well.
 
     Args:
-        strict: Whether inconclusive claims, and ones not run, are findings too.
+        records: The records of ``store``, if they have been loaded already.
+        strict: Whether claims that are inconclusive or not run are findings too.
+        whole: Whether the report covers just these experiments. If not, only its parts about them are checked.
 
     Raises:
         RecordError: If a record is damaged.
     """
-    records = store.load()
-    report = compose(experiments, store, records, store.root)
+    every = store.load() if records is None else records
+    report = compose(experiments, store, every, store.root)
+    names = {experiment.name for experiment in experiments}
+    own = every if whole else {name: record for name, record in every.items() if record.experiment in names}
+    known, found = last(store.root)
+    ledger = _with_figures(report, known)
+    if known is not None:
+        found += losses(known if whole else known.about(names), ledger, report.verdicts)
+    texts = _texts(report, ledger if known or not found else None, store.root, bool(found))
     return [
         *_claims(report, strict),
-        *_lost(report, store.root / "verdicts.json"),
-        *_texts(report, store.root),
-        *_figures(experiments, report, store.root),
-        *_artefacts(records, store),
+        *found,
+        *_custom_code(experiments, own),
+        *(texts if whole else _sections(experiments, report, ledger, known, store.root)),
+        *_figures(report, known, store.root),
+        *_artefacts(own, store),
+        *(finding for experiment in experiments for finding in _seeds(experiment, own)),
+        *(_stray(report, known, every, store) if whole else ()),
     ]
 
 
+def _with_figures(report: Report, known: Ledger | None) -> Ledger:
+    """The report's ledger with the digests that its figures had when they were last drawn."""
+    sections = known.experiments if known else {}
+    return report.ledger.with_figures(
+        {
+            name: {file: sections[name].figures.get(file, "") for file in files}
+            for name, files in figures_of(report.drawings).items()
+            if name in sections
+        }
+    )
+
+
 def cases(experiments: Sequence[Experiment]) -> list[tuple[str, str]]:
-    """Experiment and subject of everything that ``check`` looks at: each claim, and the files of ``FILES``."""
+    """The experiment and subject of everything that ``check`` covers: each claim, and the files of ``FILES``."""
     claims = [(experiment.name, claim.id) for experiment in experiments for claim in experiment.claims]
     return [*claims, *(("", file) for file in FILES)]
+
+
+def not_run(experiments: Sequence[Experiment], records: Records) -> dict[tuple[str, str], str]:
+    """Describes what is missing for each claim that was not run, by experiment and claim id."""
+    return {
+        (experiment.name, claim): f"not run: {why}"
+        for experiment in experiments
+        for claim, why in without_runs(experiment, records).items()
+    }
 
 
 # ---- claims -------------------------------------------------------------------------------------------------------
@@ -86,68 +105,86 @@ def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
         return
     if outcome == "contradicted" and not claim.known_contradiction:
         yield "contradicted", f"the records contradict that {claim.says}; a known_contradiction in the spec says why"
-    if outcome != "contradicted" and claim.known_contradiction:
+    if outcome not in ("contradicted", "not run") and claim.known_contradiction:
         yield "no known contradiction", f"listed as one ({claim.known_contradiction}), but is {outcome}"
     if strict and outcome not in SETTLED:
         yield outcome, verdict.why
 
 
-def _lost(report: Report, path: Path) -> Iterator[Finding]:
-    """Claims that the committed ``verdicts.json`` has a verdict for, and that have none or are not there any more.
+def _custom_code(experiments: Sequence[Experiment], records: Records) -> Iterator[Finding]:
+    for experiment in experiments:
+        for change in changes_since(experiment, records.values()):
+            again = f"'wganbench run {experiment.path} --again'"
+            yield Finding("custom code", experiment.name, change.file, change.text(again))
 
-    A superseded claim keeps whatever outcome it had.
+
+def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
+    """Yields the variants of claims that lack seeds of the spec or have additional ones; variants without runs pass.
+
+    This keeps anybody from omitting a run that disagrees, or adding runs until one agrees. If the spec lists its seeds,
+    a claim has no verdict until all of them are recorded, so only additional seeds are findings.
     """
-    known = _known(path)
-    if known is None:
-        yield Finding("unreadable", "", path.name, "not a report's verdicts; restore it, or run 'wganbench report'")
-        return
-    for experiment, verdicts in report.verdicts.items():
-        now = {verdict.claim.id: verdict for verdict in verdicts}
-        for claim, entry in known.get(experiment, {}).items():
-            verdict = now.get(claim)
-            if verdict and verdict.claim.superseded and verdict.outcome != entry["outcome"]:
-                text = f"was {entry['outcome']}, now {verdict.outcome}; a superseded claim keeps its verdict"
-                yield Finding("verdict changed", experiment, claim, f"{text}, and judged_on names its records")
-            elif entry["outcome"] not in SETTLED:
-                continue
-            elif verdict is None:
-                yield Finding("verdict lost", experiment, claim, f"was {entry['outcome']}, and the spec has it no more")
-            elif verdict.outcome not in SETTLED:
-                changed = "" if entry["digest"] == claim_digest(verdict.claim) else "; the claim was changed since"
-                text = f"was {entry['outcome']}, now {verdict.outcome} ({verdict.why}){changed}"
-                yield Finding("verdict lost", experiment, claim, text)
+    found: dict[str, set[int]] = {}
+    for record in records.values():
+        found.setdefault(record.family, set()).add(record.seed)
+    planned = set(experiment.planned_seeds)
+    for profile, variant in sorted({pair for claim in experiment.live_claims for pair in _read_by(experiment, claim)}):
+        seeds = found.get(experiment.family(variant, profile), planned)
+        lacking = planned - seeds if experiment.declared_seeds is None else set()
+        differences = {"lacks": lacking, "has": seeds - planned}
+        wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
+        if wrong:
+            text = f"under profile {profile} it {wrong}; with seeds = {experiment.seeds!r} in the spec they are "
+            yield Finding("seeds", experiment.name, variant, text + listed(planned).replace("-", " to "))
 
 
-def _known(path: Path) -> dict[str, dict[str, dict[str, Any]]] | None:
-    """What ``verdicts.json`` says; nothing where there is none, None where it is something else."""
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        entries = [entry for claims in content.values() for entry in claims.values()]
-        whole = all({"outcome", "digest"} <= set(entry) for entry in entries)
-    except (ValueError, AttributeError, TypeError):
-        return None
-    return content if whole else None
+def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
+    """Yields the profile and variant of each setting that a claim is judged on."""
+    chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
+    for variant in (*claim.variants(), *(variant for variants in chosen for variant in variants)):
+        yield claim.profile, variant
 
 
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
-def _texts(report: Report, root: Path) -> Iterator[Finding]:
-    expected = {root / "REPORT.md": report.markdown, root / "verdicts.json": report.verdicts_json}
+def _texts(report: Report, ledger: Ledger | None, root: Path, is_losing: bool) -> Iterator[Finding]:
+    expected = {root / "REPORT.md": report.markdown}
+    expected |= {root / FILE: ledger.text()} if ledger else {}
     readme = readme_of(root)
     if readme:
         expected[readme] = with_block(readme, report.scoreboard) or ""
+    remedy = "restore what is lost" if is_losing else f"run {_command(root)} and commit what it changes"
     for path, text in expected.items():
         difference = _difference(path, text)
         if difference:
-            remedy = "run 'wganbench report' and commit what it changes"
             yield Finding("out of date", "", path.name, f"{difference}; {remedy}")
 
 
+def _sections(
+    experiments: Sequence[Experiment], report: Report, ledger: Ledger, known: Ledger | None, root: Path
+) -> Iterator[Finding]:
+    """Yields what is out of date about these experiments in the files that cover all experiments."""
+    path = root / "REPORT.md"
+    markdown = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    sections = known.experiments if known else {}
+    for experiment in experiments:
+        same = {
+            "REPORT.md": section_of(markdown, experiment) == section_of(report.markdown, experiment),
+            FILE: sections.get(experiment.name) == ledger.experiments.get(experiment.name),
+        }
+        for file in (file for file, is_same in same.items() if not is_same):
+            text = f"says something else of it than the records; run {_command(root)} and commit what it changes"
+            yield Finding("out of date", experiment.name, file, text)
+
+
+def _command(root: Path) -> str:
+    """The command that writes the report again, whatever the default folder is."""
+    return f"'wganbench report --results {root}'"
+
+
 def _difference(path: Path, expected: str) -> str:
-    """Where a file first differs from what the records say; empty where it does not."""
+    """Describes where a file first differs from the expected text; empty if it does not."""
     if not path.is_file():
         return "missing"
     found = path.read_text(encoding="utf-8", errors="replace")
@@ -159,14 +196,19 @@ def _difference(path: Path, expected: str) -> str:
     return f"differs from what the records say, first in line {number}"
 
 
-def _figures(experiments: Sequence[Experiment], report: Report, root: Path) -> Iterator[Finding]:
-    for drawing in report.drawings:
-        for file in drawing.files:
-            if not (root / "figures" / file).is_file():
-                text = "missing; run 'wganbench report' and commit it"
-                yield Finding("figure missing", drawing.experiment.name, f"figures/{file}", text)
-    for path in left_over(experiments, report.drawings, root / "figures"):
-        text = "in no report any more; run 'wganbench report', which removes it, and commit that"
+def _figures(report: Report, known: Ledger | None, root: Path) -> Iterator[Finding]:
+    drawn = {name: section.figures for name, section in known.experiments.items()} if known else {}
+    for experiment, files in figures_of(report.drawings).items():
+        now, before = digests_in(root / "figures", files), drawn.get(experiment, {})
+        for file in files:
+            if file not in now:
+                text = f"missing; run {_command(root)} and commit it"
+                yield Finding("figure missing", experiment, f"figures/{file}", text)
+            elif before.get(file, now[file]) != now[file]:
+                text = f"not what the last report drew; restore it, or run {_command(root)} and commit it"
+                yield Finding("figure changed", experiment, f"figures/{file}", text)
+    for path in left_over(report.verdicts, report.drawings, root / "figures"):
+        text = f"in no report any more; run {_command(root)}, which removes it, and commit that"
         yield Finding("figure left over", "", f"figures/{path.name}", text)
 
 
@@ -179,20 +221,46 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
                 yield Finding("artefact damaged", record.experiment, artefact.file, str(error))
 
 
+def _stray(report: Report, known: Ledger | None, records: Records, store: Store) -> Iterator[Finding]:
+    """Yields files that belong to no record and no report.
+
+    Files of classifiers are checked through the ledger, and leftover figures by ``_figures``.
+    """
+    sections = known.experiments.values() if known else ()
+    figures = {file for files in figures_of(report.drawings).values() for file in files}
+    figures |= {file for section in sections for file in section.figures}
+    left = {path.name for path in left_over(report.verdicts, report.drawings, store.root / "figures")}
+    for path in store.other_files(records.values()):
+        name = path.relative_to(store.root).as_posix()
+        folder, _, file = name.rpartition("/")
+        is_measured = folder == speeds.FOLDER and path.suffix == ".json"
+        if folder == CLASSIFIERS or is_measured or name in ("REPORT.md", FILE):
+            continue
+        if folder != "figures" or file not in figures | left:
+            yield Finding("stray file", "", name, "of no record and no report; remove it, or move it elsewhere")
+
+
 # ---- JUnit --------------------------------------------------------------------------------------------------------
 
 
-def junit(findings: Sequence[Finding], checks_run: Sequence[tuple[str, str]]) -> str:
-    """The findings as JUnit XML: a case for each of ``checks_run``, failed where a finding is on it.
+def junit(
+    findings: Sequence[Finding],
+    checks_run: Sequence[tuple[str, str]],
+    skipped: Mapping[tuple[str, str], str] | None = None,
+) -> str:
+    """Returns the findings as JUnit XML: a case for each of ``checks_run``, failed if there is a finding about it.
 
     Args:
-        checks_run: What ``cases`` says; a finding on anything else gets a case of its own.
+        checks_run: The result of ``cases``; a finding about anything else gets its own case.
+        skipped: The result of ``not_run``, by experiment and subject; such a case is skipped if it has no finding.
     """
+    skipped = skipped or {}
     subjects = list(dict.fromkeys([*checks_run, *((finding.experiment, finding.subject) for finding in findings)]))
     failed = {(finding.experiment, finding.subject) for finding in findings}
     suites = ElementTree.Element("testsuites")
+    n_skipped = sum(subject in skipped and subject not in failed for subject in subjects)
     counts = {"name": "wganbench check", "tests": str(len(subjects)), "failures": str(len(failed)), "errors": "0"}
-    suite = ElementTree.SubElement(suites, "testsuite", counts)
+    suite = ElementTree.SubElement(suites, "testsuite", {**counts, "skipped": str(n_skipped)})
     for experiment, subject in subjects:
         case = ElementTree.SubElement(suite, "testcase", classname=experiment or "results", name=_printable(subject))
         about = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
@@ -200,10 +268,12 @@ def junit(findings: Sequence[Finding], checks_run: Sequence[tuple[str, str]]) ->
             message = "; ".join(finding.check for finding in about)
             failure = ElementTree.SubElement(case, "failure", message=message)
             failure.text = _printable("\n".join(str(finding) for finding in about))
+        elif (experiment, subject) in skipped:
+            ElementTree.SubElement(case, "skipped", message=_printable(skipped[experiment, subject]))
     ElementTree.indent(suites)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suites, encoding="unicode")}\n'
 
 
 def _printable(text: str) -> str:
-    """Without the control characters that XML does not allow."""
+    """Replaces the control characters that XML does not allow."""
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)

@@ -1,42 +1,56 @@
-"""REPORT.md, its figures and ``verdicts.json``, from specs, records and measured speeds: equal ones give the same."""
+"""Writes REPORT.md, its figures and ``verdicts.json`` from specs, records and measured speeds, deterministically."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
-import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wganbench import speeds
-from wganbench.analysis import plot, speed_table
-from wganbench.analysis.ablation import ablation_tables
-from wganbench.analysis.cells import between, fields, limits, number
-from wganbench.analysis.draw import animate, draw
-from wganbench.analysis.drawing import Drawing, drawings_of, left_over, title_of
-from wganbench.analysis.notes import INTERVALS, TROUBLED
-from wganbench.analysis.overview import by_variant, with_numbers
-from wganbench.analysis.profiles import ranked
-from wganbench.analysis.results import headline, other_runs, planned, results_table
-from wganbench.analysis.success import overridden_tables, success_tables
-from wganbench.analysis.table import NONE, Scalar, Table, render
-from wganbench.analysis.verdict import Outcome, Verdict, judge
-from wganbench.atomic import write_atomically
-from wganbench.record import Record
-from wganbench.spec import CONTROL, Experiment, claim_digest
-from wganbench.store import Store
+from wganbench.analysis.figures import plot
+from wganbench.analysis.figures.draw import animate, draw
+from wganbench.analysis.figures.drawing import Drawing, drawings_of, figures_of, left_over, title_of
+from wganbench.analysis.finding import Finding
+from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
+from wganbench.analysis.profiles import ranked, reported
+from wganbench.analysis.tables import speed
+from wganbench.analysis.tables.ablation import ablation_tables
+from wganbench.analysis.tables.by_variant import by_variant, with_numbers
+from wganbench.analysis.tables.cells import number
+from wganbench.analysis.tables.notes import INTERVALS, TROUBLED
+from wganbench.analysis.tables.published import headline, other_runs, planned, results_table
+from wganbench.analysis.tables.scoreboard import (
+    estimate_text,
+    heading,
+    live,
+    p_text,
+    scoreboard,
+    scoreboard_markdown,
+    superseded,
+    tally,
+)
+from wganbench.analysis.tables.success import overridden_tables, success_tables
+from wganbench.analysis.tables.table import Table, render
+from wganbench.analysis.verdict import Verdict, judge
+from wganbench.errors import RecordError
+from wganbench.files import write_atomically
+from wganbench.records import speeds
+from wganbench.records.record import Record
+from wganbench.records.store import Store
+from wganbench.spec import CONTROL, Experiment
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
 DRIFT, SETTLED = "drift", 0.02
-"""Label of the measure of how far a critic's gap still moves, as a share; up to so much it has converged."""
+"""The label of the measure of how far a critic's gap still moves, as a share, and the most for a converged critic."""
 FOLDED_FROM = 40
-"""Rows of a table that nobody reads through: such a table is folded away."""
+"""The number of rows from which a table is folded away, as nobody reads it through."""
 NAMED = 12
-"""Variants without runs that are named one by one."""
+"""The number of variants without runs that are listed by name."""
 
 GUIDE = (INTERVALS, TROUBLED)
 
@@ -45,62 +59,95 @@ Records = Mapping[str, Record]
 
 @dataclass(frozen=True)
 class Report:
-    """All that a report says.
+    """The content of a report.
 
     Attributes:
-        markdown: Of ``REPORT.md``.
-        scoreboard: Markdown, for a README beside the results folder.
-        verdicts: By experiment, in the order of its claims.
-        verdicts_json: Of ``verdicts.json``.
-        drawings: With something to draw.
+        markdown: The text of ``REPORT.md``.
+        scoreboard: The Markdown for a README beside the results folder.
+        verdicts: The verdicts of each experiment, in the order of its claims.
+        ledger: The ledger; it lacks the figures as long as they are not drawn.
+        drawings: The figures that have something to draw.
+        losses: The accepted findings on what the report drops or changes since the last one.
     """
 
     markdown: str
     scoreboard: str
     verdicts: Mapping[str, list[Verdict]]
-    verdicts_json: str
+    ledger: Ledger
     drawings: tuple[Drawing, ...]
+    losses: tuple[Finding, ...] = ()
 
 
-def write_report(experiments: Sequence[Experiment], store: Store, out: Path, records: Records | None = None) -> Report:
+def write_report(
+    experiments: Sequence[Experiment],
+    store: Store,
+    out: Path,
+    records: Records | None = None,
+    *,
+    only_figures: bool = False,
+    accept: bool = False,
+    on_figure: Callable[[int, int], None] = lambda drawn, figures: None,
+) -> Report:
     """Writes ``REPORT.md``, ``verdicts.json`` and ``figures/`` into ``out``, and the README's scoreboard beside it.
 
-    Figures of the experiments that the report has no more are removed.
+    Figures of these experiments that are no longer part of the report are removed.
 
     Args:
-        records: Those of ``store``, where they have been loaded already.
+        records: The records of ``store``, if they have been loaded already.
+        only_figures: Whether to write only the figures and their digests and remove none, for a folder whose other
+            files cover more experiments.
+        accept: Whether the report may drop or change what the last one contained.
+        on_figure: Called before the first figure and after each, with the number of figures drawn and their total.
 
     Raises:
-        RecordError: If a record, an artefact or a file of measured speeds is damaged, or the disk refuses.
+        RecordError: If a record, an artefact or a file of measured speeds is damaged, or a file cannot be written. Also
+            if there are losses that are not accepted, with one line for each; nothing is then written.
     """
     report = compose(experiments, store, store.load() if records is None else records, out)
-    for drawing in report.drawings:
+    known, lost = last(out)
+    if only_figures:
+        lost = []
+    elif known is not None:
+        lost += losses(known, report.ledger, report.verdicts)
+    if lost and not accept:
+        remedy = f"{out}: nothing was written; 'wganbench report --accept' drops or changes what these lines say"
+        raise RecordError("\n".join([*map(str, lost), remedy]))
+    on_figure(0, len(report.drawings))
+    for drawn, drawing in enumerate(report.drawings, start=1):
         plot.save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
-    for path in left_over(experiments, report.drawings, out / "figures"):
-        with contextlib.suppress(OSError):  # 'check' names what stays
+        on_figure(drawn, len(report.drawings))
+    figures = {name: digests_in(out / "figures", files) for name, files in figures_of(report.drawings).items()}
+    if only_figures:
+        if known is not None:
+            write_atomically(out / FILE, known.with_figures(figures).text().encode(), replace=True)
+        return report
+    for path in left_over([experiment.name for experiment in experiments], report.drawings, out / "figures"):
+        with contextlib.suppress(OSError):  # 'check' reports files that remain
             path.unlink()
     write_atomically(out / "REPORT.md", report.markdown.encode(), replace=True)
-    write_atomically(out / "verdicts.json", report.verdicts_json.encode(), replace=True)
+    ledger = report.ledger.with_figures(figures)
+    write_atomically(out / FILE, ledger.text().encode(), replace=True)
     readme = readme_of(out)
     if readme:
         refresh_readme(readme, report.scoreboard)
-    return report
+    return dataclasses.replace(report, ledger=ledger, losses=tuple(lost))
 
 
 def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
-    """The report's texts, without drawing or writing anything.
+    """Composes the report's texts, without drawing or writing anything.
 
     Raises:
         RecordError: If a file of measured speeds is damaged.
     """
+    records = reported(experiments, records)
     verdicts = {experiment.name: judge(experiment, records) for experiment in experiments}
     drawings = {experiment.name: drawings_of(experiment, records) for experiment in experiments}
     parts = [
         "# Report",
-        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store)}`); do not edit it: "
-        "`wganbench check` compares it with what the records say.",
+        f"Made by `wganbench report` from {len(records)} records (fingerprint `{fingerprint(store, records)}`); do not "
+        "edit it: `wganbench check` compares it with what the records say.",
         "## Scoreboard",
         tally(verdicts),
         render(scoreboard(verdicts), "markdown"),
@@ -108,7 +155,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     ]
     for experiment in experiments:
         parts += _section(experiment, records, verdicts[experiment.name], drawings[experiment.name])
-    parts += speed_table.section(speeds.load(store.root), experiments)
+    parts += speed.section(speeds.load(store.root), experiments)
     strangers = other_runs(experiments, records)
     if strangers.rows:
         parts += [
@@ -118,189 +165,33 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
             *(_titled(each) for experiment in experiments for each in overridden_tables(experiment, records)),
             _folded(Table(strangers.title, strangers.rows, _unguided(strangers)), "All of them"),
         ]
+    board = scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md")
+    shown = board if readme_of(out) else None
     return Report(
         markdown="\n\n".join(part.strip("\n") for part in parts if part) + "\n",
-        scoreboard=scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md"),
+        scoreboard=board,
         verdicts=verdicts,
-        verdicts_json=_verdicts_json(verdicts),
+        ledger=ledger_of(experiments, verdicts, store, records.values(), shown),
         drawings=tuple(drawing for some in drawings.values() for drawing in some if drawing.used),
     )
 
 
-def fingerprint(store: Store) -> str:
-    """Twelve digits that stand for the bytes of all records: a changed number shows even where no table has it."""
-    total = hashlib.sha256()
-    for path in store.paths():
+def section_of(markdown: str, experiment: Experiment) -> str:
+    """The section of a report about one experiment, without its heading; empty if there is none."""
+    _, _, after = f"\n{markdown}".partition(f"\n## {heading(experiment)}\n")
+    return after.partition("\n## ")[0].strip("\n")
+
+
+def fingerprint(store: Store, records: Records) -> str:
+    """A digest of these records' bytes, twelve digits long, that changes even with a number that no table shows."""
+    total, counted = hashlib.sha256(), {store.path(record) for record in records.values()}
+    for path in (path for path in store.paths() if path in counted):
         total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:12]
 
 
-def _verdicts_json(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    content = {
-        experiment: {
-            verdict.claim.id: {"outcome": verdict.outcome, "digest": claim_digest(verdict.claim)} for verdict in some
-        }
-        for experiment, some in verdicts.items()
-    }
-    return json.dumps(content, indent=2) + "\n"
-
-
-# ---- the scoreboard -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A claim and its verdict, as a row."""
-
-    experiment: str
-    verdict: Verdict
-
-    def cells(self) -> dict[str, str]:
-        verdict, claim = self.verdict, self.verdict.claim
-        known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
-        return {
-            "claim": claim.says,
-            "experiment": self.experiment,
-            "profile": claim.profile,
-            "verdict": f"**{verdict.outcome}**{known}" + (", *post hoc*" if verdict.post_hoc else ""),
-            "estimate [95 % interval]": estimate_text(verdict),
-            "n": self._runs(),
-            "adjusted p": self._p_values(),
-        }
-
-    def _runs(self) -> str:
-        """Runs of each variant, such as ``"8 + 8, 1 diverged"``."""
-        runs = " + ".join(str(len(units)) for units in self.verdict.units.values()) or "0"
-        return runs + (f", {self.verdict.n_diverged} diverged" if self.verdict.n_diverged else "")
-
-    def _p_values(self) -> str:
-        """Of the direction that was settled; of both, where none was."""
-        for_, against = p_text(self.verdict.adjusted_for), p_text(self.verdict.adjusted_against)
-        texts = {"reproduced": f"{for_} for", "contradicted": f"{against} against", "not run": NONE}
-        return texts.get(self.verdict.outcome, f"{for_} for, {against} against")
-
-    def data(self) -> dict[str, Scalar]:
-        verdict, claim = self.verdict, self.verdict.claim
-        return {
-            "experiment": self.experiment,
-            "claim": claim.id,
-            **fields(claim, "says", "profile", "known_contradiction"),
-            **fields(verdict, "outcome", "why", "estimate", "estimate_of"),
-            **limits(verdict.interval),
-            "method": verdict.interval.method if verdict.interval else None,
-            "n": sum(map(len, verdict.units.values())),
-            **fields(verdict, "n_diverged", "p_for", "p_against", "adjusted_for", "adjusted_against", "post_hoc"),
-        }
-
-
-def estimate_text(verdict: Verdict) -> str:
-    """The estimate and its interval; a success rate in percent, and an interval named where it is of another number."""
-    estimate, interval = verdict.estimate, verdict.interval
-    if verdict.claim.test == "binomial" and estimate is not None and interval:
-        return f"{100 * estimate:.0f} % of runs [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-    other = ", median in" if interval and interval.method.startswith("median") else ""
-    return number(estimate) + other + between(interval)
-
-
-def p_text(p: float) -> str:
-    """Two significant digits."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
-
-
-JUDGED = (
-    "A claim is tested both ways: *reproduced* or *contradicted* at a one-sided p ≤ 0.025, Holm-adjusted over its "
-    "experiment's claims, else *inconclusive*. Intervals are unadjusted, over runs, at 95 % unless they say otherwise. "
-    "n counts runs, one number a variant, or architectures, one a method; a diverged run takes the measure's worst "
-    "value."
-)
-POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is judged on."
-
-
-def live(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts on claims that count: all but the superseded ones."""
-    return [verdict for verdict in verdicts if verdict.claim.superseded is None]
-
-
-def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
-    """All claims that count with their verdicts, by experiment, in the order of the specs."""
-    rows = [Judged(experiment, verdict) for experiment, some in verdicts.items() for verdict in live(some)]
-    notes = [JUDGED] if rows else []
-    notes += [POST_HOC] if any(row.verdict.post_hoc for row in rows) else []
-    return Table("Scoreboard", tuple(rows), tuple(notes))
-
-
-@dataclass(frozen=True)
-class Replaced(Judged):
-    """A superseded claim with the verdict that it keeps, as a row."""
-
-    def cells(self) -> dict[str, str]:
-        end = self.verdict.claim.superseded
-        by = ", ".join(f"`{name}`" for name in end.by) if end else ""
-        reason = f"version {end.version}: {end.reason}" if end else ""
-        kept = {key: cell for key, cell in super().cells().items() if key != "experiment"}
-        return {"id": f"`{self.verdict.claim.id}`", **kept, "superseded in": reason, "by": by or NONE}
-
-
-def superseded(experiment: str, verdicts: Sequence[Verdict]) -> Table:
-    """The superseded claims of an experiment, adjusted over the claims of the last version that had them."""
-    rows = tuple(Replaced(experiment, verdict) for verdict in verdicts if verdict.claim.superseded)
-    return Table("Superseded claims, with the verdicts that they keep", rows)
-
-
-@dataclass(frozen=True)
-class Tally:
-    """An experiment and how its claims ended, as a row."""
-
-    experiment: Experiment
-    verdicts: Sequence[Verdict]
-    report: str
-
-    def cells(self) -> dict[str, str]:
-        counts, about = Counter(verdict.outcome for verdict in live(self.verdicts)), self.experiment
-        return {
-            "experiment": f"[{about.name}]({self.report}#{_anchor(_heading(about))})",
-            "what it is": about.title,
-            **{word: str(counts[word]) if counts[word] else NONE for word in OUTCOMES},
-        }
-
-    def data(self) -> dict[str, Scalar]:
-        counts = Counter(verdict.outcome for verdict in live(self.verdicts))
-        return {"experiment": self.experiment.name, **{word: counts[word] for word in OUTCOMES}}
-
-
-OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "not run")
-
-
-def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    """Such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run, and 2 superseded."``"""
-    counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in live(some))
-    found = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
-    n_old = sum(len(some) - len(live(some)) for some in verdicts.values())
-    old = f", and {n_old} superseded" if n_old else ""
-    return f"{counts.total()} claims" + (f": {found}" if found else "") + f"{old}."
-
-
-def scoreboard_markdown(
-    experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]], report: str
-) -> str:
-    """What stands between a README's markers: the tally, and a row an experiment with a link into ``report``."""
-    rows = tuple(Tally(experiment, verdicts[experiment.name], report) for experiment in experiments)
-    board = render(Table("Scoreboard", rows, (JUDGED.partition(" Intervals")[0],)), "markdown")
-    return f"{tally(verdicts)}\n\n{board}\n[Every claim with its numbers, tables and figures]({report})\n"
-
-
-def _heading(experiment: Experiment) -> str:
-    return f"{experiment.name}: {experiment.title}"
-
-
-def _anchor(heading: str) -> str:
-    """Where a Markdown page has a heading: its words in small letters, a dash for each space."""
-    kept = "".join(letter for letter in heading.lower() if letter.isalnum() or letter in "-_ ")
-    return kept.replace(" ", "-")
-
-
 def refresh_readme(path: Path, block: str) -> bool:
-    """Puts ``block`` between the markers of a README; returns whether it has them, and so now says it.
+    """Puts ``block`` between the markers of a README; returns False if it has no markers.
 
     Raises:
         RecordError: If the file cannot be written.
@@ -314,7 +205,7 @@ def refresh_readme(path: Path, block: str) -> bool:
 
 
 def with_block(path: Path, block: str) -> str | None:
-    """The text of a README with ``block`` between its markers; None if there is no such file, or it has none."""
+    """The text of a README with ``block`` between its markers; None if the file or its markers do not exist."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -324,7 +215,7 @@ def with_block(path: Path, block: str) -> str | None:
 def readme_of(results: Path) -> Path | None:
     """The README beside a results folder, if the block in it is empty or links to this folder's report.
 
-    So a report on another folder of the same checkout, such as one's own quick runs, leaves the README alone.
+    A report on another folder of the same checkout, such as a user's own quick runs, thus leaves the README alone.
     """
     results = results.resolve()
     path = results.parent / "README.md"
@@ -341,7 +232,7 @@ def readme_of(results: Path) -> Path | None:
 def _section(
     experiment: Experiment, records: Records, verdicts: Sequence[Verdict], drawings: Sequence[Drawing]
 ) -> Iterator[str]:
-    yield f"## {_heading(experiment)}"
+    yield f"## {heading(experiment)}"
     yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
     profiles = ranked(experiment)
     runs = {profile: by_id(planned(experiment, records, profile)) for profile in profiles}
@@ -375,7 +266,7 @@ def _section(
 
 
 def _told(verdict: Verdict) -> str:
-    """A claim in full, as an item of a list."""
+    """Describes a claim in full, as a list item."""
     claim = verdict.claim
     parts = [f"- **{verdict.outcome}** (`{claim.id}`, profile `{claim.profile}`, {claim.test} test): {claim.says}."]
     parts += [f"{verdict.why[0].upper()}{verdict.why[1:]}."] if verdict.why else []
@@ -404,7 +295,7 @@ def by_id(records: Iterable[Record]) -> dict[str, Record]:
 
 
 def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[str]:
-    """The measures that the experiment is about, the others folded away, and in a line the variants without any run."""
+    """Yields the tables of the main measures, the folded tables of the others, and a line on variants without runs."""
     first, every = headline(experiment), results_table(experiment, records, profile)
     rows = with_numbers(every)
     results = every if experiment.published else by_variant(experiment, records, profile)
@@ -419,7 +310,7 @@ def _tables(experiment: Experiment, records: Records, profile: str) -> Iterator[
     absent = [name for name in own if experiment.family(name, profile) not in found]
     if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
-        yield f"No runs yet, 0 of {experiment.seeds} runs: {', '.join(absent[:NAMED])}{more}."
+        yield f"No runs yet, 0 of {len(experiment.planned_seeds)} runs: {', '.join(absent[:NAMED])}{more}."
     yield "\n\n".join(_unguided(results))
 
 
@@ -428,18 +319,18 @@ def _titled(found: Table) -> str:
 
 
 def _folded(found: Table, summary: str, *, rows: int = FOLDED_FROM) -> str:
-    """The table, folded away under ``summary`` from so many rows on."""
+    """Renders the table, folded away under ``summary`` if it has at least ``rows`` rows."""
     text = render(found, "markdown")
     return f"<details><summary>{summary}</summary>\n\n{text}\n</details>" if len(found.rows) >= rows else text
 
 
 def _unguided(results: Table) -> tuple[str, ...]:
-    """The table's notes without those that the report has once for all tables."""
+    """The table's notes without those that the report states once for all tables."""
     return tuple(note for note in results.notes if note not in GUIDE)
 
 
 def _convergence(experiment: Experiment, records: Iterable[Record], profile: str) -> str:
-    """Which variants' critics have settled, by the median over runs of their measure ``drift``; empty without one."""
+    """Lists which variants' critics have converged, by the median of ``drift`` over runs; empty without ``drift``."""
     drifts: dict[str, list[float]] = {}
     for record in records:
         if DRIFT in record.setting.measures and record.status != "failed":
@@ -461,7 +352,7 @@ def _convergence(experiment: Experiment, records: Iterable[Record], profile: str
 
 
 def _provenance(records: Iterable[Record]) -> str:
-    """How the runs ended, and where and with what they were made; one line, and one for each that failed."""
+    """Describes how the runs ended and the devices, libraries and commits; one line, plus one for each failed run."""
     records = sorted(records, key=lambda record: record.id)
     if not records:
         return ""

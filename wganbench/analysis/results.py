@@ -1,209 +1,189 @@
-"""Published | measured: every variant of a profile on its measures, and the runs that no spec plans."""
+"""Records as numbers: one table of all of them, and statistics of one measure over the runs of one setting."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
-from wganbench.analysis import scored
-from wganbench.analysis.best import BEST, Best, best_of
-from wganbench.analysis.cells import (
-    best_data,
-    best_text,
-    between,
-    describe,
-    fields,
-    number,
-    published_data,
-    runs_text,
-    summary_data,
-)
-from wganbench.analysis.frame import Summary, pools, scores_of, summarise
-from wganbench.analysis.notes import Sources, notes_of
-from wganbench.analysis.table import NONE, Scalar, Table
-from wganbench.names import STRANGER, Scale
-from wganbench.record import Record
-from wganbench.spec import Experiment, Published, Statistic, scale_of
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wganbench.analysis import stats
+from wganbench.records.record import Curve, Record
+from wganbench.spec import Experiment, MeasureUse, Statistic, scale_of
+from wganbench.spec.catalogue import Scale
+
+OF_RUN = {
+    "id": "str",
+    "family": "str",
+    "experiment": "str",
+    "variant": "str",
+    "profile": "str",
+    "seed": "int64",
+    "status": "str",
+    "overrides": "str",
+}
+COLUMNS = {**OF_RUN, "measure": "str", "final": "float64", "best": "float64"}
 
 
-def headline(experiment: Experiment) -> list[str]:
-    """The measures that claims, published rows, figures or the success table are about; all, where there are none."""
-    read = {measure for claim in experiment.live_claims for measure in claim.measured()}
-    read |= {row.measure for row in experiment.published}
-    read |= {measure for figure in experiment.figures for measure in figure.measures}
-    read |= {experiment.success_table.measure} if experiment.success_table else set()
-    pairs = [(variant, profile) for profile in experiment.profiles for variant in experiment.variants_of(profile)]
-    every = list(dict.fromkeys(measure for pair in pairs for measure in experiment.setting(*pair).measures))
-    return [measure for measure in every if measure in read] or every
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Returns a table with one row per run and measure, in the order of the records and of their settings' measures.
+
+    Returns:
+        A frame with the columns ``COLUMNS``: ``final`` is the last value of the measure and ``best`` the best over its
+        schedule, or NaN if there is none; ``overrides`` are the ``--set`` texts, joined by ``"; "``. Failed runs have
+        rows too.
+    """
+    records = list(records)
+    runs: dict[str, list[object]] = {name: [getattr(record, name) for record in records] for name in OF_RUN}
+    runs["overrides"] = ["; ".join(record.overrides) for record in records]
+    places = np.repeat(np.arange(len(records)), [len(record.setting.measures) for record in records])
+    rows = [(record, measure) for record in records for measure in record.setting.measures]
+    columns = {name: pd.Series(runs[name], dtype=kind).take(places).array for name, kind in OF_RUN.items()}
+    columns["measure"] = pd.Series([measure for _, measure in rows], dtype="str").array
+    columns["final"] = pd.Series([record.measures.get(measure) for record, measure in rows], dtype="float64").array
+    columns["best"] = pd.Series([record.best.get(measure) for record, measure in rows], dtype="float64").array
+    return pd.DataFrame(columns)
+
+
+def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Record]:
+    """Yields the records with custom measures interpreted by the current spec: better direction and best value.
+
+    A record keeps the interpretation at the time it was made, which is not part of its run's id. If a measure is now
+    interpreted differently, the run did not foresee claims about it, whatever its record says, so they count as post
+    hoc.
+    """
+    settings = experiment.with_custom_measures
+    for record in records:
+        setting, own = settings.get(record.family), record.setting.measures
+        uses = {} if setting is None else {label: use for label, use in setting.measures.items() if label in own}
+        changed = {label: use for label, use in uses.items() if scale_of(use) != scale_of(own[label])}
+        if changed:
+            best = {label: best_in(record.curves.get(label), use) for label, use in changed.items()}
+            read = record.setting.model_copy(update={"measures": {**own, **changed}})
+            turned = {label for label, use in changed.items() if _judged_by(use) != _judged_by(own[label])}
+            others = {claim.id for claim in experiment.claims if turned & {*claim.measured()}}
+            foreseen = {claim: digest for claim, digest in record.claims.items() if claim not in others}
+            yield record.model_copy(
+                update={"setting": read, "best": {**record.best, **best}, "claims": foreseen},
+            )
+        else:
+            yield record
+
+
+def _judged_by(use: MeasureUse) -> Scale:
+    """The measure's scale without the unit, on which no verdict depends."""
+    return replace(scale_of(use), unit="")
+
+
+def best_in(curve: Curve | None, use: MeasureUse) -> float | None:
+    """The best value of a measure's curve; None if it has no values, or the measure no better direction."""
+    higher = scale_of(use).higher_is_better
+    values = [value for value in (curve.values if curve else []) if value is not None]
+    if higher is None or not values:
+        return None
+    return max(values) if higher else min(values)
+
+
+def pools(records: Iterable[Record]) -> dict[str, list[list[Record]]]:
+    """Groups records by setting id into pools, sorted by seed.
+
+    Runs that were scored by different protocols or trained on different data are never pooled. Runs that did not finish
+    have no score, and go into the first pool of their setting.
+    """
+    families: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record.family, record.seed)):
+        families.setdefault(record.family, []).append(record)
+    return {name: _apart(members) for name, members in families.items()}
+
+
+def _apart(members: list[Record]) -> list[list[Record]]:
+    keys = {record.id: (record.score_protocol or "", record.data_checksum or "") for record in members}
+    known = sorted({keys[record.id] for record in members if record.status == "finished"})
+    if len(known) < 2:
+        return [members]
+    place = {record.id: keys[record.id] if record.status == "finished" else known[0] for record in members}
+    return [[record for record in members if place[record.id] == key] for key in known]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One pool of runs on one measure.
+class Scores:
+    """The values of one measure over the runs of a pool, one element per run.
 
     Attributes:
-        label: The variant, and what sets the pool apart where the variant has several.
-        protocol: Of a score; None for what is none.
-        best: Of a score that was taken more than once; None for any other.
+        values: The value of each run; NaN if it has none.
+        status: The status of each run, as in its record.
     """
 
-    variant: str
-    label: str
-    measure: str
-    scale: Scale
-    summary: Summary
-    protocol: str | None = None
-    best: Best | None = None
+    values: NDArray[np.float64]
+    status: NDArray[np.object_]
 
 
-def measured(
-    experiment: Experiment, records: Mapping[str, Record], profile: str, statistic: Statistic = "final"
-) -> list[Measured]:
-    """Every variant of ``profile`` on each of its measures, whether it has records or not."""
-    by_family, found = pools(planned(experiment, records, profile)), []
-    groups = [
-        (variant, group, f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else "")
-        for variant in experiment.variants_of(profile)
-        for groups in [by_family.get(experiment.family(variant, profile), [[]])]
-        for group in groups
-    ]
-    every = scores_of([group for _, group, _ in groups], statistic)
-    for (variant, group, apart), scores in zip(groups, every, strict=True):
-        setting = experiment.setting(variant, profile)
-        for measure, use in setting.measures.items():
-            summary = Summary(n_planned=experiment.seeds)
-            if measure in scores:
-                summary = summarise(scores[measure], scale_of(use), experiment.seeds)
-            protocol = scored.protocol_of(use, setting, group)
-            reached = best_of(group, measure, use)
-            found.append(Measured(variant, variant + apart, measure, scale_of(use), summary, protocol, reached))
+def scores_of(groups: Sequence[Sequence[Record]], statistic: Statistic = "final") -> list[dict[str, Scores]]:
+    """Returns the scores by measure of each group of runs of one setting, read from a single frame of all runs."""
+    whole = frame(record for group in groups for record in group)
+    group_of = np.repeat(np.arange(len(groups)), [sum(len(r.setting.measures) for r in group) for group in groups])
+    values, status = whole[statistic].to_numpy(), whole["status"].to_numpy(dtype=object)
+    found: list[dict[str, Scores]] = [{} for _ in groups]
+    places = cast(dict[tuple[int, str], NDArray[np.intp]], whole.groupby([group_of, "measure"]).indices)
+    for (place, measure), rows in places.items():
+        found[place][measure] = Scores(values[rows], status[rows])
     return found
 
 
-def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
-    """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
-    families = {experiment.family(variant, profile) for variant in experiment.variants_of(profile)}
-    return [record for record in records.values() if record.family in families]
-
-
 @dataclass(frozen=True)
-class Result:
-    """A variant (or, as context, a published row) under a profile, on one measure."""
+class Summary:
+    """Statistics of one measure over the runs of one setting.
 
-    experiment: str
-    profile: str
-    measure: str
-    variant: str
-    scale: Scale
-    statistic: Statistic = "final"
-    published: tuple[Published, ...] = ()
-    cited: str = NONE
-    summary: Summary | None = None
-    overrides: str = ""
-    protocol: str | None = None
-    best: Best | None = None
-
-    @property
-    def has_number(self) -> bool:
-        """Whether there is anything to show: a published value or a recorded run."""
-        return bool(self.published) or (self.summary is not None and self.summary.n_runs > 0)
-
-    def cells(self) -> dict[str, str]:
-        known = self.summary or Summary()
-        return {
-            "measure": describe(self.measure, self.scale, self.protocol),
-            "variant": self.variant + (f" with {self.overrides}" if self.overrides else ""),
-            "published": self.cited,
-            "mean [95 % interval]": number(known.mean) + between(known.interval),
-            "median [interval]": number(known.median) + between(known.median_interval),
-            BEST: best_text(self.best),
-            "n": runs_text(known) if self.summary else NONE,
-        }
-
-    def data(self) -> dict[str, Scalar]:
-        return {
-            **fields(self, "experiment", "profile", "variant", "overrides", "measure"),
-            **fields(self, "protocol"),
-            "unit": self.scale.unit,
-            "statistic": self.statistic,
-            **published_data(self.published),
-            **summary_data(self.summary),
-            **best_data(self.best),
-        }
-
-
-def results_table(
-    experiment: Experiment,
-    records: Mapping[str, Record],
-    profile: str,
-    *,
-    measures: Sequence[str] = (),
-    statistic: Statistic = "final",
-) -> Table:
-    """Published | measured, for every variant under ``profile`` on ``measures`` (all, where none is named).
-
-    Published rows of no variant are context, and stand beside the paper's own protocol alone. Published scores stand
-    beside scores of the same network alone.
+    Attributes:
+        n: The number of values that the statistics cover.
+        n_runs, n_planned: The number of runs recorded, and of runs that the spec asks for.
+        n_diverged, n_failed: The number of recorded runs that diverged, and that failed.
+        interval: Student's t interval of the mean; None for counts and bounded measures.
+        median, median_interval: The median and its interval from order statistics; None for unbounded measures.
     """
-    found = measured(experiment, records, profile, statistic)
-    context = [row for row in experiment.published if row.variant is None]
-    context = context if profile == "paper" or "paper" not in experiment.profiles else []
-    sources, rows = Sources(), []
-    for measure in measures or dict.fromkeys(item.measure for item in found):
-        about, scale, items = (experiment.name, profile, measure), STRANGER, [i for i in found if i.measure == measure]
-        for item in items:
-            scale, known = item.scale, published_for(experiment, item)
-            cited, protocol = sources.cite(known), item.protocol
-            rows.append(
-                Result(
-                    *about, item.label, scale, statistic, known, cited, item.summary, protocol=protocol, best=item.best
-                )
-            )
-        if all(scored.may_stand_beside_published(item.protocol) for item in items):
-            for row in (row for row in context if row.measure == measure):
-                rows.append(Result(*about, f"context: {row.row}", scale, statistic, (row,), sources.cite([row])))
-    title = f"{experiment.name}, {profile}: published | measured {_WHEN[statistic]}"
-    used = planned(experiment, records, profile)
-    notes = notes_of([row.summary for row in rows], sources, used, [row.best for row in rows])
-    return Table(title, tuple(rows), (*notes, *left_out(experiment, found)))
+
+    n: int = 0
+    n_runs: int = 0
+    n_planned: int = 0
+    n_diverged: int = 0
+    n_failed: int = 0
+    mean: float | None = None
+    interval: stats.Interval | None = None
+    median: float | None = None
+    median_interval: stats.Interval | None = None
 
 
-_WHEN: dict[Statistic, str] = {"final": "at the last step", "best": "at the best of its scheduled steps"}
+def value_or_worst(record: Record, measure: str, statistic: Statistic = "final") -> float:
+    """Returns a run's value, or the measure's worst value if the run did not finish or its value is not finite.
+
+    Not meant for failed runs, which have no value.
+    """
+    measured = record.best if statistic == "best" else record.measures
+    value = measured.get(measure) if record.status == "finished" else None
+    return scale_of(record.setting.measures[measure], record.setting.data).worst if value is None else value
 
 
-def published_for(experiment: Experiment, item: Measured) -> tuple[Published, ...]:
-    """The published rows of its variant and measure; none of a score by another network than theirs."""
-    if not scored.may_stand_beside_published(item.protocol):
-        return ()
-    return tuple(row for row in experiment.published if (row.variant, row.measure) == (item.variant, item.measure))
+def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:
+    """Computes the statistics of one measure over the runs of one setting.
 
-
-def left_out(experiment: Experiment, found: Sequence[Measured]) -> list[str]:
-    """A line for each published score that what was ``found`` must not stand beside."""
-    published = {row.measure for row in experiment.published}
-    apart = {item.measure: None for item in found if not scored.may_stand_beside_published(item.protocol)}
-    return [scored.left_out(measure) for measure in apart if measure in published]
-
-
-def other_runs(experiments: Sequence[Experiment], records: Mapping[str, Record]) -> Table:
-    """Runs that no loaded spec plans: with ``--set``, or of a spec that has changed since; a row each, never pooled."""
-    known = {
-        record.id
-        for experiment in experiments
-        for profile in experiment.profiles
-        for record in planned(experiment, records, profile)
-    }
-    strangers = [record for record in records.values() if record.id not in known]
-    rows = []
-    groups = [group for some in pools(strangers).values() for group in some]
-    for group, scores in zip(groups, scores_of(groups), strict=True):
-        first, overrides = group[0], ", ".join(group[0].overrides)
-        label = first.variant if overrides else first.family
-        for measure, use in first.setting.measures.items():
-            scale, protocol = scale_of(use), scored.protocol_of(use, first.setting, group)
-            about = (first.experiment, first.profile, measure, f"{label} at {first.profile}", scale)
-            summary = summarise(scores[measure], scale)
-            reached = best_of(group, measure, use)
-            rows.append(Result(*about, summary=summary, overrides=overrides, protocol=protocol, best=reached))
-    notes = notes_of([row.summary for row in rows], Sources(), strangers, [row.best for row in rows])
-    return Table("Other runs", tuple(rows), notes)
+    A diverged run, or a finished one whose value is not finite, counts as the measure's worst value; if that is
+    infinite or undefined, the statistics cover the other runs. A failed run has no value.
+    """
+    scores, status = runs.values, runs.status
+    scores = np.where((status == "diverged") | ~np.isfinite(scores), scale.worst, scores)[status != "failed"]
+    scores = scores[np.isfinite(scores)]
+    some, bounded = len(scores) > 0, scale.bounded
+    return Summary(
+        n=len(scores),
+        n_runs=len(status),
+        n_planned=n_planned,
+        n_diverged=int((status == "diverged").sum()),
+        n_failed=int((status == "failed").sum()),
+        mean=float(scores.mean()) if some else None,
+        interval=None if bounded else stats.student_interval(scores),
+        median=float(np.median(scores)) if some and bounded else None,
+        median_interval=stats.median_interval(scores) if bounded else None,
+    )

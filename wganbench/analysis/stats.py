@@ -1,16 +1,17 @@
-"""Intervals and one-sided p-values, on arrays that hold one number a run; higher is taken as better throughout.
+"""Confidence intervals and one-sided p-values for arrays with one number per run; higher is better throughout.
 
-Every test returns ``(p_for, p_against)``: small for when the numbers lie beyond the bound or margin, small against when
-they lie short of it. No test takes NaN. What an exact test is exact for, since a mean alone cannot be tested exactly:
+Every test returns ``(p_for, p_against)``: ``p_for`` is small when the numbers lie beyond the bound or margin,
+``p_against`` when they fall short of it. No test accepts NaN. A mean alone cannot be tested exactly, so the exact tests
+are exact under these assumptions:
 
-- ``permutation_p``: *better*, moved back by the margin, and *worse* have one distribution. Where their means differ by
-  just the margin but their shapes differ, few runs can be judged wrongly more often than the p-value says.
+- ``permutation_p``: *better*, shifted back by the margin, and *worse* have the same distribution. If their means differ
+  by just the margin but their shapes differ, small samples may be judged wrongly more often than the p-value says.
 - ``paired_p``, ``paired_equivalence_p``: the differences are distributed symmetrically about their mean.
-- ``sign_p``, a test of the median, and ``binomial_p``: always.
+- ``sign_p``, which tests the median, ``binomial_p`` and ``mcnemar_p``: no further assumption.
 
-An infinite value (what a diverged run scores where the measure has no bound) enters permutation and sign flips as a
-finite one: one range of the finite values beyond the farthest of them. Tests and intervals of the t family, which it
-would ruin, give p = 1 both ways and no interval.
+Permutation and sign-flip tests replace an infinite value (the score of a diverged run if the measure has no bound) by a
+finite one: the farthest finite value plus the range of the finite values. Tests of the t family, which an infinite
+value would ruin, then return p = 1 both ways, and t intervals are None.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from numpy.typing import ArrayLike, NDArray
 
 LEVEL = 0.95
 EXACT = 100_000
-"""Up to so many permutations a test takes them all: 9 against 9 runs."""
+"""The most permutations that a test enumerates completely: 9 runs against 9."""
 RESAMPLES = 10_000
-"""Beyond, it draws so many with a fixed seed."""
+"""The number of permutations that a test draws, with a fixed seed, when there are more than ``EXACT``."""
 SEED = 0
 ROUNDING = 1e-12
-"""Relative to the largest value: what differs by less is a tie, so 0.8 − 0.3 ties with 0.5."""
+"""The tolerance for ties, relative to the largest value, so that 0.8 − 0.3 ties with 0.5."""
 
 Array = NDArray[np.float64]
 Tails = tuple[float, float]
@@ -44,8 +45,8 @@ class Interval:
     """A confidence interval, unadjusted for other claims.
 
     Attributes:
-        level: Its true coverage, 0 to 1, which an exact interval of few runs cannot choose.
-        method: What it is of and how it was made, for the reader.
+        level: The true coverage, 0 to 1; an exact interval over few runs cannot choose it freely.
+        method: The quantity that the interval covers and how it was computed, in words for the reader.
     """
 
     low: float
@@ -64,7 +65,7 @@ def distance_of_means(left: ArrayLike, right: ArrayLike) -> float | None:
 
 
 def student_interval(values: ArrayLike) -> Interval | None:
-    """Student's t interval of the mean; None below two values or if one is not finite."""
+    """Student's t interval of the mean; None for fewer than two values or if one is not finite."""
     array = _array(values)
     if len(array) < 2 or not np.isfinite(array).all():
         return None
@@ -74,9 +75,10 @@ def student_interval(values: ArrayLike) -> Interval | None:
 
 
 def median_interval(values: ArrayLike) -> Interval | None:
-    """Order statistics about the median: right for counts too, whose coverage is then at least ``level``.
+    """The interval between order statistics about the median; for counts its coverage is at least ``level``.
 
-    Below six values there is none of 95 %: the range, with the coverage that it has. None below two values.
+    With fewer than six values no such interval reaches 95 %, so the range is returned with the coverage that it has.
+    None for fewer than two values.
     """
     array = np.sort(_array(values))
     n = len(array)
@@ -94,7 +96,7 @@ def wilson_interval(successes: int, n: int) -> Interval:
 
 
 def welch_interval(better: ArrayLike, worse: ArrayLike) -> Interval | None:
-    """Welch's t interval of the difference of means; None below two values a side or if one is not finite."""
+    """Welch's t interval of the difference of means; None for fewer than two values a side or if one is not finite."""
     left, right = _array(better), _array(worse)
     if min(len(left), len(right)) < 2 or not np.isfinite([*left, *right]).all():
         return None
@@ -105,11 +107,11 @@ def welch_interval(better: ArrayLike, worse: ArrayLike) -> Interval | None:
 
 
 def permutation_interval(better: ArrayLike, worse: ArrayLike) -> Interval | None:
-    """All margins that ``permutation_p`` rejects neither way: its inversion, exact where the test is.
+    """The margins that ``permutation_p`` rejects in neither direction: the inverted test, exact where the test is.
 
     A permutation that swaps j runs of *better* for j of *worse* reaches the observed difference as soon as the margin
-    is at least (sum of those − sum of these) / j, so the limits are order statistics of these quotients (after
-    Tritchler 1984). None below two values a side or if one is not finite.
+    is at least (sum of the former − sum of the latter) / j, so the limits are order statistics of these quotients
+    (after Tritchler 1984). None for fewer than two values a side or if one is not finite.
     """
     left, right = _array(better), _array(worse)
     n, pooled = len(left), np.concatenate([left, right])
@@ -127,9 +129,9 @@ def permutation_interval(better: ArrayLike, worse: ArrayLike) -> Interval | None
 
 
 def paired_interval(better: ArrayLike, worse: ArrayLike) -> Interval | None:
-    """All margins that ``paired_p`` rejects neither way: order statistics of the means of all subsets (Hartigan 1969).
+    """The margins that ``paired_p`` rejects in neither direction, from the means of all subsets (Hartigan 1969).
 
-    None below two pairs or if a value is not finite.
+    The limits are order statistics of these means. None for fewer than two pairs or if a value is not finite.
     """
     left, right = _array(better), _array(worse)
     n = len(left)
@@ -175,7 +177,7 @@ def permutation_p(better: ArrayLike, worse: ArrayLike, margin: float = 0.0) -> T
 
 
 def paired_p(better: ArrayLike, worse: ArrayLike, margin: float = 0.0) -> Tails:
-    """Sign-flip test that the mean difference of pairs is more than ``margin``; a pair of equal infinities is a tie."""
+    """Sign-flip test that the mean difference of pairs exceeds ``margin``; a pair of equal infinities is a tie."""
     left, right = _array(better), _array(worse)
     with np.errstate(invalid="ignore"):  # inf - inf
         distances = left - right - margin
@@ -190,13 +192,13 @@ def paired_p(better: ArrayLike, worse: ArrayLike, margin: float = 0.0) -> Tails:
 def paired_equivalence_p(first: ArrayLike, second: ArrayLike, within: float) -> Tails:
     """Two one-sided sign-flip tests that the mean difference of pairs lies within ``within`` of 0, either way.
 
-    For: the larger of the two p-values. Against: the smaller p-value of the two tests that the mean difference lies
-    outside. Where the tests are exact they are at most 2.5 % just when the 95 % ``paired_interval`` lies wholly inside,
-    or outside. As a p-value, the one against is up to twice too small where ``within`` is far below the standard error;
-    but no mean difference can then be found within, so both ways together stay at 5 %.
+    ``p_for`` is the larger of the two p-values; ``p_against`` is the smaller p-value of the two tests that the mean
+    difference lies outside. Where the tests are exact, they are at most 2.5 % exactly when the 95 % ``paired_interval``
+    lies wholly inside or wholly outside. ``p_against`` can be too small by up to a factor of 2 when ``within`` is far
+    below the standard error; but no mean difference can then be found within, so the two errors together stay at 5 %.
 
-    Infinities enter each test as they do ``paired_p``: a pair of equal ones is evidence neither way. But where one of
-    a pair alone is infinite, the mean difference is, and nothing is found within: p is 1.
+    Infinities are treated as in ``paired_p``: a pair of equal ones is evidence for neither side. If only one of a pair
+    is infinite, so is the mean difference, and ``p_for`` is 1.
     """
     left, right = _array(first), _array(second)
     above_low, below_low = paired_p(left, right, -within)
@@ -206,7 +208,7 @@ def paired_equivalence_p(first: ArrayLike, second: ArrayLike, within: float) -> 
 
 
 def sign_p(values: ArrayLike, bound: float) -> Tails:
-    """Exact sign test that the median lies above ``bound``; a value on it is evidence for neither side."""
+    """Exact sign test that the median lies above ``bound``; a value equal to it is evidence for neither side."""
     array = _array(values)
     tolerance = _rounding(array, bound)
     above, below = int((array > bound + tolerance).sum()), int((array < bound - tolerance).sum())
@@ -233,9 +235,10 @@ def t_p(values: ArrayLike, bound: float) -> Tails:
 def tost_p(values: ArrayLike, equals: float, within: float) -> Tails:
     """Two one-sided t tests that the mean lies within ``within`` of ``equals``.
 
-    For: the larger of the two p-values. Against: the smaller p-value of the two tests that the mean lies outside, which
-    is at most 2.5 % just when the 95 % t interval lies wholly outside. As a p-value it is up to twice too small where
-    ``within`` is far below the standard error; but no mean can then be found within, so both ways together stay at 5 %.
+    ``p_for`` is the larger of the two p-values. ``p_against`` is the smaller p-value of the two tests that the mean
+    lies outside, which is at most 2.5 % exactly when the 95 % t interval lies wholly outside. It can be too small by up
+    to a factor of 2 when ``within`` is far below the standard error; but no mean can then be found within, so the two
+    errors together stay at 5 %.
     """
     above_low, below_low = t_p(values, equals - within)
     above_high, below_high = t_p(values, equals + within)
@@ -243,36 +246,96 @@ def tost_p(values: ArrayLike, equals: float, within: float) -> Tails:
 
 
 def binomial_p(successes: int, n: int, rate: float) -> Tails:
-    """Exact binomial test that the success rate is more than ``rate``."""
+    """Exact binomial test that the success rate exceeds ``rate``."""
     return (
         float(scipy.stats.binomtest(successes, n, rate, alternative="greater").pvalue),
         float(scipy.stats.binomtest(successes, n, rate, alternative="less").pvalue),
     )
 
 
-def success_curve_p(successes: Sequence[int], n: int, published: Sequence[float], within: float) -> Tails:
-    """That every one of several success rates lies within ``within`` of its published value.
+def mcnemar_p(better: ArrayLike, worse: ArrayLike, threshold: float) -> Tails:
+    """McNemar's exact test that *better* exceeds ``threshold`` alone more often than *worse* does.
 
-    For: the largest p-value of two one-sided exact binomial tests a rate, since all of them must pass. Against: the
+    Only units with exactly one of their two values above ``threshold`` count: the test is that in more than half of
+    them it is the value of *better*.
+    """
+    only_better, only_worse = discordant(better, worse, threshold)
+    if not only_better + only_worse:
+        return UNDECIDED
+    return binomial_p(only_better, only_better + only_worse, 0.5)
+
+
+def discordant(better: ArrayLike, worse: ArrayLike, threshold: float) -> tuple[int, int]:
+    """Counts the units with only the value of *better* above ``threshold``, and those with only that of *worse*."""
+    left, right = _array(better) > threshold, _array(worse) > threshold
+    return int((left & ~right).sum()), int((right & ~left).sum())
+
+
+def success_curve_p(
+    successes: Sequence[int], n: int, published: Sequence[float], within: float, published_n: int | None = None
+) -> Tails:
+    """Tests that each of several success rates lies within ``within`` of its published value.
+
+    ``p_for`` is the largest p-value of two one-sided tests per rate, since all of them must pass. ``p_against`` is the
     smallest p-value that a rate lies outside, times the number of rates.
 
     Args:
-        successes: Of ``n`` units, one number a rate.
-        published: Rates, 0 to 1, taken as known.
+        successes: For each rate, the number of successes among ``n`` units.
+        published: The published rates, 0 to 1.
+        published_n: The number of units behind each published rate, whose sampling error ``rates_differ_p`` then takes
+            into account; None if the rates are known exactly, and the tests are exact binomial ones.
     """
     inside, outside = 0.0, 1.0
     for count, rate in zip(successes, published, strict=True):
-        if rate - within > 0:
-            above, below = binomial_p(count, n, rate - within)
-            inside, outside = max(inside, above), min(outside, below)
-        if rate + within < 1:
-            above, below = binomial_p(count, n, rate + within)
-            inside, outside = max(inside, below), min(outside, above)
+        for bound in (-within, within):
+            if published_n is not None:
+                above, below = rates_differ_p(count, n, round(rate * published_n), published_n, bound)
+            elif 0 < rate + bound < 1:
+                above, below = binomial_p(count, n, rate + bound)
+            else:
+                continue  # no rate can lie beyond this bound
+            inner, outer = (above, below) if bound < 0 else (below, above)
+            inside, outside = max(inside, inner), min(outside, outer)
     return inside, min(1.0, len(successes) * outside)
 
 
+def rates_differ_p(successes: int, n: int, others: int, n_others: int, margin: float) -> Tails:
+    """Score test that the success rate of one sample exceeds that of another by more than ``margin``.
+
+    The difference of the two shares, minus the margin, is divided by its standard error at the most likely rates that
+    differ by exactly the margin (Farrington and Manning 1990), and treated as normal. The test is approximate: with 200
+    units per sample and a margin of 0.15, a test at 2.5 % rejects wrongly at most 2.7 % of the time.
+
+    Args:
+        successes, n: The number of successes in the first sample, and its size.
+        others, n_others: The same for the second sample.
+        margin: A difference of rates, between −1 and 1, and not 0.
+    """
+    first, second = _rates_apart(successes / n, others / n_others, n_others / n, margin)
+    error = math.sqrt(first * (1 - first) / n + second * (1 - second) / n_others)
+    return _t_tails(successes / n, others / n_others + margin, error, math.inf)
+
+
+def _rates_apart(first: float, second: float, ratio: float, margin: float) -> tuple[float, float]:
+    """The most likely rates behind two shares, given that they differ by ``margin``: a root of a cubic.
+
+    Args:
+        ratio: The size of the second sample divided by that of the first.
+    """
+    a = 1 + ratio
+    b = -(1 + ratio + first + ratio * second + margin * (ratio + 2)) / (3 * a)
+    c = (margin**2 + margin * (2 * first + ratio + 1) + first + ratio * second) / a
+    d = -first * margin * (1 + margin) / a
+    v = b**3 - b * c / 2 + d / 2
+    u = math.copysign(math.sqrt(max(b * b - c / 3, 0.0)), v)
+    turn = math.acos(min(max(v / u**3, -1.0), 1.0)) if u else 0.0
+    rate = 2 * u * math.cos((math.pi + turn) / 3) - b
+    rate = min(max(rate, 0.0, margin), 1.0, 1.0 + margin)
+    return rate, rate - margin
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given: the k-th smallest of m times m − k + 1, monotone, at most 1."""
+    """Holm's adjusted p-values, in the given order: the k-th smallest of m times (m − k + 1), monotone, at most 1."""
     adjusted, highest = [0.0] * len(p_values), 0.0
     for passed, position in enumerate(np.argsort(p_values, kind="stable")):
         highest = max(highest, (len(p_values) - passed) * p_values[position])
@@ -281,23 +344,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def smallest_p(test: str, *sizes: int, rate: float = 0.5) -> float:
-    """The smallest ``p_for`` that a test can give whatever is measured.
+    """The smallest ``p_for`` that a test can return, whatever is measured.
 
     Args:
-        test: As a claim names it.
-        sizes: Runs of each variant, at least 1.
-        rate: Of a binomial test; a sign test has 0.5.
+        test: The name of the test, as in a claim.
+        sizes: The number of runs of each variant, at least 1.
+        rate: The success rate that a binomial test compares with; a sign test always uses 0.5.
     """
     if test == "permutation":
         return _smallest_share(float(scipy.special.comb(sum(sizes), sizes[0])))
     if test in ("paired", "paired_equivalence", "architectures"):
         return _smallest_share(2.0 ** min(*sizes, 1000))
-    if test in ("binomial", "sign"):
+    if test in ("binomial", "sign", "architectures_sign", "mcnemar"):
         return (rate if test == "binomial" else 0.5) ** sizes[0]
     return 0.0
 
 
-# ---- what they share ------------------------------------------------------------------------------------------------
+# ---- shared helpers -------------------------------------------------------------------------------------------------
 
 
 def _array(values: ArrayLike) -> Array:
@@ -305,13 +368,13 @@ def _array(values: ArrayLike) -> Array:
 
 
 def _rounding(*numbers: Array | float) -> float:
-    """What differs by no more is a tie."""
+    """The largest difference between two of ``numbers`` that counts as a tie."""
     flat = np.abs(np.concatenate([np.atleast_1d(number) for number in numbers]))
     return ROUNDING * float(flat[np.isfinite(flat)].max(initial=0.0))
 
 
 def _finite(samples: Sequence[Array], tolerance: float) -> list[Array]:
-    """``samples`` with infinities one range of all finite values (1 where that is 0) beyond the farthest of them."""
+    """Replaces infinities by the farthest finite value plus the range of all finite values (or 1 if that is 0)."""
     pooled = np.concatenate(samples)
     finite = pooled[np.isfinite(pooled)]
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
@@ -320,13 +383,13 @@ def _finite(samples: Sequence[Array], tolerance: float) -> list[Array]:
 
 
 def _deviation(array: Array) -> float:
-    """Sample standard deviation; exactly 0 where only rounding varies."""
+    """The sample standard deviation; exactly 0 if the values differ only by rounding."""
     deviation = float(array.std(ddof=1))
     return deviation if deviation > ROUNDING * float(np.abs(array).max()) else 0.0
 
 
 def _welch_error(left: Array, right: Array) -> tuple[float, float]:
-    """Standard error of the difference of means, and Welch's degrees of freedom."""
+    """The standard error of the difference of means, and Welch's degrees of freedom."""
     parts = [_deviation(sample) ** 2 / len(sample) for sample in (left, right)]
     if not sum(parts):
         return 0.0, float(len(left) + len(right) - 2)
@@ -336,7 +399,7 @@ def _welch_error(left: Array, right: Array) -> tuple[float, float]:
 
 
 def _t_tails(mean: float, bound: float, error: float, freedom: float) -> Tails:
-    """Both tails of t; without any spread 0 on the side where the mean lies, and undecided on the bound itself."""
+    """Both tails of t; without any spread, 0 on the side where the mean lies, or undecided if it is on the bound."""
     distance = mean - bound
     if error == 0:
         if abs(distance) <= ROUNDING * max(abs(mean), abs(bound)):
@@ -346,7 +409,7 @@ def _t_tails(mean: float, bound: float, error: float, freedom: float) -> Tails:
 
 
 def _flipped(distances: Array) -> Array:
-    """Sums of ``distances`` under all signs, or beyond ``EXACT`` under drawn ones; faster than scipy by far."""
+    """Sums ``distances`` under all signs, or random ones if there are more than ``EXACT``; far faster than scipy."""
     if 2 ** len(distances) > EXACT:
         signs = np.random.default_rng(SEED).choice([-1.0, 1.0], (RESAMPLES, len(distances)))
         return np.asarray(signs @ distances, dtype=np.float64)
@@ -359,10 +422,10 @@ def _flipped(distances: Array) -> Array:
 def _tails(null: Array, observed: float, n_permutations: int, tolerance: float) -> Tails:
     """Both tails of a permutation distribution.
 
-    They are counted here, as scipy's own tolerance for ties is relative to the observed statistic, so none where that
-    is 0 or far below the values themselves.
+    They are counted here because scipy's own tolerance for ties is relative to the observed statistic, and so has no
+    effect if that is 0 or far smaller than the values themselves.
     """
-    itself = 0 if n_permutations <= EXACT else 1  # drawn permutations leave out the observed one
+    itself = 0 if n_permutations <= EXACT else 1  # randomly drawn permutations omit the observed one
     more = int(np.count_nonzero(null >= observed - tolerance)) + itself
     less = int(np.count_nonzero(null <= observed + tolerance)) + itself
     return more / (len(null) + itself), less / (len(null) + itself)

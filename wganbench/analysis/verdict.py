@@ -1,8 +1,8 @@
-"""Verdicts: each claim of a spec judged both ways on the records of its variants.
+"""Verdicts: each claim of a spec, tested in both directions on the records of its variants.
 
-A claim is *reproduced* or *contradicted* when its p-value in that direction, adjusted by Holm over all claims of the
-spec (those not run or not decidable count as p = 1), is at most 2.5 %; else it is *inconclusive*, or *not run*. The
-chance of any false verdict in a spec is so held at 5 %, within what ``stats`` says its tests are exact for.
+A claim is *reproduced* or *contradicted* if its p-value in that direction, Holm-adjusted over all claims of the spec
+(those not run or not decidable count as p = 1), is at most 2.5 %; otherwise it is *inconclusive*, or *not run*. This
+keeps the chance of any false verdict in a spec at 5 %, under the assumptions that the tests in ``stats`` state.
 
 A superseded claim is adjusted over the claims of the last version of the spec that had it, so it keeps its verdict.
 """
@@ -15,49 +15,52 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
 
-from wganbench.analysis import scored, stats
-from wganbench.analysis.frame import value_or_worst
+from wganbench.analysis import comparability, stats
+from wganbench.analysis.asked import ask, estimate_of
+from wganbench.analysis.results import as_read_by, value_or_worst
 from wganbench.analysis.stats import Interval
-from wganbench.record import Record
+from wganbench.records.record import Record
 from wganbench.spec import (
     GAPS,
     Claim,
-    Comparison,
     Criterion,
     Equality,
-    Equivalence,
     Experiment,
     Level,
-    OverArchitectures,
+    McNemar,
     Setting,
     Success,
     SuccessCurve,
     claim_digest,
-    scale_of,
+    is_timed,
 )
 
 Outcome = Literal["reproduced", "contradicted", "inconclusive", "not run"]
 ALPHA = 0.025
 MIN_UNITS = 5
 PAIRED = ("paired", "paired_equivalence")
-"""Tests of the seeds that both variants have."""
+"""The tests that use only the seeds that both variants have."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One run as the statistics see it; of a claim over architectures, one architecture with all its seeds.
+    """One unit of the statistics: a run or, for claims over architectures, an architecture with all its seeds.
+
+    For a claim about seconds, a unit is a stack of runs that share one clock: their mean, or whether all of them
+    succeed.
 
     Attributes:
-        run_id: Of an architecture's first run.
-        seed: Of an architecture, its place in the drawn list.
-        status: Of an architecture, ``failed`` or ``diverged`` if any of its runs is.
-        value: What the claim reads of the run: the measure, its declared worst where the run diverged or the measure is
-            not finite; 1 or 0 for a success or none; NaN for a failed run, or where no worst value is declared. Of an
-            architecture, the mean over its seeds.
+        run_id: The id of the run, or of the first run of an architecture or stack.
+        seed: The seed of the run, or the position of an architecture in the sampled list.
+        status: The status of the run; ``failed`` or ``diverged`` for an architecture or stack with any such run.
+        value: The number that the claim reads: the measure, or its declared worst value if the run diverged or the
+            measure is not finite; 1 for a success and 0 otherwise; NaN for a failed run, or if no worst value is
+            declared. For an architecture, the mean over its seeds.
     """
 
     run_id: str
@@ -71,17 +74,18 @@ Units = Mapping[str, tuple[Unit, ...]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the records say of a claim.
+    """The verdict on a claim, with the numbers that it is based on.
 
     Attributes:
-        why: One line where inconclusive or not run, else empty.
-        estimate: Of ``estimate_of``; infinite where a diverged run's worst value is, None where nothing can be said.
-        interval: Of 95 % or its own stated level, unadjusted; None where there is none.
-        p_for, p_against: One-sided; 1 where the claim cannot be decided.
-        adjusted_for, adjusted_against: The same after Holm over the spec's claims.
-        units: By variant, by seed; of a paired claim the seeds that both variants have. Of a claim over architectures
-            by method, those that have runs with each method.
-        post_hoc: The claim was written or changed after runs it is judged on.
+        why: The reason in one line if the claim is inconclusive or not run; otherwise empty.
+        estimate: The value of ``estimate_of``; infinite if a diverged run's worst value is infinite, None if nothing
+            can be said.
+        interval: The unadjusted interval, at 95 % unless it states another level; None if there is none.
+        p_for, p_against: The one-sided p-values; 1 if the claim cannot be decided.
+        adjusted_for, adjusted_against: The same after Holm's adjustment over the spec's claims.
+        units: The units of each variant, sorted by seed; for a paired claim, only the seeds that both variants have.
+            For a claim over architectures, those of each method, limited to architectures with runs of every method.
+        post_hoc: Whether the claim was written or changed after runs that it is judged on.
     """
 
     claim: Claim
@@ -103,14 +107,13 @@ class Verdict:
 
 
 def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict]:
-    """A verdict for each claim, superseded ones too, in the spec's order.
+    """Returns a verdict for each claim, including superseded ones, in the spec's order.
 
     Args:
-        records: By run id, of any experiment; those whose setting is a claim's variant under its profile enter.
+        records: Records of any experiments, by run id; those with the setting of a claim's variant under the claim's
+            profile are used.
     """
-    families: dict[str, list[Record]] = {}
-    for record in sorted(records.values(), key=lambda record: record.seed):
-        families.setdefault(record.family, []).append(record)
+    families = _by_family(experiment, records)
     weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
     judged: dict[str, Verdict] = {}
     for version in {_judged_in(experiment, claim) for claim in experiment.claims}:
@@ -124,19 +127,27 @@ def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict
 
 
 def _judged_in(experiment: Experiment, claim: Claim) -> int:
-    """The version of the spec whose claims a claim is adjusted over: the last one that has it."""
+    """The version of the spec over whose claims a claim is adjusted: the last version that has it."""
     return claim.superseded.version - 1 if claim.superseded else experiment.version
 
 
+def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
+    """Describes what is missing for each claim that ``judge`` reports as not run, by claim id."""
+    families = _by_family(experiment, records)
+    missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
+    return {claim: text for claim, text in missing.items() if text}
+
+
 def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
-    """Whether each claim that counts can be reproduced with so many seeds, and how many would do, at best.
+    """Checks for each live claim whether ``n_seeds`` could reproduce it in the best case, and how many seeds could.
 
     Args:
-        n_seeds: Seeds of each variant (0 for one that is not named), or of all.
+        n_seeds: The number of seeds of each variant (0 for variants that are missing), or one number for all.
 
     Returns:
-        The claim, whether its smallest attainable p-value passes Holm when every claim has its own smallest, and the
-        fewest seeds with which it does, the same number for all variants; None where no number of seeds would do.
+        For each claim that is not superseded: the claim, whether its smallest attainable p-value passes Holm if every
+        claim attains its own smallest, and the fewest seeds, the same number for all variants, with which it passes;
+        None if no number of seeds is enough.
     """
 
     claims = experiment.live_claims
@@ -144,7 +155,7 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
     def best_case(sizes: Mapping[str, int] | int) -> list[float]:
         return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
 
-    with_seeds = functools.cache(best_case)  # the searches of all claims look at many of the same numbers
+    with_seeds = functools.cache(best_case)  # the searches for different claims try many of the same sizes
 
     def enough(position: int) -> int | None:
         sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
@@ -168,7 +179,7 @@ def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int]
         return 1.0
     if isinstance(claim, SuccessCurve):
         nearest = [round(share * sizes[0]) for share in claim.published]
-        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within)[0]
+        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within, claim.published_n)[0]
     return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
 
 
@@ -189,24 +200,24 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 
 
 def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
-    """The claim before Holm: inconclusive or not run, with p-values of 1 where it cannot be decided."""
-    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    """The verdict before Holm: inconclusive or not run, with p-values of 1 if the claim cannot be decided."""
+    read = _read(experiment, claim, families)
     settings, used, units = read.settings, read.used, read.units
     every = [record for found in used.values() for record in found]
     outcome: Outcome = "inconclusive"
     if read.missing:
-        outcome, why = "not run", f"{read.missing} under profile {claim.profile}"
+        outcome, why = "not run", read.missing
     else:
-        why = next(_obstacles(claim, units, used), "")
-    told = _ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
-    p_for, p_against = stats.UNDECIDED if why else told.tails
+        why = next(chain(_about_seeds(experiment, claim, used), _obstacles(claim, units, used)), "")
+    answer = ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
+    p_for, p_against = stats.UNDECIDED if why else answer.tails
     return Verdict(
         claim=claim,
         outcome=outcome,
         why=why,
-        estimate=told.estimate,
-        estimate_of=_estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
-        interval=told.interval,
+        estimate=answer.estimate,
+        estimate_of=estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
+        interval=answer.interval,
         p_for=p_for,
         p_against=p_against,
         adjusted_for=1.0,
@@ -218,11 +229,12 @@ def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence
 
 @dataclass(frozen=True)
 class _Read:
-    """What a claim reads, by variant, or by method where it is about architectures, in its own order.
+    """The inputs of a claim by variant, or by method if it is about architectures, in the claim's order.
 
     Attributes:
-        settings: Of a method, that of its first architecture; none where a superseded claim's records are not there.
-        missing: What has no run, in words; empty where nothing is missing.
+        settings: The setting of each variant, or of a method's first architecture; a variant of a superseded claim
+            whose records are missing has none.
+        missing: A description of what has no run under which profile; empty if nothing is missing.
     """
 
     settings: Mapping[str, Setting]
@@ -231,18 +243,33 @@ class _Read:
     missing: str
 
 
+def _by_family(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """The records of each setting id, sorted by seed, with custom measures interpreted by the current spec."""
+    families: dict[str, list[Record]] = {}
+    for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
+        families.setdefault(record.family, []).append(record)
+    return families
+
+
+def _read(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+    if not read.missing:
+        return read
+    return dataclasses.replace(read, missing=f"{read.missing} under profile {claim.profile}")
+
+
 def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
     used = {variant: _recorded(experiment, claim, variant, families) for variant in claim.variants()}
     settings = _settings(experiment, claim, used)
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
-    units = {variant: tuple(_unit(claim, record) for record in found) for variant, found in used.items()}
+    units = {variant: tuple(_stacked(claim, found)) for variant, found in used.items()}
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
 def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
-    """The architectures that have runs with each of the claim's methods, of the seeds that they have with each."""
+    """Reads the architectures that have runs of every method of the claim, using the seeds common to all methods."""
     methods = claim.methods()
     settings: dict[str, Setting] = {}
     used: dict[str, list[Record]] = {method: [] for method in methods}
@@ -264,13 +291,15 @@ def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[st
 def _recorded(
     experiment: Experiment, claim: Claim, variant: str, families: Mapping[str, Sequence[Record]]
 ) -> list[Record]:
-    """The records that a variant stands for: those of its setting, or the ones that a superseded claim keeps."""
+    """The records of a variant: those of its setting, or the ones that a superseded claim was judged on."""
     kept = claim.judged_on().get(variant)
-    return list(families.get(kept or experiment.family(variant, claim.profile), ()))
+    found = list(families.get(kept or experiment.family(variant, claim.profile), ()))
+    declared = experiment.declared_seeds
+    return found if declared is None or claim.superseded else [each for each in found if each.seed in declared]
 
 
 def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> dict[str, Setting]:
-    """Of each variant, its setting in the spec, or that of the records that a superseded claim keeps, if there are."""
+    """The setting of each variant in the spec or, for a superseded claim, that of the records it was judged on."""
     own = {variant: experiment.setting(variant, claim.profile) for variant in used.keys() - claim.judged_on().keys()}
     return own | {variant: found[0].setting for variant, found in used.items() if variant not in own and found}
 
@@ -278,6 +307,23 @@ def _settings(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[
 def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[Record]]:
     common = set.intersection(*({record.seed for record in found} for found in used.values()))
     return {side: [record for record in found if record.seed in common] for side, found in used.items()}
+
+
+def _stacked(claim: Claim, records: Sequence[Record]) -> Iterator[Unit]:
+    """Yields one unit per run or, if the claim reads the clock, one unit for all runs that trained together."""
+    together: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        alone = not _reads_the_clock(claim, record)
+        together.setdefault((record.id,) if alone else tuple(sorted(record.cohort)), []).append(record)
+    for stack in together.values():
+        units = [_unit(claim, record) for record in stack]
+        unit = _averaged(units[0].seed, units)
+        yield dataclasses.replace(unit, value=math.floor(unit.value)) if isinstance(claim, Success) else unit
+
+
+def _reads_the_clock(claim: Claim, record: Record) -> bool:
+    uses = record.setting.measures
+    return any(label in uses and is_timed(uses[label]) for label in claim.measured())
 
 
 def _averaged(place: int, units: Sequence[Unit]) -> Unit:
@@ -306,8 +352,18 @@ def _meets(criterion: Criterion, number: float | None) -> bool:
     return criterion.at_most is not None and number <= criterion.at_most
 
 
+def _about_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """Yields why a claim with declared seeds is incomplete; claims about architectures use what their list contains."""
+    declared = experiment.declared_seeds
+    if declared is None or claim.superseded or claim.methods():
+        return
+    for variant, found in used.items():
+        if len(found) < len(declared):
+            yield f"incomplete: {len(found)} of the {len(declared)} declared seeds of {variant} are recorded"
+
+
 def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
-    """Why the claim cannot be decided, the gravest reason first."""
+    """Yields the reasons why the claim cannot be decided, the most serious first."""
     every = [unit for found in units.values() for unit in found]
     records = [record for found in used.values() for record in found]
     failed = [unit.run_id for unit in every if unit.status == "failed"]
@@ -322,6 +378,9 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
     yield from _about_published_scores(claim, records)
+    timed = [record.provenance for record in records if _reads_the_clock(claim, record)]
+    if len({(one.device, one.threads) for one in timed}) > 1:
+        yield "the runs were timed on different devices"
     if len({record.setting.precision for record in records}) > 1:
         yield "the runs were trained in different precisions"
     data = {(record.setting.data.name, record.data_checksum) for record in records}
@@ -341,22 +400,29 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
 
 
 def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
-    """Why a published score is none to compare with: the runs were scored by another network than it was."""
-    if not isinstance(claim, Equality | SuccessCurve):
+    """Yields a reason if the claim compares with a published score, but the runs were scored by another network.
+
+    A level or a threshold is on the published scale if the setting asks for the Inception network.
+    """
+    if not isinstance(claim, Equality | SuccessCurve | Level | McNemar):
         return
     for record in records:
-        use = record.setting.measures.get(claim.measure)
+        use, score = record.setting.measures.get(claim.measure), record.setting.score
+        published = isinstance(claim, Equality | SuccessCurve) or (
+            score is not None and score.name == comparability.INCEPTION
+        )
         if (
             use
-            and scored.is_scored(use, record.setting)
-            and not scored.may_stand_beside_published(record.score_protocol)
+            and published
+            and comparability.is_scored(use, record.setting)
+            and not comparability.may_stand_beside_published(record.score_protocol)
         ):
             yield f"the runs were scored by {record.score_protocol}, and the published value was not"
             return
 
 
 def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:
-    """Why the variant's critic does not count as converged; a diverged run drifts infinitely."""
+    """Yields why the variant's critic does not count as converged; a diverged run has infinite drift."""
     drifts = [record.measures.get("drift") if record.status == "finished" else math.inf for record in records]
     known = [drift for drift in drifts if drift is not None]
     if len(known) < len(records):
@@ -367,7 +433,10 @@ def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Ite
 
 
 def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Iterator[str]:
-    """Why a critic is no optimum, run by run, whatever its drift; only of one that seeks the exact distance."""
+    """Yields for each run why its critic is not optimal, whatever its drift.
+
+    Only runs whose critic seeks the exact distance are checked.
+    """
     for record in records:
         if not record.setting.seeks_the_distance:
             continue
@@ -381,95 +450,13 @@ def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Ite
 
 
 def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]) -> bool:
-    """Whether no run used was planned with this claim, or one of this experiment without it or with another of its id.
+    """Checks whether the claim was written or changed after runs that it is judged on.
 
-    Runs that a spec inherits may know nothing of the claims that it adds.
+    It was if none of the runs was planned with this claim, or if a run of this experiment was planned without it or
+    with a different claim of the same id. Runs that a spec inherits may not know the claims that it adds.
     """
     present = claim_digest(claim)
     foreseen = [record.claims.get(claim.id) == present for record in records]
     own = [record.experiment == experiment.name for record in records]
     changed = any(mine and not knew for mine, knew in zip(own, foreseen, strict=True))
     return bool(records) and (changed or not any(foreseen))
-
-
-# ---- what each kind of claim asks of the numbers --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Told:
-    estimate: float | None = None
-    interval: Interval | None = None
-    tails: stats.Tails = stats.UNDECIDED
-
-
-def _ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> _Told:
-    """Estimate, interval and p-values; nothing where a variant has no values or one is NaN."""
-    first, *_ = groups = [np.array(values[side]) for side in claim.variants() or claim.methods()]
-    if any(len(group) == 0 or np.isnan(group).any() for group in groups):
-        return _Told()
-    mean = float(first.mean())
-    match claim:
-        case Comparison():
-            sign = 1.0 if _higher_is_better(claim, settings) else -1.0
-            better, worse = (sign * group for group in groups)
-            exceeds_by, interval_of = _COMPARED[claim.test]
-            tails = exceeds_by(better, worse, claim.margin)
-            return _Told(stats.distance_of_means(better, worse), interval_of(better, worse), tails)
-        case Level():
-            exceeds, interval = _LEVELLED[claim.test]
-            sign, bound = (1.0, claim.at_least) if claim.at_most is None else (-1.0, claim.at_most)
-            assert bound is not None  # Level has one of the two
-            centre = float(np.median(first)) if claim.test == "sign" else mean
-            return _Told(centre, interval(first), exceeds(sign * first, sign * bound))
-        case Success():
-            n_met = int(first.sum())
-            return _Told(
-                mean, stats.wilson_interval(n_met, len(first)), stats.binomial_p(n_met, len(first), claim.rate)
-            )
-        case Equality():
-            return _Told(mean, stats.student_interval(first), stats.tost_p(first, claim.equals, claim.within))
-        case OverArchitectures():
-            better, worse = groups
-            tails = stats.paired_p(better, worse, claim.margin)
-            return _Told(stats.distance_of_means(better, worse), stats.paired_interval(better, worse), tails)
-        case SuccessCurve():
-            n_above = [int((first > threshold).sum()) for threshold in claim.thresholds]
-            distances = [count / len(first) - share for count, share in zip(n_above, claim.published, strict=True)]
-            tails = stats.success_curve_p(n_above, len(first), claim.published, claim.within)
-            return _Told(max(distances, key=abs), None, tails)
-        case Equivalence():
-            _, second = groups
-            tails = stats.paired_equivalence_p(first, second, claim.within)
-            return _Told(stats.distance_of_means(first, second), stats.paired_interval(first, second), tails)
-
-
-_COMPARED = {
-    "permutation": (stats.permutation_p, stats.permutation_interval),
-    "paired": (stats.paired_p, stats.paired_interval),
-    "welch": (stats.welch_p, stats.welch_interval),
-}
-_LEVELLED = {
-    "sign": (stats.sign_p, stats.median_interval),
-    "t": (stats.t_p, stats.student_interval),
-}
-
-
-def _estimate_of(claim: Claim, settings: Mapping[str, Setting]) -> str:
-    if isinstance(claim, Success):
-        return f"share of {claim.variant} runs that succeed"
-    if isinstance(claim, SuccessCurve):
-        return f"largest distance of the success rate of {claim.method} from the published one"
-    centre = "median" if claim.test == "sign" else "mean"
-    mean = f"{centre} {'best ' if claim.statistic == 'best' else ''}{claim.measure} of"
-    if isinstance(claim, Equivalence):
-        return f"{mean} {claim.first} minus {claim.second}"
-    if isinstance(claim, OverArchitectures):
-        return f"{mean} {claim.better} minus {claim.worse}, over architectures"
-    if not isinstance(claim, Comparison):
-        return f"{mean} {claim.variant}"
-    higher, lower = (claim.better, claim.worse) if _higher_is_better(claim, settings) else (claim.worse, claim.better)
-    return f"{mean} {higher} minus {lower}"
-
-
-def _higher_is_better(claim: Comparison, settings: Mapping[str, Setting]) -> bool:
-    return bool(scale_of(settings[claim.better].measures[claim.measure]).higher_is_better)

@@ -1,4 +1,4 @@
-"""Distributions simple enough that the distance to a moved copy of them is known; see `wganbench.data.fixed`."""
+"""Distributions simple enough that the distance to a moved copy of them is known; see `fixed_generators`."""
 
 from __future__ import annotations
 

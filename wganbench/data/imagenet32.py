@@ -18,9 +18,9 @@ from numpy._core.multiarray import _reconstruct
 from numpy._core.numeric import _frombuffer  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
-from wganbench.data.box import box_average
-from wganbench.data.decoded import Batch, Recipe, Split
-from wganbench.data.shelf import IMAGE_SETS, file_at, locate
+from wganbench.data.cache import Batch, Recipe, Split
+from wganbench.data.locations import IMAGE_SETS, file_at, locate
+from wganbench.data.resize import box_average
 from wganbench.errors import DataError
 
 VERSION = 1

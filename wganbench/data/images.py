@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from wganbench.data.decoded import Decoded
+from wganbench.data.cache import Decoded
 from wganbench.errors import DataError
 
 Scaling = Literal["255", "256-dequantised", "unit"]
@@ -31,6 +31,8 @@ class Images:
         checksum: SHA-256 of all of them before any scaling, 64 hexadecimal digits; for the record.
         scaling: See `Scaling`.
         flips: Whether `take` reverses images left to right, each with probability 1/2.
+        shuffled: Whether any consecutive images stand for all, as in random order or with the classes in turn. Of
+            others, such as images that lie class by class, scores take their reference in an order of its own.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Images:
     checksum: str
     scaling: Scaling = "255"
     flips: bool = False
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         if self.scaling not in get_args(Scaling):
@@ -46,10 +49,10 @@ class Images:
             raise DataError(f"{self.name}, scaling: must be one of {known}, got {self.scaling!r}")
 
     @classmethod
-    def of(cls, name: str, decoded: Decoded, scaling: Scaling, flips: bool = False) -> Images:
+    def of(cls, name: str, decoded: Decoded, scaling: Scaling, flips: bool = False, shuffled: bool = False) -> Images:
         """Those of a file, which stays mapped: nothing is read before it is drawn, or moved to another device."""
         pixels, labels = torch.from_numpy(decoded.images), torch.from_numpy(decoded.labels)
-        return cls(name, pixels, labels, decoded.checksum, scaling, flips)
+        return cls(name, pixels, labels, decoded.checksum, scaling, flips, shuffled)
 
     def __len__(self) -> int:
         return len(self.pixels)

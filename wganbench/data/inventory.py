@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wganbench.data.decoded import SUFFIX, Split, read_header
-from wganbench.data.shelf import IMAGE_SETS, data_folder, decoded_folder, missing
+from wganbench.data.cache import SUFFIX, Split, read_header
+from wganbench.data.locations import IMAGE_SETS, data_folder, decoded_folder, missing
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ class: its outline does. Edges are anti-aliased by the share of a pixel that is 
 
 The stream of random bits is PCG64's, which numpy guarantees; from there to the bytes nothing is left to rounding but
 the cover of a pixel, in 256ths out of float64. So every machine draws the same set. A change of any pixel raises
-`VERSION`, and with it the ``protocol`` in ``names.py``.
+`VERSION`, and with it the ``protocol`` in ``spec/catalogue.py``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench.data.box import box_average
-from wganbench.data.decoded import Batch, Recipe, Split
+from wganbench.data.cache import Batch, Recipe, Split
+from wganbench.data.resize import box_average
 
 VERSION = 1
 SIDE = 32

@@ -8,25 +8,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from wganbench.data.contract import about_weights
 from wganbench.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Isotropic Gaussians of one width and equal weights.
+    """Isotropic Gaussians of one width.
 
     Attributes:
         centres: Shape ``(modes, 2)``, float32.
         std: Standard deviation of every mode along each axis, in the units of ``centres``; positive.
+        weights: How probable each mode is, shape ``(modes,)``, at least 0, their sum 1; None for equal weights.
     """
 
     centres: Tensor
     std: float
+    weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or self.centres.shape[1] != 2 or not len(self.centres):
             raise DataError(f"Mixture, centres: must have shape (modes, 2), got {tuple(self.centres.shape)}")
         _require_positive("Mixture", std=self.std)
+        for line in about_weights("Mixture", self.weights, len(self.centres)):
+            raise DataError(line)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -34,7 +39,7 @@ class Mixture:
         return (2,)
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Fresh samples, each from a mode chosen uniformly.
+        """Fresh samples, each from a mode chosen by its weight.
 
         Args:
             n: Number of samples.
@@ -43,12 +48,16 @@ class Mixture:
         Returns:
             Shape ``(n, 2)``, float32, on the device of ``rng``.
         """
-        modes = torch.randint(len(self.centres), (n,), generator=rng, device=rng.device)
+        if self.weights is None:
+            modes = torch.randint(len(self.centres), (n,), generator=rng, device=rng.device)
+        else:
+            modes = torch.multinomial(self.weights, n, replacement=True, generator=rng)
         return torch.normal(self.centres[modes], self.std, generator=rng)
 
     def to(self, device: torch.device | str) -> Mixture:
-        """The same mixture with its centres on ``device``."""
-        return Mixture(self.centres.to(device), self.std)
+        """The same mixture with its tensors on ``device``."""
+        weights = None if self.weights is None else self.weights.to(device)
+        return Mixture(self.centres.to(device), self.std, weights)
 
 
 @dataclass(frozen=True)

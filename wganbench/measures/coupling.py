@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wganbench.data.closed_form import ClosedForm
-from wganbench.data.fixed import Data, Fixed
+from wganbench.data.fixed_generators import Data, Fixed
 from wganbench.errors import DataError
 from wganbench.measures.critic import wasserstein_estimate
 from wganbench.measures.transport import exact_wasserstein

@@ -20,8 +20,9 @@ def kde_peaks(fake: Tensor, *, window: float = 4.0, grid: int = 128, level: floa
     rises by ``level`` of the highest one above the saddle to any higher one: a plot with 30 levels hardly draws a
     lesser rise. One on the border of the window, which cuts it off, is not counted.
 
-    Read it with care: 2,500 samples of an even ring, without modes, show two to six blobs by chance; and one sample
-    far outside the window widens Scott's kernel until the blobs melt together.
+    Modes of unequal weight rise unequally: one whose peak is below ``level`` of the highest is not seen, in true data
+    either. Read it with care: 2,500 samples of an even ring, without modes, show two to six blobs by chance; and one
+    sample far outside the window widens Scott's kernel until the blobs melt together.
 
     Args:
         fake: Shape ``(n, 2)``.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from wganbench.data.fixed import Data, Fixed
+from wganbench.data.fixed_generators import Data, Fixed
 from wganbench.measures.coupling import even_pairs
 
 Critic = Callable[[Tensor], Tensor]

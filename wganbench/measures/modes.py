@@ -1,37 +1,45 @@
-"""How a generator's samples fall on the modes of a mixture whose centres are known."""
+"""How a generator's samples fall on the modes of a mixture whose centres are known.
+
+The mixture may be custom: `wganbench.data.contract.Modes` states what it must have. Where it states no ``weights``, its
+modes have equal ones.
+"""
 
 import math
 
 import torch
 from torch import Tensor
 
-from wganbench.data.toy import Mixture
+from wganbench.data.contract import Modes, weights_of
 
 
-def modes_covered(fake: Tensor, data: Mixture, *, within: float = 3.0) -> float:
+def modes_covered(fake: Tensor, data: Modes, *, within: float = 3.0) -> float:
     """Number of modes that are nearest to at least one sample close to them (Srivastava et al. 2017, VEEGAN).
 
     One stray sample is enough, so a cloud spread over the whole plane covers every mode: read it with `share_within`.
+    Of n true samples a mode of weight w is missing with probability (1 − w)ⁿ.
 
     Args:
-        fake: Shape ``(n, 2)``.
+        fake: Shape ``(n, dim)``.
         data: The mixture.
         within: What is close, in standard deviations of a mode.
 
     Returns:
-        0 to the number of modes, higher is better; NaN if a sample is not finite.
+        0 to the number of modes of positive weight, higher is better; NaN if a sample is not finite.
     """
     if not fake.isfinite().all():
         return math.nan
     distance, mode = _nearest(fake, data)
-    return float(mode[distance <= within * data.std].bincount().count_nonzero())
+    counts = mode[distance <= within * data.std].bincount(minlength=len(data.centres))
+    return float((counts * (_weights(data).to(counts.device) > 0)).count_nonzero())
 
 
-def share_within(fake: Tensor, data: Mixture, *, within: float = 3.0) -> float:
+def share_within(fake: Tensor, data: Modes, *, within: float = 3.0) -> float:
     """Share of the samples close to their nearest mode, the "high quality" samples of VEEGAN (Srivastava et al. 2017).
 
+    Which mode that is plays no part, nor do the modes' weights.
+
     Args:
-        fake: Shape ``(n, 2)``.
+        fake: Shape ``(n, dim)``.
         data: The mixture.
         within: What is close, in standard deviations of a mode.
 
@@ -45,27 +53,39 @@ def share_within(fake: Tensor, data: Mixture, *, within: float = 3.0) -> float:
     return (distance <= within * data.std).double().mean().item()
 
 
-def reverse_kl(fake: Tensor, data: Mixture) -> float:
-    """KL divergence of the generated histogram over modes from the uniform one (Lin et al. 2018, PacGAN).
+def reverse_kl(fake: Tensor, data: Modes) -> float:
+    """KL divergence of the generated histogram over modes from the data's weights (Lin et al. 2018, PacGAN).
 
-    Every sample counts for its nearest mode, however far.
+    ``Σ p log(p / w)``, where PacGAN's w is 1/modes. Every sample counts for its nearest mode, however far.
 
     Args:
-        fake: Shape ``(n, 2)``.
+        fake: Shape ``(n, dim)``.
         data: The mixture.
 
     Returns:
-        Nats, 0 to log(number of modes), lower is better; NaN if a sample is not finite.
+        Nats, lower is better: 0 to log(1 / least weight), which is log(number of modes) where these are equal. Infinite
+        if a sample is at a mode of weight 0; NaN if one is not finite.
     """
     if not fake.isfinite().all():
         return math.nan
     _, mode = _nearest(fake, data)
     modes = len(data.centres)
-    ratio = torch.bincount(mode, minlength=modes).double() * modes / len(fake)  # p over 1/modes
-    return torch.xlogy(ratio, ratio).mean().item()
+    counts = torch.bincount(mode, minlength=modes).double()
+    if weights_of(data) is None:
+        ratio = counts * modes / len(fake)  # p over 1/modes
+        return torch.xlogy(ratio, ratio).mean().item()
+    share = counts / len(fake)
+    return (torch.xlogy(share, share) - torch.xlogy(share, _weights(data).to(share))).sum().item()
 
 
-def _nearest(fake: Tensor, data: Mixture) -> tuple[Tensor, Tensor]:
+def _weights(data: Modes) -> Tensor:
+    """Of all modes, ``(modes,)``, float64, their sum 1."""
+    weights, modes = weights_of(data), len(data.centres)
+    weights = torch.ones(modes) if weights is None else weights
+    return weights.double() / weights.double().sum()
+
+
+def _nearest(fake: Tensor, data: Modes) -> tuple[Tensor, Tensor]:
     """Distance to the nearest centre, float64, and the index of that centre, each ``(n,)``."""
     fake = fake.double()  # cdist multiplies matrices; in TF32 the rounding of that is wider than a mode
     distance, mode = torch.cdist(fake, data.centres.to(fake)).min(dim=1)

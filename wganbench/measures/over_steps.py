@@ -110,6 +110,46 @@ def late_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
     return float(late.std(ddof=1)) if len(late) > 1 else math.nan
 
 
+def detrended_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
+    """Standard deviation of a score about its straight line over the last steps of a run.
+
+    A score that still rises steadily has a ``late_spread``, which is its slope, and none of this.
+
+    Args:
+        curves, of, share: As for ``late_mean``.
+
+    Returns:
+        At least 0, lower is better: the root of the squared residuals of least squares over the number of values less
+        two. NaN where a value there is not finite, or there are fewer than three.
+    """
+    steps, values = _known(curves, of)
+    late = steps > (1 - share) * steps[-1]
+    if late.sum() < 3 or not np.isfinite(values[late]).all():
+        return math.nan
+    x, y = steps[late] - steps[late].mean(), values[late] - values[late].mean()
+    residuals = y - x * (x @ y) / (x @ x)
+    return math.sqrt(float(residuals @ residuals) / (len(y) - 2))
+
+
+def seconds_to(curves: Curves, *, of: str, level: float, by: str = "training_seconds") -> float:
+    """The time after which a score was first seen at a level, in s: how fast a method is by the clock.
+
+    Args:
+        curves: Of the run so far, taken for the whole.
+        of: Label of a score that the spec names before this one.
+        level: To be reached, in the score's own unit.
+        by: Label of the seconds of training, which the spec names before this one; between the steps at which they are
+            taken they are interpolated.
+
+    Returns:
+        At least 0, lower is better, as coarse as the steps at which the score is taken; NaN where it was never seen at
+        that level.
+    """
+    steps, values = _known(curves, of)
+    reached = np.flatnonzero(values >= level)
+    return float(np.interp(steps[reached[0]], *_known(curves, by))) if len(reached) else math.nan
+
+
 def _late(curves: Curves, of: str, share: float) -> NDArray[np.float64]:
     steps, values = _known(curves, of)
     return values[steps > (1 - share) * steps[-1]]

@@ -7,7 +7,7 @@ import ot
 import torch
 from torch import Tensor
 
-from wganbench.data.fixed import Data, Fixed
+from wganbench.data.fixed_generators import Data, Fixed
 from wganbench.errors import DataError
 
 _OPTIMAL = 1  # result code of POT's network simplex

@@ -28,9 +28,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wganbench import layout
-from wganbench.layout import Layer
+from wganbench.networks import layout
 from wganbench.networks.convolution import Conv, Deconv, Linear
+from wganbench.networks.layout import Layer
 from wganbench.networks.nonlinearity import Nonlinearity
 from wganbench.networks.normalisation import NORMALISATIONS
 

@@ -26,9 +26,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from wganbench import layout
-from wganbench.layout import Block, Layer
+from wganbench.networks import layout
 from wganbench.networks.convolution import Conv, Linear
+from wganbench.networks.layout import Block, Layer
 from wganbench.networks.nonlinearity import relu
 from wganbench.networks.normalisation import BatchNorm, ConditionalBatchNorm, LayerNorm
 from wganbench.networks.resampling import PooledConv, UpsampledConv, mean_pool, upsample

@@ -1,8 +1,8 @@
-"""Checkpoints of a cohort: what an attempt leaves behind for the next one to go on from.
+"""Checkpoints of a cohort, from which the next attempt continues.
 
-A file is a line with a mark and the SHA-256 of all that follows it, a line of JSON that tells whose checkpoint it is,
-and what ``torch.save`` made of the state. The sum shows damage; it is no signature, so a file is never trusted: torch
-reads it with ``weights_only``, which runs no code.
+A file consists of a line with a mark and the SHA-256 of everything after it, a line of JSON that identifies the
+training, and the state as written by ``torch.save``. The checksum detects damage; it is no signature, so a file is
+never trusted: torch reads it with ``weights_only``, which runs no code.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from typing import Any
 
 import torch
 
-from wganbench.atomic import leftovers, write_atomically
-from wganbench.plan import Cohort
-from wganbench.record import Provenance
-from wganbench.train.state import State
+from wganbench.files import leftovers, write_atomically
+from wganbench.records.record import Provenance
+from wganbench.spec.plan import Cohort
+from wganbench.training.state import State
 
 MARK = b"wganbench checkpoint 2 "
-"""A change of what follows raises the number; checkpoints with another one are passed over."""
+"""The first bytes of a file; a change of format raises the number, and checkpoints with another number are skipped."""
 
 KEPT = 2
-"""The newest, and one before it for when that is damaged."""
+"""The number of checkpoints kept: the newest, and one before it in case the newest is damaged."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a checkpoint belongs to: a training of anything else cannot go on from it.
+    """Identifies the training that a checkpoint belongs to; no other training can continue from it.
 
     Attributes:
         runs: Ids of the cohort's runs, in order.
-        setting: As canonical JSON, with what is kept for figures.
-        made_by: Device, threads, precision, versions and the like, by name: all that may decide the last bits.
-        drawn: Id of the run of the cohort whose samples are kept; None where it has none.
+        setting: The setting as canonical JSON, including what is kept for figures.
+        made_by: Device, threads, precision, versions, digests of custom code and so on by name: everything that may
+            change the last bits.
+        drawn: Id of the cohort's run whose samples are kept; None if no run of the cohort is drawn.
     """
 
     runs: tuple[str, ...]
@@ -51,14 +52,14 @@ class Identity:
     def of(cls, cohort: Cohort, provenance: Provenance, drawn: str | None = None) -> Identity:
         runs = tuple(run.id for run in cohort.runs)
         setting = json.dumps(cohort.runs[0].setting.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        others = ("started", "captured")  # the latter comes out after a checkpoint was looked for
+        others = ("started", "captured")  # `captured` is known only after the search for a checkpoint
         about = {name: getattr(provenance, name) for name in type(provenance).model_fields if name not in others}
-        versions = about.pop("libraries")
-        made_by = {name: str(value) for name, value in {**about, **versions}.items()}
+        apart = {**about.pop("libraries"), **about.pop("custom_code")}
+        made_by = {name: str(value) for name, value in {**about, **apart}.items()}
         return cls(runs, setting, made_by, drawn if drawn in runs else None)
 
     def texts(self) -> dict[str, str]:
-        """Every single value in it as JSON, by a name to tell of it."""
+        """Returns every single value as JSON, by a name for messages."""
         whole = {"run": list(self.runs), "drawn": self.drawn, "setting": json.loads(self.setting), **self.made_by}
         return dict(_texts(whole))
 
@@ -74,13 +75,13 @@ def _texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 @dataclass
 class Checkpoint:
-    """A cohort's training after a step.
+    """The training of a cohort after a step.
 
     Attributes:
-        step: Generator steps done.
-        wall_seconds: That these took, over all attempts.
-        training_seconds: Those of training alone.
-        trainer: The trainer's `state`.
+        step: The number of generator steps done.
+        wall_seconds: The wall time of these steps, over all attempts.
+        training_seconds: The time spent on training alone.
+        trainer: The `state` of the trainer.
         traces: The `state` of each run's trace, in the cohort's order.
     """
 
@@ -95,8 +96,9 @@ class Checkpoints:
     """The checkpoints of one cohort.
 
     Args:
-        folder: Theirs alone; need not exist yet.
-        say: Called with one line for each file that cannot be gone on from.
+        folder: A folder for these checkpoints alone; it need not exist yet.
+        identity: The training that the checkpoints must belong to.
+        say: Called with one line for each file that cannot be used.
     """
 
     def __init__(self, folder: Path, identity: Identity, say: Callable[[str], None] = lambda line: None):
@@ -104,22 +106,28 @@ class Checkpoints:
         self._usable: list[Path] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Writes a checkpoint whole; then removes all but it and the usable one before it.
+        """Writes a checkpoint atomically, then removes all others except the usable one before it.
 
         Raises:
-            RecordError: If the disk refuses; those that were there before are whole.
+            RecordError: If the file cannot be written; existing checkpoints are then intact.
         """
         path = self.folder / f"checkpoint-{checkpoint.step:08d}.pt"
         write_atomically(path, _pack(checkpoint, self.identity), replace=True)
-        # By what was seen to be usable, not by step: a refused file may be ahead of where the training starts anew.
+        # Kept by known usability, not by step: an unusable file may be ahead of a training that starts from scratch.
         self._usable = [*(other for other in self._usable if other != path), path][-KEPT:]
         self._remove(other for other in self._paths() if other not in self._usable)
 
-    def latest(self) -> Checkpoint | None:
-        """The newest that is whole and of this identity; None where none is."""
+    def latest(self, doubt: Callable[[Checkpoint], str | None] = lambda checkpoint: None) -> Checkpoint | None:
+        """Returns the newest checkpoint that is intact and of this identity; None if there is none.
+
+        Args:
+            doubt: Returns what else is wrong with a checkpoint; None if nothing is.
+        """
         for path in self._paths():
             try:
                 checkpoint = self._read(path)
+                if wrong := doubt(checkpoint):
+                    raise _UnusableError(f"{wrong}, though its checksum is right")
             except _UnusableError as error:
                 self.say(f"{path}: {error}; it is passed over")
                 continue
@@ -128,14 +136,14 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Removes them all, and the folder if nothing else is in it."""
+        """Removes all checkpoints, and the folder if nothing else is in it."""
         self._usable = []
         self._remove(iter(self._paths()))
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        """Whatever is named as a checkpoint, the newest first."""
+        """Returns all files named like a checkpoint, the newest first."""
         found = [path for path in self.folder.glob("*.pt") if re.fullmatch(r"checkpoint-[0-9]{8,18}\.pt", path.name)]
         return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]), reverse=True)
 
@@ -160,7 +168,7 @@ class Checkpoints:
 
 
 class _UnusableError(Exception):
-    """Says in part of a line why a file cannot be gone on from."""
+    """Raised with the reason why a file cannot be used, worded as part of a line."""
 
 
 def _pack(checkpoint: Checkpoint, identity: Identity) -> bytes:
@@ -177,13 +185,13 @@ def _head(content: bytes) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    """What follows the first line.
+    """Returns everything after the first line.
 
     Raises:
-        _UnusableError: If that is not what was written.
+        _UnusableError: If the file cannot be read, or its content is not what was written.
     """
     try:
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a pipe would block forever
             raise _UnusableError("not a file")
         with path.open("rb") as file:
             head = file.readline(len(_head(b"")))
@@ -198,15 +206,15 @@ def _content(path: Path) -> bytes:
 
 
 def _load(payload: bytes, n_traces: int) -> tuple[State, list[State]]:
-    """The state of the trainer, and those of the traces.
+    """Returns the state of the trainer and the states of the traces.
 
     Raises:
-        _UnusableError: If there is something else.
+        _UnusableError: If the payload is anything else.
     """
     try:
         content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         trainer, traces = content["trainer"], list(content["traces"])
-    except Exception as error:  # whatever comes of bytes that somebody else has written
+    except Exception as error:  # bytes of unknown origin may cause any exception
         raise _UnusableError(f"torch cannot read it ({type(error).__name__}), though its checksum is right") from None
     if len(traces) != n_traces or not all(isinstance(state, dict) for state in (trainer, *traces)):
         raise _UnusableError("holds another kind of state, though its checksum is right")

@@ -1,4 +1,4 @@
-"""How long a cohort takes: as a whole, and its training alone."""
+"""Measures the wall time of a cohort and the time of its training alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 
 
 class Clock:
-    """Wall time of a cohort over all attempts.
+    """The wall time of a cohort over all attempts.
 
     Attributes:
-        before: Seconds of the attempts before this one.
-        training_seconds: Of steps, over all attempts, up to the last `stop`; without measures, checkpoints, and what
-            comes before the first step.
-        captured: Whether the steps are captured ones.
+        before: Seconds that earlier attempts took.
+        training_seconds: Seconds that steps took over all attempts, up to the last `stop`; this excludes measures,
+            checkpoints and everything before the first step.
+        captured: Whether the steps are replayed from a CUDA graph.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -25,20 +25,20 @@ class Clock:
         self._since = self.began
 
     def seconds(self) -> float:
-        """Of everything so far."""
+        """Returns the seconds of everything so far."""
         return self.before + time.perf_counter() - self.began
 
     def start(self) -> None:
-        """From here on steps are taken."""
+        """Starts timing steps."""
         self._since = time.perf_counter()
 
     def stop(self) -> None:
-        """Until here they were, once the device has done all of them."""
+        """Waits until the device has done all steps, and adds the time since `start` to `training_seconds`."""
         wait_for(self.device)
         self.training_seconds += time.perf_counter() - self._since
 
 
 def wait_for(device: torch.device) -> None:
-    """Returns when the device has done all that it was given."""
+    """Returns when the device has done all its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,9 +1,8 @@
-"""Trains one cohort, measures it on its schedules, and makes a record of each of its runs."""
+"""Trains one cohort, takes its measures on their schedules, and makes a record of each of its runs."""
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,29 +13,30 @@ import torch
 from torch import nn
 
 from wganbench.errors import ExtensionError, RecordError
-from wganbench.plan import Cohort, Run
-from wganbench.record import Artefact, Curve, Provenance, Record, record_of
+from wganbench.records.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner import resolve
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints
 from wganbench.runner.clock import Clock
-from wganbench.runner.events import EventFiles
-from wganbench.runner.numerics import Precision, products
-from wganbench.runner.observe import Observer, Trace
+from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.precision import Precision, products
+from wganbench.runner.progress import doubt
 from wganbench.runner.provenance import provenance
+from wganbench.runner.tensorboard import EventFiles
 from wganbench.spec import Component, Setting, scale_of
-from wganbench.train import decay
-from wganbench.train.capture import NotCapturedError, capture
-from wganbench.train.critic import CriticTrainer
-from wganbench.train.method import Auxiliary, Method, Unroll
-from wganbench.train.rows import rows_are_apart
-from wganbench.train.stack import Stack, build
-from wganbench.train.step import Trainer
-from wganbench.work.stop import Stop
+from wganbench.spec.plan import Cohort, Run
+from wganbench.training import lr_decay
+from wganbench.training.critic_trainer import CriticTrainer
+from wganbench.training.cuda_graph import NotCapturedError, capture
+from wganbench.training.gan_trainer import Trainer
+from wganbench.training.method import Auxiliary, Method, Unroll
+from wganbench.training.rows import rows_are_apart
+from wganbench.training.stack import Stack, build
 
 
 @dataclass
 class Outcome:
-    """A record, and the content of its artefacts by their names in it."""
+    """A record, with the content of its artefacts by file name."""
 
     record: Record
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
@@ -44,19 +44,21 @@ class Outcome:
 
 @dataclass
 class Attempt:
-    """What one attempt at a cohort goes by, and whom it tells.
+    """The options and callbacks of one attempt at a cohort.
 
     Attributes:
-        checkpoints: Where those of a cohort are kept; None keeps none.
-        stop: When asked for, a checkpoint is left and ``Stopped`` is raised.
-        begun, reached: Called with the step that training starts at, and after each step.
+        checkpoints: Returns the checkpoints of a cohort; None keeps none.
+        stop: A request to stop, after which a checkpoint is saved and ``Stopped`` is raised.
+        begun: Called with the step that training starts from.
+        reached: Called with the step after each step.
         checkpoint_seconds: Wall time between two checkpoints.
-        timeout_seconds: Wall time after which the runs have failed; None for any.
-        retries: Attempts before this one that ended by themselves, for the records.
-        memory_is_short: Whether this is the second attempt for want of memory: a third is not made.
-        capture: Whether steps are replayed as a CUDA graph, where there is CUDA and they can be.
-        warn: Called with a line on what goes otherwise than asked.
+        timeout_seconds: Wall time after which the runs count as failed; None for no limit.
+        retries: Number of earlier attempts that ended by themselves, for the records.
+        memory_is_short: Whether an earlier attempt ran out of memory; there is no further attempt after this one.
+        capture: Whether to replay steps as a CUDA graph, if there is CUDA and they can be captured.
+        warn: Called with a line for everything that is done in another way than asked.
         tensorboard: Folder of the event files; None writes none.
+        started: Time of ``time.monotonic()`` at the start of the attempt.
     """
 
     checkpoints: Callable[[Cohort], Checkpoints] | None = None
@@ -76,16 +78,16 @@ class Attempt:
         return self.timeout_seconds is not None and time.monotonic() - self.started >= self.timeout_seconds
 
 
-class Stopped(Exception):  # noqa: N818  # an outcome that was asked for
-    """The training was asked to stop, after ``step``."""
+class Stopped(Exception):  # noqa: N818  # a requested outcome, not an error
+    """Raised after ``step`` when the training was asked to stop."""
 
     def __init__(self, step: int):
         super().__init__(f"stopped after step {step}")
         self.step = step
 
 
-class OutOfMemory(Exception):  # noqa: N818  # as torch calls its own
-    """The device has no memory for the cohort, beside whatever else is on it."""
+class OutOfMemory(Exception):  # noqa: N818  # named like torch's
+    """Raised if the device has too little memory left for the cohort beside its other work."""
 
 
 class _NotStackableError(Exception):
@@ -109,20 +111,25 @@ def train_cohort(
     drawn: str | None = None,
     wanted: Collection[str] | None = None,
 ) -> Iterator[Outcome]:
-    """Trains the runs of a cohort in lockstep, from its last checkpoint on; an exception ends them as ``failed``.
+    """Trains the runs of a cohort in lockstep from its last checkpoint; an exception ends them as ``failed``.
 
-    Networks that cannot be stacked are trained one seed after the other, and a stack that the device has no memory for
-    even alone half by half; the records say so.
+    Networks that cannot be stacked are trained one seed at a time. A stack that does not fit into the memory of the
+    device even alone is trained in halves. The records note both.
 
     Args:
-        made_by: What the records say of it; by default that of this process.
+        cohort: The runs to train.
+        device: The device to train on.
+        made_by: The provenance for the records; by default that of this process.
+        attempt: Options and callbacks of the attempt.
         drawn: Id of the run whose samples are kept for the figures.
-        wanted: Ids of the runs to be recorded; None for all. Of a cohort that is trained as one, all are yielded.
+        wanted: Ids of the runs to be recorded; None for all. A cohort that is trained whole yields all its runs.
 
     Raises:
-        Stopped, OutOfMemory: Nothing is recorded then; the next attempt goes on from the last checkpoint.
-        RecordError: If the disk refuses a checkpoint.
-        ExtensionError: If a name leads to nothing usable here, where it may have elsewhere.
+        Stopped: If the attempt was asked to stop; as for OutOfMemory, nothing is recorded then, and the next attempt
+            continues from the last checkpoint.
+        OutOfMemory: If the device is out of memory for the first time.
+        RecordError: If a checkpoint cannot be written.
+        ExtensionError: If a name cannot be used in this process, even though it may be usable elsewhere.
     """
     attempt = attempt or Attempt()
     made_by = made_by or provenance(device, cohort.runs[0].setting.precision)
@@ -138,7 +145,7 @@ def _train_in_parts(
     wanted: Collection[str] | None,
     note: str | None,
 ) -> Iterator[Outcome]:
-    """As one where that can be, else in the largest parts that can be."""
+    """Trains the cohort whole if possible, else in parts as large as possible."""
     runs, size = cohort.runs, len(cohort.runs)
     try:
         yield from _train(cohort, device, made_by, attempt, drawn, note)
@@ -148,7 +155,7 @@ def _train_in_parts(
     except _TooLargeError as reason:
         part = (size + 1) // 2
         note = f"trained in a stack of at most {part}: no memory for {size} ({reason})"
-    release_memory(device)  # what the failed attempt held, now that its exception is gone
+    release_memory(device)  # which the exception of the failed attempt kept alive
     for start in range(0, size, part):
         few = Cohort(runs[start : start + part])
         if wanted is None or any(run.id in wanted for run in few.runs):
@@ -156,14 +163,14 @@ def _train_in_parts(
 
 
 def release_memory(device: torch.device) -> None:
-    """Gives back what tensors without a name hold."""
+    """Frees the memory of unreferenced tensors, including CUDA's cache."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def abandoned(cohort: Cohort, made_by: Provenance, why: str, *, steps_done: int, retries: int) -> Iterator[Outcome]:
-    """Records of runs that failed without an exception to tell of."""
+    """Yields records of runs that failed without an exception, with the reason ``why``."""
     for run in cohort.runs:
         trace = Trace(status="failed", note=why, steps_done=steps_done)
         yield Outcome(_record(run, cohort, trace, made_by, [], retries, 0.0))
@@ -199,8 +206,8 @@ def _train(
     outcomes = []
     for i, (run, trace) in enumerate(zip(cohort.runs, traces, strict=True)):
         kept = observer.pack(i) if observer else {}
-        files = {f"artefacts/{run.id}{ending}": content for ending, content in kept.items()}
-        artefacts = [Artefact(file=file, sha256=hashlib.sha256(content).hexdigest()) for file, content in files.items()]
+        artefacts = [Artefact.of(run.id, ending, content) for ending, content in kept.items()]
+        files = {artefact.file: content for artefact, content in zip(artefacts, kept.values(), strict=True)}
         record = _record(run, cohort, trace, made_by, artefacts, attempt.retries, wall_seconds)
         outcomes.append(Outcome(record, files))
     return outcomes
@@ -261,10 +268,10 @@ def _loop(
     for trace in traces:
         trace.data_checksum = getattr(trainer.data, "checksum", None)
     checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
-    first = _resume(trainer, traces, checkpoints, clock)
+    first = _resume(setting, trainer, traces, checkpoints, clock)
 
     def look(step: int) -> None:
-        with products(device, "fp32"):  # scores of runs in all precisions are then of one kind
+        with products(device, "fp32"):  # so that scores are comparable between precisions
             observer.look(trainer, step, clock.training_seconds)
 
     if first == 0:
@@ -303,7 +310,7 @@ def _loop(
 def step_of(
     trainer: Trainer | CriticTrainer, device: torch.device, *, graph: bool, warn: Callable[[str], None]
 ) -> tuple[Callable[[], None], bool]:
-    """What takes a step, and whether that is a graph: where one is asked for, there is CUDA, and it can be."""
+    """Returns a function that takes a step, and whether it replays a graph, as asked by ``graph`` if possible."""
     if not graph or device.type != "cuda":
         return trainer.step, False
     try:
@@ -314,10 +321,15 @@ def step_of(
 
 
 def _resume(
-    trainer: Trainer | CriticTrainer, traces: Sequence[Trace], checkpoints: Checkpoints | None, clock: Clock
+    setting: Setting,
+    trainer: Trainer | CriticTrainer,
+    traces: Sequence[Trace],
+    checkpoints: Checkpoints | None,
+    clock: Clock,
 ) -> int:
-    """Goes on from the last checkpoint; its step, or 0 where there is none."""
-    saved = checkpoints.latest() if checkpoints is not None else None
+    """Restores the last checkpoint and returns its step, or 0 if there is none."""
+    losses = list(trainer.losses)
+    saved = checkpoints.latest(lambda found: doubt(setting, losses, found)) if checkpoints is not None else None
     if saved is None:
         return 0
     before, now = saved.traces[0].get("score_protocol"), traces[0].score_protocol
@@ -336,7 +348,7 @@ def _save(
 ) -> None:
     try:
         state = trainer.state()
-    except ValueError as error:  # a stranger's optimiser may keep what no checkpoint can hold
+    except ValueError as error:  # a custom optimiser may hold what no checkpoint can
         checkpoints.say(f"no checkpoint at step {step}: {error}")
         return
     traced = [trace.state() for trace in traces]
@@ -358,7 +370,7 @@ def _mark_diverged(trainer: Trainer | CriticTrainer, traces: Sequence[Trace], st
 
 
 def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -> Trainer | CriticTrainer:
-    """Networks, optimisers and streams of a setting, for a stack of seeds."""
+    """Makes the trainer of a setting for a stack of seeds, with its networks, optimisers and streams."""
     data = resolve.factory("data set", setting.data)().to(device)
     make_critic = resolve.factory("network", setting.critic)
     shape = tuple(data.sample_shape)
@@ -389,7 +401,7 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     if setting.fixed_generator is not None:
         fixed = resolve.factory("fixed generator", setting.fixed_generator)()
         return CriticTrainer(seeds, *of_critic, fixed, batch_size=batch_size, device=device)
-    assert setting.generator and setting.generator_optimizer and setting.latent_dim  # the setting's own check
+    assert setting.generator and setting.generator_optimizer and setting.latent_dim  # checked by the setting
     latent_dim, make_generator = setting.latent_dim, resolve.factory("network", setting.generator)
     generators = stack(lambda: make_generator((latent_dim,), shape), "generator")
     optimizer = _optimizer(setting.generator_optimizer, generators, decays)
@@ -413,7 +425,7 @@ def _auxiliary(setting: Setting) -> Auxiliary | None:
 
 
 def is_channels_last(device: torch.device, precision: Precision, sample_shape: Sequence[int]) -> bool:
-    """Whether convolutions are on tensor cores, which have the channels of images last; float32's kernels do not."""
+    """Returns whether convolutions use tensor cores, which need channels last; float32 kernels do not."""
     return device.type == "cuda" and precision != "fp32" and len(sample_shape) == 3
 
 
@@ -423,14 +435,14 @@ def _optimizer(component: Component, stack: Stack, decays: bool) -> torch.optim.
     assert isinstance(made, torch.optim.Optimizer)
     if decays:
         try:
-            decay.begin(made)
+            lr_decay.begin(made)
         except ValueError as error:
             raise ExtensionError(f"optimizer {component.name!r}: {error}") from None
     return made
 
 
 def _final(setting: Setting, trace: Trace) -> dict[str, float | None]:
-    """Each measure's value at the last step; None where the run did not get there."""
+    """Returns each measure's value at the last step; None if the run did not reach it."""
     final: dict[str, float | None] = {}
     for label in setting.measures:
         steps, values = trace.curves.get(label, ([], []))

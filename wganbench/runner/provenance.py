@@ -1,9 +1,10 @@
-"""Where and with what a cohort is trained, for its records."""
+"""Collects for the records where and with what software a cohort is trained."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -12,8 +13,10 @@ from typing import Literal
 
 import torch
 
-from wganbench.record import Provenance
-from wganbench.runner.numerics import Precision, convolutions_are_rounded
+from wganbench.records.custom_code import digests, read_file
+from wganbench.records.record import Provenance
+from wganbench.runner.precision import Precision, convolutions_are_rounded
+from wganbench.spec import Setting
 
 LIBRARIES = ("wganbench", "torch", "numpy", "scipy", "POT")
 Format = Literal["float32", "tf32", "bfloat16"]
@@ -22,12 +25,12 @@ PRECISIONS: dict[str, Format] = {
     "high": "tf32",
     "medium": "bfloat16",
 }
-"""The number format that torch may go down to at each of its precisions of float32 matrix products."""
+"""The lowest-precision number format that each of torch's settings for float32 matrix products allows."""
 SOURCE = ("wganbench", "benchmarks", "pyproject.toml", "constraints.txt")
 
 
 def provenance(device: torch.device, precision: Precision = "fp32") -> Provenance:
-    """Of a training of this precision, begun now with what torch is set to."""
+    """Returns the provenance of a training of this precision that starts now with torch's present settings."""
     commit, dirty = checkout()
     products = PRECISIONS[torch.get_float32_matmul_precision()]
     convolutions: Format = "tf32" if device.type == "cuda" and convolutions_are_rounded() else "float32"
@@ -47,10 +50,23 @@ def provenance(device: torch.device, precision: Precision = "fp32") -> Provenanc
 
 
 @cache
-def checkout() -> tuple[str | None, bool | None]:
-    """Commit of the checkout that this package lies in, and whether its source differs from it; None if installed.
+def _read_once(path: Path) -> bytes | None:
+    return read_file(path)
 
-    Looked up once, as the code is loaded once, whatever is changed on disk meanwhile.
+
+def loaded_code(setting: Setting, folders: Sequence[str]) -> dict[str, str]:
+    """Returns digests of a setting's custom code, for its records.
+
+    Each file is read only once, as its module is loaded only once, so later changes on disk have no effect.
+    """
+    return digests(setting, folders, _read_once)
+
+
+@cache
+def checkout() -> tuple[str | None, bool | None]:
+    """Returns the commit of this package's checkout and whether the source differs from it; None if installed.
+
+    This is looked up only once, as the code is loaded only once, so later changes on disk have no effect.
     """
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():

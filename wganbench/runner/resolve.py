@@ -1,12 +1,11 @@
-"""From names to objects: the only place where a dotted path is imported."""
+"""Turns names into objects; this is the only place where a dotted path is imported."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
 import os
-import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench import names, variables
+from wganbench import variables
 from wganbench.errors import ExtensionError
-from wganbench.protocols import path_of
-from wganbench.scores.seen import ScoreNetwork
-from wganbench.spec import Component
+from wganbench.measures.scores.network_outputs import ScoreNetwork
+from wganbench.measures.scores.protocol import path_of
+from wganbench.spec import Component, catalogue
 
 MEASURE_INPUTS = (
     *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
@@ -27,53 +26,133 @@ MEASURE_INPUTS = (
 SCORE_INPUTS = ("folder", "weights")
 PENALTY_INPUTS = ("critic", "real", "fake", "rng")
 PROJECTION_INPUTS = ("parameters",)
+GIVEN = {"network": 2, "optimizer": 1}
+"""The number of positional arguments of kinds that take no inputs by name; 0 for kinds not listed."""
+LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
+"""The methods of an objective with the inputs of each."""
 
 
 def import_object(kind: str, name: str) -> Any:
-    """The object behind a built-in or dotted name.
+    """Imports the object with a built-in or dotted name.
 
     Raises:
-        ExtensionError: If it does not import, with the reason.
+        ExtensionError: If it cannot be imported, with the reason.
     """
-    path = names.find(kind, name).path
+    path = catalogue.find(kind, name).path
     module, _, attribute = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a stranger's module may raise anything while it is imported
+        imported = importlib.import_module(module)
+    except Exception as error:  # a custom module may raise anything on import
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        mend = "it must be package.module:object, with the module beside the spec, in this folder or installed"
+        if module.endswith(".py"):
+            mend = f"did you mean {module.removesuffix('.py')}:{attribute}?"
+        raise ExtensionError(f"{kind} {path!r}: does not import ({reason}); {mend}") from None
+    if not hasattr(imported, attribute):
+        own = [each for each, value in vars(imported).items() if getattr(value, "__module__", None) == module]
         raise ExtensionError(
-            f"{kind} {path!r}: does not import ({reason}); it must be package.module:object, "
-            f"with the module beside the spec, in this folder or installed"
-        ) from None
-
-
-def import_folders(spec_path: str) -> list[str]:
-    """Where modules of a stranger's lie: beside the spec, and in the working folder."""
-    return list(dict.fromkeys([str(Path(spec_path).resolve().parent), str(Path.cwd())]))
-
-
-def add_import_folders(folders: Iterable[str]) -> None:
-    """Makes modules in these folders importable, after all that is installed."""
-    sys.path += [folder for folder in folders if folder not in sys.path]
+            f"{kind} {path!r}: module {module!r} has no attribute {attribute!r}{catalogue.suggest(attribute, own)}"
+        )
+    return getattr(imported, attribute)
 
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
-    """The class or function behind ``component`` with its options bound; called with what the kind is given."""
+    """Returns the class or function of ``component`` with its options bound; call it with the inputs of its kind."""
     target = import_object(kind, component.name)
     if not callable(target):
         raise ExtensionError(f"{kind} {component.name!r}: must be a class or function, got {type(target).__name__}")
     return partial(target, **component.options)
 
 
+def check_signature(kind: str, component: Component) -> None:
+    """Imports a component, and checks that it accepts its inputs and options; no object is made except an objective.
+
+    Raises:
+        ExtensionError: If it does not accept them, with the file and line of its definition.
+    """
+    target = factory(kind, component).func  # type: ignore[attr-defined]
+    signature = _signature(target)
+    if signature is None:
+        return
+    if kind == "constraint":
+        given = len(_constraint_inputs(component, target))
+    elif kind in ("measure", "picture", "score"):
+        given = len(_inputs(kind, component, target, SCORE_INPUTS if kind == "score" else MEASURE_INPUTS))
+    else:
+        given = GIVEN.get(kind, 0)
+    problem = _option_problem(signature, given, component.options)
+    if problem is not None:
+        raise ExtensionError(f"{described(kind, component)} {problem}")
+    if kind == "objective":
+        _check_losses(component)
+
+
+def described(kind: str, component: Component) -> str:
+    """Describes a component for messages: its kind, its name, and where its object is defined, if Python knows."""
+    target = inspect.unwrap(import_object(kind, component.name))
+    try:
+        file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
+    except (TypeError, OSError):
+        file = None
+    return f"{kind} {component.name!r}" + (f" ({Path(file).name}:{line})" if file else "")
+
+
+def _signature(target: Callable[..., Any]) -> inspect.Signature | None:
+    """Returns the signature; None for code in C that does not declare one."""
+    try:
+        return inspect.signature(target)
+    except ValueError:
+        return None
+
+
+def _option_problem(signature: inspect.Signature, given: int, options: Mapping[str, Any]) -> str | None:
+    """Returns what is wrong with a call with ``given`` positional arguments and these options; None if nothing is."""
+    parameters = list(signature.parameters.values())
+    kinds = {parameter.kind for parameter in parameters}
+    positional = [each for each in parameters if each.kind in _POSITIONAL]
+    by_name = [each for each in positional[given:] if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    by_name += [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    known = [each.name for each in by_name]
+    for name in options:
+        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
+            near = catalogue.suggest(name, [each for each in known if each not in options])
+            return f"takes no option {name!r}{near or '; it has none'}"
+    for parameter in by_name:
+        if parameter.default is inspect.Parameter.empty and parameter.name not in options:
+            return f"needs the option {parameter.name!r}; set it beside the name"
+    if len(positional) < given and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return f"takes {signature}; it is called with {given} positional arguments"
+    return None
+
+
+def _check_losses(component: Component) -> None:
+    try:
+        objective = factory("objective", component)()
+    except Exception as error:  # custom code may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ExtensionError(f"{described('objective', component)} cannot be made ({reason})") from None
+    for method, inputs in LOSS_INPUTS.items():
+        loss, call = getattr(objective, method, None), f"{method}({', '.join(inputs)})"
+        if not callable(loss):
+            raise ExtensionError(f"{described('objective', component)} has no {method}; must have {call}")
+        signature = _signature(loss)
+        try:
+            if signature is not None:
+                signature.bind(*inputs)
+        except TypeError:
+            raise ExtensionError(
+                f"{described('objective', component)} has {method}{signature}; it is called as {call}"
+            ) from None
+
+
 def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
-    """(penalty, projection), of which at most one is not None: what takes ``parameters`` is a projection."""
+    """Returns (penalty, projection), at most one of them not None; a function of ``parameters`` is a projection."""
     if component is None:
         return None, None
     bound = factory("constraint", component)
-    parameters = _positional(bound.func)  # type: ignore[attr-defined]
-    if parameters == list(PROJECTION_INPUTS):
+    taken = _constraint_inputs(component, bound.func)  # type: ignore[attr-defined]
+    if taken == list(PROJECTION_INPUTS):
         return None, bound
-    taken = _inputs("constraint", component, bound.func, PENALTY_INPUTS)  # type: ignore[attr-defined]
 
     def penalty(critic: Any, real: Any, fake: Any, rng: Any) -> Any:
         given = {"critic": critic, "real": real, "fake": fake, "rng": rng}
@@ -82,17 +161,23 @@ def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, 
     return penalty, None
 
 
+def _constraint_inputs(component: Component, function: Callable[..., Any]) -> list[str]:
+    if _positional(function) == list(PROJECTION_INPUTS):
+        return list(PROJECTION_INPUTS)
+    return _inputs("constraint", component, function, PENALTY_INPUTS)
+
+
 def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
-    """A function from the inputs by name to the number."""
+    """Returns a function that computes the measure from the inputs by name."""
     bound, taken = _observing("measure", component)
     return lambda given: float(bound(*(given[name] for name in taken)))
 
 
 def score(component: Component) -> ScoreNetwork:
-    """The network that scores come from, with its weights.
+    """Makes the score network with its weights.
 
     Raises:
-        DataError: If these cannot be had.
+        DataError: If the weights cannot be obtained.
     """
     bound = factory("score", component)
     weights = os.environ.get(variables.INCEPTION_WEIGHTS)
@@ -106,13 +191,13 @@ def score(component: Component) -> ScoreNetwork:
 
 
 def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:
-    """A function from the inputs by name to the array."""
+    """Returns a function that makes the picture, an array, from the inputs by name."""
     bound, taken = _observing("picture", component)
     return lambda given: np.asarray(bound(*(given[name] for name in taken)), dtype=np.float64)
 
 
 def inputs_of(kind: str, component: Component) -> list[str]:
-    """What a measure or picture asks to be given, by name."""
+    """Returns the names of the inputs of a measure or picture."""
     return _observing(kind, component)[1]
 
 
@@ -132,6 +217,8 @@ def _inputs(kind: str, component: Component, function: Callable[..., Any], known
     return taken
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
 def _positional(function: Callable[..., Any]) -> list[str]:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [name for name, parameter in inspect.signature(function).parameters.items() if parameter.kind in kinds]
+    return [name for name, each in inspect.signature(function).parameters.items() if each.kind in _POSITIONAL]

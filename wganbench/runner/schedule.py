@@ -1,18 +1,24 @@
-"""When a measure is taken."""
+"""The steps at which measures are taken."""
 
 from __future__ import annotations
 
 import numpy as np
 
+LOSS_POINTS = 100
+"""The number of points in each loss curve."""
+
 
 def schedule(steps: int, points: int, *, even: bool = False) -> list[int]:
-    """At most ``points`` generator steps from 0 to ``steps``: half of them regular, half logarithmic.
+    """Returns at most ``points`` generator steps from 0 to ``steps``, half evenly and half logarithmically spaced.
 
-    Collapse and recovery happen early, convergence late, so both spacings are needed. A single point is the last step.
+    Collapse and recovery happen early and convergence late, so both spacings are needed. A single point is the last
+    step.
 
     Args:
-        even: Make all of them regular, so that each part of a run counts by its length. The steps of p points are then
-            among those of (p − 1)·m + 1 points.
+        steps: The number of generator steps in the run.
+        points: The largest number of steps to return.
+        even: Whether to space all steps evenly, so that each part of a run is weighted by its length. The steps for p
+            points are then among those for (p − 1)·m + 1 points.
     """
     if points == 1:
         return [steps]
@@ -23,5 +29,5 @@ def schedule(steps: int, points: int, *, even: bool = False) -> list[int]:
 
 
 def moments(steps: int, fractions: list[float]) -> list[int]:
-    """The steps at these fractions of a run, without repetition."""
+    """Returns the steps at these fractions of a run, sorted and without repetition."""
     return sorted({round(fraction * steps) for fraction in fractions})

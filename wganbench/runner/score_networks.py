@@ -1,4 +1,4 @@
-"""Score networks are got ready: a classifier is trained on data by its name, the Inception network put to its test."""
+"""Prepares score networks: trains a classifier on a named data set, and calibrates the Inception network."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 import torch
 
-from wganbench.atomic import replacing
-from wganbench.data import folders
-from wganbench.data.decoded import Split, obtain
+from wganbench.data import image_folder
+from wganbench.data.cache import Split, obtain
 from wganbench.data.images import Images
-from wganbench.data.shelf import IMAGE_SETS, decoded_folder
+from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError
-from wganbench.protocols import ENDING, About
-from wganbench.runner import choose_device
+from wganbench.files import replacing
+from wganbench.measures.scores.inception import Inception, self_test
+from wganbench.measures.scores.network_outputs import Seen, images_in_batches
+from wganbench.measures.scores.protocol import ENDING, About
+from wganbench.measures.scores.train_classifier import RECIPES, train_classifier
+from wganbench.runner.loop import choose_device
 from wganbench.runner.resolve import factory, score
-from wganbench.scores.inception import Inception, self_test
-from wganbench.scores.seen import Seen, images_in_batches
-from wganbench.scores.training import RECIPES, train_classifier
 from wganbench.spec import Component
 
 DRAWN = ("shapes10", "mnist")
-"""What the recipe ``drawn`` is for, unless another is asked for."""
+"""The image sets for which the recipe ``drawn`` is the default."""
 
 
 def train(
@@ -37,32 +37,36 @@ def train(
     threads: int = 1,
     device: str = "auto",
     say: Callable[[str], None] = lambda line: None,
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Path, About]:
-    """Trains a classifier and writes its file; one that is there is the same, since it is named by its content.
+    """Trains a classifier and writes its file, named by its content, so that an existing file of that name is the same.
 
     Args:
-        data: An image set's name, or the path of a folder of images with ``train`` and ``test``.
+        data: Name of an image set, or path of a folder of images with subfolders ``train`` and ``test``.
         size: Side of the images in pixels.
-        out: Folder of the file, made where it is not there.
-        stated_accuracy, recipe, epochs: As for ``train_classifier``; None for those that go with ``data`` and recipe.
-        threads: CPU threads, which the last bits hang on.
+        out: Folder for the file, created if it does not exist.
+        stated_accuracy, recipe, epochs: As for ``train_classifier``; None for the defaults of ``data`` and the recipe.
+        seed: The seed of the training.
+        threads: Number of CPU threads, which the last bits depend on.
         device: ``auto``, ``cpu`` or ``cuda``.
         say: Called with a line before the training.
+        on_step: Called after each step with its number and the total number of steps.
 
     Returns:
-        Where the file is, and what it says.
+        The path of the file and its description of the classifier.
 
     Raises:
-        DataError: If the data cannot be had or will not do, the classifier is less accurate than stated, or the disk
-            refuses; nothing is then written.
+        DataError: If the data cannot be obtained or used, the classifier is less accurate than stated, or the file
+            cannot be written; nothing is then written.
     """
     chosen = RECIPES.get(recipe or ("drawn" if data in DRAWN else "photographs"))
     if chosen is None:
         raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
     stated = chosen.accuracy if stated_accuracy is None else stated_accuracy
     images, test = (_images(data, split, size) for split in ("train", "test"))
+    used = chosen.scaled(len(images))
     say(
-        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or chosen.epochs} epochs by {chosen.name}; "
+        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or used.epochs} epochs by {used.name}; "
         f"stated is a test accuracy of {100 * stated:g} %"
     )
     before = torch.get_num_threads()
@@ -75,6 +79,7 @@ def train(
             seed=seed,
             epochs=epochs,
             device=choose_device(device),
+            on_step=on_step,
         )
     finally:
         torch.set_num_threads(before)
@@ -84,16 +89,16 @@ def train(
 
 
 def calibrate(device: str = "auto") -> str:
-    """Scores the training images of CIFAR-10 itself with the Inception network, and keeps the score for runs.
+    """Scores CIFAR-10's own training images with the Inception network, and stores the result for later runs.
 
     Args:
-        device: ``auto``, ``cpu`` or ``cuda``; what is kept is of this kind of device.
+        device: ``auto``, ``cpu`` or ``cuda``; the stored result holds for this kind of device.
 
     Returns:
-        A line that says the score, and by which protocol runs are scored from now on.
+        A line with the score and the protocol by which runs are scored from now on.
 
     Raises:
-        DataError: If images or weights cannot be had, or the score is not the known one.
+        DataError: If images or weights cannot be obtained, or the score is not the known one.
     """
     real: Images = factory("data set", Component.resolve("data set", "cifar10"))()
     network = score(Component.resolve("score", "inception")).to(choose_device(device))
@@ -122,7 +127,7 @@ def _images(data: str, split: Split, size: int) -> Images:
         images: Images = factory("data set", component)()
         return images
     name = asked["folder"]
-    recipe = folders.recipe(folder, name, folders.digest(folder), split=split, size=size)
+    recipe = image_folder.recipe(folder, name, image_folder.digest(folder), split=split, size=size)
     return Images.of(name, obtain(recipe, decoded_folder()), "255")
 
 

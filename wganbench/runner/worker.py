@@ -1,6 +1,6 @@
-"""Takes up one job, wherever it runs: leases, checkpoints, the training, the records.
+"""Executes one job, wherever it runs: takes leases, trains with checkpoints, and writes the records.
 
-Whatever ends it, what the next worker needs lies in the job's folder.
+However a worker ends, the job's folder holds everything that the next worker needs.
 """
 
 from __future__ import annotations
@@ -14,37 +14,36 @@ from pathlib import Path
 
 import torch
 
-from wganbench.atomic import write_atomically
 from wganbench.errors import WganbenchError
-from wganbench.plan import Cohort
+from wganbench.records.store import Store
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
-from wganbench.runner.numerics import numerics
-from wganbench.runner.provenance import provenance
-from wganbench.runner.resolve import add_import_folders
-from wganbench.store import Store
-from wganbench.work.heart import Heart
-from wganbench.work.job import History, Job, JobFolder, WorkFolder
-from wganbench.work.lease import Lease
-from wganbench.work.stop import Stop
+from wganbench.runner.import_path import add_import_folders
+from wganbench.runner.jobs.heartbeat import Heart
+from wganbench.runner.jobs.job import History, Job, JobFolder, WorkFolder
+from wganbench.runner.jobs.lease import Lease
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.precision import numerics
+from wganbench.runner.provenance import loaded_code, provenance
+from wganbench.spec.plan import Cohort
 
 LATE_SECONDS = 30.0
-"""A process too stuck to end itself after a time-out is ended so much later."""
+"""The time after a time-out at which a process that cannot end itself is killed."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""That ask a worker to stop; what starts one may block them until it can tell what to do."""
+"""The signals that ask a worker to stop; a parent may start it with them blocked, until it can handle them."""
 
 
 def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
-    """Trains and records a job, unless it is done or somebody else works on it.
+    """Trains and records a job, unless it is done or another worker has it.
 
     Args:
         path: The job's folder.
         results: The results folder.
-        stop: When asked for, the training leaves a checkpoint and ends.
-        alone: Whether this process is there for jobs alone, and may be ended with one that does not end.
+        stop: A request to stop, after which the training saves a checkpoint and ends.
+        alone: Whether this process only executes jobs, and may be killed if a job hangs.
 
     Raises:
-        WganbenchError: If the job, its objects or the disk are such that another attempt would end alike.
+        WganbenchError: If the job, its objects or the disk would make another attempt fail in the same way.
     """
     folder, store = JobFolder(path), Store(results)
     try:
@@ -61,10 +60,10 @@ def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
 
 
 def serve(orders: Iterable[tuple[Path, Path]]) -> None:
-    """The life of a process that is there for jobs alone, until there is none or it is asked to stop.
+    """Executes jobs, as the only task of a process, until there are none left or it is asked to stop.
 
     Args:
-        orders: The folder of each job, and its results folder; errors are in the job's log alone.
+        orders: The folder of each job with its results folder; errors go to the job's log only.
     """
     with Stop().on_signals() as stop:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -89,27 +88,28 @@ def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
             with numerics(device, job.threads, deterministic=job.deterministic, precision=precision):
                 _Attempt(folder, job, store, lease, stop, alone).make()
         if not job.left(store):
-            lease.forget()  # the folder stays for the command, which reads the log
+            lease.forget()  # the folder is kept for the command, which reads the log
     finally:
         lease.release()
 
 
 class _Attempt:
-    """One attempt at a job that this process holds the leases of."""
+    """One attempt at a job whose leases this process holds."""
 
     def __init__(self, folder: JobFolder, job: Job, store: Store, lease: Lease, stop: Stop, alone: bool):
         self.folder, self.job, self.store, self.alone = folder, job, store, alone
-        self.stop = Stop(of=stop)  # the loss of a lease ends this attempt, and no other job of this process
+        self.stop = Stop(of=stop)  # losing a lease ends this attempt, but no other job of this process
         self.history = folder.history()
         self.device = torch.device(job.device)
-        self.made_by = provenance(self.device, job.setting.precision)
+        code = loaded_code(job.setting, job.import_folders)
+        self.made_by = provenance(self.device, job.setting.precision).model_copy(update={"custom_code": code})
         self.heart = Heart(folder, lease, self.stop, job.timeout_seconds, kill=alone)
 
     def make(self) -> None:
         step = self.folder.checkpointed()
         hopeless = _hopeless(self.job, self.history, step, self.folder)
         if hopeless is not None:
-            retries = self.history.retries - self.history.died  # the last death was not followed by a try
+            retries = self.history.retries - self.history.died  # no attempt followed the last death
             self._keep(abandoned(self.job.cohort, self.made_by, hopeless, steps_done=step, retries=retries))
             return
         if self.history.died:
@@ -119,7 +119,7 @@ class _Attempt:
             with self.heart, self._last_resort():
                 self._keep(self._train())
         except Stopped as stopped:
-            if self.stop.reason != "overtaken":  # else the log is the other worker's
+            if self.stop.reason != "overtaken":  # otherwise the log belongs to the other worker
                 self.folder.note("stop", step=stopped.step, reason=self.stop.reason)
         except OutOfMemory as error:
             self.folder.note("out of memory", message=str(error))
@@ -156,18 +156,16 @@ class _Attempt:
         self.heart.step = step
 
     def _keep(self, outcomes: Iterator[Outcome]) -> None:
-        left = {run.id for run in self.job.left(self.store)}  # what an earlier attempt has replaced stays
+        left = {run.id for run in self.job.left(self.store)}  # keeps records that an earlier attempt has replaced
         for outcome in outcomes:
             record = outcome.record
             if record.id not in left or self.stop.reason == "overtaken":
                 continue
-            for file, content in outcome.artefacts.items():
-                write_atomically(self.store.path(record).parent / file, content, replace=True)
-            self.store.write(record, replace=self.job.wanted[record.id] is not None)
+            self.store.keep(record, outcome.artefacts, replace=self.job.wanted[record.id] is not None)
 
     @contextmanager
     def _last_resort(self) -> Iterator[None]:
-        """Tells of a crash in C, and ends a process that hangs in C, where a time-out reaches no thread of Python."""
+        """Logs a crash in C, and kills a process that hangs in C, where no Python thread can act on a time-out."""
         if not self.alone:
             yield
             return
@@ -187,7 +185,7 @@ CRASH = "crash.txt"
 
 
 def _hopeless(job: Job, history: History, step: int, folder: JobFolder) -> str | None:
-    """Why no further attempt is made; None where one is."""
+    """Returns why no further attempt is made; None if one is."""
     if history.timed_out is not None:
         return f"timed out, at step {history.timed_out}"
     try:

@@ -1,13 +1,14 @@
-"""Specs: TOML in, a frozen ``Experiment`` out, with all mistakes of a file reported together.
+"""Specs: reads TOML into a frozen ``Experiment`` and reports all mistakes of a file together.
 
-A spec's top level holds what describes the experiment (title, source, variants, profiles, claims, …) and, beside it,
-any field of ``Setting``: the defaults of every variant. A variant's setting is made by merging, later over earlier:
+The top level of a spec describes the experiment (title, source, variants, profiles, claims, …) and may also have any
+field of ``Setting`` as a default for every variant. The setting of a variant is merged from these, later over earlier:
 
     top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
-Tables merge key by key, except that a table whose ``name`` changes is replaced. What is imported from this package is
-named here; its modules are ``models`` (strictness, how mistakes are told), ``setting``, ``claims``, ``merging``,
-``drawn`` (random architectures), ``experiment`` and ``reading``, each importing those before it.
+Tables merge key by key, except that a table whose ``name`` changes is replaced. This package exports the names below.
+Its modules, each importing only earlier ones, are ``catalogue``, ``strict`` (strict models, messages), ``setting``,
+``claims``, ``history`` (superseded claims), ``overrides`` (merging, ``--set``), ``architectures`` and ``drawn`` (random
+architectures), ``seeds``, ``experiment`` and ``loading``. ``plan``, ``substitute`` and ``json_schema`` build on these.
 """
 
 from wganbench.spec.claims import (
@@ -18,6 +19,7 @@ from wganbench.spec.claims import (
     Equivalence,
     Figure,
     Level,
+    McNemar,
     OverArchitectures,
     Published,
     Statistic,
@@ -28,10 +30,10 @@ from wganbench.spec.claims import (
     claim_digest,
 )
 from wganbench.spec.drawn import Architectures, Fitting
-from wganbench.spec.experiment import MAX_SEEDS, MAX_STACK, Experiment
-from wganbench.spec.merging import merge
-from wganbench.spec.models import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
-from wganbench.spec.reading import ABOUT, RESERVED, available, load
+from wganbench.spec.experiment import MAX_STACK, Experiment
+from wganbench.spec.loading import ABOUT, RESERVED, available, load
+from wganbench.spec.overrides import merge
+from wganbench.spec.seeds import MAX_SEEDS, listed, parse_seeds
 from wganbench.spec.setting import (
     GAPS,
     MAX_STEPS,
@@ -43,8 +45,10 @@ from wganbench.spec.setting import (
     Setting,
     Unrolling,
     family,
+    is_timed,
     scale_of,
 )
+from wganbench.spec.strict import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 
 __all__ = [
     "ABOUT",
@@ -69,6 +73,7 @@ __all__ = [
     "Fitting",
     "Kind",
     "Level",
+    "McNemar",
     "MeasureUse",
     "Model",
     "Name",
@@ -87,9 +92,12 @@ __all__ = [
     "claim_digest",
     "digest",
     "family",
+    "is_timed",
+    "listed",
     "load",
     "merge",
     "mistakes",
+    "parse_seeds",
     "scale_of",
     "short",
     "short_name",

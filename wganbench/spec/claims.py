@@ -1,4 +1,4 @@
-"""Claims, published numbers and figures: what a spec says about runs, none of which changes a run's numbers."""
+"""Claims, published numbers and figures: the parts of a spec that describe runs without changing their numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from wganbench.spec.models import Model, Name, Words, digest
+from wganbench.spec.strict import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
 Thresholds = Annotated[list[float], Field(min_length=1, max_length=100)]
@@ -15,14 +15,14 @@ SettingId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}-[0-9a-f]{1
 
 
 class Superseded(Model):
-    """Why a claim counts no more; it keeps the verdict that it had.
+    """The reason why a claim no longer counts; the claim keeps its last verdict.
 
     Attributes:
-        version: The spec version that replaced it.
-        reason: What was wrong with it.
-        by: Ids of the claims that replace it, if any do.
-        judged_on: By variant, the setting id of the records it was judged on, where that variant's setting has changed
-            since or the spec has the variant no more.
+        version: The spec version that replaced the claim.
+        reason: A description of what was wrong with the claim.
+        by: Ids of the claims that replace it, if any.
+        judged_on: A map from variant to the setting id of the records that the claim was judged on. Needed only where
+            the variant's setting has changed since, or where the variant has been removed from the spec.
     """
 
     version: PositiveInt
@@ -32,20 +32,22 @@ class Superseded(Model):
 
 
 class _Claim(Model):
-    """What all claims have in common. A field added here must stay out of ``claim_digest`` where it says nothing new.
+    """The fields that all claims share. ``claim_digest`` must omit a field added here while it has its default.
 
     Attributes:
-        id: Unique in the spec.
+        id: An id that is unique in the spec.
         says: The checkable sentence.
-        profile: Where it is judged; records of no other profile enter.
-        statistic: The measure's last value, or the best over its schedule.
-        drift_at_most: Where the median of the measure ``drift`` over a variant's runs exceeds this, its critic has not
-            converged, and the claim gets no verdict.
-        gap_at_least: Where the gap of any run of a critic trained alone under the two-sided penalty is less than this
-            part of the exact distance, that critic is no optimum, even if it rests, and the claim gets no verdict.
-        known_contradiction: Why a contradicted verdict is no surprise; the check passes over it, the report shows it.
-        since: The spec version in which the claim was stated.
-        superseded: Why it counts no more, where a later version restated it.
+        profile: The profile at which the claim is judged; records of other profiles are ignored.
+        statistic: The value to use: the measure's last one, or the best one over its schedule.
+        drift_at_most: The largest drift of a converged critic. If the median of the measure ``drift`` over a variant's
+            runs exceeds it, the critic has not converged and the claim gets no verdict.
+        gap_at_least: The smallest gap of an optimal critic, as a fraction of the exact distance, for critics trained
+            alone under the two-sided penalty. If the gap of any run is smaller, that critic is not optimal, even if it
+            no longer changes, and the claim gets no verdict.
+        known_contradiction: The reason why a contradicted verdict is expected; the check accepts it and the report
+            shows it.
+        since: The spec version in which the claim was first stated.
+        superseded: The reason why the claim no longer counts, if a later version restated it.
     """
 
     id: Name
@@ -59,23 +61,23 @@ class _Claim(Model):
     superseded: Superseded | None = None
 
     def lived_in(self, version: int) -> bool:
-        """Whether the claim counted in a version of its spec."""
+        """Returns whether the claim counted in a version of its spec."""
         return self.since <= version and (self.superseded is None or version < self.superseded.version)
 
     def judged_on(self) -> dict[str, str]:
-        """By variant, the setting id whose records the claim keeps; empty where those of the spec as it is count."""
+        """Returns, by variant, the setting id whose records the claim keeps; empty if the current settings count."""
         return self.superseded.judged_on if self.superseded else {}
 
     def variants(self) -> tuple[str, ...]:
-        """Those that it names; empty where it is about architectures."""
+        """Returns the variants that the claim names; empty for a claim about architectures."""
         return ()
 
     def methods(self) -> tuple[str, ...]:
-        """Of random architectures, that it is about; empty where it is about variants."""
+        """Returns the methods of random architectures that the claim names; empty for a claim about variants."""
         return ()
 
     def measured(self) -> tuple[str, ...]:
-        """Labels of the measures that it reads."""
+        """Returns the labels of the measures that the claim reads."""
         raise NotImplementedError
 
 
@@ -83,12 +85,13 @@ class Comparison(_Claim):
     """``better`` scores better than ``worse`` on ``measure`` by more than ``margin``, in the measure's own direction.
 
     Attributes:
-        test: ``permutation``: exact two-sample test of the difference of means; ``paired``: exact sign-flip test of the
-            differences by seed; ``welch``: for unbounded continuous measures alone.
-        measure: Label of a measure of both variants.
+        test: The test to apply. ``permutation``: an exact two-sample test of the difference of means; ``paired``: an
+            exact sign-flip test of the differences by seed; ``welch``: for unbounded continuous measures only.
+        measure: The label of a measure that both variants have.
         better: The variant that scores better.
         worse: The variant that scores worse.
-        margin: In the measure's unit; below 0, by how much ``better`` may score worse, as a claim of "no worse" has it.
+        margin: The margin, in the measure's unit. A negative margin states how much worse ``better`` may score, for a
+            claim of "no worse".
     """
 
     test: Literal["permutation", "paired", "welch"]
@@ -125,11 +128,11 @@ class Level(_Claim, _Bound):
     """``measure`` lies above ``at_least``, or below ``at_most``: its median by a sign test, its mean by a t test.
 
     Attributes:
-        test: ``sign``: exact, whatever the distribution; ``t``: for unbounded continuous measures alone.
-        measure: Label of a measure of the variant.
-        variant: Whose runs are judged.
-        at_least: Lower bound, in the measure's unit.
-        at_most: Upper bound, in the measure's unit.
+        test: The test to apply. ``sign``: exact for any distribution; ``t``: for unbounded continuous measures only.
+        measure: The label of a measure of the variant.
+        variant: The variant whose runs are judged.
+        at_least: The lower bound, in the measure's unit.
+        at_most: The upper bound, in the measure's unit.
     """
 
     test: Literal["sign", "t"]
@@ -144,12 +147,12 @@ class Level(_Claim, _Bound):
 
 
 class Criterion(_Bound):
-    """A bound, inclusive, that one run meets or not.
+    """An inclusive bound that a single run either meets or misses.
 
     Attributes:
-        measure: Label of a measure of the variant.
-        at_least: Lower bound, in the measure's unit.
-        at_most: Upper bound, in the measure's unit.
+        measure: The label of a measure of the variant.
+        at_least: The lower bound, in the measure's unit.
+        at_most: The upper bound, in the measure's unit.
     """
 
     measure: str
@@ -159,10 +162,10 @@ class Success(_Claim):
     """More than ``rate`` of the runs meet all ``criteria``; a diverged run meets none.
 
     Attributes:
-        test: ``binomial``: exact.
-        variant: Whose runs are judged.
-        criteria: What a run must meet to succeed.
-        rate: Share of the runs, between 0 and 1.
+        test: The test to apply: ``binomial``, which is exact.
+        variant: The variant whose runs are judged.
+        criteria: The bounds that a run must meet to succeed.
+        rate: The share of the runs, between 0 and 1.
     """
 
     test: Literal["binomial"]
@@ -181,9 +184,9 @@ class Equality(_Claim):
     """The mean of ``measure`` lies within ``within`` of ``equals``.
 
     Attributes:
-        test: ``tost``: two one-sided t tests, for unbounded continuous measures alone.
-        measure: Label of a measure of the variant.
-        variant: Whose runs are judged.
+        test: The test to apply: ``tost``, two one-sided t tests, for unbounded continuous measures only.
+        measure: The label of a measure of the variant.
+        variant: The variant whose runs are judged.
         equals: The published value.
         within: The margin, in the measure's unit.
     """
@@ -202,13 +205,13 @@ class Equality(_Claim):
 
 
 class Equivalence(_Claim):
-    """The means of ``measure`` of two variants differ by less than ``within``, either way.
+    """The means of ``measure`` over two variants differ by less than ``within`` in either direction.
 
     Attributes:
-        test: ``paired_equivalence``: two one-sided exact sign-flip tests of the differences by seed.
-        measure: Label of a measure of both variants.
+        test: The test to apply: ``paired_equivalence``, two one-sided exact sign-flip tests of the differences by seed.
+        measure: The label of a measure that both variants have.
         first: One variant.
-        second: The other.
+        second: The other variant.
         within: The margin, in the measure's unit.
     """
 
@@ -234,17 +237,18 @@ class Equivalence(_Claim):
 class OverArchitectures(_Claim):
     """Over random architectures, the method ``better`` scores better than ``worse`` by more than ``margin``.
 
-    The sample is the architecture: its score under a method is the mean over the seeds that it has under both.
+    Each architecture counts once: its score under a method is the mean over the seeds that it has under both methods.
 
     Attributes:
-        test: ``architectures``: exact sign-flip test of the differences by architecture.
-        measure: Label of a measure of both methods.
+        test: The test to apply. ``architectures``: an exact sign-flip test of the mean difference;
+            ``architectures_sign``: an exact sign test that ``better`` wins in more than half of the architectures.
+        measure: The label of a measure that both methods have.
         better: The method that scores better.
         worse: The method that scores worse.
-        margin: In the measure's unit.
+        margin: The margin, in the measure's unit.
     """
 
-    test: Literal["architectures"]
+    test: Literal["architectures", "architectures_sign"]
     measure: str
     better: str
     worse: str
@@ -263,15 +267,47 @@ class OverArchitectures(_Claim):
         return (self.measure,)
 
 
-class SuccessCurve(_Claim):
-    """At every threshold, the share of architectures that score more lies within ``within`` of the published share.
+class McNemar(_Claim):
+    """More than half of the architectures that succeed with exactly one method succeed with ``better``.
 
     Attributes:
-        test: ``success_curve``: two one-sided exact binomial tests a threshold; all of them must pass.
-        measure: Label of a measure of the method, of which more is better.
-        method: Whose architectures are judged.
-        thresholds: In the measure's unit.
-        published: Share of the source's architectures above each threshold, 0 to 1.
+        test: The test to apply: ``mcnemar``, the exact binomial form of McNemar's test.
+        measure: The label of a measure that both methods have; higher must be better.
+        better: The method with which more architectures succeed.
+        worse: The other method.
+        threshold: The score that an architecture must exceed to succeed, in the measure's unit.
+    """
+
+    test: Literal["mcnemar"]
+    measure: str
+    better: str
+    worse: str
+    threshold: float
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> McNemar:
+        if self.better == self.worse:
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
+        return self
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+class SuccessCurve(_Claim):
+    """At every threshold, the share of architectures that score higher lies within ``within`` of the published share.
+
+    Attributes:
+        test: The test to apply: ``success_curve``, two one-sided tests per threshold, all of which must pass. They are
+            exact binomial tests, or two-sample score tests if ``published_n`` is given.
+        measure: The label of a measure of the method; higher must be better.
+        method: The method whose architectures are judged.
+        thresholds: The thresholds, in the measure's unit.
+        published: The share of the source's architectures above each threshold, 0 to 1.
+        published_n: The number of architectures behind the published shares; if given, their sampling error counts too.
         within: The margin, as a share.
     """
 
@@ -280,6 +316,7 @@ class SuccessCurve(_Claim):
     method: str
     thresholds: Thresholds
     published: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=100)]
+    published_n: PositiveInt | None = None
     within: Annotated[float, Field(gt=0, lt=1)]
 
     @model_validator(mode="after")
@@ -296,32 +333,37 @@ class SuccessCurve(_Claim):
 
 
 Claim = Annotated[
-    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | SuccessCurve,
+    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | McNemar | SuccessCurve,
     Field(discriminator="test"),
 ]
 
 NORMAL_THEORY = ("t", "welch", "tost")
-"""Tests that only an unbounded continuous measure allows: on counts their intervals cover far less than they say."""
+"""Tests for unbounded continuous measures only: on counts, their intervals cover far less than their nominal level."""
 
 
 def claim_digest(claim: Claim) -> str:
-    """Stands for what decides the verdict: the wording, a known contradiction's reason and its history may change."""
+    """Returns a digest of the fields that decide the verdict.
+
+    The wording, the reason for a known contradiction and the history may change without changing it.
+    """
     content = claim.model_dump(mode="json", exclude={"says", "known_contradiction", "since", "superseded"})
-    later = ("drift_at_most", "gap_at_least")  # say nothing new of the claims before them
+    later = ("drift_at_most", "gap_at_least", "published_n")  # omitted when None: keeps digests of older claims valid
     return digest({key: value for key, value in content.items() if value is not None or key not in later})
 
 
 class SuccessTable(Model):
-    """Of random architectures, how many score above each threshold: with either method alone, both, neither.
+    """The number of random architectures that score above each threshold with either method alone, both, or neither.
 
     Attributes:
-        measure: Label of the measure that decides, of which more is better.
+        measure: The label of the measure that decides; higher must be better.
         methods: The two methods.
-        score: The score network that ``thresholds`` and ``published`` are of.
-        thresholds: Of that score. For any other there are as many, at equal steps from 1 to ``real``.
-        real: Label of the measure of what the real data score.
-        source: Of the published counts.
-        published: For each threshold, architectures with only the first, only the second, both, neither.
+        score: The score network that ``thresholds`` and ``published`` refer to.
+        thresholds: The thresholds for that score network. For any other network the same number of thresholds is
+            placed at equal steps from 1 to ``real``.
+        real: The label of the measure that scores the real data.
+        source: The source of the published counts.
+        published: The published counts: for each threshold, the number of architectures that succeed with only the
+            first method, only the second, both, and neither.
     """
 
     measure: str
@@ -346,17 +388,17 @@ class SuccessTable(Model):
 
 
 class Published(Model):
-    """A published number, beside a measured one where ``variant`` is given, else as context without a verdict.
+    """A published number, shown beside a measured one if ``variant`` is given, otherwise as context without a verdict.
 
     Attributes:
-        measure: Label of the measure that it is a value of.
+        measure: The label of the measure that the number is a value of.
         value: The number, in the measure's unit.
-        source: Work and table or figure.
-        row: What the source calls the method.
-        variant: The variant that it stands beside.
+        source: The publication, with its table or figure.
+        row: The name of the method in the source.
+        variant: The variant that the number is shown beside.
         spread: The number after the ±.
-        spread_over: What the ± is over, such as ``"10 runs"``; required with ``spread``.
-        configuration: How the source's set-up differs, where it does.
+        spread_over: A description of what the ± is taken over, such as ``"10 runs"``; required with ``spread``.
+        configuration: The differences in the source's set-up, if any.
     """
 
     measure: str
@@ -378,12 +420,12 @@ class Published(Model):
 
 
 class Ablations(Model):
-    """Variants that differ from one in a single thing each, so that their distance from it is what that costs.
+    """Variants that each differ from a baseline in one respect, so that the difference in score is its effect.
 
     Attributes:
-        baseline: The variant that they are changes of.
+        baseline: The unchanged variant.
         factors: The changed variants.
-        measures: Labels of the measures that they are compared on.
+        measures: The labels of the measures on which they are compared.
     """
 
     baseline: str
@@ -404,24 +446,27 @@ class Figure(Model):
     """A figure of the report.
 
     Attributes:
-        kind: ``clouds`` (samples, methods × moments), ``curves`` (measures over steps), ``layers`` (a picture of one
-            number a layer, seeds as a band), ``histograms`` (a picture of shares between edges, a panel a variant),
-            ``surfaces`` (level sets of a picture of critic values, with the data over them), ``points`` (measures over
-            a number of the setting), ``grids`` (generated images, methods × moments, and animated), ``success`` (of the
-            success table's methods, the share of architectures above a threshold) or ``factors`` (of the same, the
-            measure by what was chosen of an architecture).
-        profile: Whose records are drawn.
-        variants: Which are drawn; all, where none is named.
-        measures: Labels of the measures that are drawn as curves or points.
-        against: Of ``curves``: label of the measure on the x axis in place of the step, such as ``training_seconds``.
-        laws: Of ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
-        x: Of ``points``: path of the number in the setting, such as ``"fixed_generator.by"``.
-        x_label: What the axis says instead of that path.
-        groups: Of ``points``: variants of one colour, by the name in the legend; one group of all, where none is named.
-        picture: Of ``layers``, ``histograms`` and ``surfaces``: label of the picture.
-        columns: Of ``surfaces``: variants in a row.
-        window: Half the width of the clouds' square, in the data's unit.
-        title: Above the figure.
+        kind: The kind of figure: ``clouds`` (samples, methods × snapshots), ``curves`` (measures over steps),
+            ``layers`` (a picture with one number per layer, seeds as a band), ``histograms`` (a picture of the shares
+            between bin edges, one panel per variant), ``surfaces`` (level sets of a picture of critic values, with the
+            data on top), ``points`` (measures over a number of the setting), ``grids`` (generated images, methods ×
+            snapshots, also animated), ``success`` (the share of architectures above a threshold, for the methods of
+            the success table) or ``factors`` (for the same methods, the measure grouped by the properties of the
+            architecture).
+        profile: The profile whose records are drawn.
+        variants: The variants that are drawn; all if none is named.
+        measures: The labels of the measures drawn as curves or points.
+        against: For ``curves``: the label of the measure on the x axis instead of the step, such as
+            ``training_seconds``.
+        laws: For ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
+        x: For ``points``: the path of the number in the setting, such as ``"fixed_generator.by"``.
+        x_label: The axis label that replaces that path.
+        groups: For ``points``: the variants drawn in one colour, by their name in the legend; a single group of all
+            variants if none is named.
+        picture: For ``layers``, ``histograms`` and ``surfaces``: the label of the picture.
+        columns: For ``surfaces``: the number of variants in a row.
+        window: Half the width of the square that the clouds are drawn in, in the data's unit.
+        title: The title above the figure.
     """
 
     kind: FigureKind

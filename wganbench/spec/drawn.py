@@ -1,24 +1,24 @@
-"""Variants that a spec does not write out: random architectures, each under each of its methods.
+"""Variants that a spec does not write out: random architectures, each combined with every method.
 
 ::
 
     [architectures]
-    n = 200            # drawn from table 1 of Gulrajani et al.; the same for the same seed, everywhere
+    n = 200            # drawn from table 1 of Gulrajani et al.; the same seed gives the same draw on every machine
     seed = 0
 
-    [architectures.methods.wgan-gp]      # fields of a setting, and what is over them where the critic is normalised
+    [architectures.methods.wgan-gp]      # fields of a setting; overridden by "normalised" for a normalised critic
     objective = "wasserstein"
     constraint = { name = "gradient_penalty", penalty_weight = 10.0 }
     normalised = { critic.norm = "layer", critic_optimizer.weight_decay = 1e-3 }
 
     [profiles.quick]
-    architectures = { n = 20, depths = [4, 8, 12] }       # the first 20 of the 200 that fit
+    architectures = { n = 20, depths = [4, 8, 12] }       # of the 200, the first 20 that match
     generator.filters_divided_by = 8                      # 32, 64, 128 become 4, 8, 16
     critic.filters_divided_by = 8
 
-The variants are ``a000-wgan-gp``, ``a001-wgan-gp``, …: ``a017`` is place 17 of the drawn list, under every profile.
-What the file has in ``variants`` of the same name goes over them; its other variants stay in every profile. A seed of a
-run is a seed of its training; that of the draw is the spec's.
+The variants are ``a000-wgan-gp``, ``a001-wgan-gp``, …: ``a017`` is place 17 of the drawn list, under every profile. An
+entry of the same name in the file's ``variants`` overrides the drawn one; other variants of the file stay in every
+profile. The seed of a run is the seed of its training; the seed of the draw is set in the spec.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
-from wganbench.architectures import TABLE_1, Architecture, Space, draw, named, parts
 from wganbench.errors import SpecError
-from wganbench.spec.merging import merge
-from wganbench.spec.models import Model, Name, Table, mistakes, short, suggest
+from wganbench.spec.architectures import TABLE_1, Architecture, Space, draw, named, parts
+from wganbench.spec.overrides import merge
+from wganbench.spec.strict import Model, Name, Table, mistakes, short, suggest
 
 Places = Annotated[int, Field(ge=1, le=1000)]
 Values = Annotated[list[PositiveInt], Field(min_length=1, max_length=6)]
@@ -55,22 +55,23 @@ class _Restricted(Model):
     filters: Values | None = None
 
     def within(self, space: Space) -> Space:
-        """``space`` with the values that are said here in the place of its own."""
+        """Returns ``space`` with the values that are given here instead of its own."""
         said = self.model_dump(include={"nonlinearities", "depths", "filters"}, exclude_none=True)
         return replace(space, **said)
 
 
 class Architectures(_Restricted):
-    """Random architectures, of which each makes a variant with each method.
+    """Random architectures, each of which makes one variant with every method.
 
     Attributes:
-        n: How many are drawn.
-        seed: Of the draw.
-        methods: By name, fields of a setting; ``normalised`` has those that go over them where the critic is
+        n: The number of architectures that are drawn.
+        seed: The seed of the draw.
+        methods: The fields of a setting, by method; the table ``normalised`` overrides them if the critic is
             normalised.
-        nonlinearities: Of generator and critic each; those of table 1 where it does not say, as for the next two.
-        depths: Layers with weights.
-        filters: Channels at the side of the images.
+        nonlinearities: The nonlinearities to draw from, for generator and critic separately; those of table 1 by
+            default, as for depths and filters.
+        depths: The numbers of layers with weights to draw from.
+        filters: The numbers of channels to draw from, at the side of the images.
     """
 
     n: Places
@@ -79,14 +80,15 @@ class Architectures(_Restricted):
 
 
 class Fitting(_Restricted):
-    """Which of the drawn architectures a profile has.
+    """A selection of the drawn architectures for a profile.
 
     Attributes:
-        n: The first so many of those that fit; all, where it does not say.
-        nonlinearities: Those that fit, of generator and critic both; any where it does not say, as for the next two.
-        depths: Layers with weights.
-        filters: As they were drawn, not as they are divided.
-        methods: With which of the methods; all, where it does not say.
+        n: The number of matching architectures to take, from the first; all by default.
+        nonlinearities: The nonlinearities that match, for both generator and critic; any by default, as for depths and
+            filters.
+        depths: The numbers of layers with weights that match.
+        filters: The numbers of channels that match, as drawn, before ``filters_divided_by`` applies.
+        methods: The methods to combine them with; all by default.
     """
 
     n: Places | None = None
@@ -100,7 +102,7 @@ class _OfProfile(Model):
 
 
 class _OfSpec(Model):
-    """What is read of a spec here; all else is told when the experiment is made."""
+    """The part of a spec that is read here; all other mistakes are reported when the experiment is built."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -109,13 +111,13 @@ class _OfSpec(Model):
 
 
 def with_drawn(table: Table, where: str) -> Table:
-    """The table of a spec with its drawn variants written out, and in its profiles which variants they have.
+    """Returns the table of a spec with its drawn variants written out, and with the variants that its profiles select.
 
     Args:
-        where: What mistakes are told with.
+        where: The prefix of every message.
 
     Raises:
-        SpecError: With every mistake of what is drawn.
+        SpecError: If the architectures cannot be drawn as specified; lists every mistake.
     """
     if "architectures" not in table:
         return table
@@ -152,7 +154,7 @@ def with_drawn(table: Table, where: str) -> Table:
 
 
 def _fitting(fitting: Fitting, drawn: Mapping[str, Architecture], among: Architectures) -> list[str]:
-    """Names of the variants of those that fit, in their order."""
+    """Returns the names of the variants whose architectures match, in drawn order."""
     space = fitting.within(among.within(TABLE_1))
     chosen = [name for name, architecture in drawn.items() if architecture in space][: fitting.n]
     methods = [method for method in among.methods if fitting.methods is None or method in fitting.methods]

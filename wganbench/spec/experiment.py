@@ -1,4 +1,4 @@
-"""An experiment: what is trained, measured and claimed, and the checks that no field alone allows."""
+"""An experiment: what is trained, measured and claimed, and the checks that involve more than one field."""
 
 from __future__ import annotations
 
@@ -9,58 +9,102 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
 
-from wganbench.cost import sample_shape
 from wganbench.errors import SpecError
-from wganbench.spec.claims import NORMAL_THEORY, Ablations, Claim, Comparison, Figure, Published, SuccessTable
+from wganbench.networks.cost import sample_shape
+from wganbench.spec import catalogue
+from wganbench.spec.claims import (
+    NORMAL_THEORY,
+    Ablations,
+    Claim,
+    Comparison,
+    Equivalence,
+    Figure,
+    Published,
+    SuccessTable,
+)
 from wganbench.spec.drawn import Architectures
-from wganbench.spec.merging import merge, nested, split
-from wganbench.spec.models import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
-from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, scale_of
+from wganbench.spec.history import about_history
+from wganbench.spec.overrides import merge, nested, split
+from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
+from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
+from wganbench.spec.strict import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
-"""Of measures, in all settings together."""
+"""The most measures in all settings together."""
 MAX_STACK = 256
-MAX_SEEDS = 10_000
 PICTURED = ("layers", "histograms", "surfaces")
-"""Kinds of figures that draw a picture."""
+"""The kinds of figure that draw a picture."""
 
 SAMPLED = ("success", "factors")
-"""Kinds of figures that draw the success table's architectures."""
+"""The kinds of figure that draw the architectures of the success table."""
 
 Pair = tuple[str, str]
 """A variant and a profile."""
 
 OF_PROFILE = ("says", "variants", "only")
-"""What a profile has beside fields of the setting."""
+"""Keys that a profile may have in addition to fields of the setting."""
+
+
+def _checked_seeds(seeds: int | str) -> int | str:
+    if isinstance(seeds, int) and not 0 < seeds <= MAX_SEEDS:
+        raise ValueError(f"must be between 1 and {MAX_SEEDS:,}, got {seeds}")
+    if isinstance(seeds, str):
+        if not {",", "-"} & set(seeds):
+            raise ValueError(f"must be a count without quotes, or a list such as '1024-1031', got {short(seeds)}")
+        try:
+            parse_seeds(seeds, "")
+        except SpecError as error:
+            raise ValueError(str(error).strip()) from None
+    return seeds
+
+
+Seeds = Annotated[
+    int | str,
+    AfterValidator(_checked_seeds),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": 0, "maximum": MAX_SEEDS},
+                {"type": "string", "pattern": "^[0-9]+[-,]"},
+            ]
+        }
+    ),
+]
+"""A number of seeds, counted from 0, or a list such as ``"1024-1031"``."""
 
 
 class Experiment(Model):
     """One figure or table of a paper. Made by ``load``.
 
     Attributes:
-        name: The file's, without its suffix.
-        path: Of the file.
-        title: What the report calls it.
+        name: The file name without its suffix.
+        path: The path of the file.
+        title: The title in the report.
         source: The paper, with the figure or table.
-        version: Raised with every change of the claims; one that is restated stays, as superseded.
-        extends: Name or path of a spec whose content this one adds to.
-        stack: Seeds trained in lockstep.
-        seeds: Seeds of a run that does not say how many.
-        deviations: Each stated difference from the paper.
-        profiles: Settings by length, such as smoke, quick, reduced, paper; each may say what it is, which variants it
-            has, where these are not all, and what it changes of one variant only.
-        architectures: Random architectures, which are variants beside those that are written out.
-        variants: Settings by name, one a row that is compared.
+        version: The version of the spec, raised with every change to the claims; a restated claim stays, marked as
+            superseded.
+        extends: The name or path of a spec whose variants, profiles, measures, data, published numbers and figures
+            this one inherits. Title, source, version, deviations and claims are not inherited.
+        inherit_claims: Judge the claims of that spec too, together with this one's own in one Holm adjustment.
+        stack: The number of seeds trained in lockstep.
+        seeds: The seeds that run by default: a number of seeds, counted from 0, or a list such as ``"1024-1031"``. A
+            list declares the seeds: claims are judged on exactly these, and have no verdict while one is missing.
+        deviations: The stated differences from the paper.
+        profiles: The profiles, such as smoke, quick, reduced and paper, which change the settings to train for
+            different lengths. A profile may also describe itself, list the variants it has if not all, and change
+            single variants.
+        architectures: Random architectures, which are variants in addition to those that are written out.
+        variants: The settings that are compared, by name.
         claims: Checkable sentences, written before the runs.
-        success_table: How many random architectures score above each threshold.
-        ablations: Variants that are changes of one in a single thing each.
+        success_table: A table of how many random architectures score above each threshold.
+        ablations: Variants that each differ from a baseline in one respect.
         published: Published numbers.
-        figures: Figures of the report.
-        defaults: Fields of the setting that stand at the file's top level.
-        overrides: What ``--set`` changed: path and value.
+        figures: The figures of the report.
+        defaults: The fields of the setting at the file's top level.
+        overrides: The changes made by ``--set``, as path and value.
     """
 
     name: Name
@@ -69,8 +113,9 @@ class Experiment(Model):
     source: Words
     version: PositiveInt
     extends: str | None = None
+    inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
-    seeds: Annotated[int, Field(gt=0, le=MAX_SEEDS)] = 5
+    seeds: Seeds = 5
     deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
     profiles: Annotated[dict[Name, Table], Field(min_length=1)]
     architectures: Architectures | None = None
@@ -92,33 +137,43 @@ class Experiment(Model):
 
     @property
     def file(self) -> str:
-        """Name of the file, as messages say it."""
+        """The name of the file, as used in messages."""
         return Path(self.path).name
+
+    @cached_property
+    def planned_seeds(self) -> list[int]:
+        """The seeds in ``seeds``, as a list of numbers."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else parse_seeds(self.seeds)
+
+    @property
+    def declared_seeds(self) -> frozenset[int] | None:
+        """The seeds that claims are judged on if the spec lists them; None if it gives only their number."""
+        return None if isinstance(self.seeds, int) else frozenset(self.planned_seeds)
 
     @property
     def live_claims(self) -> list[Claim]:
-        """The claims that count: all but the superseded ones."""
+        """The claims that count, which are all except the superseded ones."""
         return [claim for claim in self.claims if claim.superseded is None]
 
     def says(self, profile: str) -> str:
-        """What the profile is, in the spec's words.
+        """Returns the spec's description of a profile.
 
         Raises:
-            SpecError: If it is unknown.
+            SpecError: If the profile is unknown.
         """
         return str(self.profiles[self._known("profile", profile)].get("says", ""))
 
     def variants_of(self, profile: str) -> list[str]:
-        """The variants that a profile has, in their order: those that it names, or all.
+        """Returns the variants of a profile in the order of the spec: those that it names, or all.
 
         Raises:
-            SpecError: If it is unknown.
+            SpecError: If the profile is unknown.
         """
         named = _named(self.profiles[self._known("profile", profile)])
         return [variant for variant in self.variants if named is None or variant in named]
 
     def architectures_of(self, profile: str, methods: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """The random architectures that a profile has with each of ``methods``, and their variants in that order.
+        """Returns the random architectures that a profile has under all of ``methods``, with their variants in order.
 
         Raises:
             SpecError: If the profile is unknown.
@@ -129,11 +184,11 @@ class Experiment(Model):
         return {name: variants for name, variants in named.items() if own.issuperset(variants)}
 
     def setting(self, variant: str, profile: str) -> Setting:
-        """Everything of a variant under a profile, resolved.
+        """Returns the fully resolved setting of a variant under a profile.
 
         Raises:
-            SpecError: If either is unknown, the profile does not have the variant, or the merged tables make no
-                setting.
+            SpecError: If either is unknown, the profile does not have the variant, or the merged tables are not a
+                valid setting.
         """
         settings, problems = self._resolved
         if (variant, profile) in settings:
@@ -143,7 +198,7 @@ class Experiment(Model):
         raise SpecError(*problems)
 
     def family(self, variant: str, profile: str) -> str:
-        """``family`` of a variant under a profile; kept, since a report asks for each of them many times.
+        """Returns the setting id of a variant under a profile; cached, since a report asks for each many times.
 
         Raises:
             SpecError: As ``setting`` does.
@@ -153,7 +208,7 @@ class Experiment(Model):
         return self._families[variant, profile]
 
     def problems(self) -> list[str]:
-        """Every mistake of settings, claims, published numbers and figures, one a line."""
+        """Returns every mistake in settings, claims, published numbers and figures, one line for each."""
         settings, wrong_settings = self._resolved
         about = [f"{self._where}, {text}" for text in self._about_runs(settings)]
         return told([*wrong_settings, *about])
@@ -162,18 +217,28 @@ class Experiment(Model):
 
     @cached_property
     def _pairs(self) -> list[Pair]:
-        """By variant, then profile."""
+        """Every variant with every profile that has it, sorted by variant, then profile."""
         own = {profile: set(self.variants_of(profile)) for profile in self.profiles}
         return [pair for pair in product(self.variants, self.profiles) if pair[0] in own[pair[1]]]
 
     @cached_property
+    def with_custom_measures(self) -> dict[str, Setting]:
+        """The settings that have a custom measure, by setting id; their spec says how its numbers are read."""
+        settings = {pair: self.setting(*pair) for pair in self._pairs}
+        return {
+            self.family(*pair): setting
+            for pair, setting in settings.items()
+            if any(catalogue.is_dotted(use.measure.name) for use in setting.measures.values())
+        }
+
+    @cached_property
     def _families(self) -> dict[Pair, str]:
-        """What ``family`` was asked for."""
+        """The cache of ``family``."""
         return {}
 
     @cached_property
     def _resolved(self) -> tuple[dict[Pair, Setting], list[str]]:
-        """The settings that can be made, and what is wrong with the others."""
+        """The valid settings, and the mistakes in the others."""
         settings: dict[Pair, Setting] = {}
         found: dict[str, list[Pair]] = {}
         n_uses = 0
@@ -191,7 +256,7 @@ class Experiment(Model):
         return settings, told(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
 
     def _merged(self, variant: str, profile: str) -> Table:
-        """Top level, then variant, then profile, then what it changes of the variant only, then ``--set`` in order."""
+        """Merges top level, variant, profile, the profile's changes to this variant, and ``--set`` in order."""
         changes = {key: value for key, value in self.profiles[profile].items() if key not in OF_PROFILE}
         merged = merge(merge(self.defaults, self.variants[variant]), changes)
         merged = merge(merged, _only(self.profiles[profile]).get(variant, {}))
@@ -208,7 +273,7 @@ class Experiment(Model):
         return with_overrides(self.file, self.overrides)
 
     def _place(self, pairs: Sequence[Pair]) -> str:
-        """Where in the file a mistake of these pairs is: the widest part of it that has the mistake throughout."""
+        """Returns the place in the file of a mistake in these pairs: the widest part that has it throughout."""
         variants = list(dict.fromkeys(variant for variant, _ in pairs))
         profiles = list(dict.fromkeys(profile for _, profile in pairs))
         if len(pairs) == len(self._pairs):
@@ -219,7 +284,7 @@ class Experiment(Model):
         under = "" if len(profiles) == len(self.profiles) else f" under profiles.{profiles[0]}"
         return f", variants.{variants[0]}{more}{under}"
 
-    # ---- what is said about the runs --------------------------------------------------------------------------------
+    # ---- checks of claims, figures and published numbers ------------------------------------------------------------
 
     def _about_runs(self, settings: Mapping[Pair, Setting]) -> Iterator[str]:
         for profile, table in self.profiles.items():
@@ -229,11 +294,13 @@ class Experiment(Model):
                 yield f"profiles.{profile}.variants: {text}"
             for text in self._about_only(profile, table):
                 yield f"profiles.{profile}.only{text}"
+        if self.inherit_claims and self.extends is None:
+            yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
         for name, uses in Counter(claim.id for claim in self.claims).items():
             if uses > 1:
-                yield f"claims.{name}: the id is used {uses} times; ids are unique in a spec and what it extends"
+                yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
         for claim in self.claims:
-            for text in chain(self._about_history(claim), self._about_claim(claim, settings)):
+            for text in chain(about_history(claim, self.claims, self.version), self._about_claim(claim, settings)):
                 yield f"claims.{claim.id}: {text}"
         if self.success_table is not None:
             about = self.success_table
@@ -272,33 +339,10 @@ class Experiment(Model):
                 yield f".{short_name(variant)}: {text}"
 
     def _absent(self, variant: str, profile: str) -> Iterator[str]:
-        """What is wrong where a profile does not have a variant."""
+        """Yields a message if a profile does not have a variant."""
         known = tuple(self.variants_of(profile))
         if variant not in known:
             yield f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"
-
-    def _about_history(self, claim: Claim) -> Iterator[str]:
-        """What is wrong with the versions in which a claim counted, and with what replaces it."""
-        if claim.since > self.version:
-            yield f"since: {claim.since}, and the spec is at version {self.version}; raise version"
-        end = claim.superseded
-        if end is None:
-            return
-        if not claim.since < end.version <= self.version:
-            allowed = f"after the claim's {claim.since} and at most the spec's {self.version}"
-            yield f"superseded.version: must be {allowed}, got {end.version}"
-        known = {other.id: other for other in self.claims}
-        for name in end.by:
-            if name not in known:
-                yield f"superseded.by: no claim {short(name)}{suggest(name, tuple(known))}"
-            elif name == claim.id or not known[name].lived_in(end.version):
-                yield f"superseded.by: {short(name)} is no claim of version {end.version}"
-        own = set(claim.variants())
-        if claim.methods():
-            own = {f"a{place:03}-{method}" for method in claim.methods() for place in range(1000)}
-        for variant in end.judged_on:
-            if variant not in own:
-                yield f"superseded.judged_on: the claim is not about {short(variant)}"
 
     def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
         if claim.methods():
@@ -328,7 +372,7 @@ class Experiment(Model):
     def _about_architectures(
         self, profile: str, methods: Sequence[str], labels: Sequence[str], settings: Mapping[Pair, Setting]
     ) -> Iterator[str]:
-        """Why architectures cannot be judged by these measures under these methods."""
+        """Yields the reasons why architectures cannot be judged by these measures under these methods."""
         unknown = list(self._unknown("profile", profile))
         known = tuple(self.architectures.methods) if self.architectures else ()
         unknown += [f"no method {short(name)}{suggest(name, known)}" for name in methods if name not in known]
@@ -356,6 +400,12 @@ class Experiment(Model):
         scale = scale_of(setting.measures[label])
         if scale.bounded and claim.test in NORMAL_THEORY:
             yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
+        if (
+            isinstance(claim, Comparison | Equivalence)
+            and claim.test.startswith("paired")
+            and is_timed(setting.measures[label])
+        ):
+            yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"
         if scale.higher_is_better is None and isinstance(claim, Comparison):
             yield f"{label!r} is neither better high nor low, so nothing can be better on it"
         elif scale.higher_is_better is None and claim.statistic == "best":
@@ -405,7 +455,7 @@ class Experiment(Model):
                 yield f"x: {short(figure.x)} is no number in variant {wrong[0]!r}{more}"
 
     def _about_groups(self, figure: Figure) -> Iterator[str]:
-        """A variant that is in ``variants`` or a group alone would silently not be drawn."""
+        """Checks that ``variants`` and the groups agree; a variant in only one of them would silently not be drawn."""
         grouped = [variant for members in figure.groups.values() for variant in members]
         for name, members in figure.groups.items():
             for variant in members:
@@ -419,7 +469,7 @@ class Experiment(Model):
                 yield f"groups: variant {short(variant)} is in none"
 
     def drawn_in(self, figure: Figure) -> list[str]:
-        """The variants of a figure: those that it names, those of its groups, or all."""
+        """Returns the variants of a figure: those that it names, those of its groups, or all."""
         grouped = [variant for members in figure.groups.values() for variant in members]
         return list(dict.fromkeys(figure.variants or grouped or self.variants))
 
@@ -435,26 +485,26 @@ class Experiment(Model):
 
 
 def _named(profile: Table) -> set[str] | None:
-    """The variants that a profile names; None where it names none, or not as it must."""
+    """Returns the variants that a profile names; None if it names none or the field is malformed."""
     named = profile.get("variants")
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else None
 
 
 def _only(profile: Table) -> Table:
-    """What a profile changes of each variant alone; nothing where it does not say it as it must."""
+    """Returns a profile's changes to single variants; malformed entries are dropped."""
     only = profile.get("only", {})
     tables = only if isinstance(only, Mapping) else {}
     return {variant: own for variant, own in tables.items() if isinstance(own, Mapping)}
 
 
 def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:
-    """Where a mistake is that ``--set`` may have made."""
+    """Returns the file name for messages, followed by the ``--set`` changes that may have caused the mistake."""
     changes = ", ".join(f"{path}={short(value)}" for path, value in overrides)
     return f"{file} with --set {changes}" if changes else file
 
 
 def _unmeasured(labels: Sequence[str], measured: Mapping[str, set[str]], variants: Sequence[str]) -> Iterator[str]:
-    """Which of ``labels`` none of ``variants`` measures, where anything is known of these."""
+    """Yields a message for each label that none of ``variants`` measures, if any of their measures are known."""
     known = set().union(*(measured.get(variant, ()) for variant in variants))
     for label in labels:
         if known and label not in known and label not in LOSSES:
@@ -462,7 +512,7 @@ def _unmeasured(labels: Sequence[str], measured: Mapping[str, set[str]], variant
 
 
 def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Which of the variants, each with its setting, keep no picture ``label``."""
+    """Yields a message for each variant that does not keep the picture ``label``."""
     for variant, setting in settings.items():
         pictures = tuple(setting.pictures or ())
         if label not in pictures:
@@ -472,7 +522,7 @@ def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]
 
 
 def _about_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Which of the variants, each with its setting, keep no images, as far as this is known before any are there."""
+    """Yields a message for each variant that keeps no images, as far as this is known before it is trained."""
     for variant, setting in settings.items():
         shape = sample_shape(setting.data.name, setting.data.options)
         if shape is not None and len(shape) != 3:
@@ -484,12 +534,12 @@ def _about_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
 
 
 def number_at(setting: Setting, path: str) -> float | None:
-    """The number at a dotted path, such as ``"batch_size"``, ``"fixed_generator.by"``, ``"critic.hidden.0"``.
+    """Returns the number at a dotted path, such as ``"batch_size"``, ``"fixed_generator.by"``, ``"critic.hidden.0"``.
 
-    Below a component the keys are those of its options.
+    Below a component, the keys are those of its options.
 
     Returns:
-        None where the path leads nowhere, or to no number.
+        The number; None if the path does not exist or its value is not a number.
     """
     node: object = setting
     for key in split(path) or ("",):

@@ -1,10 +1,11 @@
-"""A setting: everything that affects the numbers of a run, but for its seed."""
+"""A setting: everything that affects the numbers of a run except its seed."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,16 +22,17 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from wganbench import cost, names
-from wganbench.cost import Cost
 from wganbench.errors import SpecError
-from wganbench.spec.models import Model, Table, digest, mistakes, odd_values, short, suggest
+from wganbench.networks import cost
+from wganbench.networks.cost import Cost
+from wganbench.spec import catalogue
+from wganbench.spec.strict import MAX_FLOAT, Model, Table, Text, digest, mistakes, odd_values, short, suggest
 
 RECORDED = {"recorded": True}
-"""Validation context for a setting out of a record: resolved when it was made, by the table of names of that day."""
+"""Validation context for a setting read from a record: it was resolved against the catalogue when it was made."""
 
 TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size", "generator_average")
-"""What a generator that is trained needs, or may have."""
+"""Fields that a trained generator needs or may have."""
 
 LATER = (
     "fixed_generator",
@@ -42,17 +44,20 @@ LATER = (
     "generator_average",
 )
 
+READ_BY = ("better", "bounded", "worst", "unit")
+"""Keys beside a custom measure that describe how its numbers are read."""
+
 LOSSES = ("critic_loss", "generator_loss")
-"""Curves that every run has beside its measures."""
+"""Curves that every run has in addition to its measures."""
 
 MAX_STEPS = 10**9
 MAX_MEASURES = 64
 MAX_POINTS = 2000
-"""Of all measures of a setting together: a record of 64 KB holds no more."""
+"""The most scheduled points of all measures of a setting together: a record of 64 KB holds no more."""
 
 
 class Component(Model):
-    """A named object and its options, all defaults filled in; in TOML a bare name or a table with ``name``."""
+    """A named object and its options, with all defaults filled in; in TOML, a bare name or a table with ``name``."""
 
     name: str
     protocol: PositiveInt
@@ -68,10 +73,10 @@ class Component(Model):
 
     @classmethod
     def resolve(cls, kind: str, value: object) -> Component:
-        """Checks what a spec says against the table of names.
+        """Checks a spec's name and options against the catalogue.
 
         Raises:
-            ValueError: With what is wrong and the nearest right name, one mistake a line.
+            ValueError: If the name or an option is wrong; lists every mistake, one per line, with the nearest name.
         """
         table = {"name": value} if isinstance(value, str) else value
         if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
@@ -79,21 +84,21 @@ class Component(Model):
         name = table["name"]
         if len(name) > 200:
             raise ValueError(f"unknown {kind} {short(name)}")
-        entry = names.find(kind, name)
+        entry = catalogue.find(kind, name)
         options = {key: item for key, item in table.items() if key != "name"}
         try:
-            if names.is_dotted(name):
+            if catalogue.is_dotted(name):
                 return cls(name=name, protocol=options.pop("protocol", 1), options=options)
-            # By way of JSON, where strictness refuses "5" and true for a number and still takes a list for a tuple.
+            # Validate via JSON: strict mode then rejects "5" and true as numbers but still accepts a list as a tuple.
             checked = entry.options.model_validate_json(json.dumps(options), strict=True)
         except ValidationError as error:
-            raise ValueError("\n".join(mistakes(error, cls if names.is_dotted(name) else entry.options))) from None
+            raise ValueError("\n".join(mistakes(error, cls if catalogue.is_dotted(name) else entry.options))) from None
         return cls(name=name, protocol=entry.protocol, options=checked.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Marks a field as a component of this kind; ``optional`` ones may be ``"none"``, to undo what is inherited."""
+    """Marks a field as a component of this kind; an ``optional`` one may be ``"none"`` to undo an inherited value."""
 
     name: str
     optional: bool = False
@@ -110,7 +115,7 @@ class Kind:
 
 
 Undone = BeforeValidator(lambda value: None if value == "none" else value)
-"""Marks a field that is no component and may be ``"none"``, to undo what is inherited."""
+"""Marks a field that is not a component and may be ``"none"`` to undo an inherited value."""
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")]
 
@@ -123,73 +128,104 @@ class Unrolling(Model):
 
 
 class AuxiliaryClassifier(Model):
-    """Weights of the cross-entropy of class labels: real ones in the critic's loss, fake ones in the generator's."""
+    """Weights of the class-label cross-entropy: of real samples in the critic's loss, of fakes in the generator's."""
 
-    critic: names.NonNegativeFloat = 1.0
-    generator: names.NonNegativeFloat = 0.1
+    critic: catalogue.NonNegativeFloat = 1.0
+    generator: catalogue.NonNegativeFloat = 0.1
 
 
 class MeasureUse(Model):
-    """A measure at about ``points`` scheduled steps, with the first and the last among them; 1 is the last alone.
+    """A measure, its schedule and, for a custom measure, how its numbers are read.
+
+    The keys that describe how numbers are read do not change the numbers. They are therefore kept in records but are
+    not part of a run's id, and may be added or corrected after the runs; reports read the records by the current spec.
 
     Attributes:
-        spacing: ``mixed``: half of the steps are regular, half logarithmic. ``even``: all are regular.
+        points: The approximate number of scheduled steps, the first and the last included; 1 means the last step only.
+        spacing: The spacing of the scheduled steps. ``mixed``: half of them are regular, half logarithmic; ``even``:
+            all are regular.
+        better: For a custom measure: the better direction, ``high`` or ``low``. Without it, no variant can be better
+            on the measure.
+        bounded: For a custom measure: whether it is a count, a share or otherwise bounded, so that its claims are
+            judged by permutation, sign and binomial tests and not by t. True by default.
+        worst: For a custom measure with ``better``: the score assigned to a diverged run; infinite by default.
+        unit: For a custom measure: the unit, for tables and the axis of a plot.
     """
 
     measure: Annotated[Component, Kind("measure")]
     points: Annotated[int, Field(ge=1, le=1000)] = 100
     spacing: Literal["mixed", "even"] = "mixed"
+    better: Literal["high", "low"] | None = None
+    bounded: bool | None = None
+    worst: Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT)] | None = None
+    unit: Annotated[Text, Field(max_length=40)] | None = None
 
     @model_serializer(mode="wrap")
-    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> Table:
-        """The spacing is left out where it is ``mixed``, which it always was: ids and records of those days stay."""
+    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Table:
+        """Omits fields added later if they have their defaults, so that older ids and records stay valid."""
         table: Table = serialize(self)
-        return {key: value for key, value in table.items() if value != "mixed" or key != "spacing"}
+        plain = {"spacing": "mixed", **dict.fromkeys(READ_BY)}
+        return {key: value for key, value in table.items() if plain.get(key, ...) != value}
+
+    @model_validator(mode="after")
+    def _check_how_it_is_read(self, info: ValidationInfo) -> MeasureUse:
+        given = [key for key in READ_BY if getattr(self, key) is not None]
+        if info.context == RECORDED or not given:
+            return self
+        if not catalogue.is_dotted(self.measure.name):
+            raise ValueError(f"{self.measure.name!r} is built in and has {given[0]!r} of its own; leave it out")
+        if self.worst is not None and self.better is None:
+            raise ValueError(f"worst = {self.worst:g} means nothing without better; set better to 'high' or 'low'")
+        return self
 
 
 GAPS = ("gap_over_exact", "gap_over_distance")
-"""Labels of measures of a critic's gap over the exact distance."""
+"""Labels of the measures that divide a critic's gap by the exact distance."""
 
 SCHEDULED = ("points", "spacing")
-"""What a spec says of a measure beside its options: when it is taken."""
+"""Keys beside a measure's options that say when it is taken."""
 
 
 class Setting(Model):
-    """All that affects the numbers of a run, but for the seed.
+    """Everything that affects the numbers of a run except the seed.
 
     Attributes:
         data: The data set.
-        fixed_generator: What makes fake samples out of real ones in the place of a generator, so that the critic alone
-            is trained and a step is its n_critic steps; generator, generator_optimizer, latent_dim, unroll and
-            generator_batch_size and generator_average, which the variant may inherit, are then None. "none" undoes an
-            inherited one.
-        generator: The network from latent vectors to samples.
-        critic: The network from samples to one real number; a discriminator's logit for the classifier objectives.
-        objective: What critic and generator minimise.
-        auxiliary_classifier: Train a pair that is conditional on classes, with a second output of the critic that tells
-            them (AC-GAN): what its cross-entropies weigh in both losses. Both networks then have the data set's
-            classes. "none" undoes an inherited one.
-        constraint: How the critic is held to be Lipschitz; "none" undoes an inherited one.
-        project: Whether clipping or rescaling happens before or after each critic step.
-        n_critic: Critic steps before each generator step; not read where unroll is set.
+        fixed_generator: A fixed map from real samples to fake ones that replaces the generator, so that only the
+            critic is trained and a step consists of its n_critic steps. The fields generator, generator_optimizer,
+            latent_dim, unroll, generator_batch_size and generator_average, which the variant may inherit, are then
+            None. "none" undoes an inherited one.
+        generator: The network that maps latent vectors to samples.
+        critic: The network that maps a sample to one real number; for the classifier objectives this is the
+            discriminator's logit.
+        objective: The losses that the critic and the generator minimise.
+        auxiliary_classifier: The weights of the class cross-entropies in both losses. If set, a class-conditional pair
+            is trained whose critic has a second output that predicts the class (AC-GAN), and both networks must have
+            the data set's classes. "none" undoes an inherited one.
+        constraint: The constraint that keeps the critic Lipschitz; "none" undoes an inherited one.
+        project: The time at which weights are clipped or rescaled: before or after each critic step.
+        n_critic: The number of critic steps before each generator step; ignored if unroll is set.
         unroll: Train the generator against the critic as it will be some steps ahead; "none" undoes an inherited one.
         generator_optimizer: The generator's optimiser.
         critic_optimizer: The critic's optimiser.
-        lr_decay: ``linear``: step t of T, from 1, has (1 − (t − 1)/T) of both learning rates; "none" undoes it.
-        generator_average: Decay of an exponential moving average of the generator's parameters, in (0, 1), which all
-            that is measured and drawn comes from; training sees the generator itself. "none" undoes it.
-        latent_dim: Length of the latent vector.
-        batch_size: Samples a step, real and fake alike.
-        generator_batch_size: Samples of the generator's own step, where these are not batch_size.
-        steps: Generator steps of a run.
-        precision: ``fp32``; ``tf32``, in which CUDA multiplies and convolves; or ``bf16``, in which networks are called
-            in training. Losses, norms, means, optimisers and all that is measured are in fp32 in each.
-        measured_samples: Generated samples that the measures see.
-        score: The network that scores of images come from; "none" undoes an inherited one.
-        measures: What is measured, by label; a label is a measure's name, or any word with ``name`` beside it.
-        clouds: Moments at which a variant's first seed keeps its samples for a figure, as fractions of the steps; of
-            images a grid of the same latents.
-        pictures: Arrays that every seed keeps for a figure at those moments, by label, named as measures are.
+        lr_decay: The decay of both learning rates. ``linear``: step t of T, counted from 1, uses (1 − (t − 1)/T) of
+            each rate. "none" undoes an inherited one.
+        generator_average: The decay of an exponential moving average of the generator's parameters, in (0, 1). All
+            measured and plotted samples come from the average; training uses the generator itself. "none" undoes an
+            inherited one.
+        latent_dim: The length of the latent vector.
+        batch_size: The number of real samples, and of fake samples, in a step.
+        generator_batch_size: The number of samples in the generator's own step, if it differs from batch_size.
+        steps: The number of generator steps of a run.
+        precision: The precision of training: ``fp32``; ``tf32``, used for multiplications and convolutions on CUDA; or
+            ``bf16``, used for calls of the networks. Losses, norms, means, optimisers and all measures use fp32 in
+            every case.
+        measured_samples: The number of generated samples that the measures see.
+        score: The network that image scores come from; "none" undoes an inherited one.
+        measures: The measures, by label; a label is a measure's name, or any word if ``name`` is given beside it.
+        clouds: The times, as fractions of the steps, at which a variant's first seed keeps its samples for a figure;
+            for images, a grid made from the same latent vectors each time.
+        pictures: The arrays that every seed keeps for a figure at those times, by label; labels work as in measures.
     """
 
     data: Annotated[Component, Kind("data set")]
@@ -230,7 +266,7 @@ class Setting(Model):
 
     @model_serializer(mode="wrap")
     def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> Table:
-        """Fields that came later are left out where they are None, so that records made before stay as they are."""
+        """Omits the fields in ``LATER`` that are None, so that records made before they existed stay unchanged."""
         table: Table = serialize(self)
         return {key: value for key, value in table.items() if value is not None or key not in LATER}
 
@@ -254,7 +290,7 @@ class Setting(Model):
     @field_validator("measures", mode="before")
     @classmethod
     def _labels_are_names(cls, uses: object, info: ValidationInfo) -> object:
-        """From ``label = { points, options of the measure … }``, which may leave out the name, to ``MeasureUse``."""
+        """Turns ``label = { points, options of the measure … }`` into ``MeasureUse``; ``name`` may be omitted."""
         if info.context == RECORDED or not isinstance(uses, Mapping):
             return uses
         if len(uses) > MAX_MEASURES:
@@ -282,23 +318,42 @@ class Setting(Model):
 
     @property
     def classes(self) -> int | None:
-        """Of a pair that is conditional on them; None of any other."""
+        """The number of classes of a class-conditional pair; None for any other pair."""
         if self.auxiliary_classifier is None or self.generator is None:
             return None
         classes: int = self.generator.options["classes"]
         return classes
 
+    def components(self) -> Iterator[tuple[str, str, Component]]:
+        """Yields the field, such as ``measures.drift``, the kind and the component of every named object."""
+        for field, about in type(self).model_fields.items():
+            component = getattr(self, field)
+            for kind in (mark for mark in about.metadata if isinstance(mark, Kind)):
+                if component is not None:
+                    yield field, kind.name, component
+        for label, use in self.measures.items():
+            yield f"measures.{label}", "measure", use.measure
+        for label, component in (self.pictures or {}).items():
+            yield f"pictures.{label}", "picture", component
+
+    @property
+    def is_penalised(self) -> bool:
+        """True if every step computes a gradient penalty, as far as this is known before the objects are built."""
+        return self.constraint is not None and catalogue.find("constraint", self.constraint.name).is_penalty
+
     @property
     def seeks_the_distance(self) -> bool:
-        """Whether a critic is trained alone under the two-sided penalty: at its optimum its gap is not below it."""
+        """True if a critic is trained alone under the two-sided penalty: its optimal gap is at least the distance."""
         two_sided = self.constraint is not None and self.constraint.name == "gradient_penalty"
         return two_sided and self.fixed_generator is not None and self.objective.name == "wasserstein"
 
     def costs(self) -> dict[str, Cost] | None:
-        """What generator (where one is trained) and critic cost; None where one of them is a stranger's.
+        """Returns the cost of the critic and of the generator if one is trained; None if a cost is unknown.
+
+        The cost of a custom network is unknown, and so is any cost if the spec does not give the shape of the samples.
 
         Raises:
-            SpecError: If a network is not one for the samples; not for a setting that was checked.
+            SpecError: If a network does not fit the samples; a validated setting never raises it.
         """
         found = {role: self._cost(role) for role in ("generator", "critic") if getattr(self, role) is not None}
         known = {role: one for role, one in found.items() if one is not None}
@@ -313,7 +368,7 @@ class Setting(Model):
         return cost.of_network(network.name, network.options, *shapes)
 
     def _about_the_networks(self) -> Iterator[str]:
-        """Whether they fit the samples, as far as this is known before they are built."""
+        """Checks that the networks fit the samples, as far as this is known before they are built."""
         for role in ("generator", "critic"):
             try:
                 if getattr(self, role) is not None:
@@ -321,23 +376,23 @@ class Setting(Model):
             except SpecError as error:
                 option = str(error).partition(":")[0]
                 yield f"{role}.{error}" if option in getattr(self, role).options else f"{role}: {error}"
-        ours = self.generator if self.generator and not names.is_dotted(self.generator.name) else None
+        ours = self.generator if self.generator and not catalogue.is_dotted(self.generator.name) else None
         parts = ours.options.get("norm_batches", 1) if ours else 1
         for key in ("batch_size", "generator_batch_size"):
             n = getattr(self, key)
             if n is not None and n % parts:
                 yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
-        penalised = self.constraint is not None and self.constraint.name.endswith("penalty")
-        if penalised and self.critic.options.get("norm") == "batch" and not names.is_dotted(self.critic.name):
+        penalised = self.constraint is not None and not catalogue.is_dotted(self.constraint.name) and self.is_penalised
+        if penalised and self.critic.options.get("norm") == "batch" and not catalogue.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
     def _about_the_classes(self) -> Iterator[str]:
-        """Whether both networks have those of the data set, as far as this is known before it is loaded."""
+        """Checks that both networks have the data set's classes, as far as this is known before it is loaded."""
         networks = {role: getattr(self, role) for role in ("generator", "critic")}
         options = {role: network.options.get("classes") for role, network in networks.items() if network is not None}
         if self.auxiliary_classifier is None:
             for role, classes in options.items():
-                if classes is not None and not names.is_dotted(networks[role].name):
+                if classes is not None and not catalogue.is_dotted(networks[role].name):
                     yield f"{role}.classes: nothing trains them without auxiliary_classifier; set it, or leave them out"
             return
         if self.fixed_generator is not None:
@@ -345,7 +400,7 @@ class Setting(Model):
             return
         if self.unroll is not None and self.unroll.order == "second":
             yield "auxiliary_classifier: is not written for unroll of second order; use order = 'first'"
-        if not names.is_dotted(self.data.name) and not cost.is_image_set(self.data.name):
+        if not catalogue.is_dotted(self.data.name) and not cost.is_image_set(self.data.name):
             yield f"auxiliary_classifier: needs images with labels, and {self.data.name!r} has none"
             return
         known = cost.n_classes(self.data.name)
@@ -366,20 +421,20 @@ class Setting(Model):
             yield "unroll: second order is written for a critic_optimizer without weight_decay"
 
     def _about_the_critic(self) -> Iterator[str]:
-        """Whether it has the layers that a measure reads, as far as this is known before it is built."""
+        """Checks that the critic has the layers that a measure reads, as far as this is known before it is built."""
         if self.critic.name != "mlp":
             return
         hidden = len(self.critic.options["hidden"])
         for label, use in self.measures.items():
-            needed = names.find("measure", use.measure.name).hidden_layers
+            needed = catalogue.find("measure", use.measure.name).hidden_layers
             if hidden < needed:
                 yield f"measures.{label}: needs a critic of at least {needed} hidden layers, got {hidden}"
 
     def _about_what_is_read(self) -> Iterator[str]:
-        """Whether a measure of other measures' curves stands behind them, and theirs are numbers of its kind."""
+        """Checks that a measure that reads other curves comes after them in the spec, and that their units match."""
         before: list[str] = []
         for label, use in self.measures.items():
-            entry = names.find("measure", use.measure.name)
+            entry = catalogue.find("measure", use.measure.name)
             for option in entry.reads:
                 of = use.measure.options[option]
                 unit = scale_of(self.measures[of]).unit if of in before else ""
@@ -396,9 +451,9 @@ class Setting(Model):
             if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
                 bound = f"measured_samples ({self.measured_samples:,})"
                 yield f"measures.{label}.samples: must be at most {bound}, got {samples:,}"
-            if names.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
+            if catalogue.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
                 yield f"measures.{label}: reads the critic's classes, and the setting has no auxiliary_classifier"
-            if names.find("measure", use.measure.name).scored:
+            if catalogue.find("measure", use.measure.name).scored:
                 yield from self._about_the_score(label)
 
     def _about_the_score(self, label: str) -> Iterator[str]:
@@ -409,12 +464,16 @@ class Setting(Model):
 
 
 def _with_name(label: str, use: Mapping[str, Any]) -> Table:
-    about = {key: item for key, item in use.items() if key in SCHEDULED}
-    return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in SCHEDULED}}, **about}
+    about = {key: item for key, item in use.items() if key in (*SCHEDULED, *READ_BY)}
+    return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in about}}, **about}
 
 
 def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
-    """Why a claim with ``gap_at_least`` has nothing to read of its variants; None of one that cannot be resolved."""
+    """Yields the reasons why a claim with ``gap_at_least`` has no gap to read.
+
+    Args:
+        settings: The settings of the claim's variants; None for one that cannot be resolved.
+    """
     alone = {variant: setting for variant, setting in settings.items() if setting and setting.seeks_the_distance}
     if not alone and all(settings.values()):
         yield "gap_at_least: no variant trains a critic alone under the two-sided penalty"
@@ -423,19 +482,48 @@ def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
             yield f"variant {variant!r} measures neither of {', '.join(GAPS)}, which gap_at_least is about"
 
 
-def scale_of(use: MeasureUse) -> names.Scale:
-    """How the numbers of a measure are read; as a stranger's, where a record has a name that is none any more."""
-    entry = names.NAMES["measure"].get(use.measure.name)
-    return entry.scale if entry and entry.scale else names.STRANGER
+def scale_of(use: MeasureUse, data: Component | None = None) -> catalogue.Scale:
+    """Returns how the numbers of a measure are read; a name that has left the catalogue is read as a custom measure.
+
+    Args:
+        data: The setting's data set. If given, a ``worst`` that depends on the number of modes is computed for it: the
+            reverse KL of samples that all lie at one of n equally weighted modes is log n, and no samples score more.
+            If the spec does not state n, as for a custom data set, ``worst`` stays infinite.
+    """
+    entry = catalogue.NAMES["measure"].get(use.measure.name)
+    if entry and entry.scale:
+        modes = cost.n_modes(data.name, data.options) if data is not None and entry.scale.worst_is_log_modes else None
+        return entry.scale if modes is None else replace(entry.scale, worst=math.log(modes))
+    custom = catalogue.CUSTOM
+    if use.better is not None:
+        high = use.better == "high"
+        worst = use.worst if use.worst is not None else -math.inf if high else math.inf
+        custom = replace(custom, higher_is_better=high, worst=worst)
+    return replace(
+        custom,
+        bounded=custom.bounded if use.bounded is None else use.bounded,
+        unit=custom.unit if use.unit is None else use.unit,
+    )
+
+
+def is_timed(use: MeasureUse) -> bool:
+    """Returns whether a measure reads the clock, which all seeds that train together share."""
+    entry = catalogue.NAMES["measure"].get(use.measure.name)
+    return entry is not None and entry.timed
 
 
 def family(variant: str, setting: Setting) -> str:
-    """Readable name of a setting: its variant and ten digits of a hash over all that affects its numbers.
+    """Returns the setting id: the variant and ten digits of a hash over everything that affects its numbers.
 
-    Values of None are left out, so that an option added later, with None for what was done before, leaves old ids
-    alone; so is what is kept for a figure.
+    Values of None are omitted, so that an option added later does not change old ids if its default is None. What is
+    kept only for figures and the keys that describe how custom measures are read are omitted too.
     """
-    return f"{variant}-{digest(_without_none(setting.model_dump(mode='json', exclude={'clouds', 'pictures'})))}"
+    content = setting.model_dump(mode="json", exclude={"clouds", "pictures"})
+    content["measures"] = {
+        label: {key: item for key, item in use.items() if key not in READ_BY}
+        for label, use in content["measures"].items()
+    }
+    return f"{variant}-{digest(_without_none(content))}"
 
 
 def _without_none(value: object) -> object:

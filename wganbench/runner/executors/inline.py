@@ -1,13 +1,13 @@
-"""Works on jobs one after the other, in this process."""
+"""Works on jobs one after the other in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from wganbench.records.store import Store
+from wganbench.runner.jobs.job import Planned
+from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import work
-from wganbench.store import Store
-from wganbench.work.job import Planned
-from wganbench.work.stop import Stop
 
 
 class Inline:

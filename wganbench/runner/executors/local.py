@@ -1,10 +1,10 @@
-"""Works on each job in a process of its own, on this machine; short jobs share one, one after the other.
+"""Works on each job in its own process on this machine; a process takes several short jobs one after the other.
 
-Processes come from a fork server that has imported torch and never touched a card: 25 ms each, where a new interpreter
-takes seconds. They are plain processes rather than those of a pool: with all state in files nothing comes back from
-them, so a dead one costs an attempt at the job that it had, and its sentinel tells of the end at once. (Of pools, those
-of the standard library and of joblib lose every pending job with one worker; Pebble's looks for dead workers five times
-a second, too rarely for jobs of a second, and cannot be given a process group to end.)
+Processes come from a fork server that has imported torch but never used a GPU. Each takes 25 ms to start, where a new
+interpreter takes seconds. They are plain processes instead of a pool: since all state is in files, nothing is returned
+from them, so a dead process costs one attempt at one job, and its sentinel signals the death at once. (The pools of the
+standard library and joblib lose every pending job with one worker. Pebble's checks for dead workers five times a
+second, too rarely for jobs that take a second, and its workers cannot be put into process groups that can be killed.)
 """
 
 from __future__ import annotations
@@ -26,37 +26,39 @@ import torch
 
 from wganbench.errors import SpecError
 from wganbench.networks.mlp import Mlp
+from wganbench.records.store import Store
+from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.job import Planned
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import SIGNALS, serve
-from wganbench.store import Store
-from wganbench.train.stack import Stack
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned
-from wganbench.work.stop import Stop
+from wganbench.training.stack import Stack
 
 LOOK_SECONDS = 0.2
-"""How soon a stop is seen."""
+"""The longest time until a stop request is noticed."""
 GRACE_SECONDS = 60.0
-"""A worker has so long to leave its checkpoint before it is killed."""
+"""The time that a worker has to write its checkpoint before it is killed."""
 YOUNG_SECONDS = 10.0
-"""A process that has had jobs for less takes another: to start and end one costs some 50 ms."""
+"""A process takes further jobs until this long after its first; starting and ending a process costs some 50 ms."""
 STARTS = 10
-"""How often it is tried to start a worker."""
-PRELOADED = ("wganbench.runner.executors.local", "wganbench.runner.preload")
+"""The number of attempts to start a worker."""
+PRELOADED = ("wganbench.runner.executors.local", "wganbench.runner.executors.preload")
 
 Slot = str | None
-"""What ``CUDA_VISIBLE_DEVICES`` is to be for a worker; None leaves it as it is."""
+"""A worker's value of ``CUDA_VISIBLE_DEVICES``; None leaves it unchanged."""
 
 
 @dataclass
 class _Worker:
-    """A process that waits for a job, and has one after ``begin``.
+    """A process that waits for a job until ``begin`` gives it one.
 
     Attributes:
-        line: Carries the orders to it; when a job has ended it asks for the next, or hangs up.
+        line: The connection that carries jobs to the process; when a job has ended, the process asks for the next one
+            or closes the connection.
         planned: The last job that it was given.
-        slot: Its card, as long as it lives, from its first job on.
-        places: What its job has of the card, as long as that is under way.
-        hung_up: Whether it is leaving, and may still hold memory of its card.
+        slot: The GPU of the process, from its first job until its end.
+        places: The places on the GPU that the current job occupies.
+        hung_up: Whether the process is exiting; it may still hold memory of its GPU.
     """
 
     process: BaseProcess
@@ -67,9 +69,9 @@ class _Worker:
     hung_up: bool = False
 
     def begin(self, planned: Planned, results: Path, places: Sequence[Slot]) -> bool:
-        """Gives it a job; False where it is dead."""
+        """Gives the worker a job; returns False if it is dead."""
         self.planned, self.slot, self.places = planned, places[0], places
-        # A worker's folder is the one that this process was started in, wherever this process is by now.
+        # A worker's working folder is the one that this process was started in; this process may have changed its own.
         try:
             self.line.send((planned.folder.path.absolute(), results.absolute(), self.slot))
         except OSError:
@@ -78,14 +80,14 @@ class _Worker:
 
     @property
     def signs(self) -> list[Connection | int]:
-        """What becomes ready when it asks for a job, hangs up or is dead.
+        """The objects to wait on, one of which becomes ready when the worker asks for a job, hangs up or dies.
 
-        The line alone would not do: a child that a dead worker has forked may still hold it.
+        The line alone is not enough: a child that a dead worker has forked may still hold it open.
         """
         return [self.process.sentinel] if self.hung_up else [self.line, self.process.sentinel]
 
     def asks(self) -> bool:
-        """Whether it is there for another job, as its line is ready."""
+        """Returns whether the worker asks for another job, once its line is ready; if not, it has hung up."""
         try:
             self.line.recv()
         except (EOFError, OSError):
@@ -93,14 +95,14 @@ class _Worker:
         return not self.hung_up
 
     def end_group(self) -> None:
-        """Kills the worker and whatever it has started."""
+        """Kills the worker and every process that it has started."""
         assert self.process.pid is not None
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Local:
-    """``jobs`` processes at a time; on cards, ``per_gpu`` for each of those that are visible, or a big job alone."""
+    """Runs ``jobs`` processes at a time; on CUDA, each visible GPU runs ``per_gpu`` of them, or one big job alone."""
 
     def __init__(self, execution: Execution, store: Store, device: str):
         self.store = store
@@ -115,7 +117,7 @@ class Local:
             shift.fill()
             while shift.busy:
                 ended = shift.ended()
-                shift.fill()  # before the command reads what came of those that ended
+                shift.fill()  # before the command reads the results of the ended jobs
                 yield from ended
                 if stop.reason is not None:
                     yield from shift.end(grace)
@@ -126,7 +128,7 @@ class Local:
             list(shift.end(grace))
 
     def start(self) -> _Worker:
-        """A worker that has no job yet.
+        """Starts a worker that has no job yet.
 
         Raises:
             SpecError: If no process can be started.
@@ -138,7 +140,7 @@ class Local:
                 _ensure_fork_server()
                 process.start()
                 return _Worker(process, ours)
-            except (EOFError, OSError) as error:  # the fork server was killed just now, and begins anew
+            except (EOFError, OSError) as error:  # the fork server was just killed, and will restart
                 ours.close()
                 if attempt + 1 == STARTS:
                     raise SpecError(
@@ -152,9 +154,9 @@ class Local:
 
 
 class _Shift:
-    """The workers of one ``run``: those with a job, spare ones that are to have the next, and those that are leaving.
+    """The workers of one ``run``: those with a job, spare ones for the next jobs, and those that are exiting.
 
-    Starting a process with torch in its memory and ending it is done while others train.
+    Processes, which have torch in memory, are started and ended while others train.
     """
 
     def __init__(self, local: Local, jobs: Sequence[Planned], slots: Sequence[Slot], stop: Stop):
@@ -165,7 +167,7 @@ class _Shift:
         self.leaving: list[_Worker] = []
 
     def fill(self) -> None:
-        """Gives every free place the next job, and has a spare worker ready for each place."""
+        """Starts the next jobs in all free places, and keeps a spare worker ready for each place."""
         while self.waiting and self.stop.reason is None and (places := self._places(self.waiting[0])):
             worker = self._next(places[0])
             if worker.begin(self.waiting[0], self.local.store.root, places):
@@ -181,9 +183,9 @@ class _Shift:
             self._leave(self.spare.popleft())
 
     def _places(self, planned: Planned) -> list[Slot]:
-        """The free places that a job is to have: a big one all of a card, any other one; none until there are so many.
+        """Returns the free places for a job: all of one GPU for a big job, else one; empty if too few are free.
 
-        What is behind a job that waits for a card waits with it: the dearest come first, so that this is seldom long.
+        Jobs queued behind a big job wait as well. The most expensive jobs come first, so that this seldom takes long.
         """
         if not planned.is_big:
             return list(self.free)[:1]
@@ -193,7 +195,7 @@ class _Shift:
         return []
 
     def _next(self, slot: Slot) -> _Worker:
-        """The worker for a place: the one that had it, else one that has had none."""
+        """Returns a worker for a place: a spare one that had this place or had none yet, else a new one."""
         for worker in self.spare:
             if worker.planned is None or worker.slot == slot:
                 self.spare.remove(worker)
@@ -201,7 +203,7 @@ class _Shift:
         return self.local.start()
 
     def ended(self) -> list[Planned]:
-        """Waits a little; the jobs that have ended, whose places are then free."""
+        """Waits up to ``LOOK_SECONDS`` and returns the jobs that have ended, after freeing their places."""
         ready = wait([sign for worker in self.busy for sign in worker.signs], LOOK_SECONDS)
         over = []
         for worker in list(self.busy):
@@ -211,7 +213,7 @@ class _Shift:
                 self.spare.appendleft(worker)
             elif worker.hung_up and worker.slot is None:
                 self._leave(worker)
-            else:  # a card is free again when the process is gone
+            else:  # a GPU is free only once the process is gone
                 continue
             self.busy.remove(worker)
             self.free.extend(worker.places)
@@ -226,10 +228,10 @@ class _Shift:
         self.leaving.append(worker)
 
     def end(self, seconds: float) -> Iterator[Planned]:
-        """Asks the workers to leave their checkpoints, and kills those that take longer than ``seconds``."""
+        """Asks the workers to write checkpoints, kills those that take over ``seconds``, and yields their jobs."""
         for worker in self.busy:
             worker.process.terminate()
-            worker.line.close()  # it may have asked for a job by now
+            worker.line.close()  # it may have asked for a job meanwhile
         deadline = time.monotonic() + seconds
         while self.spare:
             self._leave(self.spare.popleft())
@@ -245,7 +247,7 @@ class _Shift:
 
 
 def slots(execution: Execution, device: str) -> list[Slot]:
-    """A place for each process at a time."""
+    """Returns one place for each process that may run at a time."""
     if device != "cuda":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return [None] * (execution.jobs or max(1, cores // (execution.threads or 1)))
@@ -257,37 +259,40 @@ def slots(execution: Execution, device: str) -> list[Slot]:
 
 
 def _ensure_fork_server() -> None:
-    """Starts the fork server if none runs, deaf to Ctrl-C and SIGTERM, which a terminal or timeout(1) send to all.
+    """Starts the fork server if none runs, with Ctrl-C and SIGTERM blocked, which a terminal or timeout(1) send to all.
 
-    It would end of them with workers that are still to leave their checkpoints. It ends with the last process that it
-    serves; a worker inherits its deafness, and ends it as soon as it can tell what to do.
+    Without the block these signals would kill it while workers still have to write their checkpoints. The server ends
+    with the last process that it serves. A worker inherits the block, and lifts it once it can handle the signals.
+
+    The server and the resource tracker run as ``python -c``, which would search the working folder for modules first.
     """
-    resource_tracker.ensure_running()  # else it is started below, and lifts the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with safe_path():
+        resource_tracker.ensure_running()  # else it is started below, which lifts the block
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _main(line: Connection, on_cpu: bool) -> None:
-    """The life of a worker; its exit code tells nobody anything."""
-    os.setpgid(0, 0)  # so that it can be ended with what it starts, and Ctrl-C reaches the command alone
-    if on_cpu:  # a card must not be touched before it is known which one it is to be
+    """Runs a worker process; its exit code is not read."""
+    os.setpgid(0, 0)  # so that its children can be killed with it, and Ctrl-C reaches the command alone
+    if on_cpu:  # on CUDA nothing may use a GPU before the first job says which
         _warm_up()
     serve(_orders(line))
     line.close()
 
 
 def _orders(line: Connection) -> Iterator[tuple[Path, Path]]:
-    """The jobs of a worker: folder and results of each, until there is none or it is no longer young."""
+    """Yields the job folder and results folder of each job, until there are no more or ``YOUNG_SECONDS`` are over."""
     begun = None
     while begun is None or time.monotonic() < begun + YOUNG_SECONDS:
         try:
             if begun is not None:
                 line.send(None)
             path, results, slot = line.recv()
-        except (EOFError, OSError):  # there was no job left for it, or the command is gone
+        except (EOFError, OSError):  # there is no job left, or the command is gone
             return
         begun = begun or time.monotonic()
         if slot is not None:
@@ -296,9 +301,9 @@ def _orders(line: Connection) -> Iterator[tuple[Path, Path]]:
 
 
 def _warm_up() -> None:
-    """Takes a step, of which nothing is kept, so that its memory is this process's own before it has a job.
+    """Takes a step and discards it, so that the memory it uses is copied to this process before its first job.
 
-    Pages that are shared with the fork server are copied when they are first touched, some 20 ms of a step's.
+    Pages shared with the fork server are copied on first use, which adds some 20 ms to a step.
     """
     torch.set_num_threads(1)
     critic = Stack([Mlp((2,), (), hidden=[2]), Mlp((2,), (), hidden=[2])])

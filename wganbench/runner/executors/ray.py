@@ -1,7 +1,7 @@
-"""Works on jobs in tasks of Ray: on this machine, or on a cluster of which this machine is a node.
+"""Works on jobs in Ray tasks: on this machine, or on a cluster of which this machine is a node.
 
-Ray decides when and where a task runs; it is told of cores, of a share of a card, and of memory. All else is ours: a
-task that is lost with its worker or its node is over, and the sweep sees to it that what is left is tried again.
+Ray decides when and where a task runs, from the cores, the share of a GPU and the memory that it requests. Ray does
+nothing else: a task that is lost with its worker or node is over, and the session retries the remaining jobs.
 """
 
 from __future__ import annotations
@@ -20,59 +20,60 @@ from contextlib import contextmanager
 from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError, WganbenchError
-from wganbench.plan import CPU_CORE_FLOPS
+from wganbench.records.store import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
-from wganbench.store import Store
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned, WorkFolder
-from wganbench.work.stop import Stop
+from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
+from wganbench.spec.plan import CPU_CORE_FLOPS
 
 LOOK_SECONDS = 0.2
-"""How soon a stop is seen."""
+"""The longest time until a stop request is noticed."""
 GRACE_SECONDS = 60.0
-"""A worker has so long to leave its checkpoint before it is killed."""
+"""The time that a worker has to write its checkpoint before it is killed."""
 BATCH_SECONDS = 20.0
-"""Jobs for a card are put together to tasks of so long: each task gets a new process, which takes over two seconds."""
+"""The length of tasks into which GPU jobs are grouped, as each task starts a new process in over two seconds."""
 MEMORY_BYTES = {"cpu": 1 << 30, "cuda": 3 << 30}
-"""Main memory that a task is said to need, so that a node does not get one for each core where it has memory for fewer;
-it limits nothing. A worker was seen to have 0.8 GiB on a CPU, 1.1 at its peak, 0.3 of it shared with its neighbours;
-what CUDA adds is a guess."""
+"""The main memory that a task requests, so that a node does not get a task per core if its memory is too small for
+that; it is no limit. A worker was measured to use 0.8 GiB on a CPU, with a peak of 1.1 GiB, of which 0.3 GiB is shared
+with other workers; the amount that CUDA adds is a guess."""
 KNOCK_SECONDS = 10.0
-"""The address of a cluster is waited for so long."""
+"""The timeout for a connection to the address of a cluster."""
 STORE_BYTES = 100 << 20
-"""For Ray's store of objects, of which we have none; Ray takes a third of the memory unless told."""
+"""The size of Ray's object store, in which we store nothing; by default Ray takes a third of the memory."""
 GONE_SECONDS = 10.0
-"""A cluster that has not answered for so long is gone; after a minute Ray would end this process, without a word."""
+"""The time without an answer after which a cluster counts as gone; after a minute Ray silently ends this process."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces at length what this will once mean
-    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # any line: log_to_driver alone leaves its words about each death on stdout
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray prints a long notice about a future change
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # any line: log_to_driver alone still prints each death
 }
-"""What Ray reads of the environment as it is imported."""
+"""Environment variables that Ray reads when it is imported."""
 
 Request = dict[str, float]
-"""What a task needs, by Ray's names of resources."""
+"""The resources that a task requests, by Ray's names."""
 
 
 class _Batch:
-    """Jobs of one task."""
+    """The jobs of one task."""
 
     def __init__(self, jobs: list[Planned]):
         self.jobs = jobs
         self.told = [len(planned.folder.log()) for planned in jobs]
 
     def begun(self) -> int:
-        """How many jobs the worker has come to: of those beyond, none has a new line in its log."""
+        """Returns the number of jobs up to the last one with a new line in its log, which the worker has reached."""
         turns = enumerate(zip(self.jobs, self.told, strict=True), start=1)
         return max((turn for turn, (planned, told) in turns if len(planned.folder.log()) > told), default=1)
 
 
 class Ray:
-    """Tasks on a Ray cluster, which is started on this machine, and ended, where no address is given.
+    """Runs tasks on a Ray cluster; without an address, a cluster is started on this machine and ended afterwards.
 
     Raises:
         ExtensionError: If Ray is not installed.
-        SpecError: If the address is one of Ray's client, which is no node of the cluster.
+        SpecError: If the address is for Ray's client, which is not a node of the cluster.
     """
 
     def __init__(self, execution: Execution, store: Store, device: str):
@@ -95,7 +96,7 @@ class Ray:
             self._check_room(request)
             going = Going(self.work.root)
             going.begin()
-            self.answered = time.monotonic()  # when the cluster last did
+            self.answered = time.monotonic()  # the time of the cluster's last answer
             yield from self._run(jobs, stop, request, going, 1 if one_at_a_time else self.execution.jobs)
 
     def _run(
@@ -110,7 +111,7 @@ class Ray:
             while (waiting and stop.reason is None) or busy:
                 while waiting and stop.reason is None and (most is None or len(busy) < most):
                     batch = _Batch(waiting.popleft())
-                    fitting = whole if batch.jobs[0].is_big else task  # a big job takes so long that it is alone
+                    fitting = whole if batch.jobs[0].is_big else task  # big jobs take so long that each is alone
                     busy[fitting.remote(*arguments(batch.jobs, self.store, going))] = batch
                 ended = self._wait(busy)
                 for reference in ended:
@@ -127,7 +128,7 @@ class Ray:
             list(self._end(busy, going, grace))
 
     def _wait(self, busy: dict[Any, _Batch]) -> list[Any]:
-        """The tasks that are over, of ``busy``.
+        """Waits up to ``LOOK_SECONDS`` and returns the tasks of ``busy`` that are over.
 
         Raises:
             WganbenchError: If Ray's processes on this machine are gone, or the cluster does not answer.
@@ -145,7 +146,7 @@ class Ray:
         return ended
 
     def _answers(self) -> bool:
-        """Whether the cluster's head has taken a connection lately."""
+        """Returns whether the cluster's head has accepted a connection within ``GONE_SECONDS``."""
         try:
             _knock(self.ray.get_runtime_context().gcs_address)
         except OSError:
@@ -154,7 +155,7 @@ class Ray:
         return True
 
     def _end(self, busy: dict[Any, _Batch], going: Going, seconds: float) -> Iterator[Planned]:
-        """Asks the workers to leave checkpoints, takes back what has not begun, kills what takes over ``seconds``."""
+        """Asks the workers to write checkpoints, cancels tasks that have not begun, kills those over ``seconds``."""
         going.end()
         for reference, batch in busy.items():
             if not any(is_held(planned, self.work) for planned in batch.jobs):
@@ -169,20 +170,20 @@ class Ray:
             yield from busy.popitem()[1].jobs
 
     def _task(self, request: Request) -> Any:
-        """A task for Ray; with a card it gets a process of its own, as CUDA keeps to the first card it has seen."""
+        """Creates a Ray task; with a GPU each gets its own process, as CUDA is bound to the first GPU that it used."""
         return self.ray.remote(
             num_cpus=request["CPU"],
             num_gpus=request["GPU"],
             memory=request["memory"],
             max_calls=1 if request["GPU"] else 0,
-            max_retries=0,  # the sweep tries again, and counts
+            max_retries=0,  # the session retries, and counts
         )(carried())
 
     def _begun(self, reference: Any, batch: _Batch) -> int:
-        """How many jobs of a task that is over had their turn; at least one, whatever became of it.
+        """Returns the number of jobs that a finished task has begun; at least one, however the task ended.
 
         Raises:
-            ExtensionError: If the worker could not get to the jobs, as no other could.
+            ExtensionError: If the worker failed before it reached the jobs, as any other worker would.
         """
         try:
             self.ray.get(reference)
@@ -192,7 +193,7 @@ class Ray:
                 f"--executor ray: a worker ended with {reason}; "
                 f"every node must have the packages of this one, and see its files under the same paths"
             ) from None
-        except self.ray.exceptions.RayError:  # the worker was lost: what it has done is seen in the store
+        except self.ray.exceptions.RayError:  # the worker was lost; the store shows its results
             return batch.begun()
         return len(batch.jobs)
 
@@ -204,10 +205,10 @@ class Ray:
         return {"CPU": threads, "GPU": share, "memory": MEMORY_BYTES[self.device]}
 
     def _check_room(self, request: Request) -> None:
-        """Ray would wait for ever for a node that has what is asked for.
+        """Checks that some node has the requested resources, for which Ray would otherwise wait forever.
 
         Raises:
-            SpecError: If no node has it, busy or not.
+            SpecError: If no node has them, busy or not.
         """
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         if not any(_times(request, node) for node in nodes):
@@ -224,7 +225,7 @@ class Ray:
 
     @contextmanager
     def _connected(self, threads: float) -> Iterator[None]:
-        """Ray as it is if this process uses it already, else a cluster at the address, else one that ends with this."""
+        """Uses Ray if it is initialised already, else connects to the address, else starts a temporary cluster."""
         if self.ray.is_initialized():
             yield
             return
@@ -245,7 +246,8 @@ class Ray:
         try:
             if address is not None:
                 _knock(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
-            self.ray.init(logging_level=logging.CRITICAL, **options)
+            with safe_path():
+                self.ray.init(logging_level=logging.CRITICAL, **options)
         except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             self.ray.shutdown()
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -254,17 +256,20 @@ class Ray:
 
 
 def _knock(address: str) -> None:
-    """Raises OSError or ValueError if nobody listens at ``host:port``: Ray itself would try for three minutes."""
+    """Raises OSError or ValueError if nothing listens at ``host:port``; Ray itself would try for three minutes."""
     host, colon, port = address.rpartition(":")
     if colon:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
 
 
 def batches(jobs: Sequence[Planned], seconds: float, most: int) -> list[list[Planned]]:
-    """Puts consecutive short jobs together until they take ``seconds`` on one core, by an estimate.
+    """Groups consecutive short jobs into batches that take about ``seconds`` on one core, by an estimate.
+
+    A job of unknown cost is a batch of its own.
 
     Args:
-        most: Jobs in a batch, so that every worker has something to do. A job of unknown cost is alone.
+        seconds: The estimated length of a batch.
+        most: The most jobs in a batch, so that every worker has something to do.
     """
     found: list[list[Planned]] = []
     spare = 0.0
@@ -279,13 +284,13 @@ def batches(jobs: Sequence[Planned], seconds: float, most: int) -> list[list[Pla
 
 
 def _times(request: Request, resources: Request) -> int:
-    """How often a node of these resources has what is asked for."""
+    """Returns how many times the request fits into a node's resources."""
     return int(min(resources.get(name, 0.0) / amount for name, amount in request.items() if amount))
 
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Ray puts its own answer to SIGTERM in our place as it starts."""
+    """Restores our SIGTERM handler, which Ray replaces with its own when it starts."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,8 @@
-"""What workers on other machines have in common, Ray's and SLURM's: no pipe and no signal from here reaches them.
+"""Code shared by workers on other machines, Ray's and SLURM's, which no pipe and no signal from here reaches.
 
-They are to see the same files as the command, under the same paths: the results folder, this package, the folder that
-the command was started in, the modules beside the spec, the data folder and the weights of score networks. Nor do they
-have its environment: where the last two lie is told to each.
+They must see the same files as the command, under the same paths: the results folder, this package, the folder that
+the command was started in, the modules beside the spec, the data folder and the weights of score networks. They do not
+have the command's environment variables, so the locations of the last two are passed to each worker.
 """
 
 from __future__ import annotations
@@ -19,37 +19,38 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wganbench import variables
-from wganbench.atomic import write_atomically
-from wganbench.data.shelf import data_folder
+from wganbench.data.locations import data_folder
+from wganbench.files import write_atomically
+from wganbench.records.store import Store
+from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import work
-from wganbench.store import Store
-from wganbench.work.job import Planned, WorkFolder
-from wganbench.work.stop import Stop
 
 LOOK_SECONDS = 0.5
-"""How often a worker looks whether it is to stop."""
+"""The interval at which a worker checks whether to stop."""
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 
 PATHS = (variables.INCEPTION_WEIGHTS, "TORCH_HOME")
-"""Variables that name a file or folder which a training reads; in the second torch keeps what it has downloaded."""
+"""Environment variables that name a file or folder that a training reads; torch keeps its downloads in the second."""
 
 Environment = dict[str, str]
 Arguments = tuple[str, str, list[str], str, str, Environment]
-"""Of the function that ``carried`` makes."""
+"""The arguments of the function that ``carried`` creates."""
 
 
 class Going:
-    """A file that is there for as long as workers are to go on.
+    """A file that exists as long as workers should continue.
 
-    That it goes is the sign, not that it comes: NFS asks its server about a file that it opens, but remembers for up
-    to a minute that there was none.
+    The signal to stop is that a file disappears rather than that one appears: NFS asks its server about a file that it
+    opens, but caches for up to a minute that a file does not exist.
     """
 
     def __init__(self, work_folder: Path):
         self.path = work_folder / "going" / uuid.uuid4().hex
 
     def begin(self) -> None:
-        """Raises RecordError if the disk refuses."""
+        """Creates the file; raises RecordError if that fails."""
         write_atomically(self.path, b"")
 
     def end(self) -> None:
@@ -58,18 +59,21 @@ class Going:
 
 
 def carried() -> Callable[[str, str, list[str], str, str, Environment], None]:
-    """A function for a worker elsewhere; it brings along what it takes to find this package.
+    """Creates the function that a worker on another machine runs, which makes this package importable there.
 
-    It is pickled whole, as functions within functions are, where one of a module would be looked up by the module's
-    name: in vain on a node that has not got the package installed, or to find another version of it.
+    A nested function is pickled whole. A function of a module would be looked up by the module's name, which fails on a
+    node without the package installed, or finds another version of it.
     """
 
     def begin(
         package_root: str, folder: str, jobs: list[str], results: str, going: str, environment: dict[str, str]
     ) -> None:
         os.chdir(folder)
-        if package_root not in sys.path:
-            sys.path.insert(0, package_root)
+        moved = ["", *map(os.path.realpath, (folder, package_root))]  # Ray puts the working folder first
+        sys.path[:] = [place for place in sys.path if place and os.path.realpath(place) not in moved]
+        sys.path.insert(0, package_root)
+        importlib.import_module("wganbench")
+        sys.path.append(sys.path.pop(0))  # the package is imported; nothing else beside it may take precedence
         importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, going, environment)
 
     return begin
@@ -82,14 +86,14 @@ def arguments(jobs: Sequence[Planned], store: Store, going: Going) -> Arguments:
 
 
 def environment() -> Environment:
-    """The data folder and ``PATHS``, all absolute, as this process has them; what is not set is not there."""
+    """Returns this process's data folder and ``PATHS`` as absolute paths, without the variables that are not set."""
     given = {name: Path(os.environ[name]).expanduser().absolute() for name in PATHS if os.environ.get(name)}
     return {name: str(path) for name, path in {variables.DATA: data_folder(), **given}.items()}
 
 
 @contextmanager
 def _in(environment: Environment) -> Iterator[None]:
-    """Another command's may have been here before, in a process that Ray uses again."""
+    """Sets the environment variables within the block, since a process that Ray reuses may have another command's."""
     before = {name: os.environ.pop(name) for name in (variables.DATA, *PATHS) if name in os.environ}
     os.environ.update(environment)
     try:
@@ -101,10 +105,16 @@ def _in(environment: Environment) -> Iterator[None]:
 
 
 def work_on(jobs: Sequence[str], results: str, going: str, environment: Environment) -> None:
-    """The life of a worker, or a part of it: one job after the other."""
-    with _in(environment), Stop().on_signals() as stop, _until_gone(Path(going), stop), _until_warned(stop):
+    """Works on jobs one after the other, for the whole life of a worker or a part of it."""
+    with (
+        _in(environment),
+        safe_path(),
+        Stop().on_signals() as stop,
+        _until_gone(Path(going), stop),
+        _until_warned(stop),
+    ):
         for path in jobs:
-            with contextlib.suppress(Exception):  # the job's log has it
+            with contextlib.suppress(Exception):  # it is in the job's log
                 work(Path(path), Path(results), stop, alone=True)
 
 
@@ -117,7 +127,7 @@ def _until_gone(going: Path, stop: Stop) -> Iterator[None]:
             going.open().close()
         except FileNotFoundError:
             stop.ask("terminated")
-        except OSError:  # a file server that does not answer says nothing
+        except OSError:  # no answer from a file server is no signal
             pass
         return stop.reason is not None
 
@@ -137,9 +147,9 @@ def _until_gone(going: Path, stop: Stop) -> Iterator[None]:
 
 @contextmanager
 def _until_warned(stop: Stop) -> Iterator[None]:
-    """SLURM can be asked for one of these signals before the time is up, and submitit asks for it.
+    """Requests a stop on SIGUSR1 or SIGUSR2; submitit has SLURM send one of them before the time is up.
 
-    Left to submitit, it would raise an exception amid a training, which would be recorded as the training's own.
+    Submitit's own handler would raise an exception within a training, which would be recorded as the training's error.
     """
     before = {
         number: signal.signal(number, lambda number, frame: stop.ask("out of time"))
@@ -153,5 +163,5 @@ def _until_warned(stop: Stop) -> Iterator[None]:
 
 
 def is_held(planned: Planned, work: WorkFolder) -> bool:
-    """Whether a worker has the job under way; one that begins takes the leases of all runs of the cohort."""
+    """Returns whether a worker is working on the job; it holds the leases on all runs of the cohort from its start."""
     return work.leases.holder(planned.job.cohort.runs[0].id) is not None

@@ -1,8 +1,7 @@
 """Works on jobs as tasks of a SLURM array, which submitit writes and submits.
 
-The command only waits, and may be gone: the array goes on, and the next command finds what it has left. Whether a task
-is over is told from files and from ``squeue``; submitit waits for ever for one that was killed where SLURM keeps no
-accounts.
+The command only waits. If it dies, the array continues, and the next command finds its results. Files and ``squeue``
+show whether a task is over; submitit would wait forever for a killed task if SLURM keeps no accounting data.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ import importlib
 import io
 import math
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 import uuid
 import warnings
@@ -23,22 +24,23 @@ from pathlib import Path
 from typing import Any
 
 from wganbench.errors import ExtensionError, SpecError
+from wganbench.records.store import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
-from wganbench.store import Store
-from wganbench.work.execution import Execution
-from wganbench.work.job import Planned, WorkFolder
-from wganbench.work.stop import Stop
+from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.stop import Stop
 
 LOOK_SECONDS = 1.0
-"""How soon the end of a task is seen, and a stop."""
+"""The longest time until the end of a task, or a stop request, is noticed."""
 SURVEY_SECONDS = 10.0
-"""How often SLURM and the leases are asked about tasks of which nothing was heard."""
+"""The interval at which SLURM and the leases are checked for tasks that have left no result."""
 GRACE_SECONDS = 60.0
-"""A worker has so long to leave its checkpoint before it is cancelled."""
+"""The time that a worker has to write its checkpoint before it is cancelled."""
 MAX_TASKS = 1000
-"""Of an array: SLURM's own default. More jobs make several arrays."""
+"""The most tasks in an array, which is SLURM's default; more jobs are split into several arrays."""
 TIMEOUT_MINUTES = 60
-"""Of a task, where nothing is said: what takes longer goes on from its checkpoint, in the next array."""
+"""The default time limit of a task; a longer training continues from its checkpoint in the next array."""
 COMMANDS = ("sbatch", "srun", "squeue", "scancel")
 SQUEUE = ("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i %T")
 OVER = {
@@ -53,10 +55,10 @@ OVER = {
     "REVOKED",
     "TIMEOUT",
 }
-"""States that a task does not leave any more."""
+"""The final states of a task."""
 
 OUTPUT, RESULT = "_log.out", "_result.pkl"
-"""How submitit ends the names of a task's files: the second is there once the task has ended by itself."""
+"""The endings of submitit's file names for a task; the second file exists once the task has ended without a kill."""
 
 
 @dataclass
@@ -64,9 +66,9 @@ class _Task:
     """A task of an array.
 
     Attributes:
-        job: As submitit knows it.
-        told: Lines in the job's log when it was submitted.
-        quiet: Surveys, one after the other, that found nobody at work on the job.
+        job: The submitit job.
+        told: The number of lines in the log of ``planned`` when the task was submitted.
+        quiet: The number of consecutive surveys that found no worker on the job.
     """
 
     planned: Planned
@@ -76,7 +78,7 @@ class _Task:
 
     @property
     def result(self) -> str:
-        """Name of the file that submitit leaves at the end of a task that was not killed."""
+        """The name of the file that submitit writes at the end of a task that was not killed."""
         return str(self.job.paths.result_pickle.name)
 
     def has_begun(self) -> bool:
@@ -84,14 +86,14 @@ class _Task:
 
 
 class Slurm:
-    """One array for all jobs, a task for each; on cards, with one for itself.
+    """Runs all jobs as one array, with a task for each; on CUDA each task has its own GPU.
 
     Args:
-        cluster: Of submitit's: "local" has processes of this machine for tasks.
+        cluster: The submitit cluster; "local" runs tasks as processes of this machine.
 
     Raises:
         ExtensionError: If submitit is not installed.
-        SpecError: If there is no SLURM here, or submitit does not take the options.
+        SpecError: If there is no SLURM here, or submitit does not accept the options.
     """
 
     def __init__(self, execution: Execution, store: Store, device: str, cluster: str = "slurm"):
@@ -130,7 +132,7 @@ class Slurm:
             _tidy(folder)
 
     def _wait(self, tasks: list[_Task], folder: Path, stop: Stop) -> Iterator[Planned]:
-        """Yields what has ended, and takes it out of ``tasks``."""
+        """Yields the jobs that have ended, and removes their tasks from ``tasks``."""
         surveyed = time.monotonic()
         while tasks and stop.reason is None:
             time.sleep(LOOK_SECONDS)
@@ -141,10 +143,10 @@ class Slurm:
                 yield task.planned
 
     def _over(self, tasks: list[_Task], folder: Path, survey: bool) -> list[_Task]:
-        """Takes the tasks that are over out of ``tasks``.
+        """Removes the tasks that are over from ``tasks`` and returns them.
 
-        A task that was killed leaves no file: it is over once SLURM knows it no more, or its worker has begun, and
-        nobody holds its leases. That must be seen twice, as a shared file system may show what was a while ago.
+        A killed task leaves no file. It counts as over if nobody holds its leases, and SLURM no longer lists it or its
+        worker has begun. Two surveys in a row must find this, since a shared file system may show an old state.
         """
         names = _names(folder)
         over = [task for task in tasks if task.result in names]
@@ -159,7 +161,7 @@ class Slurm:
         return over
 
     def _known(self, tasks: Sequence[_Task]) -> set[str] | None:
-        """Ids of the tasks that SLURM has yet to run, or runs; None where it does not answer."""
+        """Returns the ids of the tasks that SLURM has queued or is running; None if it does not answer."""
         if self.cluster != "slurm":
             return {task.job.job_id for task in tasks if not task.job.done()}
         own = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
@@ -170,7 +172,10 @@ class Slurm:
         return queued(said)
 
     def _end(self, tasks: list[_Task], folder: Path, going: Going, seconds: float) -> Iterator[Planned]:
-        """Asks the workers to leave checkpoints, takes back what has not begun, cancels what takes over ``seconds``."""
+        """Asks the workers to write checkpoints, cancels tasks that have not begun, then those that exceed ``seconds``.
+
+        Yields every job of ``tasks`` once its task is over.
+        """
         going.end()
         self._cancel(tasks, "--state=PENDING")
         deadline = time.monotonic() + seconds
@@ -197,7 +202,8 @@ class Slurm:
             told = [len(planned.folder.log()) for planned in part]
             columns = zip(*(arguments([planned], self.store, going) for planned in part), strict=True)
             try:
-                with contextlib.redirect_stderr(io.StringIO()):  # submitit prints what sbatch says, beside raising it
+                # submitit prints the output of sbatch in addition to raising it
+                with contextlib.redirect_stderr(io.StringIO()), safe_path():
                     submitted = submitter.map_array(carried(), *columns)
             except (OSError, RuntimeError) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
@@ -205,7 +211,8 @@ class Slurm:
             yield from (_Task(*each) for each in zip(part, submitted, told, strict=True))
 
     def _submitter(self, folder: Path, options: dict[str, Any]) -> Any:
-        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster)
+        python = f"{shlex.quote(sys.executable)} -P"  # submitit's -m alone would put the working folder first
+        submitter = self.submitit.AutoExecutor(folder, cluster=self.cluster, slurm_python=python, local_python=python)
         try:
             with warnings.catch_warnings(action="error"):
                 submitter.update_parameters(**options)
@@ -214,7 +221,7 @@ class Slurm:
         return submitter
 
     def _options(self, threads: int, timeout_seconds: float | None) -> dict[str, Any]:
-        """What is asked for, by submitit's names; the user's word goes over ours."""
+        """Returns the options for ``sbatch``, by submitit's names; the user's options override ours."""
         minutes = 0 if timeout_seconds is None else math.ceil(timeout_seconds / 60) + 5
         options: dict[str, Any] = {
             "name": "wganbench",
@@ -226,7 +233,7 @@ class Slurm:
         return {**options, **self.execution.slurm}
 
     def _raise_for(self, task: _Task, folder: Path) -> None:
-        """A worker that ended before it began, by an exception: any other would meet it as well."""
+        """Raises ExtensionError if an exception ended the worker before it began, as it would end any other worker."""
         if task.has_begun() or task.result not in _names(folder) or task.job.exception() is None:
             return
         said = (task.job.stderr() or task.job.stdout() or "an error").strip().splitlines()[-1]
@@ -237,7 +244,7 @@ class Slurm:
 
 
 def _names(folder: Path) -> set[str]:
-    """Files in a folder; listing it makes a shared file system look for new ones."""
+    """Returns the names in a folder; listing them makes a shared file system look for new files."""
     try:
         return {path.name for path in folder.iterdir()}
     except OSError:
@@ -245,13 +252,13 @@ def _names(folder: Path) -> set[str]:
 
 
 def _tidy(folder: Path) -> None:
-    """Removes what submitit has written, unless a task was killed: its output may tell why."""
+    """Removes submitit's files, unless a task was killed, whose output may show why."""
     names = _names(folder)
     if all(name.replace(OUTPUT, RESULT) in names for name in names if name.endswith(OUTPUT)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def queued(said: str) -> set[str]:
-    """Ids of the tasks that are not over, of what ``SQUEUE`` says, a line a task: its id and its state."""
+    """Returns the ids of the tasks that are not over, from the output of ``SQUEUE``, which has one task per line."""
     tasks = (line.split() for line in said.splitlines())
     return {task[0] for task in tasks if len(task) == 2 and task[1] not in OVER}

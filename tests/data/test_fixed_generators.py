@@ -1,0 +1,82 @@
+import math
+
+import pytest
+import torch
+
+from wganbench.data.closed_form import circle, gaussian, interval, point, segment
+from wganbench.data.fixed_generators import Noised, Scaled, Translated
+from wganbench.data.toy import gaussian_ring, swiss_roll
+from wganbench.errors import DataError
+
+REAL = torch.tensor([[(1.0, 2.0), (3.0, -4.0)], [(0.0, 0.0), (-1.0, 0.5)]])  # (seeds, batch, 2)
+NOISE = torch.tensor([[(0.5, 1.0), (-1.0, 0.0)], [(2.0, 2.0), (0.0, -3.0)]])
+
+
+@pytest.mark.parametrize(
+    ("fixed", "expected"),
+    [
+        (Noised(), REAL + NOISE),
+        (Noised(std=0.5), REAL + NOISE / 2),
+        (Translated(by=3.0), REAL + torch.tensor([3.0, 0.0])),
+        (Translated(by=-3.0), REAL - torch.tensor([3.0, 0.0])),
+        (Translated(by=0.0), REAL),
+        (Scaled(factor=2.0), REAL * 2),
+        (Scaled(factor=0.5), REAL / 2),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_each_map_does_what_its_name_says_and_leaves_the_reals(fixed, expected, dtype):
+    real = REAL.to(dtype)
+    fake = fixed(real, NOISE.to(dtype))
+    torch.testing.assert_close(fake, expected.to(dtype), rtol=0, atol=0)
+    assert torch.equal(real, REAL.to(dtype))
+    torch.testing.assert_close(fixed(real[0, 0], NOISE[0, 0].to(dtype)), expected[0, 0].to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("data", "fixed", "distance"),
+    [
+        (segment(), Translated(by=-0.5), 0.5),
+        (gaussian(dim=64), Translated(by=1.0), 1),
+        (gaussian_ring(), Translated(by=2.0), 2),
+        (point(), Translated(by=0.0), 0),
+        (circle(), Scaled(factor=2.0), 1),
+        (circle(radius=3.0), Scaled(factor=2.0), 3),
+        (gaussian(std=2.0), Scaled(factor=0.5), math.sqrt(2 / math.pi)),
+        (gaussian(dim=2), Scaled(factor=3.0), 2 * math.sqrt(math.pi / 2)),
+        (interval(low=-1.0, high=1.0), Scaled(factor=3.0), 1),
+        (segment(), Scaled(factor=1.0), 0),
+        (point(), Scaled(factor=5.0), 0),
+    ],
+)
+def test_the_distance_is_that_of_the_formula(data, fixed, distance):
+    assert fixed.distance(data) == pytest.approx(distance)
+
+
+@pytest.mark.parametrize("data", [segment(), gaussian_ring()])
+def test_noise_has_no_formula(data):
+    assert math.isnan(Noised().distance(data))
+
+
+@pytest.mark.parametrize("data", [gaussian_ring(), swiss_roll()])
+def test_scaling_a_set_of_unknown_mean_norm_has_no_formula(data):
+    assert math.isnan(Scaled(factor=2.0).distance(data))
+
+
+@pytest.mark.parametrize("make", [Noised, lambda **o: Translated(by=1.0, **o), lambda **o: Scaled(factor=2.0, **o)])
+def test_rows_are_coupled_unless_asked_otherwise(make):
+    assert not make().independent
+    assert make(independent=True).independent
+
+
+@pytest.mark.parametrize(("make", "option"), [(Noised, "std"), (Scaled, "factor")])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_a_size_that_is_not_positive_is_refused(make, option, value):
+    with pytest.raises(DataError, match=f"^{make.__name__}, {option}: must be positive and finite, got {value}$"):
+        make(**{option: value})
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_translation_that_is_not_finite_is_refused(value):
+    with pytest.raises(DataError, match=f"^Translated, by: must be finite, got {value}$"):
+        Translated(by=value)

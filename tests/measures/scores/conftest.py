@@ -1,0 +1,29 @@
+"""A classifier of striped images."""
+
+import pytest
+import torch
+
+from tests.measures.scores.striped import striped
+from wganbench.measures.scores.train_classifier import train_classifier
+
+
+@pytest.fixture(scope="session")
+def stripes():
+    """Training and test images."""
+    return striped(768, 0), striped(300, 1)
+
+
+@pytest.fixture(scope="session")
+def trained(stripes):
+    """A classifier of stripes, and the content of its file."""
+    torch.set_num_threads(1)
+    return train_classifier(*stripes, stated_accuracy=0.9, recipe="drawn", epochs=3)
+
+
+@pytest.fixture
+def file(trained, tmp_path):
+    """The path of its file."""
+    classifier, content = trained
+    path = tmp_path / f"{classifier.name}.safetensors"
+    path.write_bytes(content)
+    return path

@@ -1,0 +1,337 @@
+"""Every spec that ships: whole, sourced, and planned at every profile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.claims import read_by as variants_of
+from wganbench.analysis.profiles import shown
+from wganbench.losses.constraints import clip
+from wganbench.measures.critic_layers import edge_share
+from wganbench.runner.cohort import make_trainer
+from wganbench.spec import Claim, Experiment, Setting, available, load
+from wganbench.spec.plan import cohorts, expand
+
+NAMES = list(available())
+PROFILES = ("smoke", "quick", "reduced", "paper")
+OTHERS = {"table2": {"calibration"}}
+"""Profiles beside these."""
+UNREDUCED = {"table3"}
+"""What takes days on a CPU even reduced; a reduction is called by its length, over which learning rates fall."""
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def experiment(request: pytest.FixtureRequest) -> Experiment:
+    return load(request.param)
+
+
+def settings(experiment: Experiment) -> dict[tuple[str, str], Setting]:
+    return {(v, p): experiment.setting(v, p) for p in experiment.profiles for v in experiment.variants_of(p)}
+
+
+def read_by(experiment: Experiment, claim: Claim) -> list[Setting]:
+    return [experiment.setting(variant, claim.profile) for variant in variants_of(experiment, claim)]
+
+
+def test_specs_ship():
+    assert set(NAMES) == {
+        *("gaussians8", "gaussians25", "swissroll", "swissroll-sweep", "surfaces"),
+        *("parallel-lines", "optimal-critic", "penalties", "estimate-quality", "table2", "elu"),
+        *("table3", "fig3"),
+    }
+
+
+def test_it_says_what_it_is_where_it_is_from_and_how_it_differs(experiment):
+    assert len(experiment.title) > 10
+    assert any(character.isdigit() for character in experiment.source), "a source has its year"
+    assert experiment.deviations
+    assert experiment.extends is None
+
+
+def test_it_has_every_profile_and_says_what_each_is(experiment):
+    own = OTHERS.get(experiment.name, set())
+    expected = [profile for profile in PROFILES if profile != "reduced" or experiment.name not in UNREDUCED]
+    assert [profile for profile in experiment.profiles if profile not in own] == expected
+    assert own <= set(experiment.profiles)
+    for profile in experiment.profiles:
+        assert len(experiment.says(profile)) > 10
+
+
+def test_every_profile_can_be_planned(experiment):
+    for profile in experiment.profiles:
+        runs = expand(experiment, profile, experiment.planned_seeds)
+        assert len({run.id for run in runs}) == len(experiment.variants_of(profile)) * len(experiment.planned_seeds)
+        assert sum(len(cohort.runs) for cohort in cohorts(runs, experiment.stack)) == len(runs)
+
+
+def test_smoke_enters_no_report(experiment):
+    assert "smoke" not in shown(experiment)
+
+
+def test_shorter_profiles_take_fewer_steps(experiment):
+    for variant in experiment.variants:
+        known = [profile for profile in experiment.profiles if profile not in OTHERS.get(experiment.name, ())]
+        own = [profile for profile in known if variant in experiment.variants_of(profile)]
+        steps = [experiment.setting(variant, profile).steps for profile in own]
+        assert steps == sorted(set(steps))
+        assert own[0] != "smoke" or steps[0] <= 20, "smoke takes seconds"
+
+
+def test_every_claim_reads_what_its_variants_measure(experiment):
+    assert experiment.live_claims
+    for claim in experiment.live_claims:
+        for setting in read_by(experiment, claim):
+            assert set(claim.measured()) <= setting.measures.keys()
+        n_units = (
+            len(read_by(experiment, claim)) // len(claim.methods())
+            if claim.methods()
+            else len(experiment.planned_seeds)
+        )
+        assert n_units >= 5, "fewer units reach no verdict"
+
+
+def test_claims_differ_from_each_other(experiment):
+    said = [claim.says for claim in experiment.live_claims]
+    assert len(said) == len(set(said))
+
+
+def test_every_variant_stands_for_something(experiment):
+    judged = {variant for claim in experiment.live_claims for variant in variants_of(experiment, claim)}
+    beside = {row.variant for row in experiment.published}
+    drawn = {name for figure in experiment.figures for group in figure.groups.values() for name in group}
+    drawn |= {name for figure in experiment.figures for name in figure.variants}
+    drawn |= set(experiment.ablations.factors) if experiment.ablations else set()
+    own = " ".join(experiment.deviations)
+    assert [name for name in experiment.variants if name not in judged | beside | drawn and name not in own] == []
+
+
+def test_every_published_number_has_a_source_and_its_spread_a_unit(experiment):
+    for row in experiment.published:
+        assert any(character.isdigit() for character in row.source)
+        assert (row.spread is None) == (row.spread_over is None)
+        assert row.variant in experiment.variants or row.configuration, "context says how it differs"
+
+
+def test_a_claim_of_coverage_names_the_share_too(experiment):
+    """A diffuse cloud covers all modes: modes and share stand together."""
+    for claim in experiment.live_claims:
+        if "modes_covered" in claim.measured():
+            assert "share_within" in claim.measured()
+
+
+def test_exact_transport_is_measured_rarely_and_the_rest_at_most_200_times(experiment):
+    for setting in settings(experiment).values():
+        for label, use in setting.measures.items():
+            assert use.points <= (20 if label in ("exact_wasserstein", "wasserstein_floor", "kde_peaks") else 200)
+            assert use.points == 1 or not use.measure.name.startswith("fixed_wasserstein")
+
+
+def test_figures_draw_from_profiles_that_are_run(experiment):
+    assert experiment.figures
+    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced"}
+    for figure in experiment.figures:
+        assert figure.kind != "clouds" or all(
+            experiment.setting(variant, figure.profile).clouds for variant in figure.variants or experiment.variants
+        )
+
+
+def test_critics_that_are_trained_to_optimality_are_judged_only_once_they_converged(experiment):
+    """Where the generator is fixed, the critic's gap settles; in a game it need not."""
+    exact = {"transport_error", "discrete_js", "discrete_tv", "missing_mass"}
+    for claim in experiment.live_claims:
+        settings = read_by(experiment, claim)
+        fixed = all(setting.fixed_generator for setting in settings)
+        compares_with_a_discriminator = any(setting.objective.name == "non_saturating" for setting in settings)
+        needed = fixed and not set(claim.measured()) <= exact and not compares_with_a_discriminator
+        assert (claim.drift_at_most == 0.02) == needed
+
+
+def test_a_critic_beside_an_exact_distance_is_judged_only_once_its_gap_is_the_distance(experiment):
+    """A drift alone lets a critic pass that has not begun to learn."""
+    for claim in experiment.live_claims:
+        alone = [setting for setting in read_by(experiment, claim) if setting.seeks_the_distance]
+        needed = any("gap_over_exact" in setting.measures for setting in alone)
+        assert (claim.gap_at_least == 0.97) == needed
+
+
+def test_a_penalty_of_a_law_is_two_sided(experiment):
+    """Of a linear one-sided penalty the slope 1 + d/2λ is no law."""
+    laws = {"segment_norm_excess", "gap_law_ratio", "gradient_norm_law", "wasserstein_law"}
+    for setting in settings(experiment).values():
+        if laws & {use.measure.name for use in setting.measures.values()}:
+            assert setting.constraint is not None
+            assert setting.constraint.name == "gradient_penalty"
+
+
+def leaves(setting: Setting) -> dict[str, object]:
+    """Each value of a setting by its path."""
+
+    def walk(node: object, place: str) -> Iterator[tuple[str, object]]:
+        if isinstance(node, dict):
+            for key, item in node.items():
+                yield from walk(item, f"{place}.{key}" if place else key)
+        else:
+            yield place, node
+
+    return dict(walk(setting.model_dump(mode="json"), ""))
+
+
+def test_an_ablation_changes_one_thing_under_every_profile(experiment):
+    """The first moment of both optimisers is one thing."""
+    if experiment.ablations is None:
+        return
+    for profile in experiment.profiles:
+        base = leaves(experiment.setting(experiment.ablations.baseline, profile))
+        for factor in experiment.ablations.factors:
+            changed = leaves(experiment.setting(factor, profile))
+            paths = {path for path in base.keys() | changed.keys() if base.get(path) != changed.get(path)}
+            assert len({path.replace("generator_optimizer", "critic_optimizer") for path in paths}) == 1, factor
+
+
+def test_table_3_has_the_official_networks_and_every_published_row():
+    table3 = load("table3")
+    counts = {
+        variant: [cost.parameters for cost in (table3.setting(variant, "paper").costs() or {}).values()]
+        for variant in ("wgan-gp", "wgan-gp-conditional", "wgan-gp-dcgan")
+    }
+    assert counts == {
+        "wgan-gp": [1_204_483, 1_053_825],
+        "wgan-gp-conditional": [1_218_307, 1_055_115],
+        "wgan-gp-dcgan": [5_179_907, 4_114_689],
+    }
+    rows = [(row.value, row.spread) for row in table3.published if row.source == "Gulrajani et al. 2017, table 3"]
+    unsupervised = [(5.34, 0.05), (5.62, None), (6.16, 0.07), (6.86, 0.06), (7.07, 0.1), (7.72, 0.13), (7.86, 0.07)]
+    supervised = [(6.35, None), (6.58, None), (8.09, 0.07), (8.25, 0.07), (8.37, 0.08), (8.42, 0.1), (8.59, 0.12)]
+    assert sorted(rows, key=str) == sorted([*unsupervised, *supervised], key=str)
+
+
+@pytest.mark.parametrize("variant", ["wgan-clip", "wgan-gp-rmsprop", "wgan-gp-adam", "dcgan"])
+def test_figure_3_has_the_official_networks(variant):
+    costs = load("fig3").setting(variant, "paper").costs() or {}
+    critic = 4_114_689 + (0 if "gp" in variant else 2 * (256 + 512))  # batch normalisation, but under the penalty
+    assert [cost.parameters for cost in costs.values()] == [5_179_907, critic]
+
+
+@pytest.mark.parametrize(("variant", "inside"), [("clip-0.01-inside", True), ("clip-0.01", False)])
+def test_weights_of_the_swiss_roll_start_inside_the_clip_value_where_the_variant_says_so(variant, inside):
+    """The first clipping changes none of them, and leaves 96 % of the others at the edge."""
+    setting = load("swissroll").setting(variant, "reduced")
+    critic = make_trainer(setting, [0], torch.device("cpu")).critic.module_of_seed(0)
+    before = edge_share(critic)
+    matrices = [weights for weights in critic.parameters() if weights.ndim == 2]
+    drawn = [weights.detach().clone() for weights in matrices]
+    with torch.no_grad():
+        clip(matrices, clip_value=0.01)
+    assert all(torch.equal(*pair) for pair in zip(matrices, drawn, strict=True)) == inside
+    if inside:
+        assert before == edge_share(critic) == pytest.approx(0.05, abs=0.002)
+    else:
+        assert edge_share(critic) > 0.95
+
+
+def test_the_ring_stands_beside_every_published_number_of_it():
+    """VEEGAN's and PacGAN's tables: modes, share within 3 std, and reverse KL where there is one."""
+    found = {
+        (row.source.split("(")[1].split(")")[0], row.row, row.measure): (row.value, row.spread)
+        for row in load("gaussians8").published
+        if row.variant is None
+    }
+    veegan = {"GAN": (1, 99.3), "ALI": (2.8, 0.13), "Unrolled GAN, 5 steps": (7.6, 35.6), "VEEGAN": (8, 52.9)}
+    pacgan = {
+        "GAN": ((6.3, 0.5), (98.2, 0.2), (0.45, 0.09)),
+        "ALI": ((6.6, 0.3), (97.6, 0.4), (0.36, 0.04)),
+        "PacGAN2": ((7.9, 0.1), (95.6, 2.0), (0.07, 0.03)),
+        "PacGAN3": ((7.8, 0.1), (97.7, 0.3), (0.1, 0.02)),
+        "PacGAN4": ((7.8, 0.1), (95.9, 1.4), (0.07, 0.02)),
+    }
+    expected = {}
+    for name, (modes, percent) in veegan.items():
+        expected["VEEGAN", name, "modes_covered"] = (modes, None)
+        expected["VEEGAN", name, "share_within"] = (pytest.approx(percent / 100), None)
+    for name, (modes, percent, divergence) in pacgan.items():
+        expected["PacGAN", name, "modes_covered"] = modes
+        expected["PacGAN", name, "share_within"] = tuple(pytest.approx(each / 100) for each in percent)
+        expected["PacGAN", name, "reverse_kl"] = divergence
+    assert found == expected
+
+
+def test_the_claims_of_table_2_follow_from_its_published_counts():
+    """The share above each threshold, the area between the curves, and the successes of one method alone."""
+    table2 = load("table2")
+    assert table2.success_table is not None
+    thresholds, rows = table2.success_table.thresholds, table2.success_table.published
+    claims = {claim.id: claim for claim in table2.live_claims}
+    gan, penalty = ([(row[place] + row[2]) / 200 for row in rows] for place in (0, 1))
+    for name, shares in (("gan", gan), ("wgan-gp", penalty)):
+        curve = claims[f"{name}-succeeds-within-15-points"]
+        assert (curve.thresholds, curve.published, curve.published_n) == (thresholds, pytest.approx(shares), 200)
+    area = 0.5 * sum(high - low for low, high in zip(gan, penalty, strict=True))
+    assert area == pytest.approx(3.57)
+    assert claims["wgan-gp-scores-higher-by-3"].margin < area
+    for threshold in (3, 5, 7):
+        claim = claims[f"wgan-gp-trains-what-gan-cannot-above-{threshold}"]
+        only_gan, only_penalty, _, _ = rows[thresholds.index(claim.threshold)]
+        assert claim.says.endswith(f"(the source: {only_penalty} against {only_gan})")
+
+
+def test_optimisers_are_those_of_the_sources():
+    """TensorFlow's RMSProp where the source is the official code of WGAN-GP; LSGAN's learning rate is twice clip's."""
+    for name, variant, lr in (
+        ("fig3", "wgan-clip", 5e-5),
+        ("fig3", "wgan-gp-rmsprop", 5e-5),
+        ("table3", "wgan-clip", 5e-5),
+        ("table3", "wgan-rescale", 5e-5),
+        ("table3", "lsgan", 1e-4),
+    ):
+        setting = load(name).setting(variant, "paper")
+        for optimizer in (setting.generator_optimizer, setting.critic_optimizer):
+            assert optimizer is not None
+            assert (optimizer.name, optimizer.options["lr"]) == ("rmsprop_tf", lr)
+
+
+def test_the_generators_batch_on_imagenet_is_that_of_the_authors_script():
+    for name, variant in (("table2", "a000-gan"), ("table2", "a199-wgan-gp"), ("table2", "dcgan"), ("elu", "softplus")):
+        setting = load(name).setting(variant, "paper")
+        assert (setting.data.name, setting.batch_size, setting.generator_batch_size) == ("imagenet32", 64, 128)
+        assert load(name).setting("dcgan" if name == "table2" else variant, "smoke").generator_batch_size is None
+
+
+def test_table_3_stands_beside_all_that_is_known_of_the_official_re_run():
+    rows = [row for row in load("table3").published if row.source.startswith("improved_wgan_training, issue 33")]
+    assert {row.variant for row in rows} == {"wgan-gp-conditional"}
+    assert sorted((row.measure, row.value) for row in rows) == [
+        ("class_accuracy", 0.999),
+        ("class_accuracy_fake", 0.917),
+        ("inception_score", 8.15),
+        ("inception_score", 8.31),
+    ]
+
+
+def test_the_grid_of_25_has_every_published_row_of_veegan_and_pacgan():
+    """Modes, share within 3 std, reverse KL, each with its standard error where there is one."""
+    measures = ("modes_covered", "share_within", "reverse_kl")
+    veegan = {
+        "GAN": ((3.3, None), (0.005, None)),
+        "ALI": ((15.8, None), (0.016, None)),
+        "Unrolled GAN, 5 steps": ((23.6, None), (0.16, None)),
+        "VEEGAN": ((24.6, None), (0.4, None)),
+    }
+    pacgan = {
+        "GAN": ((17.3, 0.8), (0.948, 0.007), (0.70, 0.07)),
+        "ALI": ((24.1, 0.4), (0.957, 0.006), (0.14, 0.03)),
+        "PacGAN2": ((23.8, 0.7), (0.913, 0.008), (0.13, 0.04)),
+        "PacGAN3": ((24.6, 0.4), (0.942, 0.004), (0.06, 0.02)),
+        "PacGAN4": ((24.8, 0.2), (0.936, 0.006), (0.04, 0.01)),
+    }
+    expected = {
+        (source, row, measure, *number)
+        for source, table in (("VEEGAN", veegan), ("PacGAN", pacgan))
+        for row, numbers in table.items()
+        for measure, number in zip(measures, numbers, strict=False)
+    }
+    rows = load("gaussians25").published
+    found = {(row.source.split("(")[1].split(")")[0], row.row, row.measure, row.value, row.spread) for row in rows}
+    assert (found, len(rows)) == (expected, len(expected))

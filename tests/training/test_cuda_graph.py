@@ -1,0 +1,189 @@
+"""Capturing with a stand-in for the graph: that the steps are the same ones, and what becomes of it when they are not.
+
+The graph itself is tested in tests/test_gpu.py.
+"""
+
+import pytest
+import torch
+
+from wganbench.runner.cohort import make_trainer
+from wganbench.spec import available, load
+from wganbench.spec.plan import expand
+from wganbench.training.cuda_graph import NotCapturedError, capture
+
+CPU, SEEDS = torch.device("cpu"), (0, 3)
+
+
+def one_of_each_method():
+    """A variant for each combination of what a step is made of, and one for each data set."""
+    seen, drawn = {}, set()
+    for name in available():
+        for run in expand(load(name), "smoke", [0]):
+            setting = run.setting
+            parts = (setting.objective, setting.constraint, setting.critic_optimizer, setting.fixed_generator)
+            names = tuple(part.name if part is not None else None for part in parts)
+            made_of = (*names, setting.project, setting.unroll)
+            if setting.data.name not in drawn or made_of not in seen:
+                drawn.add(setting.data.name)
+                seen[*made_of, setting.data.name] = seen[made_of] = setting
+    return list({id(setting): setting for setting in seen.values()}.values())
+
+
+def small(setting):
+    """The same in less time."""
+    changes = {"batch_size": 8}
+    for role in ("critic", "generator"):
+        network = getattr(setting, role)
+        if network is not None and "hidden" in network.options:
+            changes[role] = network.model_copy(update={"options": {**network.options, "hidden": [16, 16]}})
+    return setting.model_copy(update=changes)
+
+
+def tensors(state):
+    if isinstance(state, torch.Tensor):
+        yield state
+    elif isinstance(state, dict | list | tuple):
+        for item in state.values() if isinstance(state, dict) else state:
+            yield from tensors(item)
+
+
+def same(one, other):
+    pairs = zip(tensors(one.state()), tensors(other.state()), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def by_itself(trainer):
+    return trainer.compute
+
+
+def made(variant="wgan-gp", experiment="swissroll"):
+    return make_trainer(small(load(experiment).setting(variant, "smoke")), SEEDS, CPU)
+
+
+@pytest.mark.parametrize("setting", one_of_each_method(), ids=lambda setting: f"{setting.objective.name}")
+def test_captured_steps_are_to_the_last_bit_those_that_the_trainer_takes(setting):
+    plain, captured = (make_trainer(small(setting), SEEDS[:1], CPU) for _ in range(2))
+    plain.step()
+    captured.step()
+    if setting.unroll is not None and setting.unroll.order == "second":
+        with pytest.raises(NotCapturedError, match=r"^steps unrolled to the second order count in Python$"):
+            capture(captured, by_itself)
+        step = captured.step
+    else:
+        step = capture(captured, by_itself)
+    assert same(plain, captured), "what was checked has left its traces"
+    for _ in range(2):
+        plain.step()
+        step()
+    assert same(plain, captured)
+
+
+def test_it_begins_at_the_beginning_as_well_and_goes_on_from_a_checkpoint():
+    plain, captured = made(), made()
+    step = capture(captured, by_itself)
+    for _ in range(3):
+        plain.step()
+        step()
+    kept = captured.state()
+    plain.step()
+    for _ in range(2):
+        step()
+    held = [id(moment) for optimizer in captured.optimizers for moment in tensors(list(optimizer.state.values()))]
+    captured.restore(kept)
+    step()
+    assert same(plain, captured)
+    now = [id(moment) for optimizer in captured.optimizers for moment in tensors(list(optimizer.state.values()))]
+    assert now == held, "a graph writes into the tensors that it was captured with"
+
+
+def test_rates_that_fall_do_so_in_captured_steps_and_after_what_was_checked():
+    setting = small(load("swissroll", ["lr_decay='linear'"]).setting("wgan-gp", "smoke"))
+    plain, captured = (make_trainer(setting, SEEDS, CPU) for _ in range(2))
+    rates = [optimizer.param_groups[0]["lr"] for optimizer in captured.optimizers]
+    step = capture(captured, by_itself)
+    for _ in range(3):
+        plain.step()
+        step()
+    assert same(plain, captured)
+    assert (plain.steps_done, captured.steps_done) == (3, 3)
+    now = [optimizer.param_groups[0]["lr"] for optimizer in captured.optimizers]
+    assert [id(rate) for rate in now] == [id(rate) for rate in rates]
+
+
+def test_a_rate_that_falls_as_a_number_is_told_of_beforehand():
+    trainer = make_trainer(small(load("swissroll", ["lr_decay='linear'"]).setting("wgan-gp", "smoke")), SEEDS, CPU)
+    trainer.critic_optimizer = torch.optim.Adam(list(trainer.critic.parameters.values()), lr=0.1, foreach=True)
+    with pytest.raises(NotCapturedError, match=r"^Adam with foreach takes no learning rate that falls in a graph$"):
+        capture(trainer, by_itself)
+
+
+def cannot(trainer):
+    trainer.compute()
+    raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore of it")
+
+
+def nothing(trainer):
+    return lambda: None
+
+
+def same_draws(trainer):
+    """Where the generators are not registered, say."""
+    began = [rng.get_state() for own in trainer.drawn_from.values() for rng in own.generators]
+
+    def replay():
+        for rng, state in zip((r for own in trainer.drawn_from.values() for r in own.generators), began, strict=True):
+            rng.set_state(state)
+        trainer.compute()
+
+    return replay
+
+
+@pytest.mark.parametrize("steps_before", [0, 2])
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (cannot, r"^CUDA error: operation not permitted when stream is capturing$"),
+        (nothing, r"^the graph's .* differs from that of eager steps by [0-9.e+-]+ of it$"),
+        (same_draws, r"^the graph's .* differs from that of eager steps by [0-9.e+-]+ of it$"),
+    ],
+)
+def test_what_cannot_be_captured_or_does_something_else_leaves_the_trainer_as_it_was(record, reason, steps_before):
+    plain, refused = made(), made()
+    for trainer in (plain, refused):
+        for _ in range(steps_before):
+            trainer.step()
+    with pytest.raises(NotCapturedError, match=reason):
+        capture(refused, record)
+    assert same(plain, refused)
+    for trainer in (plain, refused):
+        trainer.step()
+    assert same(plain, refused)
+
+
+def test_what_changes_from_step_to_step_in_python_is_noticed():
+    trainer = made()
+    steps, objective = [], trainer.method.objective.critic_loss
+
+    def record(trainer):
+        n = len(steps)
+
+        def replay():  # a graph has the count of when it was captured
+            del steps[n:]
+            trainer.compute()
+
+        return replay
+
+    def growing(real, fake):
+        steps.append(1)
+        return objective(real, fake) * len(steps)
+
+    trainer.method.objective.critic_loss = growing
+    with pytest.raises(NotCapturedError, match="differs from that of eager steps"):
+        capture(trainer, record)
+
+
+def test_an_unknown_optimiser_is_told_of_beforehand():
+    trainer = made()
+    trainer.critic_optimizer = torch.optim.SGD(list(trainer.critic.parameters.values()), lr=0.1)
+    with pytest.raises(NotCapturedError, match=r"^SGD is not known to work in a graph$"):
+        capture(trainer, by_itself)

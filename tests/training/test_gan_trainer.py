@@ -1,0 +1,190 @@
+"""The stacked step against a plain loop over one seed, written here a second time without stacks."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import leaky_relu, softplus
+
+from wganbench.data.toy import gaussian_ring
+from wganbench.losses import constraints, objectives
+from wganbench.networks.mlp import Mlp
+from wganbench.rng import Streams
+from wganbench.training.gan_trainer import Trainer
+from wganbench.training.method import Method, Unroll
+from wganbench.training.rmsprop_tf import RmspropTf
+from wganbench.training.stack import Stack, build
+
+SEEDS, BATCH, LATENT = (3, 4, 9), 16, 5
+
+
+class PlainGenerator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(LATENT, 8), nn.Linear(8, 2)
+
+    def forward(self, z):
+        return self.b(torch.relu(self.a(z)))
+
+
+class PlainCritic(nn.Module):
+    """Leaky, with three units summed, the slow way: the write-up's critic in small."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(2, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.b(leaky_relu(self.a(x / 2), 0.2)).sum(1)
+
+
+def plain_networks(seed):
+    """Float64 twins that start from the values the stack starts from."""
+    generator, critic = PlainGenerator().double(), PlainCritic().double()
+    for plain, make, purpose in ((generator, make_generator, "generator"), (critic, make_critic, "critic")):
+        (module,) = build(make, [seed], purpose)
+        for mine, theirs in zip(plain.parameters(), module.parameters(), strict=True):
+            mine.data.copy_(theirs.data)
+    return generator, critic
+
+
+def make_generator():
+    return Mlp((LATENT,), (2,), hidden=[8])
+
+
+def make_critic():
+    return Mlp((2,), (), hidden=[8], activation="leaky_relu", input_scale=0.5, summed_outputs=3)
+
+
+def stacked(seeds, method, critic_optimizer):
+    generator, critic = Stack(build(make_generator, seeds, "generator")), Stack(build(make_critic, seeds, "critic"))
+    return Trainer(
+        seeds,
+        generator,
+        torch.optim.Adam(list(generator.parameters.values()), lr=1e-2, betas=(0.5, 0.999), fused=True),
+        critic,
+        critic_optimizer(list(critic.parameters.values())),
+        method,
+        gaussian_ring(),
+        latent_dim=LATENT,
+        batch_size=BATCH,
+    )
+
+
+def plain_losses(kind):
+    if kind == "wasserstein":
+        return lambda real, fake: fake.mean() - real.mean(), lambda fake: -fake.mean()
+    return lambda real, fake: softplus(-real).mean() + softplus(fake).mean(), lambda fake: softplus(-fake).mean()
+
+
+def plain_penalty(critic, real, fake, alpha):
+    points = (alpha[:, None] * fake + (1 - alpha[:, None]) * real).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+    return 10 * ((gradient.pow(2).sum(1).sqrt() - 1) ** 2).mean()
+
+
+def plain_run(seed, kind, critic_optimizer, steps, *, n_critic, penalty=False, clip=None, first_order=False):
+    generator, critic = plain_networks(seed)
+    g_opt = torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.999))
+    c_opt = critic_optimizer(list(critic.parameters()))
+    latent, data, alphas = (Streams([seed], name) for name in ("latent", "data", "penalty"))
+    critic_loss, generator_loss = plain_losses(kind)
+    ring = gaussian_ring()
+    for _ in range(steps):
+        z = latent.normal(n_critic + 1, BATCH, LATENT)[0].double()
+        x = ring.draw(n_critic * BATCH, data.generators[0]).double().view(n_critic, BATCH, 2)
+        kept = None
+        for k in range(n_critic):
+            if clip is not None:
+                for weight in critic.parameters():
+                    weight.data.clamp_(-clip, clip)
+            fake = generator(z[k]).detach()
+            loss = critic_loss(critic(x[k]), critic(fake))
+            if penalty:
+                loss = loss + plain_penalty(critic, x[k], fake, alphas.uniform(BATCH)[0].double())
+            c_opt.zero_grad()
+            loss.backward()
+            c_opt.step()
+            if kept is None and first_order:
+                kept = [weight.detach().clone() for weight in critic.parameters()]
+        g_opt.zero_grad()
+        generator_loss(critic(generator(z[-1]))).backward()
+        g_opt.step()
+        if kept is not None:
+            for weight, old in zip(critic.parameters(), kept, strict=True):
+                weight.data.copy_(old)
+    return generator, critic
+
+
+ADAM = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999))
+# A bias under an always-active unit has gradient 0 in a Wasserstein loss; a large eps keeps Adam from blowing up its
+# rounding error to a whole step.
+CALM_ADAM = partial(torch.optim.Adam, lr=1e-2, betas=(0.5, 0.999), eps=1e-2)
+RMSPROP = partial(torch.optim.RMSprop, lr=1e-3, alpha=0.5)
+RMSPROP_TF = partial(RmspropTf, lr=1e-3)
+
+CASES = {
+    "gan": (Method(objectives.NonSaturating()), ADAM, {"kind": "gan", "n_critic": 1}),
+    "unrolled-first-order": (
+        Method(objectives.NonSaturating(), unroll=Unroll(3, "first")),
+        ADAM,
+        {"kind": "gan", "n_critic": 3, "first_order": True},
+    ),
+    "clip": (
+        Method(
+            objectives.Wasserstein(), projection=partial(constraints.clip, clip_value=0.3), project="before", n_critic=2
+        ),
+        RMSPROP,
+        {"kind": "wasserstein", "n_critic": 2, "clip": 0.3},
+    ),
+    "clip, RMSprop of TensorFlow": (
+        Method(
+            objectives.Wasserstein(), projection=partial(constraints.clip, clip_value=0.3), project="before", n_critic=2
+        ),
+        RMSPROP_TF,
+        {"kind": "wasserstein", "n_critic": 2, "clip": 0.3},
+    ),
+    "penalty": (
+        Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty, n_critic=2),
+        CALM_ADAM,
+        {"kind": "wasserstein", "n_critic": 2, "penalty": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_stacked_steps_agree_with_a_plain_float64_loop(case):
+    method, optimizer, plain = CASES[case]
+    trainer = stacked(SEEDS, method, optimizer)
+    for _ in range(3):
+        trainer.step()
+    for index, seed in enumerate(SEEDS):
+        networks = plain_run(seed, plain["kind"], optimizer, 3, **{k: v for k, v in plain.items() if k != "kind"})
+        for stack, network in zip((trainer.generator, trainer.critic), networks, strict=True):
+            for mine, theirs in zip(stack.parameters.values(), network.parameters(), strict=True):
+                torch.testing.assert_close(mine[index].double(), theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_seed_draws_the_same_whatever_it_is_stacked_with(case):
+    method, optimizer, _ = CASES[case]
+    together, alone = stacked(SEEDS, method, optimizer), stacked(SEEDS[1:2], method, optimizer)
+    for trainer in (together, alone):
+        trainer.step()
+    for stack, single in ((together.generator, alone.generator), (together.critic, alone.critic)):
+        for name, tensor in stack.parameters.items():
+            torch.testing.assert_close(tensor[1], single.parameters[name][0], rtol=1e-4, atol=1e-6)
+
+
+def test_a_seed_that_diverges_leaves_the_others_alone():
+    method, optimizer, _ = CASES["gan"]
+    trainer, undisturbed = stacked(SEEDS, method, optimizer), stacked(SEEDS, method, optimizer)
+    with torch.no_grad():
+        next(iter(trainer.critic.parameters.values()))[1] = float("nan")
+    for _ in range(3):
+        trainer.step()
+        undisturbed.step()
+    assert trainer.finite.tolist() == [True, False, True]
+    for name, tensor in trainer.generator.parameters.items():
+        assert torch.equal(tensor[[0, 2]], undisturbed.generator.parameters[name][[0, 2]])

@@ -1,0 +1,110 @@
+"""Filters with their channels last in memory: the same networks, gradients and steps, to rounding."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from wganbench.data.images import Images
+from wganbench.losses import constraints, objectives
+from wganbench.networks.dcgan import DcganCritic, DcganGenerator
+from wganbench.networks.resnet import ResnetCritic, ResnetGenerator
+from wganbench.runner import cohort
+from wganbench.training.gan_trainer import Trainer
+from wganbench.training.method import Method
+from wganbench.training.stack import Stack, build
+
+SHAPE, LATENT = (3, 16, 16), 5
+PAIRS = {
+    "dcgan": (partial(DcganGenerator, filters=4), partial(DcganCritic, filters=4)),
+    "resnet": (partial(ResnetGenerator, dim=6), partial(ResnetCritic, dim=6)),
+}
+ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.5, 0.9), fused=True)
+
+
+def make(pair, last):
+    make_generator, make_critic = PAIRS[pair]
+    generator = Stack(build(lambda: make_generator((LATENT,), SHAPE), [3], "generator"))
+    critic = Stack(build(lambda: make_critic(SHAPE, ()), [3], "critic"))
+    if last:
+        generator.lay_channels_last()
+        critic.lay_channels_last()
+    optimizers = [ADAM(list(stack.parameters.values())) for stack in (generator, critic)]
+    method = Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty, n_critic=2)
+    pixels = torch.randint(0, 256, (12, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = Images("dots", pixels, torch.zeros(12, dtype=torch.int64), "0" * 64)
+    networks = (generator, optimizers[0], critic, optimizers[1])
+    return Trainer([3], *networks, method, data, latent_dim=LATENT, batch_size=4)
+
+
+def filters(stack):
+    return [tensor for tensor in stack.parameters.values() if tensor.ndim == 5 and tensor.shape[-1] > 1]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_filters_are_the_same_numbers_laid_out_otherwise_and_stay_leaves(pair):
+    plain, laid_out = make(pair, False), make(pair, True)
+    for one, other in zip(plain.stacks, laid_out.stacks, strict=True):
+        assert all(map(torch.equal, one.parameters.values(), other.parameters.values()))
+        assert len(filters(other)) >= 2
+        for tensor in filters(other):
+            assert tensor.is_leaf and tensor.requires_grad
+            assert tensor[0].is_contiguous(memory_format=torch.channels_last)
+            assert tensor.stride(2) == 1
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_a_step_has_equal_gradients_in_the_strides_of_their_parameters_and_so_have_the_moments(pair):
+    plain, laid_out = make(pair, False), make(pair, True)
+    for trainer in (plain, laid_out):
+        trainer.step()
+    for one, other, optimizer in zip(plain.stacks, laid_out.stacks, laid_out.optimizers[::-1], strict=True):
+        largest = max(float(tensor.grad.abs().max()) for tensor in one.parameters.values())
+        for name, tensor in other.parameters.items():
+            torch.testing.assert_close(tensor.grad, one.parameters[name].grad, rtol=1e-3, atol=1e-5 * largest)
+            moments = [optimizer.state[tensor][moment] for moment in ("exp_avg", "exp_avg_sq")]
+            for beside in (tensor.grad, *moments):
+                assert beside[0].stride() == tensor[0].stride()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_fused_adam_moves_each_weight_by_its_own_gradient(pair):
+    trainer = make(pair, True)
+    before = {name: tensor.detach().clone() for name, tensor in trainer.critic.parameters.items()}
+    trainer.critic_optimizer.param_groups[0].update(betas=(0.0, 0.0), eps=1e-30)
+    trainer.method = Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty)
+    trainer.step()
+    for name, tensor in trainer.critic.parameters.items():
+        torch.testing.assert_close(before[name] - tensor, 1e-3 * tensor.grad.sign(), rtol=1e-2, atol=1e-6)
+
+
+def test_it_goes_on_from_a_state_bit_for_bit():
+    straight, resumed = make("dcgan", True), make("dcgan", True)
+    for _ in range(2):
+        straight.step()
+    resumed.restore(straight.state())
+    for trainer in (straight, resumed):
+        trainer.step()
+    for one, other in zip(straight.stacks, resumed.stacks, strict=True):
+        assert all(map(torch.equal, one.parameters.values(), other.parameters.values()))
+
+
+def test_filters_of_several_seeds_stay_as_they_are():
+    stack = Stack(build(lambda: DcganCritic(SHAPE, (), filters=4), [0, 1], "critic"))
+    before = dict(stack.parameters)
+    stack.lay_channels_last()
+    assert all(stack.parameters[name] is tensor for name, tensor in before.items())
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "sample", "last"),
+    [
+        ("cuda", "tf32", SHAPE, True),
+        ("cuda", "bf16", SHAPE, True),
+        ("cuda", "fp32", SHAPE, False),
+        ("cpu", "bf16", SHAPE, False),
+        ("cuda", "tf32", (2,), False),
+    ],
+)
+def test_only_images_on_tensor_cores_are_laid_out_so(device, precision, sample, last):
+    assert cohort.is_channels_last(torch.device(device), precision, sample) == last

@@ -1,0 +1,116 @@
+"""Notes on scores for tables: the network behind them, its quality, and whether published values are comparable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from wganbench.measures.scores.protocol import (
+    PUBLISHED,
+    UNCALIBRATED,
+    About,
+    classifier_in,
+    of_classifier,
+    path_of,
+    read_about,
+)
+from wganbench.records.record import Record
+from wganbench.spec import MeasureUse, Setting
+from wganbench.spec.catalogue import NAMES
+
+INCEPTION = "inception"
+"""The protocol of planned runs that will have the published protocol if the network passes its self-test."""
+
+
+def is_scored(use: MeasureUse, setting: Setting) -> bool:
+    """Returns whether the measure reads the outputs of a score network, or another measure of ``setting`` that does."""
+    entry = NAMES["measure"].get(use.measure.name)
+    if entry is None or not entry.alike:
+        return entry is not None and entry.scored
+    read = [setting.measures.get(str(use.measure.options.get(option))) for option in entry.reads]
+    return any(each is not None and is_scored(each, setting) for each in read)
+
+
+def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = ()) -> str | None:
+    """The score protocol of a measure: the one in the records or, if none has one, the planned one.
+
+    Args:
+        records: Pooled runs of ``setting``.
+
+    Returns:
+        The protocol; None for a measure that is not a score.
+    """
+    if not is_scored(use, setting) or setting.score is None:
+        return None
+    recorded = [record.score_protocol for record in records if record.score_protocol]
+    if recorded:
+        return recorded[0]
+    return of_classifier(setting.score.options["file"]) if setting.score.name == "classifier" else setting.score.name
+
+
+def may_stand_beside_published(protocol: str | None) -> bool:
+    """Returns whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
+    return protocol in (None, PUBLISHED, INCEPTION)
+
+
+def left_out(measure: str) -> str:
+    """The note that explains why published scores are missing."""
+    return (
+        f"Published values of {measure} are left out: these runs are scored by another network, on a scale of its own."
+    )
+
+
+def notes(records: Iterable[Record]) -> list[str]:
+    """Returns a line for each score protocol of the records: the network behind it, and what it can be compared with.
+
+    Raises:
+        DataError: If the file of a classifier is damaged.
+    """
+    by_protocol: dict[str, list[Record]] = {}
+    for record in records:
+        if record.score_protocol:
+            by_protocol.setdefault(record.score_protocol, []).append(record)
+    texts = ((protocol, _told(protocol, by_protocol[protocol])) for protocol in sorted(by_protocol))
+    return [f"Scores by {protocol}: {text}" for protocol, text in texts if text]
+
+
+def _told(protocol: str, records: Sequence[Record]) -> str:
+    if protocol == PUBLISHED:
+        return "the Inception graph of published scores, which gave CIFAR-10's training images what they are known for."
+    if protocol.startswith(f"{INCEPTION}@") and protocol.endswith(UNCALIBRATED):
+        return (
+            "the weights have passed no self-test ('wganbench inception verify'), so nothing published stands beside."
+        )
+    name = classifier_in(protocol)
+    return "" if name is None else " ".join(_of_classifier(name, records))
+
+
+def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
+    path = path_of(name)
+    if not path.exists():
+        yield f"a classifier whose file is not here; {path.name} says how accurate it is."
+        return
+    about = read_about(path)
+    yield (
+        f"a classifier of this suite's, trained on {about.data} at {about.size}×{about.size} (test accuracy "
+        f"{100 * about.test_accuracy:.4g} %). The test images themselves score {about.real_score:.2f} ± "
+        f"{about.real_score_spread:.2f} (over splits), the most is {about.classes}."
+    )
+    other = sorted({data_of(record) for record in records if not _was_trained_on(about, record)})
+    if other:
+        yield f"It was not trained on what it scores here: {', '.join(other)}."
+    yield "Its scores are compared with each other and with nothing that is published."
+
+
+def _was_trained_on(about: About, record: Record) -> bool:
+    """Returns whether the classifier was trained on the record's data set.
+
+    Data sets of the same name are distinguished by checksum, if the run got as far as opening its data.
+    """
+    return data_of(record) == about.data and record.data_checksum in (None, about.train_checksum)
+
+
+def data_of(record: Record) -> str:
+    """The name of the data set, or of the folder if it is a folder of images."""
+    options: dict[str, Any] = record.setting.data.options
+    return str(options.get("folder") or record.setting.data.name)

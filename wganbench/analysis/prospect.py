@@ -1,0 +1,93 @@
+"""Finds the claims that a plan's runs can settle: those judged under its profile, with enough seeds per variant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from wganbench.analysis.verdict import reachable
+from wganbench.spec import Claim, Experiment
+from wganbench.spec.plan import Run
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """A plan's prospect of settling one claim.
+
+    Attributes:
+        reachable: Whether the plan's runs can settle the claim in the best case.
+        needed_seeds: The fewest seeds of each variant, under the claim's profile, that can settle it; None if no number
+            is enough.
+        why: A description of what is missing; empty if nothing is.
+    """
+
+    claim: Claim
+    reachable: bool
+    needed_seeds: int | None
+    why: str
+
+    def data(self) -> dict[str, str | bool | int | None]:
+        """The prospect as JSON data."""
+        return {
+            "claim": self.claim.id,
+            "profile": self.claim.profile,
+            "reachable": self.reachable,
+            "needed_seeds": self.needed_seeds,
+            "why": self.why,
+        }
+
+
+def prospects(
+    experiment: Experiment, runs: Sequence[Run], recorded: Collection[str] = (), published: Experiment | None = None
+) -> list[Prospect]:
+    """Returns a prospect for each claim, in the spec's order.
+
+    Args:
+        runs: The planned runs of ``experiment``, all under one profile.
+        recorded: The setting ids that have records, whose runs need not be planned again.
+        published: The spec without the changes of ``--set`` and ``--data``; claims are judged by it.
+    """
+    n_seeds, found = len({run.seed for run in runs}), []
+    for claim, can, needed in reachable(experiment, n_seeds):
+        why = _obstacle(experiment, claim, runs, recorded, published or experiment)
+        if not why and needed is None:
+            why = "no number of seeds is enough for a verdict"
+        elif not why and not can:
+            why = f"needs {needed} seeds, {n_seeds} planned"
+        found.append(Prospect(claim, not why, needed, why))
+    return found
+
+
+def _obstacle(
+    experiment: Experiment, claim: Claim, runs: Sequence[Run], recorded: Collection[str], published: Experiment
+) -> str:
+    """Describes why the claim uses none of ``runs``, or needs others as well; empty if there is no obstacle."""
+    if claim.profile != runs[0].profile:
+        return f"this plan is of profile {runs[0].profile}"
+    planned = {run.variant for run in runs}
+    needed = claim.variants()
+    changed = [each for each in needed if _changes(experiment, published, each, claim.profile)]
+    if changed:
+        return f"--set or --data changes {', '.join(changed)}, so these runs do not enter it"
+    if needed and planned.isdisjoint(needed):
+        return "none of its variants is in this plan"
+    missing = [each for each in needed if each not in planned]
+    missing = [each for each in missing if experiment.family(each, claim.profile) not in recorded]
+    return f"needs runs of {' and '.join(missing)} as well" if missing else ""
+
+
+def _changes(experiment: Experiment, published: Experiment, variant: str, profile: str) -> bool:
+    return experiment.family(variant, profile) != published.family(variant, profile)
+
+
+def lines(found: Sequence[Prospect], profile: str, n_seeds: int) -> Iterator[str]:
+    """Yields a readable line for each claim judged under the plan's profile, and one for all the others."""
+    own = [each for each in found if each.claim.profile == profile]
+    for each in own:
+        word = each.why or f"can reach a verdict with {n_seeds} seeds"
+        yield f"claim {each.claim.id} (judged at profile {profile}): {word}"
+    others = Counter(each.claim.profile for each in found if each.claim.profile != profile)
+    if others:
+        counted = ", ".join(f"{n:,} at {name}" for name, n in others.items())
+        yield f"claims judged at another profile, which these runs do not enter: {counted}"

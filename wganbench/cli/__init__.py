@@ -1,0 +1,49 @@
+"""The command line: its commands and its handling of errors."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from wganbench.cli import claims, data, experiments, plan, report, results, run, scores, speed
+from wganbench.errors import WganbenchError
+
+
+class _Commands(click.Group):
+    """Prints an error that the user can fix, one line per mistake, and exits with 2; exits with 130 on Ctrl-C."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except WganbenchError as error:
+            click.echo(f"wganbench: {error}".replace("\n", "\nwganbench: "), err=True)
+            sys.exit(2)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("wganbench: interrupted; what was recorded stays, the same command goes on from there", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="wganbench")
+def cli() -> None:
+    """Reproduce the claims of the Wasserstein GAN papers: train, record, judge, report.
+
+    EXP is an experiment's name ('wganbench list') or the path of a TOML file.
+    """
+
+
+for command in (
+    *(experiments.list_, experiments.show, experiments.schema),
+    *(plan.plan, run.run, speed.speed),
+    *(report.report, claims.check, claims.explain),
+    *(results.status, results.merge, results.results_commands),
+    *(data.data, scores.classifier, scores.inception),
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    cli()

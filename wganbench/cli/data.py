@@ -1,0 +1,59 @@
+"""``wganbench data``: lists, fetches and verifies the image sets."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.table import Table
+
+from wganbench.cli.options import data_dir
+from wganbench.cli.printing import plain
+
+
+@click.group()
+def data() -> None:
+    """Look after the image sets.
+
+    They lie in the data folder: --data-dir, else $WGANBENCH_DATA, else wganbench in the user's cache.
+    """
+
+
+@data.command(name="list")
+@data_dir
+def list_data() -> None:
+    """List the image sets: what there is of each, where it lies or has to, and its checksum."""
+    from wganbench.data.inventory import inventory
+
+    table = Table("image set", "split", "images", "shape", "state", "SHA-256", "place", box=None)
+    for held in inventory():
+        place = click.format_filename(held.place)
+        table.add_row(held.name, held.split, f"{held.images:,}", held.shape, held.state, held.checksum[:12], place)
+    plain().print(table)
+
+
+@data.command(name="fetch")
+@click.argument("name")
+@data_dir
+def fetch_data(name: str) -> None:
+    """Download the image set NAME, or draw it, and decode it into the data folder."""
+    from wganbench.data.manage import fetch
+
+    for line in fetch(name):
+        click.echo(line)
+
+
+@data.command(name="verify")
+@click.argument("name", required=False)
+@data_dir
+def verify_data(name: str | None) -> None:
+    """Hold the image set NAME, or all that are there, against their checksums; exit with 1 if one is damaged."""
+    from wganbench.data.manage import verify as verify_images
+
+    findings = list(verify_images(name))
+    for finding in findings:
+        click.echo(finding.text)
+    whole = sum(finding.whole for finding in findings)
+    click.echo(f"verified {len(findings)}: {whole} whole, {len(findings) - whole} damaged")
+    if whole < len(findings):
+        sys.exit(1)

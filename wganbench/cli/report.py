@@ -1,0 +1,137 @@
+"""``wganbench report``: makes tables, verdicts and figures from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wganbench.cli.choice import choose_folder, covered, has_records, load_records
+from wganbench.cli.options import REFERENCE, RUNS, results_option, runs_or_results
+from wganbench.cli.printing import print_tables, progress
+from wganbench.errors import RecordError
+from wganbench.records.custom_code import changes_since
+from wganbench.records.record import Record
+from wganbench.records.store import Store
+from wganbench.spec import Experiment
+
+if TYPE_CHECKING:
+    from wganbench.analysis.tables.table import Table
+
+
+@click.command()
+@click.argument("experiments", nargs=-1, metavar="[EXP]...")
+@runs_or_results
+@click.option(
+    "--against",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=(
+        "Another results folder: print 'this machine' (--results) beside this 'reference' "
+        f"[default: {REFERENCE}, where {RUNS} is reported by default]."
+    ),
+)
+@click.option("--format", "form", type=click.Choice(["markdown", "csv", "json"]), help="Print in this format.")
+@click.option(
+    "--accept", is_flag=True, help="Drop or change settled verdicts and records of the last report, where it must."
+)
+def report(
+    experiments: tuple[str, ...],
+    results: Path | None,
+    against: Path | None,
+    form: Literal["markdown", "csv", "json"] | None,
+    accept: bool,
+) -> None:
+    """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
+
+    Without EXP it is about every experiment that ships, with EXP about these alone: where the folder has records of
+    others too, only their figures are written. Runs of profile smoke enter no report. Nothing is written where it would
+    drop or change a settled verdict, a record, a classifier or a deviation that the last report knew: a line says what,
+    and --accept does it all the same.
+    """
+    from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
+    from wganbench.analysis.profiles import SMOKE, others, reported
+    from wganbench.analysis.tables import scoreboard, table
+
+    specs = covered(experiments)
+    folder = choose_folder(results, [spec.name for spec in specs] if experiments else [], (RUNS, REFERENCE))
+    records = reported(specs, load_records(folder))
+    if not records:
+        raise RecordError(f"{folder}: no records but of profile {SMOKE}, which enter no report; run another profile")
+    apart = others(specs, records) if experiments else []
+    with progress("figures") as on_figure:
+        made = reporting.write_report(
+            specs, Store(folder), folder, records, only_figures=bool(apart), accept=accept, on_figure=on_figure
+        )
+    for loss in made.losses:
+        click.echo(f"wganbench: accepted: {loss}", err=True)
+    for spec in specs:
+        for change in changes_since(spec, records.values()):
+            again = f"'wganbench run {spec.path} --again'"
+            click.echo(f"wganbench: {spec.name}, {change.file}: {change.text(again)}", err=True)
+    if against is None and results is None and folder == RUNS and has_records(REFERENCE):
+        against = REFERENCE
+    reference = load_records(against) if against is not None else {}
+    verdicts = made.verdicts
+    if against is not None:
+        verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}
+    tables = [scoreboard.scoreboard(verdicts)] if against is None or any(verdicts.values()) else []
+    old = (scoreboard.superseded(name, some) for name, some in verdicts.items())
+    tables += [each for each in old if each.rows]
+    for spec in specs:
+        tables += _tables(spec, records, reference, form)
+    if form is not None:
+        for each in tables:
+            click.echo(table.render(each, form), nl=form != "markdown")
+        return
+    print_tables(table.terminal(each) for each in tables)
+    if against is not None:
+        click.echo(f"this machine: {folder}, reference: {against}")
+    if apart:
+        click.echo(scoreboard.tally(made.verdicts))
+        command = f"'wganbench report{results_option(folder)}'"
+        click.echo(f"{folder / 'REPORT.md'} stays as it is, being about {_named(apart)} as well; {command} renews it")
+    else:
+        click.echo(f"{folder / 'REPORT.md'}: {scoreboard.tally(made.verdicts)}")
+
+
+def _tables(
+    spec: Experiment, records: Mapping[str, Record], reference: Mapping[str, Record], form: str | None
+) -> list[Table]:
+    """Returns the tables of one experiment: its runs beside the reference's, or alone if the reference has none."""
+    from wganbench.analysis.tables import success
+    from wganbench.analysis.tables.against import compare
+    from wganbench.analysis.tables.by_variant import overview
+    from wganbench.analysis.tables.published import headline, other_runs_of, results_table
+
+    profiles = _recorded_profiles(spec, records)
+    successes = [each for profile in profiles for each in success.success_tables(spec, records, profile)]
+    if _recorded_profiles(spec, reference):
+        return [*(compare(spec, records, reference, profile) for profile in profiles), *successes]
+    found = []
+    for profile in profiles:
+        if form is None:
+            first = overview(spec, records, profile)
+        else:
+            first = results_table(spec, records, profile, measures=headline(spec))
+        found += [first] if first.rows or spec.success_table is None else []
+    others = other_runs_of(spec, records)
+    found += [others] if others.rows and spec.success_table is None else []
+    return [*found, *successes, *success.overridden_tables(spec, records)]
+
+
+def _named(experiments: Sequence[str]) -> str:
+    return experiments[0] if len(experiments) == 1 else f"{len(experiments)} other experiments"
+
+
+def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[str]:
+    """Returns the profiles of a report that have a record of any of their variants, in the spec's order."""
+    from wganbench.analysis.profiles import shown
+
+    families = {record.family for record in records.values()}
+    return [
+        profile
+        for profile in shown(spec)
+        if any(spec.family(variant, profile) in families for variant in spec.variants_of(profile))
+    ]

@@ -1,0 +1,139 @@
+"""``wganbench status``, ``merge`` and ``results``: inspect and maintain a results folder and the work in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from wganbench.cli.choice import check_folder, only_variants
+from wganbench.cli.options import results_folder, results_option
+from wganbench.cli.printing import print_rows
+from wganbench.errors import RecordError
+from wganbench.records import reference
+from wganbench.records.merge import merge_stores
+from wganbench.records.store import Store
+from wganbench.runner.jobs.stale import left_behind
+from wganbench.runner.jobs.status import status as look
+from wganbench.spec import load
+
+
+@click.command()
+@click.argument("experiments", nargs=-1, metavar="[EXP]...")
+@results_folder
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
+    """Say what 'run' is doing, from any terminal: runs done, failed, running and left, the time left, what stopped."""
+    names = [_name(experiment, results) for experiment in experiments]
+    found = look(Store(results), names)
+    if not (names or found.sweeps or found.cohorts or found.stopped or found.remarks):
+        check_folder(results)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2))
+        return
+    if found.is_idle:
+        failed = f", and {found.failed:,} of failed runs" if found.failed else ""
+        click.echo(f"nothing is under way in {results}; {found.records:,} records{failed}")
+    else:
+        print_rows([sweep.row() for sweep in found.sweeps])
+        print_rows([cohort.row() for cohort in found.cohorts])
+    for line in (*found.stopped, *found.remarks):
+        click.echo(line)
+
+
+def _name(experiment: str, results: Path) -> str:
+    """Returns an experiment's name; the name of an existing folder needs no spec, which may have been removed."""
+    return experiment if (results / experiment).is_dir() else load(experiment).name
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FROM...")
+@results_folder
+@click.option("--prefer", type=click.Choice(["ours", "theirs"]), help="Which record to keep where two differ.")
+def merge(sources: tuple[str, ...], results: Path, prefer: Literal["ours", "theirs"] | None) -> None:
+    """Take in the records of other results folders.
+
+    FROM is a results folder, the folder of one experiment in it, an experiment that ships, for its committed records,
+    or 'reference', for all committed records. An installed package has these without their artefacts.
+
+    Records with equal measures and curves are skipped; others are refused unless --prefer says which to keep. The rest
+    is merged all the same. Exits with 1 if anything was refused.
+    """
+    refused = False
+    for name, theirs in [(name, reference.source(name)) for name in sources]:
+        taken, skipped, refusals = merge_stores(
+            Store(results), theirs.store, prefer, with_artefacts=theirs.has_artefacts
+        )
+        click.echo(f"{name}: {taken} records taken in, {skipped} were here, {len(refusals)} refused")
+        for refusal in refusals:
+            click.echo(f"wganbench: {refusal}", err=True)
+        if not (taken or skipped or refusals):
+            raise RecordError(f"{name}: no records to take in; name the results folder of another machine")
+        refused = refused or bool(refusals)
+    if refused:
+        sys.exit(1)
+
+
+@click.group(name="results")
+def results_commands() -> None:
+    """Look after a results folder."""
+
+
+@results_commands.command(name="verify")
+@results_folder
+@click.option("--set-aside", is_flag=True, help="Move damaged records to 'damaged' beside them; 'run' makes them anew.")
+def verify_results(results: Path, set_aside: bool) -> None:
+    """Say what is whole in the folder, damaged, orphaned, set aside or stale; exit with 1 if anything is damaged."""
+    from wganbench.records import verify
+
+    store = Store(results)
+    if set_aside:
+        verify.set_aside(store)
+    findings = verify.verify(store, left_behind(store))
+    if findings.is_empty:
+        check_folder(results)
+    for line in findings.lines():
+        click.echo(line)
+    if findings.damaged:
+        sys.exit(1)
+
+
+@results_commands.command(name="remove")
+@click.argument("experiment")
+@results_folder
+@click.option("--profile", help="Only runs of this profile [default: of every one].")
+@only_variants
+@click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+def remove_results(
+    experiment: str, results: Path, profile: str | None, variants: tuple[str, ...], dry_run: bool, yes: bool
+) -> None:
+    """Remove the records of EXPERIMENT and their artefacts, after listing them and asking.
+
+    Reports, checkpoints, damaged records and whatever another record names stay.
+    """
+    from wganbench.records.remove import removals, remove
+
+    check_folder(results)
+    store, name = Store(results), _name(experiment, results)
+    found = removals(store, name, profile, variants)
+    if not found:
+        chosen = filter(None, [f"profile {profile}" if profile else "", " or ".join(variants)])
+        raise RecordError(f"{results / name}: no records{''.join(f' of {each}' for each in chosen)} to remove")
+    for each in found:
+        files = "".join(f", {path.name}" for path in each.artefacts)
+        click.echo(f"{each.path}  {each.record.profile}, {each.record.status}{files}")
+    what = f"{len(found)} records and {sum(len(each.artefacts) for each in found)} artefacts"
+    if dry_run:
+        click.echo(f"{what} would be removed; without --dry-run they are")
+        return
+    if not look(store, [name]).is_idle:
+        raise RecordError(f"{results / name}: being trained; 'wganbench status' says by whom, stop it first")
+    if not yes and not click.confirm(f"Remove {what}?"):
+        click.echo("nothing removed")
+        sys.exit(1)
+    remove(found)
+    click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews a report on them")

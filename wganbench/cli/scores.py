@@ -1,0 +1,118 @@
+"""``wganbench classifier`` and ``wganbench inception``: manage the networks that image scores come from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Column, Table
+
+from wganbench.cli.options import COUNT, data_dir, device_kind, inception_weights
+from wganbench.cli.printing import plain, progress
+from wganbench.errors import DataError
+from wganbench.measures.scores import protocol
+
+
+@click.group()
+def classifier() -> None:
+    """Look after the classifiers, which score images where the Inception network is not to be had."""
+
+
+@classifier.command(name="list")
+@data_dir
+def list_classifiers() -> None:
+    """List the classifiers that ship and those that were trained here; exit with 1 if the file of one is damaged."""
+    columns = ("classifier", "data", "size", "test accuracy", "score of test images", "trained by")
+    table = Table(*(Column(name, no_wrap=True) for name in columns), Column("place", overflow="fold"), box=None)
+    damaged: list[str] = []
+    for path in protocol.paths():
+        try:
+            about = protocol.read_about(path)
+        except DataError as error:
+            damaged.append(str(error))
+            continue
+        table.add_row(
+            *(path.stem, about.data, f"{about.size}×{about.size}", f"{100 * about.test_accuracy:.4g} %"),
+            f"{about.real_score:.2f} ± {about.real_score_spread:.2f} of {about.classes}",
+            f"{about.recipe}, {about.epochs} epochs, seed {about.seed}",
+            click.format_filename(path.parent),
+        )
+    plain().print(table)
+    for line in damaged:
+        click.echo(f"wganbench: {line}", err=True)
+    if damaged:
+        sys.exit(1)
+
+
+@classifier.command(name="train")
+@click.argument("data")
+@click.option("--size", type=COUNT, required=True, metavar="N", help="Side of the images in pixels.")
+@click.option("--accuracy", type=float, metavar="A", help="Test accuracy to reach, 0 to 1 [default: the recipe's].")
+@click.option("--recipe", metavar="R", help="drawn or photographs [default: as DATA asks for].")
+@click.option("--epochs", type=COUNT, metavar="E", help="Passes over the training images [default: the recipe's].")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where its file goes [default: classifiers in the data folder, where 'run' finds it].",
+)
+@click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads; they decide the last bits.")
+@device_kind
+@data_dir
+def train_classifier(
+    data: str,
+    size: int,
+    accuracy: float | None,
+    recipe: str | None,
+    epochs: int | None,
+    seed: int,
+    out: Path | None,
+    threads: int,
+    device: str,
+) -> None:
+    """Train a classifier on DATA, an image set's name or a folder of images with 'train' and 'test'.
+
+    One that is less accurate than stated is not kept.
+    """
+    from wganbench.runner.score_networks import train  # imports torch
+
+    with progress("steps") as on_step:
+        path, about = train(
+            data,
+            size,
+            out or protocol.own_folder(),
+            stated_accuracy=accuracy,
+            recipe=recipe,
+            epochs=epochs,
+            seed=seed,
+            threads=threads,
+            device=device,
+            say=click.echo,
+            on_step=on_step,
+        )
+    click.echo(
+        f"{path}: test accuracy {100 * about.test_accuracy:.4g} %; the test images score {about.real_score:.2f} ± "
+        f'{about.real_score_spread:.2f} of {about.classes}; a spec has it as score = {{ name = "classifier", file = '
+        f'"{path.stem}" }}'
+    )
+
+
+@click.group()
+def inception() -> None:
+    """Look after the Inception network, which published scores come from."""
+
+
+@inception.command(name="verify")
+@inception_weights
+@device_kind
+@data_dir
+def verify_inception(device: str) -> None:
+    """Score CIFAR-10's own training images, whose score is known, and keep what came of it for 'run'.
+
+    Only where it is the known one are scores with these weights, versions and kind of device of the published protocol.
+    """
+    from wganbench.runner.score_networks import calibrate  # imports torch
+
+    click.echo(calibrate(device))

@@ -1,0 +1,121 @@
+"""Where image sets lie, which files the published ones have, and what to do about those that are not there.
+
+::
+
+    DATA/cifar10, DATA/mnist, DATA/imagenet32     the published files, laid out as their publisher or torchvision does
+    DATA/FOLDER                                   a folder of images, one folder a class
+    DATA/decoded/*.images                         what was made of them; safe to delete
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wganbench import variables
+from wganbench.data.cache import Split
+from wganbench.errors import DataError
+
+RAW_MNIST = {
+    "train": ("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"),
+    "test": ("MNIST/raw/t10k-images-idx3-ubyte", "MNIST/raw/t10k-labels-idx1-ubyte"),
+}
+CIFAR10_FILES = tuple(
+    f"cifar-10-batches-py/{name}" for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch", "batches.meta")
+)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """An image set that has a name of its own.
+
+    Attributes:
+        images: How many, by split.
+        shape: Of one image: channels, height, width.
+        files: By split, below the set's folder; with or without ``.npz``. None where it is drawn and needs none.
+        remedy: How to come by them.
+    """
+
+    images: Mapping[Split, int]
+    shape: tuple[int, int, int]
+    files: Mapping[Split, tuple[str, ...]]
+    remedy: str = ""
+
+
+IMAGE_SETS: dict[str, ImageSet] = {
+    "shapes10": ImageSet({"train": 50_000, "test": 10_000}, (3, 32, 32), {"train": (), "test": ()}),
+    "cifar10": ImageSet(
+        {"train": 50_000, "test": 10_000},
+        (3, 32, 32),
+        {"train": CIFAR10_FILES, "test": CIFAR10_FILES},
+        "'wganbench data fetch cifar10' downloads it; without a network, put cifar-10-python.tar.gz there first, from "
+        "https://www.cs.toronto.edu/~kriz/cifar.html",
+    ),
+    "mnist": ImageSet(
+        {"train": 60_000, "test": 10_000},
+        (1, 28, 28),
+        {"train": RAW_MNIST["train"], "test": RAW_MNIST["test"]},
+        "'wganbench data fetch mnist' downloads it; without a network, put the four idx files there",
+    ),
+    "imagenet32": ImageSet(
+        {"train": 1_281_167, "test": 50_000},
+        (3, 32, 32),
+        {"train": tuple(f"train_data_batch_{n}" for n in range(1, 11)), "test": ("val_data",)},
+        "log in at https://image-net.org/download-images, take the downsampled 32×32 images (pickles or npz), and "
+        "unpack them there",
+    ),
+}
+"""By name. ImageNet 32×32 is that of Chrabaszcz et al. 2017; van den Oord's of 2016 has 1,281,149 and 49,999 images."""
+
+
+def data_folder() -> Path:
+    """``$WGANBENCH_DATA``, else ``wganbench`` in the user's cache folder. It need not exist."""
+    chosen = os.environ.get(variables.DATA)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(cache).is_absolute():  # others are to be ignored, as the standard has it
+        return Path(cache) / "wganbench"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "wganbench"
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "wganbench"
+    return Path.home() / ".cache" / "wganbench"
+
+
+def decoded_folder() -> Path:
+    return data_folder() / "decoded"
+
+
+def locate(name: str, split: Split) -> Path:
+    """The folder with all files of a split: the set's own in the data folder, or the data folder itself.
+
+    The latter is where torchvision and others that share a folder between sets put them.
+
+    Raises:
+        DataError: If there is none, with what is missing and how to come by it.
+    """
+    own = data_folder() / name
+    for folder in (own, data_folder()):
+        if not missing(name, split, folder):
+            return folder
+    absent = missing(name, split, own)
+    more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+    raise DataError(
+        f"{name}: no {absent[0]}{more} in {own}; {IMAGE_SETS[name].remedy}; --data-dir or {variables.DATA} names "
+        f"another folder than {data_folder()}"
+    )
+
+
+def missing(name: str, split: Split, folder: Path) -> list[str]:
+    """Those files of a split that are not in ``folder``."""
+    return [file for file in IMAGE_SETS[name].files[split] if file_at(folder, file) is None]
+
+
+def file_at(folder: Path, file: str) -> Path | None:
+    """``file`` in ``folder``, or what it is with ``.npz`` after it; None where neither is there."""
+    found = (folder / file, folder / f"{file}.npz")
+    return next((path for path in found if path.is_file()), None)

@@ -1,0 +1,99 @@
+"""Getting image sets and looking after them: what ``wganbench data fetch`` and ``verify`` do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from wganbench.data import imagenet32, shapes10, torchvision_sets
+from wganbench.data.cache import Recipe, Split, obtain, read, read_header
+from wganbench.data.inventory import decoded_files
+from wganbench.data.locations import IMAGE_SETS, data_folder, decoded_folder, missing
+from wganbench.errors import DataError
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one check.
+
+    Attributes:
+        text: One line: what was looked at, and how it is.
+        whole: Whether it is as it must be.
+    """
+
+    text: str
+    whole: bool
+
+
+def fetch(name: str) -> Iterator[str]:
+    """Gets an image set where it is not there, and decodes it; a line for each split.
+
+    Raises:
+        DataError: If it cannot be had, with where to put it.
+    """
+    if name not in IMAGE_SETS:
+        raise DataError(f"{name}: cannot be fetched; must be one of {', '.join(IMAGE_SETS)}")
+    if name in torchvision_sets.SIDES:
+        torchvision_sets.fetch(name)
+    for split in SPLITS:
+        held = obtain(_recipe(name, split), decoded_folder())
+        yield f"{name} {split}: {len(held.images):,} images, SHA-256 {held.checksum}"
+
+
+def _recipe(name: str, split: Split) -> Recipe:
+    make = {
+        "shapes10": shapes10.recipe,
+        "cifar10": torchvision_sets.cifar10,
+        "mnist": torchvision_sets.mnist,
+        "imagenet32": imagenet32.recipe,
+    }
+    return make[name](split)
+
+
+def verify(name: str | None = None) -> Iterator[Finding]:
+    """Holds published files against their checksums, and decoded ones against theirs; of ``name``, or of all there is.
+
+    Raises:
+        DataError: If nothing of ``name`` is there.
+    """
+    found = False
+    for each, split in product(IMAGE_SETS, SPLITS):
+        if name in (None, each) and IMAGE_SETS[each].files[split]:
+            for folder in (data_folder() / each, data_folder()):
+                if not missing(each, split, folder):
+                    found = True
+                    yield _published(each, split, folder)
+    for path in decoded_files():
+        if name is None or re.match(rf"{re.escape(name)}-(train|test)-", path.name):
+            found = True
+            yield _decoded(path)
+    if name is not None and not found:
+        known = f"; {IMAGE_SETS[name].remedy}" if name in IMAGE_SETS and IMAGE_SETS[name].remedy else ""
+        raise DataError(f"{name}: nothing of it in {data_folder()}{known}")
+
+
+def _published(name: str, split: Split, folder: Path) -> Finding:
+    try:
+        if name in torchvision_sets.SIDES:
+            torchvision_sets.check(name, split, folder)
+        else:
+            for _ in _recipe(name, split).batches():  # nobody has published checksums of its batches
+                pass
+    except DataError as error:
+        return Finding(str(error), whole=False)
+    return Finding(f"{folder}: {name} {split} as published", whole=True)
+
+
+def _decoded(path: Path) -> Finding:
+    held = read(path)
+    if held is None:
+        return Finding(f"{path}: damaged; it is made anew when it is used, or remove it", whole=False)
+    header = read_header(path) or {}
+    digest = "" if header.get("name") in IMAGE_SETS else f"; of the folder, digest = {json.dumps(header.get('key'))}"
+    return Finding(f"{path}: whole, SHA-256 {held.checksum}{digest}", whole=True)

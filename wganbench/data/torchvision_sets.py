@@ -1,0 +1,129 @@
+"""CIFAR-10 and MNIST by way of torchvision: its download, its checksums, its readers."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+import tarfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from torchvision.datasets import CIFAR10, MNIST
+from torchvision.datasets.mnist import read_image_file, read_label_file
+from torchvision.datasets.utils import check_integrity
+
+from wganbench.data.cache import Batch, Recipe, Split
+from wganbench.data.locations import RAW_MNIST, data_folder, locate
+from wganbench.data.resize import box_average
+from wganbench.errors import DataError
+
+VERSION = 1
+SIDES = {"cifar10": 32, "mnist": 28}
+
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+"""Of the unpacked files. torchvision knows the sums of the packed ones and never looks at what it finds unpacked."""
+
+
+def cifar10(split: Split, size: int = SIDES["cifar10"]) -> Recipe:
+    """How CIFAR-10 is decoded; smaller than 32 it is box-averaged."""
+
+    def batches() -> Iterator[Batch]:
+        root = locate("cifar10", split)
+        check("cifar10", split, root)
+        found = CIFAR10(root, train=split == "train", download=False)
+        images = np.ascontiguousarray(found.data.transpose(0, 3, 1, 2))
+        yield box_average(images, size), np.array(found.targets, np.int64)
+
+    return Recipe("cifar10", split, f"3x{size}x{size}", VERSION, _key("cifar10", split), batches)
+
+
+def mnist(split: Split, size: int = SIDES["mnist"]) -> Recipe:
+    """How MNIST is decoded; smaller than 28 it is box-averaged."""
+
+    def batches() -> Iterator[Batch]:
+        root = locate("mnist", split)
+        check("mnist", split, root)
+        images, labels = (root / file for file in RAW_MNIST[split])
+        pixels = read_image_file(str(images)).numpy()[:, None]
+        yield box_average(pixels, size), read_label_file(str(labels)).numpy().astype(np.int64)
+
+    return Recipe("mnist", split, f"1x{size}x{size}", VERSION, _key("mnist", split), batches)
+
+
+def check(name: str, split: Split, root: Path) -> None:
+    """Holds the files of a split in ``root`` against their published MD5 sums.
+
+    Raises:
+        DataError: For the first that has another, with both.
+    """
+    for file, md5 in _sums(name, split).items():
+        path = root / file
+        if not check_integrity(path, md5):
+            found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() if path.is_file() else "no file"
+            raise DataError(
+                f"{path}: wrong checksum, MD5 {found}, of the original {md5}; remove it and run "
+                f"'wganbench data fetch {name}', or use it as a folder of images under a name of its own"
+            )
+
+
+def _sums(name: str, split: Split) -> dict[str, str]:
+    """MD5 by file, below the set's folder."""
+    if name == "mnist":
+        return {file: MNIST_MD5[Path(file).name] for file in RAW_MNIST[split]}
+    sums = {**dict(CIFAR10.train_list), **dict(CIFAR10.test_list), CIFAR10.meta["filename"]: CIFAR10.meta["md5"]}
+    return {f"{CIFAR10.base_folder}/{file}": md5 for file, md5 in sums.items()}
+
+
+def _key(name: str, split: Split) -> str:
+    """Of the published content, known without a file: what is decoded is held against it."""
+    return hashlib.sha256(repr(sorted(_sums(name, split).items())).encode()).hexdigest()
+
+
+def fetch(name: str) -> Path:
+    """The folder of a set, downloaded and unpacked where it is not there; what is there packed is only unpacked.
+
+    Raises:
+        DataError: If it cannot be had, with where to put it, or is not the original.
+    """
+    try:
+        folder = _found(name)
+    except DataError:
+        folder = data_folder() / name
+        _download(name, folder)
+    for split in ("train", "test"):
+        check(name, split, folder)
+    return folder
+
+
+def _found(name: str) -> Path:
+    folders = {locate(name, split) for split in ("train", "test")}
+    return folders.pop() if len(folders) == 1 else data_folder() / name
+
+
+def _download(name: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():  # torchvision prints what it tries
+            # It unpacks as it pleases, what its checksum says is the original: Python 3.12 and 3.13 warn of the former.
+            warnings.filterwarnings("ignore", "Python 3.14 will, by default, filter", DeprecationWarning)
+            {"cifar10": CIFAR10, "mnist": MNIST}[name](folder, download=True)
+    except (OSError, RuntimeError, EOFError, ValueError, tarfile.TarError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+        raise DataError(
+            f"{name}: cannot be downloaded ({reason}); without a network, put {BY_HAND[name]} into {folder} and run "
+            f"this again, or name a folder that has it with --data-dir"
+        ) from None
+
+
+BY_HAND = {
+    "cifar10": f"{CIFAR10.filename} (MD5 {CIFAR10.tgz_md5}) or the unpacked {CIFAR10.base_folder}",
+    "mnist": f"MNIST/raw with {', '.join(MNIST_MD5)}, packed as .gz or not,",
+}

@@ -1,0 +1,1 @@
+"""Objectives and Lipschitz constraints: what a critic and a generator minimise."""

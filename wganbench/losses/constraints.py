@@ -1,0 +1,83 @@
+"""Ways to keep the critic Lipschitz: projections of its parameters, and penalties on its input gradient.
+
+A *projection* takes ``parameters`` and changes them in place. A *penalty* takes any of ``critic, real, fake, rng`` and
+returns a term that is added to the critic loss, its weight included. The runner tells them apart by these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from wganbench.networks.nonlinearity import differentiated_twice
+from wganbench.rng import Streams
+
+Critic = Callable[[Tensor], Tensor]
+
+
+def clip(parameters: Iterable[Tensor], *, clip_value: float) -> None:
+    """Clamps every entry into [−c, c] (Arjovsky et al. 2017, algorithm 1); works in place, under no_grad."""
+    tensors = list(parameters)
+    torch._foreach_clamp_min_(tensors, -clip_value)
+    torch._foreach_clamp_max_(tensors, clip_value)
+
+
+def rescale(parameters: Iterable[Tensor], *, clip_value: float) -> None:
+    """Divides each tensor of each seed by max(|w|)/c where that exceeds 1, so that it fits into [−c, c].
+
+    What musyoku 2017 calls "weight decay": the shape of a tensor survives, its size does not. Weights and biases are
+    rescaled apart. Works in place, under no_grad.
+
+    Args:
+        parameters: Each ``(seeds, *shape)``; one factor a seed.
+    """
+    for tensor in parameters:
+        ratio = tensor.flatten(1).abs().amax(dim=1) / clip_value
+        tensor.div_(ratio.clamp_min(1.0).view(-1, *[1] * (tensor.ndim - 1)))
+
+
+def gradient_penalty(
+    critic: Critic, real: Tensor, fake: Tensor, rng: Streams, *, penalty_weight: float = 10.0
+) -> Tensor:
+    """λ times the mean of ``(|∇f(x)|₂ − 1)²``, x uniform between real and fake pairs (Gulrajani et al., § 4).
+
+    Args:
+        real, fake: One shape, ``(seeds, batch, *sample_shape)``; ``critic`` must not mix rows.
+        rng: Streams for the interpolation points, one a seed, on the device of ``real``.
+        penalty_weight: λ, positive.
+
+    Returns:
+        Shape ``(seeds,)``; non-negative.
+    """
+    return penalty_weight * (gradient_norms(critic, real, fake, rng) - 1).square().mean(dim=1)
+
+
+def one_sided_penalty(
+    critic: Critic, real: Tensor, fake: Tensor, rng: Streams, *, penalty_weight: float = 10.0
+) -> Tensor:
+    """λ times the mean of ``max(0, |∇f(x)|₂ − 1)²`` (Gulrajani et al., appendix C); as ``gradient_penalty`` else."""
+    return penalty_weight * (gradient_norms(critic, real, fake, rng) - 1).relu().square().mean(dim=1)
+
+
+def one_sided_linear_penalty(
+    critic: Critic, real: Tensor, fake: Tensor, rng: Streams, *, penalty_weight: float = 10.0
+) -> Tensor:
+    """λ times the mean of ``max(0, |∇f(x)|₂ − 1)``, the form that "WGAN 笔记" (2018) states first."""
+    return penalty_weight * (gradient_norms(critic, real, fake, rng) - 1).relu().mean(dim=1)
+
+
+def gradient_norms(critic: Critic, real: Tensor, fake: Tensor, rng: Streams) -> Tensor:
+    """Norm of the critic's input gradient at one uniform point between each real and its fake; differentiable.
+
+    Returns:
+        Shape ``(seeds, batch)``; non-negative.
+    """
+    alpha = rng.uniform(real.shape[1]).to(real.dtype).view(*real.shape[:2], *[1] * (real.ndim - 2))
+    points = (real + alpha * (fake.detach() - real)).requires_grad_()
+    # Rows do not mix, so the gradient of the sum holds each row's own gradient.
+    with differentiated_twice():
+        total = critic(points).sum()
+    (gradient,) = torch.autograd.grad(total, points, create_graph=True)
+    return gradient.flatten(2).norm(dim=2)

@@ -1,0 +1,331 @@
+"""Records of runs, stored as JSON with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+from wganbench.errors import DamagedError, RecordError
+from wganbench.records import written
+from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, family, mistakes, short
+from wganbench.spec.plan import Run
+
+SCHEMA = 1
+MAX_BYTES = 64 * 1024
+
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+MIGRATIONS: dict[int, Migration] = {}
+"""Migrations from schema n to n + 1, for every n below ``SCHEMA``; a schema change adds a migration and its test."""
+
+Status = Literal["finished", "diverged", "failed"]
+
+
+def _bounded(value: float | None) -> float | None:
+    return value if value is None or abs(value) <= MAX_FLOAT else None
+
+
+Number = Annotated[float | None, AfterValidator(_bounded)]
+"""A measured number. It is None if it was not finite, which JSON cannot hold and the status or note explains, or so
+large that statistics of it would not be finite.
+"""
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Step = Annotated[int, Field(ge=0, le=MAX_STEPS)]
+
+
+def _all_bounded(values: list[float | None]) -> list[float | None]:
+    known = [0.0, *filter(None, values)]
+    return values if -MAX_FLOAT <= min(known) and max(known) <= MAX_FLOAT else [_bounded(value) for value in values]
+
+
+class Curve(Model):
+    """A number measured over generator steps, with one value per listed step; values follow the rules of ``Number``."""
+
+    steps: list[Step]
+    values: Annotated[list[float | None], AfterValidator(_all_bounded)]
+
+    @model_validator(mode="after")
+    def _is_paired(self) -> Curve:
+        if len(self.steps) != len(self.values):
+            raise ValueError(f"{len(self.steps)} steps with {len(self.values)} values")
+        return self
+
+
+_CURVES = TypeAdapter(dict[Text, Curve])
+
+
+ENDINGS = (".npz", ".png", "-grids.png")
+"""The endings that an artefact's name may have."""
+
+
+class Artefact(Model):
+    """A file beside the record: its name, relative to the record's folder, and its SHA-256.
+
+    The name is ``artefacts/RUN-HASH`` plus one of ``ENDINGS``, where the hash is the first eight digits of the SHA-256;
+    older records have ``artefacts/RUN`` plus the ending. Since ``merge`` writes the files that another machine's record
+    names, the name must lie inside ``artefacts``, and no two records may share a file.
+    """
+
+    file: Annotated[str, Field(pattern=r"^artefacts/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    sha256: Sha256
+
+    @classmethod
+    def of(cls, run_id: str, ending: str, content: bytes) -> Artefact:
+        """Creates the artefact of a run from its content."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        return cls(file=_stem(run_id, sha256) + ending, sha256=sha256)
+
+    def hashed(self, run_id: str) -> str:
+        """Returns the name with the hash, under which the artefact of an older record is first written."""
+        stem = _stem(run_id, self.sha256)
+        return self.file if self.file.startswith(stem) else stem + self.file.removeprefix(f"artefacts/{run_id}")
+
+
+def _stem(run_id: str, sha256: str) -> str:
+    return f"artefacts/{run_id}-{sha256[:8]}"
+
+
+class Provenance(Model):
+    """The device, software and options that a run was trained with.
+
+    Attributes:
+        device: ``"cpu"``, or the name of the GPU.
+        threads: The number of CPU threads that torch used.
+        deterministic: Whether torch was restricted to deterministic algorithms.
+        commit: The commit of wganbench's checkout; None for an installed package.
+        dirty: Whether that checkout had uncommitted changes; None if there is no checkout.
+        precision: The lowest precision of the training's matrix products.
+        convolutions: The lowest precision of its convolutions; TF32 occurs on CUDA only.
+        libraries: The version of each package, by its name.
+        started: The start time, UTC, ISO 8601, to the microsecond, which distinguishes a run that was trained again
+            with equal numbers from the earlier one. Older records have it to the second.
+        captured: Whether the steps of the last attempt were replayed as a CUDA graph.
+        custom_code: The SHA-256 of each source file of the setting's custom objects, by its path beside the spec or in
+            the working folder; empty if there are none, and in older records.
+    """
+
+    device: Text
+    threads: PositiveInt
+    deterministic: bool
+    commit: Text | None
+    dirty: bool | None
+    libraries: dict[Text, Text]
+    started: Text
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    convolutions: Literal["float32", "tf32", "bfloat16"] = "float32"
+    captured: bool = False
+    custom_code: dict[Text, Sha256] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Omits later fields at their defaults, so that records made before these fields existed stay unchanged."""
+        content: dict[str, Any] = serialize(self)
+        plain = {"precision": "float32", "convolutions": "float32", "captured": False, "custom_code": {}}
+        return {key: value for key, value in content.items() if plain.get(key, ...) != value}
+
+
+class Record(Model):
+    """The results of one run, with its setting and provenance.
+
+    Attributes:
+        status: ``diverged`` if a loss or parameter stopped being finite, ``failed`` if there was an exception, which
+            ``note`` describes, else ``finished``.
+        note: One line on how the run ended, or a traceback; None if it simply finished.
+        steps_done: The number of generator steps taken before the run ended.
+        measures, best: The last value of each measure, and the best one over the measure's own schedule (None if
+            neither direction is better).
+        cohort: The ids of the runs trained together, including this one.
+        score_protocol: The name and version of the score's protocol; None if no score network is used.
+        data_checksum: The SHA-256 of the decoded images and labels; None for points, which the setting defines.
+        claims: A digest of each claim when the run was planned; a claim that differs later is marked post hoc.
+        wall_seconds: The wall time of the whole cohort, for training and measures.
+    """
+
+    schema_number: int = SCHEMA
+    id: str
+    experiment: Name
+    profile: Name
+    variant: Name
+    seed: Seed
+    overrides: list[Text]
+    setting: Setting
+    status: Status
+    note: str | None
+    steps_done: Step
+    measures: dict[Text, Number]
+    best: dict[Text, Number]
+    curves: dict[Text, Curve]
+    cohort: list[Text]
+    score_protocol: Text | None = None
+    data_checksum: Text | None = None
+    artefacts: list[Artefact] = Field(default_factory=list)
+    claims: dict[Text, Text]
+    retries: NonNegativeInt = 0
+    provenance: Provenance
+    wall_seconds: NonNegativeFloat
+
+    @model_validator(mode="after")
+    def _names_its_own_artefacts(self) -> Record:
+        for artefact in self.artefacts:
+            stem = _stem(self.id, artefact.sha256)
+            if artefact.file not in {start + ending for start in (f"artefacts/{self.id}", stem) for ending in ENDINGS}:
+                right = f"{stem!r} with {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+                raise ValueError(f"artefacts: must be named {right}, got {short(artefact.file)}")
+        return self
+
+    @property
+    def family(self) -> str:
+        """The setting id: the run's id without the seed."""
+        return self.id.rsplit("-s", 1)[0]
+
+
+def record_of(run: Run, **outcome: Any) -> Record:
+    """Creates the record of ``run`` from its ``outcome``, the fields that are known only after training."""
+    return Record(
+        id=run.id,
+        experiment=run.experiment,
+        profile=run.profile,
+        variant=run.variant,
+        seed=run.seed,
+        overrides=list(run.overrides),
+        setting=run.setting,
+        claims=dict(run.claims),
+        **outcome,
+    )
+
+
+def checksum_of(record: Record) -> str:
+    """Computes the checksum that ``write_text`` writes into the text of ``record``.
+
+    It is the same each time an unchanged file is read; for an older schema it is the checksum of the migrated content.
+    It differs once a run is trained again, since the times differ even if the numbers do not. A field that is added
+    without a new schema must be omitted at its default, as ``Provenance.precision`` is, or the checksum would change.
+    """
+    return written.checksum_of(record.model_dump(mode="json"))
+
+
+def write_text(record: Record) -> str:
+    """Returns the text of the record's file, which includes the checksum."""
+    return written.text_of(record.model_dump(mode="json"))
+
+
+SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
+
+
+def read_text(text: str, where: str) -> Record:
+    """Reads a record from the text that ``write_text`` returned; older schemas are migrated.
+
+    Args:
+        where: The name of the file for error messages.
+
+    Raises:
+        DamagedError: If the text is not a record, or was changed since it was written.
+        RecordError: If the text is unchanged, but a version with other rules wrote it.
+    """
+    try:
+        return _as_written(text) or _record_in(_json_in(text, where), where)
+    except RecursionError:
+        raise DamagedError(f"{where}: nested too deeply to be a record; {SET_ASIDE}") from None
+
+
+def _as_written(text: str) -> Record | None:
+    """Reads a text with exactly the layout of ``write_text``; returns None if anything is different.
+
+    This is a fast path: it accepts only texts that ``_record_in`` accepts as well, takes a third of the time, and does
+    not report what is wrong.
+    """
+    pieces = written.cut(text)
+    if pieces is None:
+        return None
+    try:
+        resolved, rest = _setting_in(pieces.setting), written.parse(pieces.rest)
+        if not isinstance(rest, dict) or rest.get("schema_number") != SCHEMA:
+            return None
+        if rest.pop("checksum", None) != pieces.checksum(resolved.canonical, rest):
+            return None
+        curves = _CURVES.validate_json(pieces.curves)
+        if not pieces.has_each_curve_once(len(curves)):
+            return None
+        content = {**rest, "setting": resolved.setting, "curves": curves}
+        record = Record.model_validate(content, context=RECORDED)
+    except ValueError:  # from the JSON, its characters, or its content
+        return None
+    return record if record.id == f"{_family_in(record.variant, pieces.setting)}-s{record.seed}" else None
+
+
+def _json_in(text: str, where: str) -> object:
+    try:
+        return written.parse(text)
+    except written.TwiceError as error:
+        raise DamagedError(f"{where}: the key {short(str(error))} stands twice in one table; {SET_ASIDE}") from None
+    except ValueError:
+        raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew") from None
+
+
+def _record_in(content: object, where: str) -> Record:
+    if not isinstance(content, dict) or not {"checksum", "schema_number", "id", "setting"} <= content.keys():
+        raise DamagedError(f"{where}: not a record of wganbench; {SET_ASIDE}")
+    number = content["schema_number"]
+    if type(number) is not int or number < 1:
+        raise DamagedError(f"{where}: schema {short(number)} is none of wganbench's; {SET_ASIDE}")
+    if number > SCHEMA:
+        raise RecordError(f"{where}: schema {number}, this version reads up to {SCHEMA}; upgrade wganbench")
+    stated = content.pop("checksum")
+    if stated != written.checksum_of(content):
+        raise DamagedError(f"{where}: content does not match its checksum {short(stated)}; {SET_ASIDE}, or restore it")
+    for step in range(number, SCHEMA):
+        content = MIGRATIONS[step](content)
+    return _validated(content, where)
+
+
+def _validated(content: dict[str, Any], where: str) -> Record:
+    setting = json.dumps(content["setting"])
+    try:
+        content = {**content, "setting": _setting_in(setting).setting, "schema_number": SCHEMA}
+    except ValidationError as error:
+        raise RecordError(f"{where}, setting: {'; '.join(mistakes(error, Setting))}; move the file away") from None
+    try:
+        record = Record.model_validate(content, context=RECORDED)
+    except ValidationError as error:
+        raise RecordError(f"{where}: {'; '.join(mistakes(error, Record))}; move the file away") from None
+    if record.id != f"{_family_in(record.variant, setting)}-s{record.seed}":
+        raise RecordError(f"{where}: id {short(record.id)} is not that of its content; move the file away")
+    return record
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """A setting read from a record, and its canonical text."""
+
+    setting: Setting
+    canonical: str
+
+
+@lru_cache(maxsize=1024)
+def _setting_in(text: str) -> _Resolved:
+    """Parses a setting; cached, as a variant's runs share one and its checks take longer than the rest of a record."""
+    content = written.parse(text)
+    setting = Setting.model_validate(content, context=RECORDED)
+    return _Resolved(setting, written.canonical(content))
+
+
+@lru_cache(maxsize=1024)
+def _family_in(variant: str, setting: str) -> str:
+    return family(variant, _setting_in(setting).setting)

@@ -1,0 +1,339 @@
+"""Finds, reads and writes the records of a results folder.
+
+``results/EXPERIMENT/RUN.json`` holds a record, and ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` the arrays that its
+figures need. If generated images are scored, ``RUN-HASH.png`` beside it holds a grid of them, and
+``RUN-HASH-grids.png`` smaller grids over training. The names of older artefacts have no hash of the content. Every
+planned run ends in exactly one record, even if it fails; an interrupted run has none yet. Files with broken content are
+moved to ``results/EXPERIMENT/damaged/``, where they are ignored and never deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wganbench.errors import DamagedError, RecordError
+from wganbench.files import leftovers, make_folder, write_atomically
+from wganbench.records import quarantine, written
+from wganbench.records.record import MAX_BYTES, SET_ASIDE, Artefact, Record, checksum_of, read_text, write_text
+from wganbench.spec import RESERVED
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that should be a record but is not one, or is in the wrong place.
+
+    Attributes:
+        kind: ``damaged`` if the content is broken; ``unreadable`` if it seems whole, but this version or this user
+            cannot read it; ``misplaced`` if it is a whole record that belongs, or already exists, elsewhere.
+        text: One line with the path, the problem and the remedy.
+    """
+
+    path: Path
+    kind: Literal["damaged", "unreadable", "misplaced"]
+    text: str
+
+
+class Store:
+    """A results folder.
+
+    Args:
+        root: The folder, which need not exist yet.
+        experiment: The only experiment whose records are listed; None for all.
+    """
+
+    def __init__(self, root: str | Path, experiment: str | None = None):
+        self.root = Path(root)
+        self.experiment = experiment
+
+    def paths(self) -> list[Path]:
+        """Returns every file that should be a record, sorted.
+
+        Raises:
+            RecordError: If the results folder is not a folder.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
+        found = [path for path in self.root.glob("*/*.json") if path.parent.name != RESERVED]
+        found = [path for path in found if self.experiment in (None, path.parent.name)]
+        return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
+
+    def find(self, experiment: str, run_id: str) -> Record | None:
+        """Returns the record of one run, without reading any other file; None if there is none.
+
+        Raises:
+            DamagedError: If its content is broken.
+            RecordError: If it cannot be read for another reason, or is the record of another run.
+        """
+        path = self.root / experiment / f"{run_id}.json"
+        record = _read_file(path)
+        if record is not None and self.path(record) != path:
+            raise RecordError(self._belongs_elsewhere(path, record))
+        return record
+
+    def load(self) -> dict[str, Record]:
+        """Returns all records by id.
+
+        Raises:
+            RecordError: If any file is not a whole record in its place, or a run is recorded twice, with a line for
+                each.
+        """
+        records, problems = self.scan()
+        if problems:
+            raise RecordError("\n".join(problem.text for problem in problems))
+        return records
+
+    def load_whole(self) -> tuple[dict[str, Record], list[tuple[Path, str]]]:
+        """Returns all whole records by id; damaged files are set aside, so that their runs count as not recorded.
+
+        Returns:
+            The records, and for each file that was set aside its new path and a line that describes what was wrong.
+
+        Raises:
+            RecordError: If there are other problems, with a line for each as from ``load``; nothing is then set aside.
+        """
+        records, problems = self.scan()
+        others = [problem.text for problem in problems if problem.kind != "damaged"]
+        if others:
+            raise RecordError("\n".join(others))
+        moved = [(self.set_aside(problem.path, problem.text), _without_remedy(problem.text)) for problem in problems]
+        return records, [(path, reason) for path, reason in moved if path is not None]
+
+    def scan(self) -> tuple[dict[str, Record], list[Problem]]:
+        """Returns the records that can be read, by id, and a problem for each other file."""
+        with _without_collection():
+            return self._scan()
+
+    def _scan(self) -> tuple[dict[str, Record], list[Problem]]:
+        records: dict[str, Record] = {}
+        problems = []
+        for path in self.paths():
+            try:
+                record = _read_file(path)
+            except RecordError as error:
+                kind: Literal["damaged", "unreadable"] = "damaged" if isinstance(error, DamagedError) else "unreadable"
+                problems.append(Problem(path, kind, str(error)))
+                continue
+            if record is None:
+                continue
+            if path != self.path(record):
+                problems.append(Problem(path, "misplaced", self._belongs_elsewhere(path, record)))
+            elif record.id in records:
+                other = self.path(records[record.id])
+                text = f"{path}: the same run is recorded in {other}; keep one of them"
+                problems.append(Problem(path, "misplaced", text))
+            else:
+                records[record.id] = record
+        return records, problems
+
+    def _belongs_elsewhere(self, path: Path, record: Record) -> str:
+        return f"{path}: holds the record of {self.path(record)}; move the file there"
+
+    def set_aside(self, path: Path, reason: str) -> Path | None:
+        """Moves a damaged record into the ``damaged`` folder beside it, under a unique name, with ``reason`` beside it.
+
+        Args:
+            reason: The text of the ``DamagedError``; its remedy, which is to call this, is left out.
+
+        Returns:
+            The new path; None if another process moved the file first, or has since put a whole record in its place.
+
+        Raises:
+            RecordError: If the file cannot be read, without being damaged, or cannot be moved; it then stays in place.
+        """
+        try:
+            _read_file(path)
+        except DamagedError:
+            return quarantine.take(path, _without_remedy(reason))
+        return None
+
+    def checksum(self, record: Record) -> str:
+        """Returns the checksum stated in the record's file, or if there is no file, the one that it would state."""
+        path = self.path(record)
+        try:
+            with path.open(encoding="utf-8") as file:
+                start = file.read(100)
+                return written.stated(start) or str(written.parse(start + file.read())["checksum"])
+        except OSError:
+            return checksum_of(record)
+
+    def path(self, record: Record) -> Path:
+        return self.root / record.experiment / f"{record.id}.json"
+
+    def artefact(self, record: Record, artefact: Artefact) -> bytes:
+        """Returns the content of an artefact of ``record``.
+
+        Raises:
+            RecordError: If it is missing, or does not match the record's SHA-256.
+        """
+        places = self._places(record, artefact)
+        found = [_content_of(place) for place in places]
+        for content in found:
+            if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() == artefact.sha256:
+                return content
+        if isinstance(found[0], OSError):
+            raise RecordError(f"{places[0]}: cannot be read ({found[0].strerror}); restore it or run {record.id} again")
+        raise RecordError(f"{places[0]}: not what {record.id}.json says it is; restore it or run it again")
+
+    def artefact_paths(self, record: Record) -> set[Path]:
+        """Returns the paths that the artefacts of ``record`` may have."""
+        return {place for artefact in record.artefacts for place in self._places(record, artefact)}
+
+    def _places(self, record: Record, artefact: Artefact) -> list[Path]:
+        """Returns an artefact's path, and the path that an older record's artefact has until ``keep`` is finished."""
+        names = dict.fromkeys([artefact.file, artefact.hashed(record.id)])
+        return [self.path(record).parent / name for name in names]
+
+    def other_files(self, records: Iterable[Record]) -> list[Path]:
+        """Returns every file that is not hidden, not set aside, and neither one of ``records`` nor their artefact."""
+        own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
+        inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
+        seen = (path for path, parts in inside if parts[1:2] != (quarantine.DAMAGED,) and not _is_hidden(parts))
+        return sorted(path for path in seen if path not in own and not path.is_dir())
+
+    def prepare(self, experiments: Iterable[str]) -> None:
+        """Creates the folders of ``experiments`` and checks that they can be written, before any training.
+
+        Raises:
+            RecordError: If a folder cannot be written.
+        """
+        for experiment in experiments:
+            folder = self.root / experiment
+            try:
+                make_folder(folder / "artefacts")
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(b"x" * MAX_BYTES)
+                for leftover in leftovers(folder):
+                    leftover.unlink(missing_ok=True)
+            except OSError as error:
+                raise RecordError(
+                    f"{folder}: cannot be written ({error.strerror}); choose another folder with --results"
+                ) from None
+
+    def keep(self, record: Record, contents: Mapping[str, bytes], *, replace: bool = False) -> bool:
+        """Writes a record with its artefacts; an existing record and its artefacts stay, unless ``replace``.
+
+        If the process dies at any point, the record on disk still has its artefacts: new ones are written first, under
+        names that no other record has, and those of a replaced record are removed last.
+
+        Args:
+            contents: The content of each artefact, by its name in the record.
+
+        Returns:
+            Whether the record was written.
+
+        Raises:
+            RecordError: As for ``write``.
+        """
+        folder = self.path(record).parent
+        before = self._artefacts_there(record)
+        hashed = {folder / artefact.hashed(record.id): artefact.file for artefact in record.artefacts}
+        for path, name in hashed.items():
+            write_atomically(path, contents[name], replace=True)
+        is_written = self.write(record, replace=replace)
+        if is_written:
+            for path, name in hashed.items():
+                _rename(path, folder / name)
+        _remove((before | hashed.keys()) - self._artefacts_there(record))
+        return is_written
+
+    def _artefacts_there(self, record: Record) -> set[Path]:
+        """Returns the paths of the artefacts of the record that is now stored under the id of ``record``."""
+        try:
+            found = self.find(record.experiment, record.id)
+        except RecordError:
+            return set()
+        return {self.path(record).parent / artefact.file for artefact in found.artefacts} if found else set()
+
+    def remove(self, record: Record) -> None:
+        """Removes a record and then its artefacts.
+
+        Raises:
+            RecordError: If the record cannot be removed; it then stays.
+        """
+        path = self.path(record)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be removed ({error.strerror}); remove it by hand") from None
+        _remove(self.artefact_paths(record))
+
+    def write(self, record: Record, *, replace: bool = False) -> bool:
+        """Writes a record; an existing record stays, unless ``replace``.
+
+        Returns:
+            Whether the record was written.
+
+        Raises:
+            RecordError: If the record is too large or cannot be written; an existing record is left intact.
+        """
+        text = write_text(record)
+        path = self.path(record)
+        if len(text.encode()) > MAX_BYTES:
+            raise RecordError(f"{path}: {len(text.encode()):,} bytes; a record has at most {MAX_BYTES:,}: fewer points")
+        return write_atomically(path, text.encode(), replace=replace)
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Disables garbage collection, which takes longer than reading when thousands of records stay alive."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.unfreeze()  # moves all to the oldest generation, which the next collections skip
+            gc.enable()
+
+
+def _is_hidden(parts: Iterable[str]) -> bool:
+    return any(part.startswith(".") for part in parts)
+
+
+def _content_of(path: Path) -> bytes | OSError:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return error
+
+
+def _rename(path: Path, target: Path) -> None:
+    if path != target:
+        try:
+            path.replace(target)
+        except OSError as error:
+            raise RecordError(f"{target}: cannot be written ({error.strerror}); move {path.name} there") from None
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):  # 'results verify' lists the files that stay
+            path.unlink()
+
+
+def _read_file(path: Path) -> Record | None:
+    """Reads the record in a file; returns None if there is no file, as when another process has just set it aside."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {SET_ASIDE}")
+        text = path.read_bytes().decode()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            return None
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); move it away") from None
+    except UnicodeDecodeError:
+        raise DamagedError(f"{path}: not a text file in UTF-8; {SET_ASIDE}") from None
+    return read_text(text, str(path))
+
+
+def _without_remedy(text: str) -> str:
+    return text.partition(f"; {SET_ASIDE}")[0]

@@ -1,0 +1,184 @@
+"""Leases, by which only one worker trains a run at a time, on one machine or on a shared file system.
+
+A lease is a file that names its owner; its modification time is the heartbeat. The leases of a run are numbered, and
+the highest number counts. A worker takes over from a dead one by creating the next number. The file system lets only
+one of several workers do so, and a late one cannot take a lease that another has just taken. All leases are in one
+folder that is never removed, since creating a file fails in a folder that is being removed. Leases only avoid
+duplicate work. That each run is recorded once does not depend on them, but on the store, which never overwrites one
+record with another unasked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from wganbench.files import write_atomically
+from wganbench.runner.jobs.owner import Owner, myself
+
+BEAT_SECONDS = 10.0
+LAPSE_SECONDS = 120.0
+"""The time without a heartbeat after which a lease is stale; well above the minute for which NFS may show old times."""
+RELEASED = 0.0
+"""The modification time of a lease that its owner has released."""
+
+
+class Leases:
+    """The leases under one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def take(self, names: Iterable[str]) -> Lease | None:
+        """Takes the leases on all of ``names``; returns None, and takes none, if another worker holds one of them.
+
+        Raises:
+            RecordError: If a lease cannot be written.
+        """
+        lease = Lease(self)
+        try:
+            for name in sorted(names):
+                path = self._take(name)
+                if path is None:
+                    lease.release()
+                    return None
+                lease.paths.append(path)
+        except BaseException:
+            lease.release()
+            raise
+        return lease
+
+    def _take(self, name: str) -> Path | None:
+        last = self._last(name)
+        if last is not None and self._is_held(last):
+            return None
+        mine = self.folder / f"{name}.{1 if last is None else _number(last) + 1}"
+        if not write_atomically(mine, myself().model_dump_json().encode(), durable=False):
+            return None
+        # Numbers start again at 1 once a lease is forgotten, so a worker that looked earlier may create an invalid one.
+        if self._last(name) != mine or (last is not None and (_time(last) is None or self._is_held(last))):
+            mine.unlink(missing_ok=True)
+            return None
+        for older in self._numbered(name):
+            if _number(older) < _number(mine):
+                older.unlink(missing_ok=True)
+        return mine
+
+    def holder(self, name: str) -> Owner | None:
+        """Returns the owner that holds the lease on ``name``; None if nobody does or its file cannot be read."""
+        last = self._last(name)
+        return owner_in(last) if last is not None and self._is_held(last) else None
+
+    def held(self) -> dict[str, Owner | None]:
+        """Returns every name whose lease is held, with the owner, or None where the file cannot be read."""
+        return {name: owner_in(last) for name, last in self._lasts().items() if self._is_held(last)}
+
+    def stale(self) -> list[tuple[str, Owner | None]]:
+        """Returns the names whose last lease is neither released nor held, with the owner that died."""
+        lasts = sorted(self._lasts().items())
+        dead = [(name, last) for name, last in lasts if not self._is_held(last) and _time(last) not in (None, RELEASED)]
+        return [(name, owner_in(last)) for name, last in dead]
+
+    def _is_held(self, path: Path) -> bool:
+        beaten = _time(path)
+        if beaten is None or beaten == RELEASED:
+            return False
+        owner = owner_in(path)
+        if owner is not None and owner.is_alive() is False:
+            return False
+        return self._now() - beaten < LAPSE_SECONDS
+
+    def _now(self) -> float:
+        """Returns the time by the clock that sets file times, which on a shared file system is the server's."""
+        clock = self.folder / f".clock.{myself().host}.{myself().process}"
+        try:
+            clock.touch()
+            return clock.stat().st_mtime
+        except OSError:  # a full or read-only disk
+            return time.time()
+        finally:
+            with contextlib.suppress(OSError):
+                clock.unlink()
+
+    def _last(self, name: str) -> Path | None:
+        return max(self._numbered(name), key=_number, default=None)
+
+    def _numbered(self, name: str) -> list[Path]:
+        return [path for path in self._paths() if _name(path) == name]
+
+    def _lasts(self) -> dict[str, Path]:
+        return {_name(path): path for path in sorted(self._paths(), key=_number)}
+
+    def _paths(self) -> list[Path]:
+        try:
+            return [self.folder / entry.name for entry in os.scandir(self.folder) if LEASE.fullmatch(entry.name)]
+        except OSError:
+            return []
+
+
+class Lease:
+    """Leases that this process holds."""
+
+    def __init__(self, leases: Leases):
+        self.leases = leases
+        self.paths: list[Path] = []
+
+    def beat(self) -> bool:
+        """Renews the heartbeat; returns False if another worker has taken over meanwhile."""
+        for path in self.paths:
+            if not _is_ours(path) or self.leases._last(_name(path)) != path:
+                return False
+            with contextlib.suppress(OSError):  # such a disk also refuses the record, with an error
+                os.utime(path)
+        return True
+
+    def release(self) -> None:
+        """Releases the leases, except those that were forgotten or that another worker holds by now."""
+        for path in self.paths:
+            with contextlib.suppress(OSError):
+                if _is_ours(path):
+                    os.utime(path, (RELEASED, RELEASED))
+
+    def forget(self) -> None:
+        """Releases the leases and deletes their files, once their runs are recorded."""
+        for path in self.paths:
+            with contextlib.suppress(OSError):
+                if _is_ours(path):
+                    path.unlink()
+
+
+LEASE = re.compile(r"([^.].*)\.([0-9]{1,18})")
+"""The pattern of a lease's file name, with groups for the name and the number."""
+
+
+def _name(path: Path) -> str:
+    return path.name.rpartition(".")[0]
+
+
+def _number(path: Path) -> int:
+    return int(path.name.rpartition(".")[2])
+
+
+def _is_ours(path: Path) -> bool:
+    return owner_in(path) == myself()
+
+
+def owner_in(path: Path) -> Owner | None:
+    """Returns the owner named in a file; None if the file cannot be read or does not name one."""
+    try:
+        return Owner.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _time(path: Path) -> float | None:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None

@@ -1,0 +1,127 @@
+"""Files that describe the ``run`` commands under way, for ``wganbench status`` in another terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, ValidationError
+
+from wganbench.errors import RecordError
+from wganbench.files import write_atomically
+from wganbench.runner.jobs.job import Planned, WorkFolder
+from wganbench.runner.jobs.lease import LAPSE_SECONDS
+from wganbench.runner.jobs.owner import Owner, myself
+from wganbench.spec import MAX_STEPS, Model, Name, Text
+
+
+class SweepJob(Model):
+    """A job of a session.
+
+    Attributes:
+        name: The job's folder below ``.work/jobs``, as ``EXPERIMENT/COHORT``.
+        wanted: The wanted runs, as in ``Job``.
+        steps: The number of steps of each run.
+        flops: An estimate of the operations of the whole job; None if unknown.
+    """
+
+    name: Text
+    wanted: dict[Text, Text | None]
+    steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
+    flops: NonNegativeFloat | None
+
+
+class Sweep(Model):
+    """A session: a ``run`` command that is under way, or that ended before its work was done.
+
+    Attributes:
+        planned: The number of runs requested, including those already recorded.
+        started: The start time, in seconds since 1970.
+        jobs: The jobs that were not done when the session started.
+    """
+
+    owner: Owner
+    experiment: Name
+    profile: Name
+    executor: Text
+    planned: Annotated[int, Field(ge=0, le=10**9)]
+    started: Annotated[float, Field(ge=0, le=1e11)]
+    jobs: list[SweepJob]
+
+
+class SweepFile:
+    """The file of a session; its modification time is the heartbeat."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def read(self) -> Sweep | None:
+        """Returns the session; None if the file is gone or damaged."""
+        try:
+            return Sweep.model_validate_json(self.path.read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def beat(self) -> None:
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
+
+    def is_under_way(self, sweep: Sweep) -> bool:
+        """Returns whether the command is alive, as far as this machine can determine."""
+        alive = sweep.owner.is_alive()
+        if alive is not None:
+            return alive
+        try:
+            return time.time() - self.path.stat().st_mtime < LAPSE_SECONDS
+        except OSError:
+            return False
+
+    def remove(self) -> None:
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str) -> SweepFile:
+    """Writes the file of a new session, and removes those of dead sessions whose remaining jobs it continues."""
+    first = jobs[0].job
+    sweep = Sweep(
+        owner=myself(),
+        experiment=first.experiment,
+        profile=first.profile,
+        executor=executor,
+        planned=planned,
+        started=time.time(),
+        jobs=[
+            SweepJob(name=each.folder.name, wanted=each.job.wanted, steps=each.job.setting.steps, flops=each.flops)
+            for each in jobs
+        ],
+    )
+    forget(work, {job.name for job in sweep.jobs})
+    file = SweepFile(work.root / "sweeps" / f"{uuid.uuid4().hex}.json")
+    with contextlib.suppress(RecordError):  # only status reads it
+        write_atomically(file.path, sweep.model_dump_json().encode(), durable=False)
+    return file
+
+
+def forget(work: WorkFolder, names: Set[str] = frozenset()) -> None:
+    """Removes the files of sessions that are over and whose remaining jobs, if any, are all in ``names``."""
+    for file, sweep in sweeps(work):
+        is_over = sweep.owner == myself() or not file.is_under_way(sweep)
+        if is_over and names >= {job.name for job in sweep.jobs if _is_there(work, job)}:
+            file.remove()
+
+
+def _is_there(work: WorkFolder, job: SweepJob) -> bool:
+    return (work.root / "jobs" / job.name).is_dir()
+
+
+def sweeps(work: WorkFolder) -> Iterator[tuple[SweepFile, Sweep]]:
+    """Yields the sessions on disk, the oldest first."""
+    files = [SweepFile(path) for path in (work.root / "sweeps").glob("*.json")]
+    found = [(file, sweep) for file in files if (sweep := file.read()) is not None]
+    yield from sorted(found, key=lambda pair: pair[1].started)

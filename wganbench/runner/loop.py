@@ -1,0 +1,276 @@
+"""Executes planned runs; this is the only place where names become objects.
+
+The interface is ``run_all``, which takes planned runs and leaves records in the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from wganbench.errors import RecordError, SpecError
+from wganbench.records.custom_code import import_folders, shadowed
+from wganbench.records.record import Record, checksum_of
+from wganbench.records.store import Store
+from wganbench.runner.executors import make_executor
+from wganbench.runner.import_path import add_import_folders
+from wganbench.runner.jobs.job import Event, Job, Planned, WorkFolder
+from wganbench.runner.jobs.lease import BEAT_SECONDS
+from wganbench.runner.jobs.options import Execution
+from wganbench.runner.jobs.session import SweepFile, begin, forget
+from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.preflight import check
+from wganbench.runner.provenance import loaded_code
+from wganbench.runner.tensorboard import prepare
+from wganbench.spec.plan import Cohort, Run, cohorts, step_flops
+
+Report = Callable[[str, int], None]
+"""Called with a cohort's id and the number of generator steps done."""
+Tell = Callable[[Event], None]
+"""Called with events other than records: files set aside, the training to be done and the steps that it continues from
+(``begin``, before any training), and the lines of a job's log when the job has ended."""
+
+LOOK_SECONDS = 0.5
+"""The interval at which progress is read, and at which jobs of other commands are checked for completion."""
+
+
+def choose_device(name: str, *, here: bool = True) -> torch.device:
+    """Returns the torch device for ``auto``, ``cpu`` or ``cuda``.
+
+    Args:
+        name: The name of the device.
+        here: Whether the training is on this machine.
+
+    Raises:
+        SpecError: If ``name`` is ``cuda``, the training is ``here``, and there is no CUDA device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and here and not torch.cuda.is_available():
+        raise SpecError("--device cuda: torch finds no CUDA device here; use --device cpu or auto")
+    return torch.device(name)
+
+
+def pending(
+    runs: Sequence[Run], recorded: Mapping[str, Record], *, again: bool, keep_failed: bool
+) -> dict[str, str | None]:
+    """Returns the ids of the runs to train, each with the checksum of the record that it replaces, or None.
+
+    These are the runs without a record, failed runs unless ``keep_failed``, and all runs if ``again``.
+    """
+    wanted: dict[str, str | None] = {}
+    for run in runs:
+        record = recorded.get(run.id)
+        if record is None:
+            wanted[run.id] = None
+        elif again or (record.status == "failed" and not keep_failed):
+            wanted[run.id] = checksum_of(record)
+    return wanted
+
+
+def run_all(
+    runs: Sequence[Run],
+    store: Store,
+    spec_path: str,
+    execution: Execution | None = None,
+    *,
+    again: bool = False,
+    keep_failed: bool = False,
+    stop: Stop | None = None,
+    report: Report = lambda cohort, step: None,
+    tell: Tell = lambda event: None,
+) -> Iterator[Record]:
+    """Trains runs without a record, cohort by cohort, and yields each new record once it is on disk.
+
+    If any run of a cohort lacks a record, the whole cohort trains; existing records stay. Before the first training,
+    every name is imported, every custom object is checked (`wganbench.runner.preflight`), and the store is checked to
+    be writable. Runs that other commands are training are waited for. On a request to ``stop``, checkpoints are saved
+    and the iteration ends.
+
+    Raises:
+        ExtensionError, SpecError: If the runs cannot be trained as specified; raised before any training.
+        RecordError: If the store is not writable, or a record cannot be written.
+    """
+    execution = execution or Execution()
+    recorded, damaged = store.load_whole()
+    for path, reason in damaged:
+        tell({"event": "set aside", "file": str(path), "message": reason})
+    wanted = pending(runs, recorded, again=again, keep_failed=keep_failed)
+    todo = [cohort for cohort in cohorts(runs, execution.stack) if any(run.id in wanted for run in cohort.runs)]
+    folders = import_folders(spec_path)
+    add_import_folders(folders)
+    for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
+        loaded_code(setting, folders)  # reads the files before their modules are loaded
+        for name, file in shadowed(setting, folders).items():
+            tell({"event": "not used", "file": str(file), "name": name})
+    device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
+
+    def warn(place: str, text: str) -> None:
+        tell({"event": "warning", "file": place, "message": text})
+
+    is_here = device.type == "cpu" or execution.executor == "inline"
+    check([cohort.runs[0] for cohort in todo], spec_path, warn, device=device if is_here else None)
+    if execution.tensorboard is not None:
+        prepare(execution.tensorboard)
+    store.prepare(sorted({run.experiment for run in runs}))
+    work = WorkFolder(store)
+    work.prepare()
+    work.tidy(store, recorded)
+    steps = {cohort.id: work.job(cohort).checkpointed() for cohort in todo}
+    tell({"event": "begin", "runs": len(runs), "left": len(wanted), "cohorts": steps})
+    if not todo:
+        forget(work)
+        return
+    drawn = min(run.seed for run in runs)
+    jobs = [_planned(cohort, work, wanted, execution, device, spec_path, drawn) for cohort in todo]
+    if execution.executor != "inline":
+        jobs.sort(key=lambda planned: -(planned.flops or float("inf")))  # longest first, so that none finishes alone
+    sweep = _Sweep(jobs, store, execution, device, stop or Stop(), tell)
+    with _watched(jobs, begin(work, len(runs), jobs, execution.executor), report):
+        for record in sweep.records():
+            before = recorded.get(record.id)
+            if before is not None and store.path(before) != store.path(record):
+                store.path(before).unlink(missing_ok=True)  # the failed run was stored under another experiment
+            yield record
+    if not sweep.left:
+        work.tidy(store, wanted)  # left by workers that died after their last record
+
+
+def _planned(
+    cohort: Cohort,
+    work: WorkFolder,
+    wanted: Mapping[str, str | None],
+    execution: Execution,
+    device: torch.device,
+    spec_path: str,
+    drawn: int,
+) -> Planned:
+    first = cohort.runs[0]
+    flops = step_flops(first.setting)
+    job = Job(
+        experiment=first.experiment,
+        profile=first.profile,
+        variant=first.variant,
+        seeds=list(cohort.seeds),
+        setting=first.setting,
+        overrides=list(first.overrides),
+        claims=dict(first.claims),
+        wanted={run.id: wanted[run.id] for run in cohort.runs if run.id in wanted},
+        drawn=next((run.id for run in cohort.runs if run.seed == drawn), None),
+        import_folders=import_folders(spec_path),
+        device="cuda" if device.type == "cuda" else "cpu",
+        threads=execution.threads or torch.get_num_threads(),
+        deterministic=execution.deterministic,
+        capture=execution.capture,
+        retries=execution.retries,
+        timeout_seconds=execution.timeout_seconds,
+        checkpoint_seconds=execution.checkpoint_seconds,
+        tensorboard=None if execution.tensorboard is None else str(execution.tensorboard.resolve()),
+    )
+    return Planned(work.job(cohort), job, None if flops is None else flops * first.setting.steps * len(cohort.runs))
+
+
+class _Sweep:
+    """Executes jobs until all are done; repeats a job whose worker died, and runs one alone if memory was short."""
+
+    def __init__(
+        self, jobs: Sequence[Planned], store: Store, execution: Execution, device: torch.device, stop: Stop, tell: Tell
+    ):
+        self.store, self.stop, self.tell = store, stop, tell
+        self.work = WorkFolder(store)
+        self.executor = make_executor(execution, store, device.type)
+        self.left = {planned.folder.path: planned for planned in jobs}
+        self.told = {planned.folder.path: len(planned.folder.log()) for planned in jobs}
+        self.silent: Counter[Path] = Counter()
+        self.yielded: set[str] = set()
+
+    def records(self) -> Iterator[Record]:
+        while self.left and self.stop.reason is None:
+            held = self.work.leases.held().keys()
+            free = [planned for planned in self.left.values() if held.isdisjoint(planned.job.runs)]
+            for planned in free:
+                planned.folder.write(planned.job)
+            short = [planned for planned in free if planned.folder.history().out_of_memory]
+            ready = [planned for planned in free if planned not in short]
+            for planned in self.executor.run(ready or short, self.stop, one_at_a_time=not ready):
+                seen = self.told[planned.folder.path]
+                yield from self._news(planned)
+                if planned.folder.path in self.left:
+                    self._look_into(planned, seen)
+            if not free:
+                time.sleep(LOOK_SECONDS)
+            for planned in list(self.left.values()):  # other commands may have completed some
+                yield from self._news(planned)
+
+    def _news(self, planned: Planned) -> Iterator[Record]:
+        job, folder = planned.job, planned.folder
+        log = folder.log()
+        for event in log[self.told[folder.path] :]:
+            self.tell({**event, "cohort": job.cohort.id})
+        self.told[folder.path] = len(log)
+        left = {run.id for run in job.left(self.store)}
+        for run in job.cohort.runs:
+            if run.id in job.wanted and run.id not in left and run.id not in self.yielded:
+                self.yielded.add(run.id)
+                record = self.store.find(run.experiment, run.id)
+                assert record is not None
+                yield record
+        if not left:
+            del self.left[folder.path]
+            folder.remove()
+
+    def _look_into(self, planned: Planned, seen: int) -> None:
+        """Raises an error if further attempts at an unfinished job would fail in the same way.
+
+        Args:
+            planned: The job.
+            seen: Number of lines in the job's log before the attempt.
+        """
+        path, log = planned.folder.path, planned.folder.log()[seen:]
+        for event in log:
+            if event["event"] == "error":
+                raise RecordError(event["message"])
+        self.store.prepare([planned.job.experiment])  # a full disk could not take the line in the log
+        is_held = not self.work.leases.held().keys().isdisjoint(planned.job.runs)
+        self.silent[path] = 0 if log or is_held else self.silent[path] + 1
+        if self.silent[path] > planned.job.retries:
+            raise RecordError(
+                f"{planned.folder.name}: its worker died {self.silent[path]} times before it could begin, perhaps for "
+                f"want of memory; use fewer --jobs or a smaller --stack"
+            )
+
+
+@contextmanager
+def _watched(jobs: Sequence[Planned], file: SweepFile, report: Report) -> Iterator[None]:
+    """Calls ``report`` with the progress within the context, and keeps the file behind status queries up to date."""
+    end = threading.Event()
+
+    def watch() -> None:
+        beaten = time.monotonic()
+        while not end.wait(LOOK_SECONDS):
+            for planned in jobs:
+                progress = planned.folder.progress()
+                if progress is not None:
+                    report(planned.job.cohort.id, progress.step)
+            if time.monotonic() - beaten >= BEAT_SECONDS:
+                beaten = time.monotonic()
+                file.beat()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+        if not any(planned.folder.path.exists() for planned in jobs):
+            file.remove()
+
+
+__all__ = ["Execution", "choose_device", "pending", "run_all"]

@@ -1,0 +1,269 @@
+"""Checks before any training that the objects of settings can be made, fit together, and conform."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from dataclasses import field as field_of
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wganbench.data.contract import NEEDED, check_toy_data_set
+from wganbench.data.images import Images
+from wganbench.errors import ExtensionError, SpecError
+from wganbench.measures.scores.network_outputs import ScoreNetwork
+from wganbench.records.custom_code import import_folders
+from wganbench.runner import conformance
+from wganbench.runner.cohort import make_trainer
+from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.findings import Finding, collect
+from wganbench.runner.import_path import add_import_folders
+from wganbench.runner.resolve import check_signature, constraint, described, factory, inputs_of, measure, picture, score
+from wganbench.spec import Component, Setting, catalogue
+from wganbench.spec.plan import Run
+
+SEEN = ("seen", "seen_real")
+"""The inputs of measures that read a score network."""
+UNTRIED = {*SEEN, "curves", "classify", "real_labels", "fake_labels"}
+"""The inputs that do not exist before the training or take too long to make."""
+
+Warn = Callable[[str, str], None]
+"""Called with a place in the spec and the possible problem there."""
+
+
+@dataclass
+class _Use:
+    """A custom component with the variants that use it in one field; ``setting`` is that of the first variant."""
+
+    field: str
+    kind: str
+    component: Component
+    setting: Setting
+    variants: list[str] = field_of(default_factory=list)
+
+    @property
+    def place(self) -> str:
+        more = len(self.variants) - 1
+        return f"variants.{self.variants[0]}" + (f" and {more} more, {self.field}" if more else f".{self.field}")
+
+
+def check(
+    runs: Sequence[Run],
+    spec_path: str,
+    warn: Warn = lambda place, text: None,
+    *,
+    device: torch.device | None = None,
+) -> None:
+    """Checks everything about the settings of ``runs`` that can be checked before training.
+
+    Args:
+        runs: The runs to check.
+        spec_path: Path of the spec, for messages and imports.
+        warn: Called for what may be intended, but is more likely a mistake.
+        device: The device to call custom objects on: that of the training if it is in this process. None if the
+            training may be on another device; the objects are then called on the CPU, and failed calls are warnings.
+
+    Raises:
+        DataError: If a score's weights or an image set cannot be obtained, or the images do not suit the score network
+            or have other classes than the networks.
+        ExtensionError: If custom objects cannot be imported, do not accept their inputs, or would make numbers wrong;
+            one line per object, however many variants and seeds use it.
+        SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
+            images for a batch or a measure.
+    """
+    check_signatures(runs, spec_path)
+    uses = _custom(runs, _context)
+    _check_conformance([use for use in uses if use.kind == "data set"], spec_path, warn, device)
+    _check_together({run.family: run.setting for run in runs}.values())
+    _check_conformance([use for use in uses if use.kind != "data set"], spec_path, warn, device)
+
+
+def check_signatures(runs: Iterable[Run], spec_path: str) -> None:
+    """Imports every custom object, and checks that it accepts its inputs and options.
+
+    Raises:
+        ExtensionError: If any object does not; one line per object, however many variants and seeds use it.
+    """
+    add_import_folders(import_folders(spec_path))
+    problems = []
+    for use in _custom(runs, lambda kind, setting: ()):
+        try:
+            check_signature(use.kind, use.component)
+        except ExtensionError as error:
+            problems.append(f"{Path(spec_path).name}, {use.place}: {error}")
+    if problems:
+        raise ExtensionError("\n".join(problems))
+
+
+Context = Callable[[str, Setting], tuple[object, ...]]
+
+
+def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
+    """Returns the custom components of ``runs``, each once for all settings with the same ``context``."""
+    found: dict[tuple[object, ...], _Use] = {}
+    for run in {run.family: run for run in runs}.values():
+        for place, kind, component in run.setting.components():
+            if catalogue.is_dotted(component.name):
+                key = (place, component.model_dump_json(), *context(kind, run.setting))
+                use = found.setdefault(key, _Use(place, kind, component, run.setting))
+                use.variants += [run.variant] if run.variant not in use.variants else []
+    return list(found.values())
+
+
+def _context(kind: str, setting: Setting) -> tuple[object, ...]:
+    """Returns what the checks of a component depend on apart from the component."""
+    if kind == "data set":
+        return tuple(_needs(setting))
+    if kind in ("constraint", "fixed generator", "network"):
+        return (setting.data.model_dump_json(), setting.latent_dim, _rows(setting))
+    return ()
+
+
+def _needs(setting: Setting) -> list[str]:
+    """Returns what measures and pictures need from a data set beyond its samples."""
+    used = [component.name for _, kind, component in setting.components() if kind in ("measure", "picture")]
+    return sorted({need for name in used for need in NEEDED.get(name, ())})
+
+
+def _rows(setting: Setting) -> str | None:
+    """Returns how to treat a critic that mixes rows: an error with a built-in penalty, a warning with a custom one."""
+    if constraint(setting.constraint)[0] is None or setting.constraint is None:
+        return None
+    return "warning" if catalogue.is_dotted(setting.constraint.name) else "error"
+
+
+def _check_conformance(uses: Sequence[_Use], spec_path: str, warn: Warn, device: torch.device | None) -> None:
+    problems = []
+    for use in uses:
+        for finding in collect(_findings(use, device or torch.device("cpu"))):
+            line = f" ({finding.line})" if finding.line else ""
+            place, text = (
+                f"{Path(spec_path).name}, {use.place}",
+                f"{described(use.kind, use.component)} {finding.text}{line}",
+            )
+            if finding.is_error and (device is not None or finding.check != "call"):
+                problems.append(f"{place}: {text}")
+            else:
+                warn(place, text)
+    if problems:
+        raise ExtensionError("\n".join(problems))
+
+
+def _findings(use: _Use, device: torch.device) -> Iterator[Finding]:
+    component, setting = use.component, use.setting
+    if use.kind in ("optimizer", "score", "picture"):
+        return
+    if use.kind == "objective":
+        yield from conformance.check_objective(factory("objective", component)(), device)
+        return
+    data = factory("data set", setting.data)()
+    if use.kind == "data set":
+        if not isinstance(data, Images):
+            yield from (Finding("call", f"will not do: {text}") for text in check_toy_data_set(data, _needs(setting)))
+        return
+    shape = tuple(data.sample_shape)
+    if use.kind == "constraint":
+        penalty, projection = constraint(component)
+        if penalty is not None:
+            yield from conformance.check_penalty(penalty, shape, device)
+        if projection is not None:
+            yield from conformance.check_projection(projection, device)
+    elif use.kind == "fixed generator":
+        yield from conformance.check_fixed_generator(factory(use.kind, component)(), shape, device)
+    elif use.kind == "network" and setting.classes is None:  # with classes it is called in another way
+        make = factory(use.kind, component)
+        is_critic = use.field == "critic"
+        shapes = (shape, ()) if is_critic else ((setting.latent_dim or 0,), shape)
+        rows = _rows(setting) if is_critic else None
+        yield from conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
+    elif use.kind == "measure" and not isinstance(data, Images) and not UNTRIED & {*inputs_of(use.kind, component)}:
+        _measure_once(use, device)
+
+
+def _measure_once(use: _Use, device: torch.device) -> None:
+    """Takes a measure of untrained networks, since in training it may first be due at the last step."""
+    label = use.field.partition(".")[2]
+    alone = {"measures": {label: use.setting.measures[label]}, "pictures": None, "score": None}
+    setting = use.setting.model_copy(update=alone)
+    Observer(setting, [0], device, [Trace()]).look(make_trainer(setting, [0], device), setting.steps)
+
+
+def _check_together(settings: Iterable[Setting]) -> None:
+    """Imports every name of the settings and checks that the objects fit together.
+
+    Raises:
+        ExtensionError: If an object cannot be used; the first one is reported.
+        DataError: If a score's weights or an image set cannot be obtained, or the images do not suit the score network
+            or have other classes than the networks.
+        SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
+            images for a batch or a measure.
+    """
+    networks: dict[str, ScoreNetwork] = {}  # loading one takes a second, and many settings share one
+    for setting in settings:
+        for use in setting.measures.values():
+            measure(use.measure)
+        for component in (setting.pictures or {}).values():
+            picture(component)
+        factory("objective", setting.objective)()
+        constraint(setting.constraint)
+        for network in filter(None, (setting.generator, setting.critic)):
+            factory("network", network)
+        for optimizer in filter(None, (setting.generator_optimizer, setting.critic_optimizer)):
+            factory("optimizer", optimizer)
+        data = factory("data set", setting.data)()
+        _check_fixed(setting, data)
+        _check_images(setting, data)
+        _check_classes(setting, data)
+        _check_score(setting, data, networks)
+
+
+def _check_fixed(setting: Setting, data: Any) -> None:
+    """Makes the fixed generator, and checks that it provides what the measures read from it."""
+    fixed = factory("fixed generator", setting.fixed_generator)() if setting.fixed_generator else None
+    formula = getattr(fixed, "distance", None)  # a custom one need not have it
+    has_formula = formula is not None and not math.isnan(formula(data))
+    for label, use in setting.measures.items():
+        name = use.measure.name
+        if fixed is None and not catalogue.is_dotted(name) and "fixed" in inputs_of("measure", use.measure):
+            raise SpecError(f"measures.{label}: reads a fixed generator, and the setting has none; set fixed_generator")
+        if catalogue.find("measure", name).closed_form and not has_formula:
+            raise SpecError(
+                f"measures.{label}: there is no formula for the distance from {setting.data.name!r} to "
+                f"{setting.fixed_generator.name if setting.fixed_generator else None!r} of it; use fixed_wasserstein"
+            )
+
+
+def _check_images(setting: Setting, data: Any) -> None:
+    if isinstance(data, Images) and setting.batch_size > len(data):
+        n = f"{len(data):,} images of {data.name}"
+        raise SpecError(f"batch_size: must be at most the {n}, got {setting.batch_size:,}")
+
+
+def _check_classes(setting: Setting, data: Any) -> None:
+    if setting.classes is None:
+        return
+    if not isinstance(data, Images):
+        raise SpecError(f"auxiliary_classifier: needs images with labels, and {setting.data.name!r} has none")
+    data.check_classes(setting.classes)
+
+
+def _check_score(setting: Setting, data: Any, networks: dict[str, ScoreNetwork]) -> None:
+    """Calls the score network on one image, and checks that there are as many images as measures compare with."""
+    reading = {label: use for label, use in setting.measures.items() if {*inputs_of("measure", use.measure)} & {*SEEN}}
+    if setting.score is None:
+        for label in reading:
+            raise SpecError(f"measures.{label}: reads a score network, and the setting has none; set score")
+        return
+    if not isinstance(data, Images):
+        raise SpecError(f"score: is of images, and {setting.data.name!r} has none; leave it out")
+    key = setting.score.model_dump_json()
+    networks[key] = networks[key] if key in networks else score(setting.score)
+    networks[key](data.pixels[:1])
+    for label, use in reading.items():
+        samples = use.measure.options.get("samples", 0)
+        if "seen_real" in inputs_of("measure", use.measure) and samples > len(data):
+            bound = f"the {len(data):,} images of {data.name}"
+            raise SpecError(f"measures.{label}.samples: must be at most {bound}, got {samples:,}")

@@ -1,0 +1,156 @@
+"""Times several ways of training one setting side by side in one process, for ``wganbench speed``."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import torch
+
+from wganbench.runner.clock import wait_for
+from wganbench.runner.cohort import make_trainer, step_of
+from wganbench.runner.precision import products
+from wganbench.runner.speed.plain import PlainLoop, unwritten
+from wganbench.spec import Setting
+
+Execution = Literal["eager", "captured"]
+MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
+"""The side of the square matrices whose product serves as the measure of a device's peak rate."""
+
+
+class Bench:
+    """The timed ways: a stack of seeds and one seed in the runner, one seed in a plain loop, and a matrix product.
+
+    The plain loop is in float32, the rest in the setting's precision. Each way has its own networks and takes one step
+    before it is timed. The stack is created first, before the other ways, so that the measured memory is its own.
+
+    Args:
+        seeds: The seeds of the stack; the first one is also trained alone.
+
+    Attributes:
+        once: The seconds of one step by way: ``stack``, ``one`` (if the stack has several seeds), ``plain`` (if such a
+            loop is written) and ``matmul``.
+        execution: Whether the runner's steps are eager or captured.
+        why_eager: The reason why steps could not be captured; None if they were, and on a CPU.
+        memory_bytes: The most memory held while the stack was built and trained, on the GPU or else in this process.
+
+    Raises:
+        DataError, ExtensionError: If data or an object is not available; custom objects may raise any exception.
+    """
+
+    def __init__(self, setting: Setting, seeds: Sequence[int], device: torch.device):
+        self.device = device
+        self.steps: dict[str, Callable[[], object]] = {}
+        self.once: dict[str, float] = {}
+        forget_peak(device)
+        stack, self.execution, self.why_eager = as_run(setting, seeds, device)
+        self._add("stack", stack)
+        self.memory_bytes = peak_bytes(device)
+        if len(seeds) > 1:
+            self._add("one", as_run(setting, seeds[:1], device)[0])
+        if unwritten(setting) is None:
+            self._add("plain", in_float32(PlainLoop(setting, seeds[0], device).step, device))
+        self._add("matmul", product(device, setting.precision))
+
+    def _add(self, way: str, step: Callable[[], object]) -> None:
+        step()
+        self.steps[way] = step
+        self.once[way] = self.seconds(way, 1)
+
+    def seconds(self, way: str, n: int) -> float:
+        """Returns the time of ``n`` consecutive steps."""
+        return seconds_of(self.steps[way], n, self.device)
+
+    def rate(self, way: str, n: int) -> float:
+        """Returns the steps per second over ``n`` consecutive steps."""
+        return n / self.seconds(way, n)
+
+
+def in_float32(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
+    """Wraps a step to run in plain float32, whatever precision the runner is set to."""
+
+    def taken() -> None:
+        with products(device, "fp32"):
+            step()
+
+    return taken
+
+
+def seconds_of(step: Callable[[], object], n: int, device: torch.device) -> float:
+    """Returns the time of ``n`` consecutive steps, from an idle device until the device has finished them."""
+    wait_for(device)
+    began = time.perf_counter()
+    for _ in range(n):
+        step()
+    wait_for(device)
+    return time.perf_counter() - began
+
+
+def as_run(
+    setting: Setting, seeds: Sequence[int], device: torch.device
+) -> tuple[Callable[[], object], Execution, str | None]:
+    """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed."""
+    said: list[str] = []
+    step, captured = step_of(make_trainer(setting, seeds, device), device, graph=True, warn=said.append)
+    return step, "captured" if captured else "eager", said[0] if said else None
+
+
+def product(device: torch.device, precision: str) -> Callable[[], object]:
+    """Returns a function that multiplies two large square matrices in the precision that the setting is trained in."""
+    side, dtype = MATMUL_SIDE[device.type], torch.bfloat16 if precision == "bf16" else torch.float32
+    rng = torch.Generator(device).manual_seed(0)
+    a, b = (torch.randn(side, side, generator=rng, device=device).to(dtype) for _ in range(2))
+    out = torch.empty_like(a)
+    return lambda: torch.mm(a, b, out=out)
+
+
+def product_flops(device: torch.device) -> float:
+    """Returns the operations of one `product`: a multiplication and an addition for each term of each entry."""
+    return 2.0 * MATMUL_SIDE[device.type] ** 3
+
+
+# ---- memory -------------------------------------------------------------------------------------------------------
+
+
+def forget_peak(device: torch.device) -> None:
+    """Resets the peak that `peak_bytes` returns; for a process only if the system allows it, as Linux does."""
+    gc.collect()  # memory of earlier measurements must not count
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        try:
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        except OSError:
+            return
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Returns the peak memory: of tensors on the GPU, or else resident in this process, including code."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        told = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    except OSError:
+        told = None
+    return int(told[1]) * 1024 if told else int(psutil.Process(os.getpid()).memory_info().rss)
+
+
+def held_bytes(device: torch.device) -> int:
+    """Returns the memory held now, counted as in `peak_bytes`."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return int(psutil.Process(os.getpid()).memory_info().rss)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Returns the memory that is free on the device."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,227 @@
+"""Loading of experiments: finds and reads spec files, merges them over the specs that they extend, and checks them."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import tomllib
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from wganbench.errors import SpecError
+from wganbench.spec.drawn import with_drawn
+from wganbench.spec.experiment import Experiment, with_overrides
+from wganbench.spec.overrides import merge, nested, parse_override, split
+from wganbench.spec.setting import Setting
+from wganbench.spec.strict import Table, mistakes, odd_values, short, suggest, told
+
+MAX_BYTES = 200_000
+MAX_CHAIN = 8
+
+RESERVED = "speed"
+"""A name that no experiment may have, since a results folder keeps measured speeds in a folder of this name."""
+
+ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overrides"}
+"""Top-level keys that describe the experiment; all others are defaults of the setting."""
+
+OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims"})
+"""Keys that a spec does not inherit from the one that it extends: its description, and the claims to be judged."""
+
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
+"""A key of more than 16 parts: the time that tomllib takes grows with the square of their number."""
+
+
+def available() -> dict[str, Path]:
+    """Returns the specs that ship with wganbench, by name, in a clone or an installed wheel.
+
+    Numbers in names sort by value: gaussians8 comes before gaussians25.
+    """
+    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=_by_number)}
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """Returns a sort key that compares the numbers in a file name by value."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.stem)]
+
+
+def _folder() -> Path:
+    wheel = Path(str(importlib.resources.files("wganbench") / "benchmarks"))
+    # Look inside the wheel first: another package may have installed a folder "benchmarks" beside this one.
+    return wheel if wheel.is_dir() else Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Reads, merges and checks a spec; imports none of the objects that it names.
+
+    Args:
+        experiment: A name from ``available()``, or the path of a TOML file.
+        overrides: Changes of the form ``"path.to.field=value"`` with a TOML value; a value that is not valid TOML is
+            taken as a string.
+
+    Raises:
+        SpecError: If the spec is wrong; lists every mistake of the file, one per line.
+    """
+    path = _locate(str(experiment))
+    table = _read_extended(path, ())
+    changes = [parse_override(text) for text in overrides]
+    of_the_draw = [change for change in changes if split(change[0])[0] == "architectures"]
+    for dotted, value in of_the_draw:
+        table = _override(table, dotted, value)
+    table = with_drawn(table, with_overrides(path.name, of_the_draw))
+    for dotted, value in (change for change in changes if change not in of_the_draw):
+        table = _override(table, dotted, value)
+    return _make(path, table, changes)
+
+
+def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Experiment:
+    about = {key: value for key, value in table.items() if key in ABOUT}
+    defaults = {key: value for key, value in table.items() if key not in ABOUT}
+    known = tuple(sorted({*ABOUT, *Setting.model_fields}))
+    strange = [key for key in defaults if key not in Setting.model_fields]
+    found = [f"unknown field {short(key)}{suggest(key, known)}" for key in strange[:100]]
+    defaults = {key: value for key, value in defaults.items() if key not in strange}
+    raw = {**about, "name": path.stem, "path": str(path), "defaults": defaults, "overrides": list(overrides)}
+    try:
+        made = Experiment.model_validate(raw)
+    except ValidationError as error:
+        found += mistakes(error, Experiment, raw)
+        problems = _problems_of_runs(raw)
+    else:
+        problems = made.problems()
+        if not found and not problems:
+            return made
+    where = with_overrides(path.name, overrides)
+    raise SpecError(*told([*(f"{where}, {text}" for text in found), *problems]))
+
+
+def _problems_of_runs(raw: Table) -> list[str]:
+    """Returns the other mistakes of a spec that failed validation, so that all are reported together."""
+    kept = {key: raw[key] for key in ("name", "path", "profiles", "variants", "defaults", "overrides") if key in raw}
+    try:
+        bare = Experiment.model_validate({"title": "?", "source": "?", "version": 1, **kept})
+    except ValidationError:
+        return []
+    return bare.problems()
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+def _locate(experiment: str, beside: Path = Path()) -> Path:
+    """Returns the file that a name or path refers to; relative paths start at ``beside``."""
+    if not experiment.endswith(".toml") and PurePath(experiment).name == experiment:
+        specs = available()
+        if experiment not in specs:
+            raise SpecError(f"unknown experiment {short(experiment)}{suggest(experiment, tuple(specs))}")
+        return specs[experiment]
+    path = beside / experiment
+    told_as = experiment if len(experiment) < 200 and experiment.isprintable() else short(experiment)
+    try:
+        if path.is_file():
+            _check_name(path)
+            return path
+        problem = "not a file" if path.exists() else "no such file"
+    except (OSError, ValueError):  # such as a name that is too long, or a folder without permission
+        problem = "no such file"
+    raise SpecError(f"{told_as}: {problem}; 'wganbench list' names the experiments that ship")
+
+
+def _check_name(path: Path) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,63}", path.stem):
+        raise SpecError(
+            f"{short(path.name)}: rename the file; its name is the experiment's, of at most 64 lower-case letters, "
+            f"digits, '-', '_' and '.'"
+        )
+    if path.stem == RESERVED:
+        raise SpecError(f"{path.name}: rename the file; measured speeds lie in the folder that its records would")
+
+
+def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
+    """Reads a file and merges it over the specs that it extends; ``below`` lists the files that led here."""
+    if path.resolve() in below or len(below) > MAX_CHAIN:
+        chain = " → ".join(step.name for step in (*below, path))
+        problem = "circular" if path.resolve() in below else f"longer than {MAX_CHAIN}"
+        raise SpecError(f"{below[0].name}, extends: {problem} ({chain}); it must end at a spec that extends none")
+    table = _read(path)
+    parent = table.get("extends")
+    if parent is None:
+        return table
+    if not isinstance(parent, str):
+        raise SpecError(f"{path.name}, extends: must be the name or path of a spec, got {short(parent)}")
+    try:
+        file = _locate(parent, path.parent)
+    except SpecError as error:
+        raise SpecError(f"{path.name}, extends: {error}") from None
+    inherited = _with_claims_that_count(_read_extended(file, (*below, path.resolve())))
+    taken = {key: value for key, value in inherited.items() if key not in OWN}
+    if table.get("inherit_claims") is True:
+        taken["claims"] = inherited.get("claims", [])
+    joined = {
+        key: [*taken.get(key, []), *table.get(key, [])]
+        for key in ("claims", "published", "figures")
+        if isinstance(table.get(key, []), list) and isinstance(taken.get(key, []), list)
+    }
+    named = {"title": f"{path.stem}, extending {file.stem}", "source": path.name, "version": 1}
+    return {**named, **merge(taken, table), **joined}
+
+
+def _with_claims_that_count(table: Table) -> Table:
+    """Returns a spec as another one inherits it: without superseded claims, and without the ``since`` of claims."""
+    claims = table.get("claims")
+    if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
+        return table
+    live = [claim for claim in claims if "superseded" not in claim]
+    return {**table, "claims": [{key: claim[key] for key in claim if key != "since"} for claim in live]}
+
+
+def _read(path: Path) -> Table:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SpecError(f"{path.name}: {size:,} bytes; a spec has at most {MAX_BYTES:,}")
+        text = path.read_bytes().decode("utf-8-sig")
+        if _LONG_KEY.search(text):
+            raise SpecError(f"{path.name}: nested too deeply to be a spec")
+        table = tomllib.loads(text)
+    except OSError as error:
+        raise SpecError(f"{path.name}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SpecError(f"{path.name}: not a text file in UTF-8; a spec is TOML") from None
+    except RecursionError:
+        raise SpecError(f"{path.name}: nested too deeply to be a spec") from None
+    except ValueError as error:  # a TOMLDecodeError, or an integer with thousands of digits
+        raise SpecError(f"{path.name}: not TOML: {error}") from None
+    if not table:
+        raise SpecError(f"{path.name}: empty; a spec has at least title, source, version, data and variants")
+    problems = told(f"{path.name}, {problem}" for problem in odd_values(table))
+    if problems:
+        raise SpecError(*problems)
+    return table
+
+
+# ---- --set ----------------------------------------------------------------------------------------------------------
+
+
+def _override(table: Table, path: str, value: object) -> Table:
+    """Returns ``table`` with ``value`` at ``path``, which must lead to a field of the experiment or of a setting."""
+    first, *rest = keys = split(path)
+    if first in ("variants", "profiles"):
+        named = table.get(first)
+        known = tuple(named) if isinstance(named, dict) else ()
+        if not rest or rest[0] not in known:
+            what = f"no {first.removesuffix('s')} {rest[0]!r}" if rest else f"must be {first}.NAME.FIELD"
+            raise SpecError(f"--set {path}: {what}{suggest(rest[0] if rest else '', known)}")
+        if len(rest) < 2:
+            raise SpecError(f"--set {path}: must be {path}.FIELD, such as {path}.steps")
+        _check_field(path, rest[1], Setting.model_fields)
+    else:
+        _check_field(path, first, {*ABOUT - {"extends"}, *Setting.model_fields})
+    return merge(table, nested(keys, value))
+
+
+def _check_field(path: str, field: str, known: Collection[str]) -> None:
+    if field not in known:
+        raise SpecError(f"--set {path}: unknown field {field!r}{suggest(field, tuple(sorted(known)))}")

@@ -1,0 +1,201 @@
+"""Strict frozen models for specs and records, with readable validation messages and a digest of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from wganbench.spec import catalogue
+
+Table = dict[str, Any]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+"""The name of an experiment, a variant, a profile or a claim: safe as a file name and in a run id."""
+
+Words = Annotated[str, Field(min_length=1)]
+
+MAX_TOLD = 20
+"""The most mistakes reported for one file; a file with more is probably the wrong file."""
+
+MAX_FLOAT = 1e100
+"""The largest size of a number; larger ones, and reciprocals of ones below 1 / this, overflow if squared or summed."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that control a terminal (except line feeds and tabs), and those that UTF-8 cannot encode."""
+
+MAX_DEPTH = 16
+"""The deepest nesting of tables: far more than a spec or a record needs, far less than Python's stack holds."""
+
+
+@lru_cache(maxsize=1024)  # most strings of a record also occur in the record before it
+def printable(text: str) -> str:
+    """Returns ``text`` if it can be printed and written unchanged; otherwise raises ValueError."""
+    if CONTROL.search(text):
+        raise ValueError(f"must have no control characters, got {short(text)}")
+    return text
+
+
+Text = Annotated[str, AfterValidator(printable)]
+
+
+class Model(BaseModel):
+    """A frozen model that rejects unknown fields and converts no types: ``true`` and ``"5"`` are not numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def digest(content: object) -> str:
+    """Returns ten hexadecimal digits of a hash of JSON-like ``content``, the same on every machine and version."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> Iterator[str]:
+    """Yields ``place: what is wrong`` for every value that JSON cannot hold or another program could not read."""
+    if depth > MAX_DEPTH:
+        yield join(place[:1], f"nested more than {MAX_DEPTH} deep")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if CONTROL.search(str(key)):
+                yield join(place, f"a key must have no control characters, got {short(key)}")
+            yield from odd_values(item, (*place, short_name(key)), depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            yield from odd_values(item, place, depth + 1)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield join(place, f"must be a finite number, got {value}")
+        elif value and not 1 / MAX_FLOAT <= abs(value) <= MAX_FLOAT:
+            yield join(place, f"must be 0 or between {1 / MAX_FLOAT} and {MAX_FLOAT} in size, got {value}")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            yield join(place, "must be an integer of at most 64 bits")
+    elif isinstance(value, str):
+        if CONTROL.search(value):
+            yield join(place, f"must have no control characters, got {short(value)}")
+    elif value is not None:
+        yield join(place, f"must be a number, a string, a list or a table, got the {type(value).__name__} {value}")
+
+
+# ---- reporting mistakes -----------------------------------------------------------------------------------------
+
+
+def mistakes(error: ValidationError, model: type[BaseModel], content: object = None) -> list[str]:
+    """Returns the mistakes that pydantic found, each as one line ``place: what is wrong; what would be right``.
+
+    Args:
+        content: The validated content; if given, a claim is named by its id instead of its position.
+    """
+    found = error.errors(include_url=False)
+    return told(line for item in found[: 2 * MAX_TOLD] for line in _lines(item, model, content))
+
+
+def told(lines: Iterable[str]) -> list[str]:
+    """Returns the first ``MAX_TOLD`` distinct lines, followed by a line that counts the rest, if any."""
+    unique = list(dict.fromkeys(lines))
+    if len(unique) <= MAX_TOLD:
+        return unique
+    return [*unique[:MAX_TOLD], f"and {len(unique) - MAX_TOLD} more mistakes"]
+
+
+def _lines(item: ErrorDetails, model: type[BaseModel], content: object) -> Iterator[str]:
+    kind, details, place = item["type"], item.get("ctx", {}), _place(item, content)
+    if kind == "value_error":
+        for line in str(details["error"]).splitlines():
+            yield join(place, line)
+    elif kind == "extra_forbidden":
+        known = _fields_near(model, item["loc"][:-1])
+        yield join(place[:-1], f"unknown field {short(item['loc'][-1])}{suggest(str(item['loc'][-1]), known)}")
+    elif kind == "missing":
+        yield join(place, "missing")
+    elif kind == "union_tag_not_found":
+        yield join((*place, details["discriminator"].strip("'")), "missing")
+    elif kind == "union_tag_invalid":
+        known = tuple(tag.strip("' ") for tag in details["expected_tags"].split(","))
+        text = f"unknown value {short(details['tag'])}{suggest(str(details['tag']), known)}"
+        yield join((*place, details["discriminator"].strip("'")), text)
+    else:
+        message = item["msg"]
+        for theirs, ours in _WORDS.items():
+            message = re.sub(theirs, ours, message)
+        yield join(place, f"{message}, got {short(item['input'])}")
+
+
+_WORDS = {
+    r"^\w+ should": "must",
+    r"a valid dictionary( or instance of \w+)?": "a table",
+    r"be greater than or equal to": "be at least",
+    r"be less than or equal to": "be at most",
+    r"a valid array": "a list",
+    r" after validation, not \d+": "",
+}
+"""Replacements for pydantic's wording, as regular expressions."""
+
+
+def _place(item: ErrorDetails, content: object) -> tuple[str, ...]:
+    """Returns the place of a mistake as the file has it, without steps that exist only in validation, such as a tag."""
+    place: list[str] = []
+    node, known = content, content is not None
+    for part in item["loc"]:
+        if known and isinstance(node, list) and isinstance(part, int):
+            node = node[part]
+            named = node.get("id") if isinstance(node, Mapping) else None
+            place.append(short_name(named) if isinstance(named, str) else str(part))
+        elif known and isinstance(node, Mapping) and part in node:
+            node = node[part]
+            place.append(short_name(part))
+        elif not known or (item["type"] == "missing" and part == item["loc"][-1]):
+            place.append(short_name(part))
+    return tuple(place)
+
+
+def join(place: tuple[str, ...], text: str) -> str:
+    return f"{'.'.join(place)}: {text}" if place else text
+
+
+@lru_cache
+def _fields_near(model: type[BaseModel], place: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Returns the names of the fields at ``place`` inside ``model``, as far as its schema shows them."""
+    schema = TypeAdapter(model).json_schema()
+    node = schema
+    for part in [None, *place]:
+        if part is not None:
+            node = _step(node, part)
+        node = next((choice for choice in node.get("anyOf", []) if "$ref" in choice), node)
+        while "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return tuple(node.get("properties", ()))
+
+
+def _step(node: Table, part: str | int) -> Table:
+    tags = node.get("discriminator", {}).get("mapping", {})
+    if part in tags:
+        return {"$ref": tags[part]}
+    inside = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    assert isinstance(inside, dict)
+    return inside
+
+
+@lru_cache(maxsize=4096)
+def suggest(word: str, known: tuple[str, ...]) -> str:
+    """Caches ``catalogue.suggest``; a word is cut to 100 characters, which is longer than any name."""
+    return catalogue.suggest(word[:100], known)
+
+
+def short(value: object) -> str:
+    """Returns the repr of ``value`` cut to at most 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def short_name(part: object) -> str:
+    """Returns a key as it would appear in a file, quoted if it is not a bare word."""
+    text = str(part)
+    return text if re.fullmatch(r"[\w.:-]{1,64}", text) else short(text)

@@ -1,0 +1,114 @@
+"""Substitution of other images for a published set: ``--data cifar10=FOLDER``. Imports no torch.
+
+The setting then has the folder's name and a digest of its content, but no path. Its runs therefore have their own ids,
+equal on every machine that has the same images, and their records cannot be mistaken for those of the original set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from wganbench.data import image_folder
+from wganbench.data.cache import obtain
+from wganbench.data.locations import IMAGE_SETS, decoded_folder
+from wganbench.errors import DataError, SpecError
+from wganbench.spec import Component, Experiment, short
+from wganbench.spec.catalogue import suggest
+from wganbench.spec.strict import Table
+
+Substitutes = Mapping[str, Path]
+"""Substitute folders, by the name of the set that they replace."""
+
+
+def parse(texts: Iterable[str]) -> dict[str, Path]:
+    """Parses texts such as ``"cifar10=photos/cifar10-jpeg75"``.
+
+    Raises:
+        SpecError: If a text has another form, or names an unknown image set.
+    """
+    found = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals or not folder:
+            raise SpecError(f"--data {short(text)}: must be NAME=FOLDER, such as cifar10=photos/cifar10-jpeg75")
+        if name not in IMAGE_SETS:
+            raise SpecError(f"--data {short(text)}: no image set {short(name)}{suggest(name, IMAGE_SETS)}")
+        found[name] = Path(folder).expanduser().absolute()
+    return found
+
+
+def substitute(component: Component, folder: Path, digest: str | None = None) -> Component:
+    """Returns a folder as a replacement for an image set: same size, scaling and flips, but under its own name.
+
+    Args:
+        component: A data set among ``IMAGE_SETS``.
+        digest: The digest of the folder; None to compute it now.
+
+    Raises:
+        DataError: If the folder is not laid out as a folder of images, holds the original set itself, or has its name.
+    """
+    original = IMAGE_SETS[component.name]
+    for split, files in original.files.items():
+        if files and all((folder / file).exists() for file in files):
+            raise DataError(f"{folder}: holds {component.name} itself ({split}); --data-dir {folder} takes it so")
+    asked: Table = {
+        **{key: component.options[key] for key in ("split", "size", "scaling", "flips") if key in component.options},
+        "folder": folder.name,
+        "channels": original.shape[0],
+    }
+    try:
+        Component.resolve("data set", {"name": "image_folder", **asked})
+    except ValueError as error:
+        raise DataError(f"{folder}: {error}") from None
+    return Component.resolve(
+        "data set", {"name": "image_folder", **asked, "digest": digest or image_folder.digest(folder)}
+    )
+
+
+def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequence[str] = ()) -> Iterator[str]:
+    """Yields the ``--set`` texts that substitute the folders in ``variants``, or in all variants if none is named.
+
+    If all variants of the profile have the same data, there is a single text per folder, since records keep the texts.
+
+    Raises:
+        SpecError: If a folder replaces a set that none of the variants uses.
+        DataError: If a folder cannot be a substitute.
+    """
+    of_profile = {variant: spec.setting(variant, profile).data for variant in spec.variants_of(profile)}
+    chosen = {variant: spec.setting(variant, profile).data for variant in variants} or of_profile
+    for name, folder in given.items():
+        using = {variant: data for variant, data in chosen.items() if data.name == name}
+        named = [data for data in chosen.values() if data.options.get("folder") == folder.name]
+        if not using and named:
+            continue  # the spec already names this folder with its digest, and ``prepare`` decodes it
+        if not using:
+            used = ", ".join(sorted({data.name for data in chosen.values()}))
+            raise SpecError(f"--data {name}={folder}: {spec.name} uses no {name}, but {used}")
+        digest, one = image_folder.digest(folder), next(iter(using.values()))
+        if all(data == one for data in of_profile.values()):
+            yield f"profiles.{json.dumps(profile)}.data={_as_toml(substitute(one, folder, digest))}"
+        else:
+            for variant, data in using.items():
+                yield f"variants.{json.dumps(variant)}.data={_as_toml(substitute(data, folder, digest))}"
+
+
+def _as_toml(component: Component) -> str:
+    fields = {"name": component.name, **component.options}
+    return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None) + "}"
+
+
+def prepare(components: Iterable[Component], given: Substitutes) -> None:
+    """Decodes the substitute folders, so that a run needs only the data folder wherever it is executed.
+
+    Raises:
+        DataError: If an image cannot be decoded, or the data folder cannot be written.
+    """
+    by_name = {folder.name: folder for folder in given.values()}
+    wanted = {json.dumps(each.options): each.options for each in components if each.name == "image_folder"}
+    for options in wanted.values():
+        if options["folder"] in by_name and options["digest"] is not None:
+            here = {key: options[key] for key in ("split", "size", "channels")}
+            recipe = image_folder.recipe(by_name[options["folder"]], options["folder"], options["digest"], **here)
+            obtain(recipe, decoded_folder())

@@ -1,0 +1,178 @@
+"""Trains a stack of generators and critics in lockstep: one generator step and the critic steps before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from wganbench.losses.objectives import class_loss
+from wganbench.networks.nonlinearity import differentiated_twice
+from wganbench.rng import Streams
+from wganbench.training.critic_trainer import Critics
+from wganbench.training.method import DataSet, Method
+from wganbench.training.stack import Parameters, Stack
+from wganbench.training.state import State, copy_plain
+from wganbench.training.unroll import unrolled_adam
+
+
+class Trainer(Critics):
+    """A stack of generators and critics with their optimisers and random streams.
+
+    Attributes:
+        generator_loss: The generator loss of the last step, including class cross-entropy, ``(seeds,)``.
+        average: The moving average of the generators over the steps, starting from their initial parameters; None if
+            the method has no average.
+
+    Args:
+        generator_batch_size: Number of samples in the generator's own step; ``batch_size`` by default.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        generator: Stack,
+        generator_optimizer: Optimizer,
+        critic: Stack,
+        critic_optimizer: Optimizer,
+        method: Method,
+        data: DataSet,
+        *,
+        latent_dim: int,
+        batch_size: int,
+        generator_batch_size: int | None = None,
+        device: torch.device | str = "cpu",
+    ):
+        super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
+        self.generator, self.generator_optimizer = generator, generator_optimizer
+        self.average = generator.twin() if method.generator_average is not None else None
+        self.latent_dim = latent_dim
+        self.generator_batch_size = generator_batch_size or batch_size
+        self.streams["latent"] = Streams(seeds, "latent", device)
+        if method.auxiliary is not None:
+            self.streams["labels"] = Streams(seeds, "labels", device)
+        self.generator_loss = torch.zeros(len(seeds), device=device)
+
+    @property
+    def stacks(self) -> tuple[Stack, ...]:
+        """The stacks that are trained."""
+        return (self.generator, self.critic)
+
+    @property
+    def sampled(self) -> Stack:
+        """The generators to sample from for evaluation, in float32: the averaged ones if there are any."""
+        return (self.average or self.generator).in_float32()
+
+    @property
+    def losses(self) -> dict[str, Tensor]:
+        return {**super().losses, "generator_loss": self.generator_loss}
+
+    @property
+    def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
+        return {**super()._networks, "generator": (self.generator, self.generator_optimizer)}
+
+    def state(self) -> State:
+        averaged = {} if self.average is None else {"average": copy_plain(_tensors(self.average), "average")}
+        return {**super().state(), **averaged}
+
+    @torch.no_grad()
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        if self.average is not None:
+            for name, tensor in _tensors(self.average).items():
+                tensor.copy_(state["average"][name])
+
+    def compute(self) -> None:
+        """Takes one generator step, preceded by its critic steps."""
+        latents = self._draw_latents()
+        reals = self._draw_real()
+        batches = zip(reals, latents, self._real_labels(), strict=False)  # the last latents are for the generator step
+        if self.method.unroll is None:
+            for real, latent, labels in batches:
+                self._critic_step(real, self._fake(latent, labels), labels)
+            self._generator_step(latents[-1], self.critic.parameters)
+        elif self.method.unroll.order == "first":
+            self._first_order_step(batches, latents[-1])
+        else:
+            self._second_order_step(reals[0], latents)
+        if self.average is not None:
+            self._take_into(self.average)
+        self.finite &= self.critic_loss.isfinite() & self.generator_loss.isfinite()
+
+    @torch.no_grad()
+    def _take_into(self, average: Stack) -> None:
+        """Updates ``a ← d·a + (1 − d)·p`` for each parameter p; buffers are copied from the last step."""
+        assert self.method.generator_average is not None
+        share = 1 - self.method.generator_average
+        torch._foreach_lerp_(list(average.parameters.values()), list(self.generator.parameters.values()), share)
+        for name, tensor in average.buffers.items():
+            tensor.copy_(self.generator.buffers[name])
+
+    @property
+    def _n_batches(self) -> int:
+        unroll = self.method.unroll
+        if unroll is None:
+            return self.method.n_critic
+        return unroll.steps if unroll.order == "first" else 1
+
+    def _draw_latents(self) -> Sequence[Tensor]:
+        """Draws latents of each critic step, then of the generator step, each ``(seeds, its batch, latent_dim)``."""
+        latent, n = self.streams["latent"], self._n_batches
+        if self.generator_batch_size == self.batch_size:
+            return latent.normal(n + 1, self.batch_size, self.latent_dim).unbind(1)
+        of_critic = latent.normal(n, self.batch_size, self.latent_dim).unbind(1)
+        return [*of_critic, latent.normal(self.generator_batch_size, self.latent_dim)]
+
+    @torch.no_grad()
+    def _fake(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.generator(latent, labels=labels)
+
+    def _generator_objective(self, latent: Tensor, critic_parameters: Parameters) -> Tensor:
+        """The loss that the generator minimises, ``(seeds,)``."""
+        objective, auxiliary = self.method.objective, self.method.auxiliary
+        if auxiliary is None:
+            return objective.generator_loss(self.critic(self.generator(latent), critic_parameters))
+        labels = self.streams["labels"].integers(auxiliary.classes, latent.shape[1])
+        scores, logits = self.critic.with_logits(self.generator(latent, labels=labels), critic_parameters)
+        return objective.generator_loss(scores) + auxiliary.generator * class_loss(logits, labels)
+
+    def _generator_gradient(self, latent: Tensor, critic_parameters: Parameters) -> None:
+        self.generator_optimizer.zero_grad()
+        loss = self._generator_objective(latent, critic_parameters)
+        loss.sum().backward(inputs=list(self.generator.parameters.values()))
+        self.generator_loss = loss.detach()
+
+    def _generator_step(self, latent: Tensor, critic_parameters: Parameters) -> None:
+        self._generator_gradient(latent, critic_parameters)
+        self.generator_optimizer.step()
+
+    def _first_order_step(self, batches: Iterable[tuple[Tensor, Tensor, Tensor | None]], own_latent: Tensor) -> None:
+        """Takes a step unrolled to first order; ``batches`` has real samples, latents and labels per critic step."""
+        kept: dict[str, Tensor] = {}
+        for real, latent, labels in batches:
+            self._critic_step(real, self._fake(latent, labels), labels)
+            kept = kept or {name: tensor.detach().clone() for name, tensor in self.critic.parameters.items()}
+        self._generator_step(own_latent, self.critic.parameters)
+        with torch.no_grad():
+            for name, tensor in kept.items():
+                self.critic.parameters[name].copy_(tensor)
+
+    def _second_order_step(self, real: Tensor, latents: Sequence[Tensor]) -> None:
+        assert self.method.unroll is not None
+        fake = self.generator(latents[0])  # the gradient also flows through the fakes that the critic is trained on
+        with differentiated_twice():
+            ahead = unrolled_adam(
+                self.critic.parameters,
+                lambda parameters: self._critic_objective(parameters, real, fake),
+                self.critic_optimizer,
+                self.method.unroll.steps,
+            )
+        self._generator_gradient(latents[-1], ahead)
+        self._critic_step(real, fake.detach())
+        self.generator_optimizer.step()
+
+
+def _tensors(stack: Stack) -> dict[str, Tensor]:
+    return {**stack.parameters, **stack.buffers}

@@ -1,0 +1,88 @@
+"""The training method of a pair of networks, apart from networks and optimisers, and the interfaces of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from wganbench.rng import Streams
+
+Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, Streams], Tensor]
+Projection = Callable[[list[Tensor]], None]
+
+
+class Objective(Protocol):
+    """The losses of both players, computed from scores ``(seeds, batch)``; each is ``(seeds,)`` and minimised."""
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor: ...
+
+    def generator_loss(self, fake: Tensor) -> Tensor: ...
+
+
+class DataSet(Protocol):
+    """A source of real samples."""
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """Draws samples ``(n, *sample_shape)`` on the device of ``rng``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unroll:
+    """A generator step against the critic as it is ``steps`` steps later; only the first of these steps is kept.
+
+    With ``order="first"`` the steps use fresh batches, the generator's gradient stops at the critic, and the critic's
+    optimiser keeps the state after all of them (musyoku's code). With ``order="second"`` they use one batch, and the
+    generator's gradient flows through them (Metz et al. 2017, § 2.2).
+    """
+
+    steps: int
+    order: Literal["first", "second"]
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """An auxiliary classifier in the critic and a class-conditional generator (AC-GAN).
+
+    Attributes:
+        classes: The number of classes; labels run from 0 to ``classes - 1``.
+        critic: Weight of the cross-entropy of real images' labels in the critic loss.
+        generator: Weight of the cross-entropy of fakes' labels in the generator loss.
+    """
+
+    classes: int
+    critic: float = 1.0
+    generator: float = 0.1
+
+
+@dataclass(frozen=True)
+class Method:
+    """The training method of a pair of networks, apart from networks and optimisers.
+
+    Attributes:
+        penalty: A term added to the critic loss; None for no penalty.
+        projection: A function applied to the critic's parameters before or after each critic step; None for none.
+        project: Whether the projection is applied before or after the step.
+        joint: Whether real and fake samples go through the critic in one forward pass, which is possible if the critic
+            does not mix the rows of a batch (`wganbench.training.rows`).
+        n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
+        auxiliary: The auxiliary classifier of a class-conditional pair; None for an unconditional one.
+        decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
+            `wganbench.training.lr_decay.begin` has prepared; None for constant rates.
+        generator_average: Decay, in (0, 1), of the moving average of the generator's parameters; None for no average.
+    """
+
+    objective: Objective
+    penalty: Penalty | None = None
+    projection: Projection | None = None
+    project: Literal["before", "after"] = "after"
+    joint: bool = False
+    n_critic: int = 1
+    unroll: Unroll | None = None
+    auxiliary: Auxiliary | None = None
+    decay_steps: int | None = None
+    generator_average: float | None = None

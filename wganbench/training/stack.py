@@ -1,0 +1,130 @@
+"""Stacks plain one-seed modules into one network: parameters ``[S, …]``, activations ``[S, B, …]``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import stack_module_state, vmap
+
+from wganbench.rng import generator
+from wganbench.training.functional import Functional
+
+Parameters = Mapping[str, Tensor]
+
+
+class Stack:
+    """Modules of one architecture, one per seed, called as one network.
+
+    Args:
+        modules: One module per seed, which differ in the values of their parameters alone.
+        bf16: Whether calls run under torch's autocast to bfloat16, in which products and convolutions are bfloat16 and
+            outputs are converted back to float32. Parameters, `of_seed` and `module_of_seed` always use float32.
+
+    Raises:
+        ValueError: If ``bf16`` is set for several modules: under vmap, autocast does not convert convolutions.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], *, bf16: bool = False):
+        if bf16 and len(modules) > 1:
+            raise ValueError("vmap, by which seeds are stacked, has no convolutions in bfloat16; a stack of 1 has")
+        self.size, self.bf16 = len(modules), bf16
+        self.network = Functional(modules[0])
+        self.evaluated = self.network.evaluated()
+        parameters, buffers = stack_module_state(list(modules))
+        self.parameters = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
+        self.buffers = dict(buffers)
+
+    def __call__(self, x: Tensor, parameters: Parameters | None = None, labels: Tensor | None = None) -> Tensor:
+        """Maps ``(S, B, *input_shape)`` to ``(S, B, *output_shape)``, with the given parameters or the stack's own.
+
+        Args:
+            labels: Class labels ``(S, B)``, for a class-conditional generator.
+        """
+        (made,) = self._call(parameters, *((x,) if labels is None else (x, labels)))
+        return made
+
+    def with_logits(self, x: Tensor, parameters: Parameters | None = None) -> tuple[Tensor, Tensor]:
+        """Returns a critic's scores ``(S, B)`` and its auxiliary logits ``(S, B, classes)`` from one forward pass."""
+        scores, logits = self._call(parameters, x, with_logits=True)
+        return scores, logits
+
+    def _call(self, parameters: Parameters | None, *inputs: Tensor, **asked: Any) -> tuple[Tensor, ...]:
+        """Returns all outputs of the networks, each with a seed axis like the inputs."""
+        if self.bf16:
+            # The cache is off, since it would keep the bfloat16 copies that a CUDA graph was captured with.
+            with torch.autocast(inputs[0].device.type, torch.bfloat16, cache_enabled=False):
+                return tuple(each.float() for each in self._called(parameters, *inputs, **asked))
+        return self._called(parameters, *inputs, **asked)
+
+    def _called(self, parameters: Parameters | None, *inputs: Tensor, **asked: Any) -> tuple[Tensor, ...]:
+        state = {**(self.parameters if parameters is None else parameters), **self.buffers}
+        if self.size == 1:
+            own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexing would copy the gradient
+            made = self.network(own, *(each.squeeze(0) for each in inputs), **asked)
+            return tuple(each.unsqueeze(0) for each in _listed(made))
+        return _listed(vmap(lambda own, *rows: self.network(own, *rows, **asked))(state, *inputs))
+
+    def of_seed(self, index: int) -> Callable[..., Any]:
+        """Returns one seed's network with its present values, in ``eval()``, as a function.
+
+        It maps ``(B, *input_shape)`` to ``(B, *output_shape)`` and passes further arguments, such as labels, on to
+        ``forward``.
+        """
+        state = {name: tensor[index] for name, tensor in {**self.parameters, **self.buffers}.items()}
+        return lambda *inputs, **asked: self.evaluated(state, *inputs, **asked)
+
+    def lay_channels_last(self) -> None:
+        """Puts the channels of every filter last in memory; call it before an optimiser is made of the parameters.
+
+        A convolution and the layers after it use the memory layout of the filter, and tensor cores are fastest in this
+        one. ``backward()`` lays out gradients like their parameters, and moments follow them. Filters of several seeds
+        are unchanged, since vmap joins them into one grouped convolution.
+        """
+        if self.size > 1:
+            return
+        for name, tensor in self.parameters.items():
+            if tensor.ndim == 5:
+                filters = tensor.detach().squeeze(0).contiguous(memory_format=torch.channels_last)
+                self.parameters[name] = filters.unsqueeze(0).requires_grad_()
+
+    def in_float32(self) -> Stack:
+        """Returns the same networks on the same tensors, called in float32."""
+        if not self.bf16:
+            return self
+        other = copy.copy(self)
+        other.bf16 = False
+        return other
+
+    def twin(self) -> Stack:
+        """Returns the same networks with copies of their tensors, to which no gradient flows."""
+        other = copy.copy(self)
+        other.parameters = {name: tensor.detach().clone() for name, tensor in self.parameters.items()}
+        other.buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
+        return other
+
+    def module_of_seed(self, index: int) -> nn.Module:
+        """Returns a copy of one seed's network, with its present parameters, in ``eval()``."""
+        return self.evaluated.holding({name: own[index] for name, own in {**self.parameters, **self.buffers}.items()})
+
+
+def _listed(made: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return made if isinstance(made, tuple) else (made,)
+
+
+def build(
+    make: Callable[[], nn.Module], seeds: Sequence[int], purpose: str, device: torch.device | str = "cpu"
+) -> list[nn.Module]:
+    """Makes one module per seed, with torch's global stream seeded for that seed and purpose, then restored.
+
+    Parameters are drawn on the CPU, so that a seed starts from the same values on every device.
+    """
+    modules = []
+    for seed in seeds:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(generator(seed, purpose).initial_seed())
+            modules.append(make().to(device))
+    return modules
