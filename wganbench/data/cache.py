@@ -47,7 +47,7 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How an image set is decoded.
+    """Instructions for decoding an image set.
 
     Attributes:
         name, split: Name and split of the set.

@@ -43,7 +43,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "sectors_occupied": (PLANE,),
     "least_sector_mass": (PLANE,),
 }
-"""What the package's measures and pictures need of a data set beyond `Drawn`, by name; others need nothing more."""
+"""The requirements of the package's measures and pictures beyond `Drawn`, by name; others have none."""
 
 _DRAWN = 5  # number of samples that a check draws
 

@@ -155,7 +155,7 @@ def _decode(path: Path, size: int | None, channels: Literal[1, 3]) -> Pixels:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
-    except Exception as error:  # Pillow's readers raise anything on a file that is damaged
+    except Exception as error:  # Pillow may raise any error for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not a whole image ({reason}); replace or remove it") from None
     planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)

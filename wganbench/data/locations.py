@@ -36,7 +36,7 @@ class ImageSet:
         images: Number of images, by split.
         shape: Shape of one image: channels, height, width.
         files: Files by split, relative to the set's folder, with or without ``.npz``; empty for a set that is drawn.
-        remedy: How to obtain the files.
+        remedy: Instructions for obtaining the files.
     """
 
     images: Mapping[Split, int]

@@ -152,7 +152,7 @@ def _paint(cover: NDArray[np.uint16], bits: np.random.PCG64) -> NDArray[np.uint8
     ground = _levels(bits, 256, n, 1, 3)
     candidates = _levels(bits, 256, n, CANDIDATES, 3)
     far = np.abs(candidates - ground).sum(axis=2) >= CONTRAST
-    shape = candidates[np.arange(n), far.argmax(axis=1)]  # the first that is far enough, or the first of all
+    shape = candidates[np.arange(n), far.argmax(axis=1)]  # the first that is far enough; the first of all if none is
     faded = np.clip(ground[:, 0] + _levels(bits, 2 * FADE + 1, n, 3) - FADE, 0, 255)
     background = _mix(_plane(ground[:, 0]), _plane(faded), _fade(bits, n))
     painted = _mix(background, _plane(shape), cover)

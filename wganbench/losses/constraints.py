@@ -45,7 +45,7 @@ def gradient_penalty(
     """λ times the mean of ``(|∇f(x)|₂ − 1)²``, x uniform between real and fake pairs (Gulrajani et al., § 4).
 
     Args:
-        critic: Must not mix rows.
+        critic: Maps samples to scores, ``(seeds, batch)``; must not mix rows.
         real, fake: Tensors of the same shape, ``(seeds, batch, *sample_shape)``.
         rng: Streams for the interpolation points, one per seed, on the device of ``real``.
         penalty_weight: λ, positive.

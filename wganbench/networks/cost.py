@@ -33,7 +33,7 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations in the forward pass of one sample: a multiplication and an addition each."""
+        """Floating-point operations in the forward pass of one sample: two per multiply-add."""
         return 2 * self.multiply_adds
 
 

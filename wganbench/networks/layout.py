@@ -266,7 +266,7 @@ def resnet_critic(
         Block(flat, flat),
         Block(flat, flat),
     ]
-    if norm != "none":  # one before each convolution, but none in the first block; counted with the layer before it
+    if norm != "none":  # it precedes each convolution outside the first block; counted with the layer before it
         for i, block in enumerate(blocks):
             first = _normed(block.first, dim if i > 0 else 0)
             second = _normed(block.second, dim if i < len(blocks) - 1 else 0)

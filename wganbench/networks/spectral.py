@@ -31,7 +31,7 @@ def spectral_norm(weight: Tensor) -> Tensor:
     with torch.no_grad():
         density = matrix @ matrix.mT
         for _ in range(SQUARINGS):
-            density = density / _trace(density)  # before the powers overflow
+            density = density / _trace(density)  # keeps the powers from overflowing
             density = density @ density
         density = density / _trace(density)
     return (matrix * (density @ matrix)).sum().sqrt()
