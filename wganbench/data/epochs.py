@@ -1,6 +1,7 @@
-"""The order of training through a data set: shuffled anew each epoch, the last partial batch dropped.
+"""The order of training on a data set: shuffled again in each epoch, with the last partial batch dropped.
 
-As in Gulrajani et al.'s loaders (``tflib/cifar10.py``): all images, in batches, and no image twice in an epoch.
+As in Gulrajani et al.'s loaders (``tflib/cifar10.py``), an epoch goes through all images in batches, and no image
+appears twice.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from wganbench.errors import DataError
 
 
 class Epochs:
-    """Endless batches of indices for one seed.
+    """An endless stream of batches of indices for one seed.
 
-    The order depends on ``rng`` alone, which must serve nothing else: `state` keeps where it stood as the epoch began,
-    and `restore` shuffles that epoch once more.
+    The order depends on ``rng`` alone, which must serve no other purpose: `state` stores the state of ``rng`` at the
+    beginning of the epoch, and `restore` repeats the shuffle of that epoch.
 
     Args:
         n: Size of the data set.
-        batch_size: 1 to ``n``.
-        rng: The stream of the order; the indices are made on its device.
+        batch_size: Number of indices per batch; 1 to ``n``.
+        rng: The random stream of the order; the indices are made on its device.
     """
 
     def __init__(self, n: int, batch_size: int, rng: torch.Generator):
@@ -37,7 +38,7 @@ class Epochs:
         self._position = 0
 
     def batch(self) -> Tensor:
-        """The next indices, ``(batch_size,)``, int64; no two are equal."""
+        """Returns the next indices, ``(batch_size,)``, int64; no two are equal."""
         if self._position + self.batch_size > self.n:
             self._begin()
         start = self._position
@@ -45,14 +46,14 @@ class Epochs:
         return self._order[start : self._position]
 
     def state(self) -> dict[str, Any]:
-        """``began`` (a generator's state: bytes in a tensor on the CPU) and ``position`` (indices given since)."""
+        """Returns ``began`` (a generator's state: bytes in a CPU tensor) and ``position`` (indices used since then)."""
         return {"began": self._began.clone(), "position": self._position}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Puts back a `state` of the same ``n``, ``batch_size`` and kind of device: its next batches follow.
+        """Continues from a `state` that was saved with the same ``n``, ``batch_size`` and kind of device.
 
         Raises:
-            ValueError: If it is of another; nothing is then changed.
+            ValueError: If the state does not fit; nothing is changed then.
         """
         began, position = state.get("began"), state.get("position")
         if not isinstance(began, Tensor) or began.shape != self._began.shape or began.dtype != self._began.dtype:

@@ -1,4 +1,4 @@
-"""What image sets there are and what is there of them; told without torch, and without a look into any image."""
+"""A list of the image sets and their state on this machine, made without torch and without reading any image."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ class Held:
     """One split of an image set, or one decoded file of it.
 
     Attributes:
-        images: How many.
-        shape: Such as ``"3×32×32"``.
-        state: ``decoded``; ``there``, to be decoded when it is used; ``drawn when used``; ``missing``.
-        checksum: Of the decoded set, as its file states it; empty where it is not decoded.
-        place: Where it lies, or would have to.
+        name, split: Name and split of the set.
+        images: Number of images.
+        shape: Shape of an image, such as ``"3×32×32"``.
+        state: ``decoded``; ``there``, to be decoded when it is used; ``drawn when used``; or ``missing``.
+        checksum: Checksum of the decoded set, according to its file; empty if it is not decoded.
+        place: Path where it is, or where it is expected.
     """
 
     name: str
@@ -33,14 +34,14 @@ class Held:
 
 
 def inventory() -> list[Held]:
-    """The named sets, decoded or not, then whatever else is decoded."""
+    """Lists the named sets, decoded or not, then all other decoded sets."""
     files = [(path, header) for path in decoded_files() if (header := read_header(path)) is not None]
     held = [row for name in IMAGE_SETS for split in IMAGE_SETS[name].images for row in _named(name, split, files)]
     return [*held, *(_decoded(path, header) for path, header in files if header["name"] not in IMAGE_SETS)]
 
 
 def decoded_files() -> list[Path]:
-    """In the data folder, sorted."""
+    """The decoded files in the data folder, sorted."""
     return sorted(path for path in decoded_folder().glob(f"*{SUFFIX}") if not path.name.startswith("."))
 
 

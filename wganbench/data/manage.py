@@ -1,4 +1,4 @@
-"""Getting image sets and looking after them: what ``wganbench data fetch`` and ``verify`` do."""
+"""Downloads, decodes and verifies image sets, for ``wganbench data fetch`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one check.
+    """The result of one check.
 
     Attributes:
-        text: One line: what was looked at, and how it is.
-        whole: Whether it is as it must be.
+        text: One line: what was checked, and the result.
+        whole: Whether the check passed.
     """
 
     text: str
@@ -32,10 +32,10 @@ class Finding:
 
 
 def fetch(name: str) -> Iterator[str]:
-    """Gets an image set where it is not there, and decodes it; a line for each split.
+    """Downloads an image set if it is missing and decodes it; yields one line per split.
 
     Raises:
-        DataError: If it cannot be had, with where to put it.
+        DataError: If it cannot be obtained; the message says where to put it by hand.
     """
     if name not in IMAGE_SETS:
         raise DataError(f"{name}: cannot be fetched; must be one of {', '.join(IMAGE_SETS)}")
@@ -57,10 +57,10 @@ def _recipe(name: str, split: Split) -> Recipe:
 
 
 def verify(name: str | None = None) -> Iterator[Finding]:
-    """Holds published files against their checksums, and decoded ones against theirs; of ``name``, or of all there is.
+    """Checks published and decoded files against their checksums, for the set ``name`` or for all sets.
 
     Raises:
-        DataError: If nothing of ``name`` is there.
+        DataError: If there are no files of ``name``.
     """
     found = False
     for each, split in product(IMAGE_SETS, SPLITS):
@@ -83,7 +83,7 @@ def _published(name: str, split: Split, folder: Path) -> Finding:
         if name in torchvision_sets.SIDES:
             torchvision_sets.check(name, split, folder)
         else:
-            for _ in _recipe(name, split).batches():  # nobody has published checksums of its batches
+            for _ in _recipe(name, split).batches():  # no checksums of its batches have been published
                 pass
     except DataError as error:
         return Finding(str(error), whole=False)

@@ -1,4 +1,4 @@
-"""What the critic's auxiliary classifier believes of the images' classes."""
+"""The accuracy of the critic's auxiliary classifier."""
 
 import math
 from collections.abc import Callable
@@ -18,13 +18,14 @@ def class_accuracy(
     *,
     of: Literal["real", "fake"] = "real",
 ) -> float:
-    """Share of images that the critic's auxiliary classifier gives their label (AC-GAN; Gulrajani et al., § 5.4).
+    """The share of images that the critic's auxiliary classifier labels correctly (AC-GAN; Gulrajani et al., § 5.4).
 
     Args:
         classify: Maps images to logits, ``(n, classes)``.
         real, fake: Shape ``(n, channels, height, width)`` each.
-        real_labels, fake_labels: Those of the data set, and those that the generator was asked for; ``(n,)``, from 0.
-        of: Which of them.
+        real_labels: Labels from the data set; ``(n,)``, from 0.
+        fake_labels: Labels given to the generator; ``(n,)``, from 0.
+        of: Which images to classify.
 
     Returns:
         0 to 1, higher is better; chance is one over the number of classes. NaN if an image is not finite.

@@ -1,4 +1,4 @@
-"""What the critic itself believes."""
+"""The critic's own estimate of the distance between real and fake."""
 
 import math
 from collections.abc import Callable
@@ -17,8 +17,8 @@ def wasserstein_estimate(critic: Callable[[Tensor], Tensor], real: Tensor, fake:
 
     Returns:
         Any sign, in the units of the samples times the critic's unknown Lipschitz constant, so comparable only under
-        one constraint; lower is better: the critic tells the two apart less. NaN if a fake sample is not finite.
+        the same constraint; lower is better: the critic separates the two less. NaN if a fake sample is not finite.
     """
-    if not fake.isfinite().all():  # a ReLU would hide it
+    if not fake.isfinite().all():  # a ReLU can hide non-finite values
         return math.nan
     return (critic(real).double().mean() - critic(fake).double().mean()).item()

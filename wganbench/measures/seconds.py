@@ -1,15 +1,15 @@
-"""The time that training takes."""
+"""The duration of training."""
 
 
 def training_seconds(training_seconds: float) -> float:
-    """Wall time of the cohort's training so far, in s, on the device of the record, which it depends on.
+    """The wall time of the cohort's training so far, in seconds, which depends on the device in the record.
 
-    What is measured and kept on the way is left out; a training that was stopped goes on where it was.
+    Time spent on measures and on saving is not counted; after a stop, the count continues where it was.
 
     Args:
-        training_seconds: By the clock of whoever trains.
+        training_seconds: Seconds counted by the training loop.
 
     Returns:
-        At least 0; of all seeds of the cohort together, as they are trained in lockstep.
+        At least 0; the time for all seeds of the cohort together, as they are trained in lockstep.
     """
     return training_seconds

@@ -1,6 +1,7 @@
-"""Linear layers and convolutions as the official WGAN-GP code has them: SAME padding, and how weights are drawn.
+"""Linear layers and convolutions with the SAME padding and the initialisation of the official WGAN-GP code.
 
-Weights are uniform with a stated standard deviation and come from torch's global stream; biases start at 0.
+Weights are drawn from a uniform distribution of a given standard deviation, by torch's global random stream. Biases
+start at 0.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from wganbench.networks.spectral import spectrally_normalised
 
 
 class Linear(nn.Module):
-    """``(batch, inputs)`` → ``(batch, outputs)``.
+    """A linear layer, ``(batch, inputs)`` → ``(batch, outputs)``.
 
     Args:
-        std: Of the weights; None for √(2/(inputs + outputs)), Glorot's.
-        spectral: Whether the weights are divided by their spectral norm before they meet the input.
+        std: Standard deviation of the weights; None for Glorot's √(2/(inputs + outputs)).
+        spectral: Whether to divide the weights by their spectral norm before applying them.
     """
 
     def __init__(self, inputs: int, outputs: int, *, std: float | None = None, spectral: bool = False):
@@ -35,14 +36,14 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """A convolution with TensorFlow's SAME padding: ``(batch, inputs, n, n)`` → ``(batch, outputs, ⌈n/stride⌉, …)``.
 
-    Where the padding is odd, as for a filter of 5 and a stride of 2 on an even side, one more row and column are added
-    at the end than at the start: output i sees the inputs 2i − 1 … 2i + 3.
+    If the total padding is odd, as for a 5×5 filter with stride 2 on an even side, the end gets one more row and column
+    than the start: output i sees the inputs 2i − 1 … 2i + 3.
 
     Args:
-        std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel² and fan_out is
-            outputs·kernel²/stride².
-        biased: Whether it has a bias.
-        spectral: As for ``Linear``; the matrix is that of outputs and all that a filter sees.
+        std: Standard deviation of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel² and
+            fan_out is outputs·kernel²/stride².
+        biased: Whether to add a bias.
+        spectral: As for ``Linear``; the weights are taken as a matrix of shape ``(outputs, inputs · kernel²)``.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Conv(nn.Module):
         return conv2d(pad(x, (left, right, top, bottom)), self.filters(), self.bias, self.stride)
 
     def filters(self) -> Tensor:
-        """The weights that meet the input, ``(outputs, inputs, kernel, kernel)``."""
+        """The weights that are applied to the input, ``(outputs, inputs, kernel, kernel)``."""
         return spectrally_normalised(self.weight) if self.spectral else self.weight
 
 
@@ -77,10 +78,10 @@ class Deconv(nn.Module):
     """A transposed convolution of stride 2, the adjoint of ``Conv``: ``(batch, inputs, n, n)`` → ``(…, side, side)``.
 
     Args:
-        kernel: Odd.
-        side: Of the images that come out; 2n or, with the last row and column cut off, less.
-        std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel²/4 and fan_out is
-            outputs·kernel².
+        kernel: Side of the filter; odd.
+        side: Side of the output images; 2n, or less if the last row and column are cut off.
+        std: Standard deviation of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel²/4 and
+            fan_out is outputs·kernel².
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, side: int, *, std: float | None = None):
@@ -91,13 +92,13 @@ class Deconv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        # The adjoint of SAME padding cuts off what was padded: here at the start, and one more at the end.
+        # The adjoint of SAME padding crops what was padded: this much at the start, and one more at the end.
         start, _ = same_padding(2 * x.shape[-1], self.weight.shape[-1], 2)
         return conv_transpose2d(x, self.weight, self.bias, 2, start)[..., : self.side, : self.side]
 
 
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros at the start and at the end of an axis, so that a filter has ⌈side/stride⌉ places there (TensorFlow)."""
+    """Zeros to add at the start and at the end of an axis for ⌈side/stride⌉ outputs, as TensorFlow does."""
     total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     return total // 2, total - total // 2
 

@@ -1,4 +1,4 @@
-"""Weights divided by their spectral norm (Miyato et al. 2018), without anything kept from one call to the next."""
+"""Weights divided by their spectral norm (Miyato et al. 2018), without any state between calls."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import torch
 from torch import Tensor
 
 SQUARINGS = 10
-"""As 2^10 power iterations: a norm is found too small by at most ln(n)/2^11, for the smaller side n of the matrix."""
+"""Equal to 2^10 power iterations: the norm is too small by at most ln(n)/2^11, where n is the matrix's smaller side."""
 
 
 def spectrally_normalised(weight: Tensor) -> Tensor:
-    """``weight`` over its largest singular value, that of the matrix ``(outputs, all else)``; of its own shape."""
+    """Divides ``weight`` by the largest singular value of the matrix ``(outputs, all else)``; keeps its shape."""
     return weight / spectral_norm(weight)
 
 
 def spectral_norm(weight: Tensor) -> Tensor:
     """The largest singular value of the matrix ``(outputs, all else)``, a scalar.
 
-    Torch's own keeps the vectors of a running estimate in buffers, which a call changes: a network that is a function
-    of its parameters alone, as a stack of seeds has it, cannot do so. Here the Gram matrix is squared until nothing but
-    its largest eigenvalues is left; the small matrices that this takes are nothing beside a batch of images.
+    torch's own implementation keeps a running estimate of the singular vectors in buffers that every call updates. A
+    network in a stack of seeds must be a function of its parameters alone and cannot do that. Here the Gram matrix is
+    squared until only its largest eigenvalues are left; the cost of these small matrices is negligible beside a batch
+    of images.
 
-    The first derivative is that of the singular value, u vᵀ; where several are equal, a mean of theirs. Second
-    derivatives by the weight itself, which no objective here asks for, are not those of the norm.
+    The first derivative is that of the singular value, u vᵀ, or the mean of these if several singular values are equal.
+    Second derivatives with respect to the weight itself, which no objective here needs, are not those of the norm.
     """
     matrix = weight.flatten(1)
     if matrix.shape[0] > matrix.shape[1]:
@@ -30,7 +31,7 @@ def spectral_norm(weight: Tensor) -> Tensor:
     with torch.no_grad():
         density = matrix @ matrix.mT
         for _ in range(SQUARINGS):
-            density = density / _trace(density)  # before the powers overflow
+            density = density / _trace(density)  # keeps the powers from overflowing
             density = density @ density
         density = density / _trace(density)
     return (matrix * (density @ matrix)).sum().sqrt()

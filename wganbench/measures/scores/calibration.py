@@ -1,7 +1,7 @@
-"""What real images scored with certain weights here, kept in the data folder: whether scores are of the published kind.
+"""The stored results of Inception self-tests, which decide whether scores are comparable with published ones.
 
-A file each for the weights, the versions of the libraries that compute with them, and the kind of device; with another
-of these, the test has to be passed anew.
+The data folder has one file for each combination of weights, library versions and kind of device; a new combination
+must pass the test again.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ LIBRARIES = ("torch", "torchvision", "torch-fidelity")
 
 
 def path_of(weights_hash: str, device: str) -> Path:
-    """Of the file.
+    """Returns the path of the file with the result of a self-test.
 
     Args:
-        weights_hash: Eight hex digits, of the weights' file.
-        device: Its kind, ``cpu`` or ``cuda``.
+        weights_hash: First eight hex digits of the SHA-256 of the weights' file.
+        device: Kind of device, ``cpu`` or ``cuda``.
     """
     versions = "-".join(f"{library}{metadata.version(library)}" for library in LIBRARIES)
     return data_folder() / "inception" / f"{weights_hash}-{device}-{versions}.json"
 
 
 def keep(weights_hash: str, device: str, score: float, spread: float) -> None:
-    """Writes what the real images scored, whatever it is; of an earlier test nothing stays.
+    """Stores the score of the real images, whatever it is, in place of any earlier result.
 
     Raises:
-        DataError: If the disk refuses.
+        DataError: If the file cannot be written.
     """
     path = path_of(weights_hash, device)
     content = {"score": score, "spread": spread, "samples": REAL_SAMPLES}
@@ -51,7 +51,7 @@ def keep(weights_hash: str, device: str, score: float, spread: float) -> None:
 
 
 def passed(weights_hash: str, device: str) -> bool:
-    """Whether the real images scored what they are known to; a file that cannot be read counts as none."""
+    """Returns whether the real images got their known score; an unreadable file counts as missing."""
     try:
         content = json.loads(path_of(weights_hash, device).read_text(encoding="utf-8"))
         return content["samples"] == REAL_SAMPLES and is_known(float(content["score"]))
@@ -60,5 +60,5 @@ def passed(weights_hash: str, device: str) -> bool:
 
 
 def is_known(score: float) -> bool:
-    """Whether it is the score that real images are known to have."""
+    """Returns whether ``score`` is the known score of real images, within the tolerance."""
     return abs(score - REAL_SCORE) <= REAL_TOLERANCE
