@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, linear, pad
 
-from wganbench.networks.spectral import spectrally_normalised
+from wganbench.networks.normalisation import spectrally_normalised
 
 
 class Linear(nn.Module):
