@@ -509,11 +509,9 @@ NAMES: dict[str, dict[str, Entry]] = {
             "wganbench.measures.modes:reverse_kl",
             scale=Scale(False, worst=float("inf"), bounded=True, unit="nats", worst_is_log_modes=True),
         ),
-        "sectors_occupied": Entry(
-            "wganbench.measures.sectors:sectors_occupied", SectorOptions, scale=_count("sectors")
-        ),
-        "least_sector_mass": Entry("wganbench.measures.sectors:least_sector_mass", SectorMassOptions, scale=_SHARE),
-        "kde_peaks": Entry("wganbench.measures.density:kde_peaks", PeakOptions, scale=_count("peaks")),
+        "sectors_occupied": Entry("wganbench.measures.modes:sectors_occupied", SectorOptions, scale=_count("sectors")),
+        "least_sector_mass": Entry("wganbench.measures.modes:least_sector_mass", SectorMassOptions, scale=_SHARE),
+        "kde_peaks": Entry("wganbench.measures.modes:kde_peaks", PeakOptions, scale=_count("peaks")),
         "exact_wasserstein": Entry("wganbench.measures.transport:exact_wasserstein", TransportOptions, scale=_DISTANCE),
         "wasserstein_floor": Entry(
             "wganbench.measures.transport:wasserstein_floor",
