@@ -523,7 +523,7 @@ NAMES: dict[str, dict[str, Entry]] = {
             scale=Scale(None, worst=float("nan"), bounded=False, unit="critic units"),
         ),
         "class_accuracy": Entry(
-            "wganbench.measures.classes:class_accuracy", OfBatchOptions, scale=_SHARE, classified=True
+            "wganbench.measures.critic:class_accuracy", OfBatchOptions, scale=_SHARE, classified=True
         ),
         "fixed_wasserstein": Entry(f"{_TRANSPORT}:fixed_wasserstein", RepeatedOptions, scale=_neutral("distance")),
         "fixed_wasserstein_error": Entry(
