@@ -588,7 +588,7 @@ NAMES: dict[str, dict[str, Entry]] = {
             alike=True,
         ),
         "training_seconds": Entry(
-            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s"), timed=True
+            "wganbench.measures.over_steps:training_seconds", scale=Scale(False, float("inf"), False, "s"), timed=True
         ),
         "seconds_to": Entry(
             f"{_OVER_STEPS}:seconds_to",
