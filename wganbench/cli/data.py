@@ -23,7 +23,7 @@ def data() -> None:
 @data_dir
 def list_data() -> None:
     """List the image sets: what there is of each, where it lies or has to, and its checksum."""
-    from wganbench.data.inventory import inventory
+    from wganbench.data.manage import inventory
 
     table = Table("image set", "split", "images", "shape", "state", "SHA-256", "place", box=None)
     for held in inventory():

@@ -1,4 +1,4 @@
-"""Measures of a run's curves: relations between two curves, means and spreads over steps, and convergence."""
+"""Measures over a run's steps: relations between two curves, means, spreads, convergence, and the time of training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -133,6 +133,20 @@ def detrended_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
     x, y = steps[late] - steps[late].mean(), values[late] - values[late].mean()
     residuals = y - x * (x @ y) / (x @ x)
     return math.sqrt(float(residuals @ residuals) / (len(y) - 2))
+
+
+def training_seconds(training_seconds: float) -> float:
+    """The wall time of the cohort's training so far, in seconds, which depends on the device in the record.
+
+    Time spent on measures and on saving is not counted; after a stop, the count continues where it was.
+
+    Args:
+        training_seconds: Seconds counted by the training loop.
+
+    Returns:
+        At least 0; the time for all seeds of the cohort together, as they are trained in lockstep.
+    """
+    return training_seconds
 
 
 def seconds_to(curves: Curves, *, of: str, level: float, by: str = "training_seconds") -> float:

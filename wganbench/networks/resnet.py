@@ -28,11 +28,10 @@ import torch
 from torch import Tensor, nn
 
 from wganbench.networks import layout
-from wganbench.networks.convolution import Conv, Linear
+from wganbench.networks.convolution import Conv, Linear, PooledConv, UpsampledConv, mean_pool, upsample
 from wganbench.networks.layout import Block, Layer
 from wganbench.networks.nonlinearity import relu
 from wganbench.networks.normalisation import BatchNorm, ConditionalBatchNorm, LayerNorm
-from wganbench.networks.resampling import PooledConv, UpsampledConv, mean_pool, upsample
 
 
 class ResnetGenerator(nn.Module):

@@ -1,11 +1,17 @@
-"""``inception``: the Inception graph of 2015-12-05, by which published scores are computed, from torch-fidelity."""
+"""``inception``: the Inception graph of 2015-12-05, by which published scores are computed, from torch-fidelity.
+
+The stored results of its self-tests decide whether scores are comparable with published ones. The data folder has one
+file for each combination of weights, library versions and kind of device; a new combination must pass the test again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import warnings
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +19,9 @@ import torch
 from torch import Tensor
 from torch.backends import cudnn
 
+from wganbench.data.locations import data_folder
 from wganbench.errors import DataError
-from wganbench.measures.scores import calibration
+from wganbench.files import replacing
 from wganbench.measures.scores.formulas import inception_score
 from wganbench.measures.scores.network_outputs import Outputs, Seen
 from wganbench.measures.scores.protocol import PUBLISHED, UNCALIBRATED
@@ -29,6 +36,12 @@ LAYERS = ["2048", "logits_unbiased"]
 """Published scores use the logits without the last layer's bias (code of Salimans et al.)."""
 
 BATCH = 100
+REAL_SCORE = 11.24
+REAL_TOLERANCE = 0.12
+REAL_SAMPLES = 50_000
+"""CIFAR-10's training images under the published protocol: 11.24 ± 0.12 (Miyato et al. 2018, table 2)."""
+
+LIBRARIES = ("torch", "torchvision", "torch-fidelity")
 GIVE_WEIGHTS = "give the file with --inception-weights FILE"
 
 
@@ -49,8 +62,7 @@ class Inception:
 
         The numbers of samples and splits behind a score are in the options of its measure.
         """
-        passed = calibration.passed(self.hash, self.device.type)
-        return PUBLISHED if passed else f"inception@{self.hash}{UNCALIBRATED}"
+        return PUBLISHED if passed(self.hash, self.device.type) else f"inception@{self.hash}{UNCALIBRATED}"
 
     def to(self, device: torch.device | str) -> Inception:
         """Moves the network to ``device`` and returns the object itself."""
@@ -104,15 +116,57 @@ def self_test(network: Inception, real: Seen) -> tuple[float, float]:
     """
     if real.network is not network:
         raise DataError("inception, self-test: the real images must be before the network that is tested")
-    mean, spread = inception_score(real.outputs(calibration.REAL_SAMPLES).logits, splits=10)
-    calibration.keep(network.hash, network.device.type, mean, spread)
-    if not calibration.is_known(mean):
+    mean, spread = inception_score(real.outputs(REAL_SAMPLES).logits, splits=10)
+    keep(network.hash, network.device.type, mean, spread)
+    if not is_known(mean):
         raise DataError(
-            f"inception, self-test: real images score {mean:.2f} ± {spread:.2f}, must be {calibration.REAL_SCORE} ± "
-            f"{calibration.REAL_TOLERANCE}: other weights than the graph of 2015-12-05, or not CIFAR-10's training "
+            f"inception, self-test: real images score {mean:.2f} ± {spread:.2f}, must be {REAL_SCORE} ± "
+            f"{REAL_TOLERANCE}: other weights than the graph of 2015-12-05, or not CIFAR-10's training "
             f"images; scores go by {network.protocol} and stand beside nothing published"
         )
     return mean, spread
+
+
+def path_of(weights_hash: str, device: str) -> Path:
+    """Returns the path of the file with the result of a self-test.
+
+    Args:
+        weights_hash: First eight hex digits of the SHA-256 of the weights' file.
+        device: Kind of device, ``cpu`` or ``cuda``.
+    """
+    versions = "-".join(f"{library}{metadata.version(library)}" for library in LIBRARIES)
+    return data_folder() / "inception" / f"{weights_hash}-{device}-{versions}.json"
+
+
+def keep(weights_hash: str, device: str, score: float, spread: float) -> None:
+    """Stores the score of the real images, whatever it is, in place of any earlier result.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    path = path_of(weights_hash, device)
+    content = {"score": score, "spread": spread, "samples": REAL_SAMPLES}
+    try:
+        with replacing(path) as file:
+            file.write(json.dumps(content).encode() + b"\n")
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); make room there, or name another folder with --data-dir"
+        ) from None
+
+
+def passed(weights_hash: str, device: str) -> bool:
+    """Returns whether the real images got their known score; an unreadable file counts as missing."""
+    try:
+        content = json.loads(path_of(weights_hash, device).read_text(encoding="utf-8"))
+        return content["samples"] == REAL_SAMPLES and is_known(float(content["score"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def is_known(score: float) -> bool:
+    """Returns whether ``score`` is the known score of real images, within the tolerance."""
+    return abs(score - REAL_SCORE) <= REAL_TOLERANCE
 
 
 def _download() -> Path:
