@@ -68,7 +68,7 @@ class Method:
         projection: A function applied to the critic's parameters before or after each critic step; None for none.
         project: Whether the projection is applied before or after the step.
         joint: Whether real and fake samples go through the critic in one forward pass, which is possible if the critic
-            does not mix the rows of a batch (`wganbench.training.rows`).
+            does not mix the rows of a batch (`wganbench.training.stack.rows_are_apart`).
         n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
         auxiliary: The auxiliary classifier of a class-conditional pair; None for an unconditional one.
         decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
