@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -290,3 +292,35 @@ def test_list_show_and_schema_print(here):
     shown = json.loads(ok("show", "gaussians8", "--variant", "wgan-clip"))
     assert shown["variants"]["wgan-clip"]["constraint"]["options"] == {"clip_value": 0.01}
     assert json.loads(ok("schema"))["$schema"]
+
+
+# ---- help -----------------------------------------------------------------------------------------------------------
+
+
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Yields a command and all below it, each with its full name."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for below, each in command.commands.items():
+            yield from commands(f"{name} {below}", each)
+
+
+COMMANDS = dict(commands("wganbench", cli))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_a_short_help_of_at_most_45_characters(name):
+    short = COMMANDS[name].short_help
+    assert short
+    assert len(short) <= 45
+
+
+@pytest.mark.parametrize("name", [name for name, each in COMMANDS.items() if isinstance(each, click.Group)])
+def test_the_help_of_a_group_cuts_no_command_off(name):
+    listed = ok(*name.split()[1:], "--help").partition("\nCommands:\n")[2].splitlines()
+    group = COMMANDS[name]
+    assert isinstance(group, click.Group)
+    assert dict(line.split(maxsplit=1) for line in listed) == {
+        below: each.short_help for below, each in group.commands.items()
+    }
+    assert not any("…" in line or "..." in line for line in listed)

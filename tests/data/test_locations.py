@@ -8,9 +8,8 @@ import pytest
 from wganbench.data import image_sets, locations, shapes10, torchvision_sets
 from wganbench.data.cache import Recipe, obtain
 from wganbench.data.imagenet32 import SIDE
-from wganbench.data.inventory import inventory
 from wganbench.data.locations import IMAGE_SETS, data_folder, locate
-from wganbench.data.manage import fetch, verify
+from wganbench.data.manage import fetch, inventory, verify
 from wganbench.errors import DataError
 
 
@@ -85,7 +84,7 @@ def test_the_inventory_has_folders_that_were_decoded(data_folder, make_folder):
 
 def test_the_inventory_and_the_layout_of_folders_need_no_torch():
     code = (
-        "import sys, wganbench.data.inventory as i, wganbench.spec.substitute; i.inventory(); "
+        "import sys, wganbench.data.manage as i, wganbench.spec.substitute; i.inventory(); "
         "sys.exit(sorted({'torch', 'torchvision'} & sys.modules.keys()) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr == ""

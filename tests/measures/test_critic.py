@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from wganbench.measures.critic import wasserstein_estimate
+from wganbench.measures.critic import class_accuracy, wasserstein_estimate
 
 REAL, FAKE = torch.tensor([(1.0, 0.0), (3.0, 9.0)]), torch.tensor([(1.0, 5.0), (0.0, 5.0), (-4.0, 5.0)])
 
@@ -39,3 +39,30 @@ def test_samples_that_are_not_finite_measure_nan_even_if_the_critic_hides_them(v
     fake = FAKE.clone()
     fake[1, 0] = value
     assert math.isnan(wasserstein_estimate(lambda x: x[:, 0].clamp(-1, 1).nan_to_num(), REAL, fake))
+
+
+# ---- the auxiliary classifier ----------------------------------------------------------------------------------------
+
+
+def classify(x):
+    """Logits of three classes, the largest where the pixel says."""
+    return torch.eye(3)[x.flatten().long()]
+
+
+def cells(*values):
+    return torch.tensor([float(value) for value in values]).view(-1, 1, 1, 1)
+
+
+REAL_IMAGES, FAKE_IMAGES = (cells(0, 1, 2, 0), torch.tensor([0, 1, 2, 1])), (cells(2, 2), torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(("of", "share"), [("real", 0.75), ("fake", 0.0)])
+def test_it_is_the_share_of_labels_that_are_told(of, share):
+    assert class_accuracy(classify, *REAL_IMAGES, *FAKE_IMAGES, of=of) == share
+
+
+def test_images_that_are_not_finite_have_none():
+    broken = REAL_IMAGES[0].clone()
+    broken[1] = math.nan
+    assert math.isnan(class_accuracy(classify, broken, REAL_IMAGES[1], *FAKE_IMAGES, of="real"))
+    assert class_accuracy(classify, broken, REAL_IMAGES[1], *FAKE_IMAGES, of="fake") == 0.0

@@ -1,4 +1,7 @@
-"""SAME padding against sums written out, the transposed convolution as its adjoint, and how weights are drawn."""
+"""SAME padding against sums written out, the transposed convolution as its adjoint, and how weights are drawn.
+
+Convolutions with resampling are held against both done one after the other.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,19 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import correlate2d
+from torch import Tensor
+from torch.nn import functional
 
-from wganbench.networks.convolution import Conv, Deconv, Linear, same_padding
+from wganbench.networks.convolution import (
+    Conv,
+    Deconv,
+    Linear,
+    PooledConv,
+    UpsampledConv,
+    mean_pool,
+    same_padding,
+    upsample,
+)
 
 F64 = torch.float64
 
@@ -113,3 +127,39 @@ def test_weights_are_uniform_with_the_official_spread(make, std, stated):
     assert weight.std().item() == pytest.approx(std, rel=0.01)
     assert 0.999 * math.sqrt(3) * std < weight.abs().max().item() <= math.sqrt(3) * std * (1 + 1e-6)
     assert not layer.bias.any()
+
+
+# ---- with resampling -------------------------------------------------------------------------------------------------
+
+
+def apart(kind: str, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    if kind == "pooled":
+        return functional.avg_pool2d(functional.conv2d(x, weight, bias, padding="same"), 2)
+    return functional.conv2d(functional.interpolate(x, scale_factor=2, mode="nearest"), weight, bias, padding="same")
+
+
+KINDS = {"pooled": PooledConv, "upsampled": UpsampledConv}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+def test_one_operation_is_the_two_and_has_their_gradients_to_the_second(kind, kernel):
+    torch.manual_seed(0)
+    layer = KINDS[kind](3, 2, kernel).double()
+    torch.nn.init.normal_(layer.bias)
+    x = torch.randn(2, 3, 6, 4, dtype=F64, requires_grad=True)
+    both = [layer(x), apart(kind, x, layer.weight, layer.bias)]
+    torch.testing.assert_close(both[0], both[1], rtol=1e-12, atol=1e-12)
+    found = []
+    for y in both:
+        (gradient,) = torch.autograd.grad(y.pow(3).sum(), x, create_graph=True)
+        found.append((gradient, *torch.autograd.grad(gradient.pow(3).sum(), [x, layer.weight])))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    assert found[0][2].abs().min() > 0
+
+
+def test_a_mean_pool_is_torchs_and_pixels_are_repeated():
+    x = torch.randn(2, 3, 6, 4, dtype=F64)
+    torch.testing.assert_close(mean_pool(x), functional.avg_pool2d(x, 2))
+    assert torch.equal(upsample(x), functional.interpolate(x, scale_factor=2, mode="nearest"))

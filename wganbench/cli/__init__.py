@@ -25,7 +25,11 @@ class _Commands(click.Group):
             sys.exit(130)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    short_help="Reproduce claims of Wasserstein GAN papers.",
+)
 @click.version_option(package_name="wganbench")
 def cli() -> None:
     """Reproduce the claims of the Wasserstein GAN papers: train, record, judge, report.

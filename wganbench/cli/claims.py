@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RUN_ID = re.compile(r".+-[0-9a-f]{10}-s[0-9]+")
 
 
-@click.command()
+@click.command(short_help="Check records, claims and the report.")
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @results_or_runs
 @click.option("--strict", is_flag=True, help="Fail on inconclusive claims, and on ones not run, too.")
@@ -56,7 +56,7 @@ def check(experiments: tuple[str, ...], results: Path | None, strict: bool, juni
         sys.exit(1)
 
 
-@click.command()
+@click.command(short_help="Explain a verdict, or how a run ended.")
 @click.argument("subject", metavar="CLAIM|RUN")
 @runs_or_results
 def explain(subject: str, results: Path | None) -> None:

@@ -11,7 +11,7 @@ from wganbench.cli.options import data_dir
 from wganbench.cli.printing import plain
 
 
-@click.group()
+@click.group(short_help="List, fetch and verify the image sets.")
 def data() -> None:
     """Look after the image sets.
 
@@ -19,11 +19,11 @@ def data() -> None:
     """
 
 
-@data.command(name="list")
+@data.command(name="list", short_help="List the image sets and their state.")
 @data_dir
 def list_data() -> None:
     """List the image sets: what there is of each, where it lies or has to, and its checksum."""
-    from wganbench.data.inventory import inventory
+    from wganbench.data.manage import inventory
 
     table = Table("image set", "split", "images", "shape", "state", "SHA-256", "place", box=None)
     for held in inventory():
@@ -32,7 +32,7 @@ def list_data() -> None:
     plain().print(table)
 
 
-@data.command(name="fetch")
+@data.command(name="fetch", short_help="Download or draw an image set.")
 @click.argument("name")
 @data_dir
 def fetch_data(name: str) -> None:
@@ -43,7 +43,7 @@ def fetch_data(name: str) -> None:
         click.echo(line)
 
 
-@data.command(name="verify")
+@data.command(name="verify", short_help="Check image sets against their checksums.")
 @click.argument("name", required=False)
 @data_dir
 def verify_data(name: str | None) -> None:

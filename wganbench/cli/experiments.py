@@ -13,7 +13,7 @@ from wganbench.spec import available, load
 from wganbench.spec.plan import expand
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="List the experiments that ship.")
 def list_() -> None:
     """List the experiments that ship with wganbench."""
     table = Table("experiment", "title", "variants", "profiles", "claims", box=None)
@@ -29,7 +29,7 @@ def list_() -> None:
     plain().print(table)
 
 
-@click.command()
+@click.command(short_help="Show an experiment with all defaults.")
 @click.argument("experiment")
 @overridden
 @data_folders
@@ -51,7 +51,7 @@ def show(
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
-@click.command()
+@click.command(short_help="Print the JSON schema of a spec.")
 def schema() -> None:
     """Print the JSON schema of a spec, for editors that complete and check TOML."""
     from wganbench.spec.json_schema import spec_schema

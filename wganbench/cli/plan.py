@@ -25,7 +25,7 @@ SHOWN_VARIANTS = 20
 """The number of variants that a plan lists, unless ``--all`` is given."""
 
 
-@click.command()
+@click.command(short_help="Show what 'run' would do, and its hours.")
 @click.argument("experiment")
 @chosen
 @results_folder

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wganbench.analysis.tables.table import Table
 
 
-@click.command()
+@click.command(short_help="Write the tables, verdicts and figures.")
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @runs_or_results
 @click.option(

@@ -21,7 +21,7 @@ from wganbench.runner.jobs.status import status as look
 from wganbench.spec import load
 
 
-@click.command()
+@click.command(short_help="Show what 'run' is doing and what is left.")
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @results_folder
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -49,7 +49,7 @@ def _name(experiment: str, results: Path) -> str:
     return experiment if (results / experiment).is_dir() else load(experiment).name
 
 
-@click.command()
+@click.command(short_help="Take in the records of other results folders.")
 @click.argument("sources", nargs=-1, required=True, metavar="FROM...")
 @results_folder
 @click.option("--prefer", type=click.Choice(["ours", "theirs"]), help="Which record to keep where two differ.")
@@ -77,12 +77,12 @@ def merge(sources: tuple[str, ...], results: Path, prefer: Literal["ours", "thei
         sys.exit(1)
 
 
-@click.group(name="results")
+@click.group(name="results", short_help="Verify a results folder, or remove records.")
 def results_commands() -> None:
     """Look after a results folder."""
 
 
-@results_commands.command(name="verify")
+@results_commands.command(name="verify", short_help="Find damaged, orphaned and stale files.")
 @results_folder
 @click.option("--set-aside", is_flag=True, help="Move damaged records to 'damaged' beside them; 'run' makes them anew.")
 def verify_results(results: Path, set_aside: bool) -> None:
@@ -101,7 +101,7 @@ def verify_results(results: Path, set_aside: bool) -> None:
         sys.exit(1)
 
 
-@results_commands.command(name="remove")
+@results_commands.command(name="remove", short_help="Remove the records of an experiment.")
 @click.argument("experiment")
 @results_folder
 @click.option("--profile", help="Only runs of this profile [default: of every one].")

@@ -79,7 +79,7 @@ _executed = together(
 """The options for the execution of runs: where, how many at a time, and how failures are handled."""
 
 
-@click.command()
+@click.command(short_help="Train, measure and record an experiment.")
 @click.argument("experiment")
 @chosen
 @results_folder

@@ -14,12 +14,12 @@ from wganbench.errors import DataError
 from wganbench.measures.scores import protocol
 
 
-@click.group()
+@click.group(short_help="List and train classifiers that score images.")
 def classifier() -> None:
     """Look after the classifiers, which score images where the Inception network is not to be had."""
 
 
-@classifier.command(name="list")
+@classifier.command(name="list", short_help="List the classifiers and their accuracy.")
 @data_dir
 def list_classifiers() -> None:
     """List the classifiers that ship and those that were trained here; exit with 1 if the file of one is damaged."""
@@ -45,7 +45,7 @@ def list_classifiers() -> None:
         sys.exit(1)
 
 
-@classifier.command(name="train")
+@classifier.command(name="train", short_help="Train a classifier on labelled images.")
 @click.argument("data")
 @click.option("--size", type=COUNT, required=True, metavar="N", help="Side of the images in pixels.")
 @click.option("--accuracy", type=float, metavar="A", help="Test accuracy to reach, 0 to 1 [default: the recipe's].")
@@ -99,12 +99,12 @@ def train_classifier(
     )
 
 
-@click.group()
+@click.group(short_help="Verify the Inception network.")
 def inception() -> None:
     """Look after the Inception network, which published scores come from."""
 
 
-@inception.command(name="verify")
+@inception.command(name="verify", short_help="Check its score of CIFAR-10.")
 @inception_weights
 @device_kind
 @data_dir

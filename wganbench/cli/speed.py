@@ -36,7 +36,7 @@ class Asked:
     target: str | None = None
 
 
-@click.command()
+@click.command(short_help="Measure how fast this machine trains.")
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @click.option("--profile", help=f"smoke, quick, reduced, paper, … [default: {DEFAULT_PROFILE}]")
 @only_variants

@@ -1,1 +1,1 @@
-"""Data sets: objects that draw real samples, with no randomness of their own."""
+"""Data sets: objects that draw real samples and take all randomness as an argument."""

@@ -1,8 +1,8 @@
-"""Decoded image sets: one file each, written once and whole, then mapped into memory by whoever needs it.
+"""Decoded image sets: one file each, written once and atomically, then mapped into memory by every reader.
 
 A file is a header of 4,096 bytes (JSON, padded), the images (uint8, channels first) and the labels (int64, little
-endian). Its name says the set, split, shape, version of the decoding and a key of the content that it was made from,
-so that another content is another file. A file that is not as it was written counts as none, and is made anew.
+endian). Its name gives the set, split, shape, version of the decoding and a key of the source content, so that
+different content goes to a different file. A damaged file is treated as missing and made again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Decoded:
     """A decoded image set.
 
     Attributes:
-        images: Shape ``(n, channels, height, width)``, mapped from the file; what is written there stays in memory.
+        images: Shape ``(n, channels, height, width)``, mapped from the file; changes stay in memory.
         labels: Shape ``(n,)``, from 0.
         checksum: SHA-256 of images, labels and shape, 64 hexadecimal digits.
     """
@@ -47,14 +47,14 @@ class Decoded:
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How an image set is decoded.
+    """Instructions for decoding an image set.
 
     Attributes:
-        name, split: Of the set.
-        form: What else the file's name says, such as ``"3x32x32"``.
-        version: Raised when the same content would be decoded to other pixels.
-        key: Stands for the content; hexadecimal digits.
-        batches: Decodes it. It raises ``DataError`` alone: any other error is taken for one of writing.
+        name, split: Name and split of the set.
+        form: The shape as written in the file's name, such as ``"3x32x32"``.
+        version: Version of the decoding, raised whenever the same content would decode to different pixels.
+        key: Identifies the source content; hexadecimal digits.
+        batches: Decodes the images. It must raise only ``DataError``, as an ``OSError`` is reported as a failed write.
     """
 
     name: str
@@ -70,12 +70,13 @@ class Recipe:
 
 
 def obtain(recipe: Recipe, folder: Path) -> Decoded:
-    """The decoded set out of ``folder``, or decoded now and kept there.
+    """Reads the decoded set from ``folder``, after decoding it into there if necessary.
 
-    Processes that decode it at once each write a file of their own, and the last one stays: they are equal.
+    Processes that decode the same set at the same time each write their own file, and the last one remains: all of them
+    are equal.
 
     Raises:
-        DataError: If it has to be decoded and cannot be, or the disk refuses it; no part of it is then left there.
+        DataError: If the set must be decoded and cannot be, or cannot be written; no partial file is left.
     """
     path = folder / recipe.file_name
     found = read(path)
@@ -91,10 +92,10 @@ def obtain(recipe: Recipe, folder: Path) -> Decoded:
 
 
 def read(path: Path) -> Decoded | None:
-    """The set in a file, verified by its checksum; None where there is no file, or not one as it was written.
+    """Reads the set in a file and verifies its checksum; None if the file is missing or damaged.
 
     Raises:
-        DataError: If it is there and cannot be read.
+        DataError: If the file exists and cannot be read.
     """
     try:
         about = path.stat()
@@ -107,22 +108,22 @@ def read(path: Path) -> Decoded | None:
 
 @lru_cache(maxsize=8)
 def _read(path: Path, state: tuple[int, ...]) -> Decoded | None:
-    """Once for each ``state`` of the file: a run opens its data several times, and the checksum takes a while."""
+    """Reads once per ``state`` of the file: a run opens its data several times, and the checksum takes a while."""
     header = read_header(path)
     if header is None:
         return None
     shape = tuple(header["shape"])
     size = math.prod(shape)
-    images = np.memmap(path, np.uint8, "c", HEADER_BYTES, shape)  # copy on write, as torch takes no read-only memory
+    images = np.memmap(path, np.uint8, "c", HEADER_BYTES, shape)  # copy on write, as torch needs writable memory
     labels = np.fromfile(path, "<i8", offset=HEADER_BYTES + size).astype(np.int64)
     found = Decoded(images, labels, _checksum(images, labels))
     return found if found.checksum == header["checksum"] else None
 
 
 def read_header(path: Path) -> dict[str, Any] | None:
-    """Name, split, shape, key and checksum as the file states them; None where it is no whole file.
+    """Returns name, split, shape, key and checksum from the header of a file; None if the file is not complete.
 
-    The checksum is not verified, which would need all of the file.
+    The checksum is not verified, as that would need the whole file.
     """
     try:
         with path.open("rb") as file:
@@ -142,7 +143,7 @@ def _checksum(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
 
 
 def _tail(labels: NDArray[np.int64], shape: tuple[int, ...]) -> bytes:
-    """What the checksum covers beside the images."""
+    """The bytes that the checksum covers in addition to the images."""
     return labels.astype("<i8").tobytes() + json.dumps(list(shape)).encode()
 
 

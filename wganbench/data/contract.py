@@ -1,7 +1,7 @@
-"""What a data set must be, of the package or custom, and which measures read more of it than its samples.
+"""The interface of data sets, built-in or custom, and the further attributes that some measures need.
 
-A custom toy data set is any object with the three members of `Drawn`. Some measures read more, and cannot be taken of a
-data set without it::
+A custom toy data set is any object with the three members of `Drawn`. Some measures need more, and cannot be taken of a
+data set that lacks it::
 
     modes_covered, share_within             centres, std
     reverse_kl, mode_maxima                 centres
@@ -10,8 +10,9 @@ data set without it::
     kde_peaks, quadratic_share, critic_surface,
     sectors_occupied, least_sector_mass     samples of shape (2,)
 
-``weights`` is optional everywhere: a data set with ``centres`` and without ``weights`` has modes of equal weight.
-`wganbench.data.toy.Mixture` has all of these, and is what a custom mixture of Gaussians is best made of.
+``weights`` is always optional: a data set with ``centres`` and without ``weights`` has modes of equal weight.
+`wganbench.data.toy.Mixture` has ``centres``, ``std`` and ``weights``, and is the best basis for a custom mixture of
+Gaussians.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 
 PLANE = "plane"
-"""What a measure needs that takes points of the plane alone: ``sample_shape`` must be ``(2,)``."""
+"""The requirement of a measure that takes only points in the plane: ``sample_shape`` must be ``(2,)``."""
 
 NEEDED: dict[str, tuple[str, ...]] = {
     "modes_covered": ("centres", "std"),
@@ -42,42 +43,42 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "sectors_occupied": (PLANE,),
     "least_sector_mass": (PLANE,),
 }
-"""What measures and pictures of the package need of a data set beyond `Drawn`, by name; any other needs no more."""
+"""The requirements of the package's measures and pictures beyond `Drawn`, by name; others have none."""
 
-_DRAWN = 5  # samples that a check draws
+_DRAWN = 5  # number of samples that a check draws
 
 
 class Drawn(Protocol):
-    """A data set: it draws real samples, and has no randomness of its own."""
+    """A data set, which draws real samples and takes all randomness as an argument."""
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one sample, such as ``(2,)``; positive numbers."""
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Fresh samples.
+        """Draws new samples.
 
         Args:
             n: Number of samples.
-            rng: The only source of randomness, on the device that `to` named last.
+            rng: The only source of randomness, on the device last passed to `to`.
 
         Returns:
-            Shape ``(n, *sample_shape)``, float32, finite, on the device of ``rng``; the same for a stream at the same
-            place.
+            Shape ``(n, *sample_shape)``, float32, finite, on the device of ``rng``; the same for the same state of
+            ``rng``.
         """
 
     def to(self, device: torch.device | str) -> Self:
-        """The same data set with its tensors on ``device``; itself where it has none."""
+        """Returns the same data set with its tensors on ``device``, or itself if it has no tensors."""
 
 
 class Modes(Drawn, Protocol):
-    """A mixture whose modes are known. Samples are points, ``sample_shape`` is ``(dim,)``.
+    """A mixture with known modes. Samples are points, and ``sample_shape`` is ``(dim,)``.
 
     Attributes:
         centres: Shape ``(modes, dim)``, floats, finite.
         std: Standard deviation of every mode along each axis; positive.
-        weights: Shape ``(modes,)``, at least 0, their sum 1; an object without this attribute, or with None, has modes
-            of equal weight.
+        weights: Shape ``(modes,)``, at least 0, summing to 1. The modes have equal weight if this attribute is missing
+            or None.
     """
 
     centres: Tensor
@@ -85,21 +86,21 @@ class Modes(Drawn, Protocol):
 
 
 def weights_of(data: Any) -> Tensor | None:
-    """The modes' ``weights`` where a data set states them, ``(modes,)``; None where they are equal."""
+    """Returns the ``weights`` of the modes, ``(modes,)``, or None if the data set states none and they are equal."""
     weights: Tensor | None = getattr(data, "weights", None)
     return weights
 
 
 def check_toy_data_set(data: Any, needs: Collection[str] = ()) -> list[str]:
-    """What is wrong with a data set, as far as some draws and its attributes show it.
+    """Checks a data set by its attributes and a few draws.
 
     Args:
         data: Any object, on the CPU.
-        needs: What is read of it beyond `Drawn`: values of `NEEDED`.
+        needs: Requirements beyond `Drawn`: values of `NEEDED`.
 
     Returns:
-        A line for each violation: where, what with the value, what would be right. None is there where all is well.
-        Nothing that ``data`` raises gets out.
+        One line per violation: where, what is wrong, with the value, and what would be right. Empty if all is well.
+        Exceptions that ``data`` raises are reported the same way, never propagated.
     """
     found = list(_about_drawing(data))
     for name in ("centres", "std", "even"):
@@ -126,7 +127,7 @@ def _name(data: Any) -> str:
 
 
 def _shape(data: Any) -> tuple[int, ...] | None:
-    """``sample_shape`` as a tuple of positive whole numbers; None where it is none."""
+    """Returns ``sample_shape`` as a tuple of positive integers; None if it is anything else."""
     shape = getattr(data, "sample_shape", None)
     if not isinstance(shape, tuple | list) or not all(type(side) is int and side > 0 for side in shape):
         return None
@@ -182,7 +183,7 @@ def _about_centres(data: Any) -> Iterator[str]:
 
 
 def about_weights(where: str, weights: Any, modes: int) -> Iterator[str]:
-    """What is wrong with ``weights`` of that many modes, a line each; nothing where they are None."""
+    """Yields one line per violation in the ``weights`` of ``modes`` modes; nothing if they are None."""
     if weights is None:
         return
     if not isinstance(weights, Tensor) or tuple(weights.shape) != (modes,) or not weights.is_floating_point():
@@ -206,7 +207,7 @@ def _equal(first: Tensor, second: Tensor) -> bool:
 
 
 def _tried(call: Callable[[], Any]) -> tuple[Any, str]:
-    """What ``call`` returns, and the error that it raises in one line, or neither."""
+    """Returns the result of ``call`` and an empty string, or None and the error that it raises, in one line."""
     try:
         return call(), ""
     except Exception as error:  # custom code may raise anything

@@ -1,8 +1,8 @@
-"""Fixed generators: maps of the real samples that stand where a generator would be, and are never trained.
+"""Fixed generators: maps of the real samples that take the place of a generator and are never trained.
 
-A translation and a scaling are optimal transports for the cost ‖x − y‖. Of any coupling, the mean cost is at least
-E f(x) − E f(y) for every 1-Lipschitz f (Kantorovich and Rubinstein), and here one f gains the whole length of every
-pair: ± the first coordinate for a translation along it, ± ‖x‖ for a scaling. So no coupling costs less than the map.
+A translation and a scaling are optimal transports for the cost ‖x − y‖. The mean cost of any coupling is at least
+E f(x) − E f(y) for every 1-Lipschitz f (Kantorovich and Rubinstein), and here one f attains the length of every pair:
+± the first coordinate for a translation along it, ± ‖x‖ for a scaling. So no coupling costs less than the map.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ class Fixed(Protocol):
 
     @property
     def independent(self) -> bool:
-        """Whether it is fed reals of its own, as in Gulrajani et al.'s Algorithm 1, or the batch that the critic sees.
+        """True if it maps a separate draw of reals (Gulrajani et al., Algorithm 1); False if the critic's own batch.
 
-        Only the latter couples each fake to the real sample in its row.
+        Only the critic's own batch couples each fake to the real sample in its row.
         """
 
     def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
-        """The fakes.
+        """Returns the fakes.
 
         Args:
             real: Shape ``(..., *sample_shape)``.
-            noise: Standard normal, of the shape and dtype of ``real``.
+            noise: Standard normal numbers, of the shape and dtype of ``real``.
 
         Returns:
-            The shape and dtype of ``real``.
+            Fakes of the shape and dtype of ``real``.
         """
 
     def distance(self, data: Data) -> float:
-        """Wasserstein-1 distance between ``data`` and what this makes of it; NaN where no closed form is known."""
+        """The Wasserstein-1 distance between ``data`` and its image under this map; NaN if no closed form is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Noised:
-    """The data plus Gaussian noise (Gulrajani et al. 2017, Fig. 1a); no closed form.
+    """The data plus Gaussian noise (Gulrajani et al. 2017, Fig. 1a); its distance has no closed form.
 
     Attributes:
         std: Standard deviation of the noise along each axis; positive.
@@ -70,10 +70,10 @@ class Noised:
 
 @dataclass(frozen=True, kw_only=True)
 class Translated:
-    """The data moved along its first axis; its distance is ``|by|``. Samples are vectors.
+    """The data translated along the first axis; its distance is ``|by|``. Samples are vectors.
 
     Attributes:
-        by: How far, with its sign; finite.
+        by: Signed length of the translation; finite.
         independent: See `Fixed.independent`.
     """
 
@@ -98,7 +98,7 @@ class Scaled:
     """The data scaled about the origin; its distance is ``|1 − factor| · E ‖x‖``.
 
     Attributes:
-        factor: Positive: through the origin the rays would cross, and the map would not be optimal.
+        factor: Positive, as otherwise the paths would cross at the origin and the map would not be optimal.
         independent: See `Fixed.independent`.
     """
 

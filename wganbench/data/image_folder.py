@@ -1,9 +1,9 @@
-"""Folders of images as torchvision's ``ImageFolder`` has them, one folder a class, below ``train`` and ``test`` or not.
+"""Folders of images in torchvision's ``ImageFolder`` layout: one per class, optionally in ``train`` and ``test``.
 
-They are decoded in a fixed random order, so that the first images, and any consecutive ones, stand for all of them:
-scores take their reference and their splits so.
+Images are decoded in a fixed random order, so that any consecutive ones are a fair sample of all: scores take their
+reference and their splits that way.
 
-Pillow alone is needed, so that a plan can tell what a folder holds without loading torch.
+This module needs only Pillow, so that a plan can describe a folder without loading torch.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wganbench.errors import DataError
 VERSION = 2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-"""Pillow's, of at most eight bits a channel."""
+"""Pillow's modes with at most eight bits per channel."""
 BATCH = 512
 THREADS = min(8, os.cpu_count() or 1)
 
@@ -36,12 +36,12 @@ R = TypeVar("R")
 
 
 def samples(folder: Path, split: Split) -> list[Sample]:
-    """The images of a split with their labels, in torchvision's order: by class, then by name.
+    """Returns the images of a split with their labels, in torchvision's order: by class, then by name.
 
-    Where ``folder`` has neither ``train`` nor ``test``, all of it is ``train``.
+    If ``folder`` has neither ``train`` nor ``test``, all of it is ``train``.
 
     Raises:
-        DataError: If it is not laid out like that, or has fewer than two classes.
+        DataError: If the folder has another layout, or fewer than two classes.
     """
     root = _root(folder, split)
     names = _classes(root)
@@ -53,9 +53,9 @@ def samples(folder: Path, split: Split) -> list[Sample]:
 
 
 def shuffled(found: Sequence[Sample], root: Path) -> list[Sample]:
-    """The same images in a random order that hangs on their names alone: by the SHA-256 of each below ``root``.
+    """Sorts images by the SHA-256 of their path below ``root``, a random order that depends on their names alone.
 
-    So it is the same on every machine and with every library, and an image that is added moves no other.
+    The order is thus the same on every machine and with every library, and adding an image does not reorder the others.
     """
 
     def place(sample: Sample) -> bytes:
@@ -65,10 +65,10 @@ def shuffled(found: Sequence[Sample], root: Path) -> list[Sample]:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all images of both splits, 64 hexadecimal digits.
+    """The SHA-256 of the names and contents of all images of both splits, 64 hexadecimal digits.
 
     Raises:
-        DataError: If it is not laid out as it must be, or a file cannot be read.
+        DataError: If the folder has another layout, or a file cannot be read.
     """
     splits: list[Split] = ["train", "test"] if (folder / "test").is_dir() else ["train"]
     train, test = (set(_classes(_root(folder, split))) for split in (splits[0], splits[-1]))
@@ -85,13 +85,14 @@ def digest(folder: Path) -> str:
 def recipe(
     folder: Path, name: str, key: str, *, split: Split, size: int | None = None, channels: Literal[1, 3] = 3
 ) -> Recipe:
-    """How the images of a split are decoded, `shuffled`.
+    """The recipe that decodes the images of a split, in `shuffled` order.
 
     Args:
-        folder: Need not be there where they are decoded already.
-        name: What they are called.
+        folder: The folder of images; it may be missing if they are decoded already.
+        name: Name of the image set.
         key: The folder's `digest`.
-        size: Side to which each is cropped about its centre and box-averaged; None for images of one size, as it is.
+        split: Which images.
+        size: Side to which each image is centre-cropped and box-averaged; None to keep images of one common size.
         channels: 1 for grey, 3 for red, green and blue.
     """
 
@@ -146,7 +147,7 @@ def _images(folder: Path) -> Iterator[Path]:
 
 
 def _decode(path: Path, size: int | None, channels: Literal[1, 3]) -> Pixels:
-    """``(channels, height, width)``."""
+    """Returns the pixels of an image, ``(channels, height, width)``."""
     try:
         with Image.open(path) as image:
             if image.mode not in MODES:
@@ -154,7 +155,7 @@ def _decode(path: Path, size: int | None, channels: Literal[1, 3]) -> Pixels:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
-    except Exception as error:  # Pillow's readers raise anything on a file that is damaged
+    except Exception as error:  # Pillow may raise any error for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: not a whole image ({reason}); replace or remove it") from None
     planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
@@ -186,10 +187,10 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _by_batches(work: Callable[[Sequence[T]], R], items: Sequence[T]) -> Iterator[R]:
-    """``work`` on each batch of ``items``, in order, some at a time: an item alone is too little for a thread."""
+    """Yields ``work`` of each batch of ``items``, in order, by threads; a single item is too little for a thread."""
     batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
     with ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(batches), THREADS):  # all at once, their results would pile up in memory
+        for start in range(0, len(batches), THREADS):  # a few at a time, or the results would pile up in memory
             yield from pool.map(work, batches[start : start + THREADS])
 
 

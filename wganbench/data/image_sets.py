@@ -1,4 +1,4 @@
-"""The image sets that a spec may name, each opened from the data folder; see `wganbench.data.locations`."""
+"""The image sets that a spec can name, opened from the data folder; see `wganbench.data.locations`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wganbench.errors import DataError
 
 
 def shapes10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
-    """Ten classes of drawn shapes, 50,000 to train and 10,000 to test on; drawn here, once.
+    """Ten classes of generated shapes, 50,000 images to train and 10,000 to test on; drawn on first use.
 
     Args:
         split: Which images.
-        size: Side in pixels; smaller than 32 they are box-averaged.
+        size: Side in pixels; below 32, images are box-averaged.
         scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training sees each image reversed left to right half of the time.
+        flips: Whether training mirrors each image left to right with probability 1/2.
     """
     _check_size("shapes10", size, shapes.SIDE)
     return _open(shapes.recipe(split, size), scaling, flips)
@@ -33,9 +33,9 @@ def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255",
 
     Args:
         split: Which images.
-        size: Side in pixels; smaller than 32 they are box-averaged.
+        size: Side in pixels; below 32, images are box-averaged.
         scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training sees each image reversed left to right half of the time.
+        flips: Whether training mirrors each image left to right with probability 1/2.
     """
     _check_size("cifar10", size, torchvision_sets.SIDES["cifar10"])
     return _open(torchvision_sets.cifar10(split, size), scaling, flips)
@@ -46,9 +46,9 @@ def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", 
 
     Args:
         split: Which images.
-        size: Side in pixels; smaller than 28 they are box-averaged.
+        size: Side in pixels; below 28, images are box-averaged.
         scaling: See `wganbench.data.images.Scaling`; the default is that of ``gan_mnist.py``.
-        flips: Whether training sees each image reversed left to right half of the time.
+        flips: Whether training mirrors each image left to right with probability 1/2.
     """
     _check_size("mnist", size, torchvision_sets.SIDES["mnist"])
     return _open(torchvision_sets.mnist(split, size), scaling, flips)
@@ -57,13 +57,13 @@ def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", 
 def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
     """ImageNet 32×32 (Chrabaszcz et al. 2017): 1,281,167 images to train and 50,000 to test on, 1,000 classes.
 
-    Gulrajani et al. use van den Oord's of 2016, which was made by another averaging: 1,281,149 and 49,999 images.
+    Gulrajani et al. use van den Oord's version of 2016, which was averaged differently: 1,281,149 and 49,999 images.
 
     Args:
         split: Which images.
-        size: Side in pixels; smaller than 32 they are box-averaged.
+        size: Side in pixels; below 32, images are box-averaged.
         scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training sees each image reversed left to right half of the time.
+        flips: Whether training mirrors each image left to right with probability 1/2.
     """
     _check_size("imagenet32", size, batches.SIDE)
     return _open(batches.recipe(split, size), scaling, flips)
@@ -79,30 +79,30 @@ def image_folder(
     scaling: Scaling = "255",
     flips: bool = False,
 ) -> Images:
-    """A folder of images in the data folder, one folder a class, with ``train`` and ``test`` above these or not.
+    """A folder of images in the data folder, with one folder per class, optionally inside ``train`` and ``test``.
 
-    In a spec ``data = { name = "image_folder", folder = "pets" }`` is all of ``pets`` in the data folder::
+    In a spec, ``data = { name = "image_folder", folder = "pets" }`` names all of ``pets`` in the data folder::
 
         pets/cat/1.jpg    or    pets/train/cat/1.jpg    and, for the classifier,    pets/test/cat/2.jpg
         pets/dog/1.jpg          pets/train/dog/1.jpg    which is judged by them     pets/test/dog/2.jpg
 
-    It is decoded once, in a fixed random order, and read from there afterwards.
+    The images are decoded once, in a fixed random order, and read from the decoded file afterwards.
 
     Args:
-        folder: Its name, which is the set's; a link will do.
-        digest: Of names and contents of all images, as ``wganbench data verify`` states it. With it the run's id stands
-            for these images, others are refused, and the folder may be gone once it is decoded. Without it the whole
-            folder is read at each start, and only the record's ``data_checksum`` says what it held.
-        split: Which images; where there is neither ``train`` nor ``test``, all are to train on.
-        size: Side in pixels: each is cropped to a square about its centre and box-averaged; None for images of one
-            size, as they are.
+        folder: Name of the folder, or of a link to it; also the name of the image set.
+        digest: Digest of the names and contents of all images, as ``wganbench data verify`` prints it. With it, the
+            run's id identifies these images, others are refused, and the folder is not needed after decoding. Without
+            it, the whole folder is read at each start, and only the record's ``data_checksum`` identifies the images.
+        split: Which images; without ``train`` and ``test``, all are training images.
+        size: Side in pixels to which each image is centre-cropped and box-averaged; None to keep images of one common
+            size.
         channels: 1 for grey, 3 for red, green and blue.
         scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training sees each image reversed left to right half of the time.
+        flips: Whether training mirrors each image left to right with probability 1/2.
 
     Raises:
-        DataError: If there is no such folder, it is not laid out like that, its images are of mixed sizes and ``size``
-            is None, or it has another digest.
+        DataError: If the folder is missing, has another layout or another digest, or has images of mixed sizes while
+            ``size`` is None.
     """
     there = data_folder() / folder
     if digest is None and not there.is_dir():
@@ -116,7 +116,7 @@ def image_folder(
 
 
 def _open(recipe: Recipe, scaling: Scaling, flips: bool) -> Images:
-    """Published sets are shuffled by their publishers, shapes have their classes in turn, folders are shuffled here."""
+    """Opens an image set. All count as shuffled: published sets are, shapes alternate classes, folders get shuffled."""
     return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips, shuffled=True)
 
 

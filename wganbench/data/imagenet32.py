@@ -1,6 +1,6 @@
-"""ImageNet 32×32 (Chrabaszcz et al. 2017) in its published batches: pickles, or the same as ``.npz``.
+"""ImageNet 32×32 (Chrabaszcz et al. 2017) from its published batches: pickles, or the same content as ``.npz``.
 
-A pickle can run any code when it is loaded. These are read by one that knows arrays and plain containers alone.
+Loading a pickle can run arbitrary code. The unpickler here accepts only arrays and plain containers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIXELS = 3 * SIDE * SIDE
 
 
 def recipe(split: Split, size: int = SIDE) -> Recipe:
-    """How the batches of a split are decoded; smaller than 32 they are box-averaged.
+    """The recipe that decodes the batches of a split; below 32, images are box-averaged.
 
     Raises:
         DataError: If a batch is missing or cannot be read.
@@ -54,7 +54,7 @@ def recipe(split: Split, size: int = SIDE) -> Recipe:
 
 
 def batch_files(split: Split) -> list[Path]:
-    """The batches of a split, in their order."""
+    """The files with the batches of a split, in order."""
     folder = locate("imagenet32", split)
     found = (file_at(folder, file) for file in IMAGE_SETS["imagenet32"].files[split])
     return [path for path in found if path is not None]
@@ -62,7 +62,7 @@ def batch_files(split: Split) -> list[Path]:
 
 @lru_cache
 def _key(paths: tuple[Path, ...]) -> str:
-    """SHA-256 over the files' contents; once a process, as there are 3.6 GB of them."""
+    """The SHA-256 of the files' contents, computed once per process, as there are 3.6 GB of them."""
     digest = hashlib.sha256()
     for path in paths:
         try:
@@ -74,10 +74,10 @@ def _key(paths: tuple[Path, ...]) -> str:
 
 
 def read_batch(path: Path) -> Batch:
-    """One batch: ``(n, 3, 32, 32)`` uint8, and labels ``(n,)`` from 0, where the file has them from 1.
+    """Reads one batch: images ``(n, 3, 32, 32)``, uint8, and labels ``(n,)`` from 0 (the file's start at 1).
 
     Raises:
-        DataError: If it is not what such a batch is, or would do more than hold data.
+        DataError: If the file is not such a batch, or is a pickle that contains anything but data.
     """
     content = _read_npz(path) if path.suffix == ".npz" else _read_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
@@ -94,7 +94,7 @@ def read_batch(path: Path) -> Batch:
 def _labels(found: object) -> NDArray[np.int64] | None:
     try:
         labels = np.asarray(found)
-    except ValueError:  # of lists of different lengths
+    except ValueError:  # for lists of different lengths
         return None
     return labels.astype(np.int64) if labels.ndim == 1 and labels.dtype.kind in "iu" else None
 
@@ -103,7 +103,7 @@ def _read_npz(path: Path) -> object:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in ("data", "labels")}
-    except Exception as error:  # of zip, zlib or numpy, which refuses arrays of objects
+    except Exception as error:  # from zip, zlib or numpy, which refuses object arrays
         raise DataError(f"{path}: not a whole npz file of plain arrays ({_first_line(error)})") from None
 
 
@@ -121,7 +121,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """What pickles of the old protocols call for bytes."""
+    """Stands in for ``codecs.encode``, by which pickles of the old protocols make bytes."""
     if encoding != "latin1":
         raise DataError(f"bytes encoded as {encoding!r}; must be latin1, as pickle has them")
     return text.encode("latin1")
@@ -137,10 +137,10 @@ _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Makes arrays, numbers, text, lists and dicts; whatever else a pickle asks for is refused before it is made."""
+    """Loads arrays, numbers, text, lists and dicts; anything else in a pickle is refused before it is created."""
 
     def __init__(self, file: io.BytesIO):
-        super().__init__(file, encoding="latin1")  # of Python 2, whose strings were bytes
+        super().__init__(file, encoding="latin1")  # pickled by Python 2, whose strings were bytes
 
     def find_class(self, module: str, name: str) -> Any:
         try:

@@ -1,9 +1,14 @@
-"""Image sets in the hands of training and measures: bytes that lie on the device, drawn and scaled in batches."""
+"""Image sets for training and measures: uint8 pixels on the device, drawn and scaled in batches.
+
+`Epochs` is the order of training on a set: shuffled again in each epoch, with the last partial batch dropped. As in
+Gulrajani et al.'s loaders (``tflib/cifar10.py``), an epoch goes through all images in batches, and no image appears
+twice.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -12,10 +17,10 @@ from wganbench.data.cache import Decoded
 from wganbench.errors import DataError
 
 Scaling = Literal["255", "256-dequantised", "unit"]
-"""How bytes x become numbers, as published (Gulrajani et al. 2017, code).
+"""The scaling of bytes x to floats, as published (Gulrajani et al. 2017, code).
 
 ``255``: 2 (x/255 − 1/2), in [−1, 1] (``gan_cifar.py``, ``gan_64x64.py``; § 5.1). ``256-dequantised``: 2 (x/256 − 1/2)
-plus uniform noise in [0, 1/128], the width of a step, fresh for every draw (``gan_cifar_resnet.py``; § 5.4). ``unit``:
+plus uniform noise in [0, 1/128], the width of one level, new in every draw (``gan_cifar_resnet.py``; § 5.4). ``unit``:
 x/255, in [0, 1] (``gan_mnist.py``).
 """
 
@@ -25,14 +30,14 @@ class Images:
     """A set of images with labels.
 
     Attributes:
-        name: What they are; of a folder, its own.
-        pixels: Shape ``(n, channels, height, width)``, uint8, on the device that they are drawn on.
+        name: Name of the set; for a folder of images, the folder's name.
+        pixels: Shape ``(n, channels, height, width)``, uint8, on the device on which they are drawn.
         labels: Shape ``(n,)``, int64, from 0, on the same device.
-        checksum: SHA-256 of all of them before any scaling, 64 hexadecimal digits; for the record.
+        checksum: SHA-256 of all images and labels before any scaling, 64 hexadecimal digits; kept in records.
         scaling: See `Scaling`.
-        flips: Whether `take` reverses images left to right, each with probability 1/2.
-        shuffled: Whether any consecutive images stand for all, as in random order or with the classes in turn. Of
-            others, such as images that lie class by class, scores take their reference in an order of its own.
+        flips: Whether `take` mirrors images left to right, each with probability 1/2.
+        shuffled: Whether any consecutive images are a fair sample of all, as in random order or with alternating
+            classes. If not, as for images sorted by class, scores take their reference in a random order instead.
     """
 
     name: str
@@ -50,7 +55,7 @@ class Images:
 
     @classmethod
     def of(cls, name: str, decoded: Decoded, scaling: Scaling, flips: bool = False, shuffled: bool = False) -> Images:
-        """Those of a file, which stays mapped: nothing is read before it is drawn, or moved to another device."""
+        """Wraps a decoded file, which stays mapped: an image is read when it is drawn or moved to another device."""
         pixels, labels = torch.from_numpy(decoded.images), torch.from_numpy(decoded.labels)
         return cls(name, pixels, labels, decoded.checksum, scaling, flips, shuffled)
 
@@ -68,15 +73,16 @@ class Images:
         return int(self.labels.max()) + 1
 
     def check_classes(self, classes: int) -> None:
-        """Raises DataError unless the labels are of so many classes, 0 to one less."""
+        """Raises DataError unless the labels run from 0 to ``classes`` − 1."""
         if self.n_classes != classes or int(self.labels.min()) < 0:
             found = f"labels from {int(self.labels.min())} to {self.n_classes - 1}"
             raise DataError(f"{self.name}: has {found}, and the networks have {classes} classes; must be as many")
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Images drawn with replacement, each as likely as any other, never reversed; what measures use.
+        """Draws images with replacement, with equal probabilities and never mirrored, for measures.
 
         Args:
+            n: Number of images.
             rng: The only source of randomness, on the device of ``pixels``.
 
         Returns:
@@ -85,19 +91,19 @@ class Images:
         return self._scaled(self.pixels[self._with_replacement(n, rng)], rng)
 
     def draw_labels(self, n: int, rng: torch.Generator) -> Tensor:
-        """Labels of the images that `draw` gives for a stream at the same place; ``(n,)``, int64."""
+        """The labels, ``(n,)``, int64, of the images that `draw` returns for the same state of ``rng``."""
         return self.labels[self._with_replacement(n, rng)]
 
     def _with_replacement(self, n: int, rng: torch.Generator) -> Tensor:
         return torch.randint(len(self), (n,), generator=rng, device=rng.device)
 
     def take(self, indices: Tensor, rng: torch.Generator) -> Tensor:
-        """The images at ``indices``, such as a batch of `wganbench.data.epochs.Epochs`, as training sees them.
+        """Returns the images at ``indices``, such as a batch of `Epochs`, for training.
 
         Args:
             indices: Shape ``(n,)``, int64, on the device of ``pixels``; their labels are ``labels[indices]``.
-            rng: Of the ``flips``, and of the noise that ``256-dequantised`` adds after them; left as it is where there
-                is neither.
+            rng: Random stream for ``flips``, and after these for the noise of ``256-dequantised``; unchanged if neither
+                is used.
 
         Returns:
             Shape ``(n, channels, height, width)``, float32.
@@ -117,5 +123,56 @@ class Images:
         return torch.empty_like(x).uniform_(0, 1 / 128, generator=rng).add_(2 * (x / 256 - 0.5))
 
     def to(self, device: torch.device | str) -> Images:
-        """The same images on ``device``."""
+        """Returns the same images on ``device``."""
         return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
+
+class Epochs:
+    """An endless stream of batches of indices for one seed.
+
+    The order depends on ``rng`` alone, which must serve no other purpose: `state` stores the state of ``rng`` at the
+    beginning of the epoch, and `restore` repeats the shuffle of that epoch.
+
+    Args:
+        n: Size of the data set.
+        batch_size: Number of indices per batch; 1 to ``n``.
+        rng: The random stream of the order; the indices are made on its device.
+    """
+
+    def __init__(self, n: int, batch_size: int, rng: torch.Generator):
+        if not 1 <= batch_size <= n:
+            raise DataError(f"batch_size: must be between 1 and the data set's {n:,}, got {batch_size}")
+        self.n, self.batch_size, self.rng = n, batch_size, rng
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began = self.rng.get_state()
+        self._order = torch.randperm(self.n, generator=self.rng, device=self.rng.device)
+        self._position = 0
+
+    def batch(self) -> Tensor:
+        """Returns the next indices, ``(batch_size,)``, int64; no two are equal."""
+        if self._position + self.batch_size > self.n:
+            self._begin()
+        start = self._position
+        self._position = start + self.batch_size
+        return self._order[start : self._position]
+
+    def state(self) -> dict[str, Any]:
+        """Returns ``began`` (a generator's state: bytes in a CPU tensor) and ``position`` (indices used since then)."""
+        return {"began": self._began.clone(), "position": self._position}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continues from a `state` that was saved with the same ``n``, ``batch_size`` and kind of device.
+
+        Raises:
+            ValueError: If the state does not fit; nothing is changed then.
+        """
+        began, position = state.get("began"), state.get("position")
+        if not isinstance(began, Tensor) or began.shape != self._began.shape or began.dtype != self._began.dtype:
+            raise ValueError(f"began: must be a generator's state of {len(self._began)} bytes")
+        if type(position) is not int or not 0 <= position <= self.n or position % self.batch_size:
+            raise ValueError(f"position: must be a multiple of {self.batch_size} of at most {self.n}, got {position}")
+        self.rng.set_state(began)
+        self._begin()
+        self._position = position

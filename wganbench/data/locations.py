@@ -1,10 +1,10 @@
-"""Where image sets lie, which files the published ones have, and what to do about those that are not there.
+"""The locations of image sets, the files of the published ones, and how to obtain missing ones.
 
 ::
 
-    DATA/cifar10, DATA/mnist, DATA/imagenet32     the published files, laid out as their publisher or torchvision does
-    DATA/FOLDER                                   a folder of images, one folder a class
-    DATA/decoded/*.images                         what was made of them; safe to delete
+    DATA/cifar10, DATA/mnist, DATA/imagenet32     the published files, in the layout of their publisher or torchvision
+    DATA/FOLDER                                   a folder of images, with one folder per class
+    DATA/decoded/*.images                         the decoded sets; safe to delete
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CIFAR10_FILES = tuple(
 
 @dataclass(frozen=True)
 class ImageSet:
-    """An image set that has a name of its own.
+    """An image set with a fixed name.
 
     Attributes:
-        images: How many, by split.
-        shape: Of one image: channels, height, width.
-        files: By split, below the set's folder; with or without ``.npz``. None where it is drawn and needs none.
-        remedy: How to come by them.
+        images: Number of images, by split.
+        shape: Shape of one image: channels, height, width.
+        files: Files by split, relative to the set's folder, with or without ``.npz``; empty for a set that is drawn.
+        remedy: Instructions for obtaining the files.
     """
 
     images: Mapping[Split, int]
@@ -68,16 +68,19 @@ IMAGE_SETS: dict[str, ImageSet] = {
         "unpack them there",
     ),
 }
-"""By name. ImageNet 32×32 is that of Chrabaszcz et al. 2017; van den Oord's of 2016 has 1,281,149 and 49,999 images."""
+"""The named image sets.
+
+ImageNet 32×32 is that of Chrabaszcz et al. 2017; van den Oord's of 2016 has 1,281,149 and 49,999 images.
+"""
 
 
 def data_folder() -> Path:
-    """``$WGANBENCH_DATA``, else ``wganbench`` in the user's cache folder. It need not exist."""
+    """Returns ``$WGANBENCH_DATA`` or else ``wganbench`` in the user's cache folder; it need not exist."""
     chosen = os.environ.get(variables.DATA)
     if chosen:
         return Path(chosen).expanduser().absolute()
     cache = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(cache).is_absolute():  # others are to be ignored, as the standard has it
+    if Path(cache).is_absolute():  # the XDG specification says to ignore relative paths
         return Path(cache) / "wganbench"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "wganbench"
@@ -91,12 +94,12 @@ def decoded_folder() -> Path:
 
 
 def locate(name: str, split: Split) -> Path:
-    """The folder with all files of a split: the set's own in the data folder, or the data folder itself.
+    """Returns the folder with all files of a split: the set's own in the data folder, or the data folder itself.
 
-    The latter is where torchvision and others that share a folder between sets put them.
+    The latter is for torchvision and other tools that share one folder between sets.
 
     Raises:
-        DataError: If there is none, with what is missing and how to come by it.
+        DataError: If there is no such folder; the message lists what is missing and how to obtain it.
     """
     own = data_folder() / name
     for folder in (own, data_folder()):
@@ -111,11 +114,11 @@ def locate(name: str, split: Split) -> Path:
 
 
 def missing(name: str, split: Split, folder: Path) -> list[str]:
-    """Those files of a split that are not in ``folder``."""
+    """Returns the files of a split that are not in ``folder``."""
     return [file for file in IMAGE_SETS[name].files[split] if file_at(folder, file) is None]
 
 
 def file_at(folder: Path, file: str) -> Path | None:
-    """``file`` in ``folder``, or what it is with ``.npz`` after it; None where neither is there."""
+    """Returns the path of ``file`` or ``file.npz`` in ``folder``; None if neither exists."""
     found = (folder / file, folder / f"{file}.npz")
     return next((path for path in found if path.is_file()), None)

@@ -1,4 +1,7 @@
-"""Getting image sets and looking after them: what ``wganbench data fetch`` and ``verify`` do."""
+"""Lists, downloads, decodes and verifies image sets, for ``wganbench data list``, ``fetch`` and ``verify``.
+
+The list is made without torch and without reading any image, so torchvision is imported only where it is used.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from wganbench.data import imagenet32, shapes10, torchvision_sets
-from wganbench.data.cache import Recipe, Split, obtain, read, read_header
-from wganbench.data.inventory import decoded_files
+from wganbench.data import imagenet32, shapes10
+from wganbench.data.cache import SUFFIX, Recipe, Split, obtain, read, read_header
 from wganbench.data.locations import IMAGE_SETS, data_folder, decoded_folder, missing
 from wganbench.errors import DataError
 
@@ -19,24 +22,80 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What became of one check.
+class Held:
+    """One split of an image set, or one decoded file of it.
 
     Attributes:
-        text: One line: what was looked at, and how it is.
-        whole: Whether it is as it must be.
+        name, split: Name and split of the set.
+        images: Number of images.
+        shape: Shape of an image, such as ``"3×32×32"``.
+        state: ``decoded``; ``there``, to be decoded when it is used; ``drawn when used``; or ``missing``.
+        checksum: Checksum of the decoded set, according to its file; empty if it is not decoded.
+        place: Path where it is, or where it is expected.
+    """
+
+    name: str
+    split: str
+    images: int
+    shape: str
+    state: str
+    checksum: str
+    place: Path
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    Attributes:
+        text: One line: what was checked, and the result.
+        whole: Whether the check passed.
     """
 
     text: str
     whole: bool
 
 
+def inventory() -> list[Held]:
+    """Lists the named sets, decoded or not, then all other decoded sets."""
+    files = [(path, header) for path in decoded_files() if (header := read_header(path)) is not None]
+    held = [row for name in IMAGE_SETS for split in IMAGE_SETS[name].images for row in _named_rows(name, split, files)]
+    return [*held, *(_decoded_row(path, header) for path, header in files if header["name"] not in IMAGE_SETS)]
+
+
+def decoded_files() -> list[Path]:
+    """The decoded files in the data folder, sorted."""
+    return sorted(path for path in decoded_folder().glob(f"*{SUFFIX}") if not path.name.startswith("."))
+
+
+def _named_rows(name: str, split: Split, files: list[tuple[Path, dict[str, Any]]]) -> Iterator[Held]:
+    found = [_decoded_row(path, about) for path, about in files if (about["name"], about["split"]) == (name, split)]
+    yield from found
+    if not found:
+        about, own = IMAGE_SETS[name], data_folder() / name
+        there = next((folder for folder in (own, data_folder()) if not missing(name, split, folder)), None)
+        state = "drawn when used" if not about.files[split] else "missing" if there is None else "there"
+        place = decoded_folder() if not about.files[split] else there or own
+        yield Held(name, split, about.images[split], _times(about.shape), state, "", place)
+
+
+def _decoded_row(path: Path, header: dict[str, Any]) -> Held:
+    images, *shape = header["shape"]
+    return Held(header["name"], header["split"], images, _times(shape), "decoded", header["checksum"], path)
+
+
+def _times(shape: tuple[int, ...] | list[int]) -> str:
+    return "×".join(map(str, shape))
+
+
 def fetch(name: str) -> Iterator[str]:
-    """Gets an image set where it is not there, and decodes it; a line for each split.
+    """Downloads an image set if it is missing and decodes it; yields one line per split.
 
     Raises:
-        DataError: If it cannot be had, with where to put it.
+        DataError: If it cannot be obtained; the message says where to put it by hand.
     """
+    from wganbench.data import torchvision_sets
+
     if name not in IMAGE_SETS:
         raise DataError(f"{name}: cannot be fetched; must be one of {', '.join(IMAGE_SETS)}")
     if name in torchvision_sets.SIDES:
@@ -47,6 +106,8 @@ def fetch(name: str) -> Iterator[str]:
 
 
 def _recipe(name: str, split: Split) -> Recipe:
+    from wganbench.data import torchvision_sets
+
     make = {
         "shapes10": shapes10.recipe,
         "cifar10": torchvision_sets.cifar10,
@@ -57,10 +118,10 @@ def _recipe(name: str, split: Split) -> Recipe:
 
 
 def verify(name: str | None = None) -> Iterator[Finding]:
-    """Holds published files against their checksums, and decoded ones against theirs; of ``name``, or of all there is.
+    """Checks published and decoded files against their checksums, for the set ``name`` or for all sets.
 
     Raises:
-        DataError: If nothing of ``name`` is there.
+        DataError: If there are no files of ``name``.
     """
     found = False
     for each, split in product(IMAGE_SETS, SPLITS):
@@ -79,11 +140,13 @@ def verify(name: str | None = None) -> Iterator[Finding]:
 
 
 def _published(name: str, split: Split, folder: Path) -> Finding:
+    from wganbench.data import torchvision_sets
+
     try:
         if name in torchvision_sets.SIDES:
             torchvision_sets.check(name, split, folder)
         else:
-            for _ in _recipe(name, split).batches():  # nobody has published checksums of its batches
+            for _ in _recipe(name, split).batches():  # no checksums of its batches have been published
                 pass
     except DataError as error:
         return Finding(str(error), whole=False)

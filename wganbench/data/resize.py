@@ -1,4 +1,4 @@
-"""Images made smaller by averaging areas, in whole numbers, so that every machine gets the same pixels."""
+"""Image downscaling by area averaging, in integer arithmetic, so that every machine gets the same pixels."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Pixels = NDArray[np.uint8]
 
 
 def centre_crop(images: Pixels) -> Pixels:
-    """The largest square about the centre; of an odd rest, the larger half is cut off below and on the right.
+    """Crops the largest square about the centre; if the excess is odd, one pixel more goes at the bottom or right.
 
     Args:
         images: Shape ``(..., height, width)``.
 
     Returns:
-        Shape ``(..., side, side)`` with the smaller of the two as side; a view.
+        A view of shape ``(..., side, side)``, where side is the smaller of height and width.
     """
     height, width = images.shape[-2:]
     side = min(height, width)
@@ -28,20 +28,20 @@ def centre_crop(images: Pixels) -> Pixels:
 
 
 def box_average(images: Pixels, size: int) -> Pixels:
-    """Each new pixel is the mean over the area that it covers, rounded to the nearest, halves upwards.
+    """Replaces each area of a new pixel by its mean, rounded to the nearest integer, with halves rounded up.
 
-    Where ``side`` is a multiple of ``size`` that is the mean of a block of pixels; where it is none, a pixel on the
-    border of two areas counts in each by the part of it that lies there. (Pillow's ``BOX`` takes it for one of them.)
+    If ``side`` is a multiple of ``size``, this is the mean of a block of pixels. If not, a pixel on the border of two
+    areas counts in each by the part that lies there. (Pillow's ``BOX`` counts it in one of them only.)
 
     Args:
-        images: Square, ``(..., side, side)``.
+        images: Square images, ``(..., side, side)``.
         size: The new side, 1 to ``side``.
 
     Returns:
         Shape ``(..., size, size)``.
 
     Raises:
-        DataError: If they are not square, or would have to grow.
+        DataError: If the images are not square, or would have to be enlarged.
     """
     height, side = images.shape[-2:]
     if height != side or not 1 <= size <= side:
@@ -60,7 +60,7 @@ def box_average(images: Pixels, size: int) -> Pixels:
 
 @lru_cache
 def _overlaps(side: int, size: int) -> NDArray[np.int64]:
-    """How much of each old pixel lies in each new one, ``(size, side)``; a row adds up to ``side``.
+    """The overlap of each old pixel with each new one, ``(size, side)``; each row sums to ``side``.
 
     Lengths are in units of 1 / (``side`` · ``size``) of the image.
     """

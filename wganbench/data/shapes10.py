@@ -1,12 +1,12 @@
-"""``shapes10``: ten classes of drawn shapes, 3×32×32; an image set that every machine has without a download.
+"""``shapes10``: ten classes of generated shapes, 3×32×32, an image set that every machine has without a download.
 
-A shape stands anywhere, at any angle, between a fifth and three eighths of the image's side in radius, in any colour on
-a background of any other that fades into a third, under noise. So neither the mean colour nor any one pixel tells the
-class: its outline does. Edges are anti-aliased by the share of a pixel that is covered.
+A shape has a random position, angle and colour, and a radius between a fifth and three eighths of the image's side. The
+background fades from a second colour into a third, and noise covers all. So neither the mean colour nor any single
+pixel reveals the class; only the outline does. Edges are anti-aliased by the share of a pixel that is covered.
 
-The stream of random bits is PCG64's, which numpy guarantees; from there to the bytes nothing is left to rounding but
-the cover of a pixel, in 256ths out of float64. So every machine draws the same set. A change of any pixel raises
-`VERSION`, and with it the ``protocol`` in ``spec/catalogue.py``.
+The random bits are PCG64's, a stream that numpy guarantees. All that follows is integer arithmetic, except that the
+cover of a pixel is rounded from float64 to 256ths. So every machine draws the same set. Any change of a pixel must
+raise `VERSION`, and with it the ``protocol`` in ``spec/catalogue.py``.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ CONTRAST = 110
 """The least distance between the colours of shape and background, summed over red, green and blue, 0 to 765."""
 CANDIDATES = 8
 FADE = 70
-"""How far, up or down, a channel of the background may go from one side of the image to the other."""
+"""The most that a channel of the background may change, up or down, from one side of the image to the other."""
 REACH = 1.2
-"""Room beside a shape's centre, in radii. A frame's corner is 1.23 away: still inside, as 15.5 + 0.03 · 12 < 16."""
+"""Room around a shape's centre, in radii. A frame's corner is 1.23 away: still inside, as 15.5 + 0.03 · 12 < 16."""
 NOISE = 24
-"""Of at most this amplitude, triangular: a standard deviation of up to 9.8 levels."""
+"""The largest amplitude of the triangular noise, which gives a standard deviation of up to 9.8 levels."""
 
 Floats = NDArray[np.float64]
 
 
 def recipe(split: Split, size: int = SIDE) -> Recipe:
-    """How it is drawn; smaller than 32 it is box-averaged."""
+    """The recipe that draws a split; below 32, images are box-averaged."""
 
     def batches() -> Iterator[Batch]:
         for images, labels in draw(split, COUNTS[split]):
@@ -50,9 +50,9 @@ def recipe(split: Split, size: int = SIDE) -> Recipe:
 
 
 def draw(split: Split, n: int) -> Iterator[Batch]:
-    """The first ``n`` images of a split, in batches: ``(batch, 3, 32, 32)`` uint8 with labels ``(batch,)``.
+    """Draws the first ``n`` images of a split, in batches: ``(batch, 3, 32, 32)``, uint8, with labels ``(batch,)``.
 
-    Classes follow one another in turn.
+    The classes alternate: 0, 1, …, 9, 0, ….
     """
     bits = np.random.PCG64([VERSION, {"train": 0, "test": 1}[split]])
     for start in range(0, n, BATCH):
@@ -62,13 +62,13 @@ def draw(split: Split, n: int) -> Iterator[Batch]:
 
 
 def _uniform(bits: np.random.PCG64, *shape: int) -> Floats:
-    """In [0, 1), from the upper 53 of 64 bits."""
+    """Uniform numbers in [0, 1), from the upper 53 of 64 bits."""
     raw = bits.random_raw(math.prod(shape))
     return (raw >> np.uint64(11)).astype(np.float64).reshape(shape) * 2.0**-53
 
 
 def _levels(bits: np.random.PCG64, top: int, *shape: int) -> NDArray[np.int16]:
-    """Whole numbers from 0 to ``top`` − 1."""
+    """Uniform integers from 0 to ``top`` − 1."""
     return (_uniform(bits, *shape) * top).astype(np.int16)
 
 
@@ -76,7 +76,7 @@ def _levels(bits: np.random.PCG64, top: int, *shape: int) -> NDArray[np.int16]:
 
 
 def _cover(labels: NDArray[np.int64], bits: np.random.PCG64) -> NDArray[np.uint16]:
-    """How much of each pixel the shape covers, in 256ths; ``(batch, 32, 32)``."""
+    """The share of each pixel that the shape covers, in 256ths; ``(batch, 32, 32)``."""
     radius, turn, right, down = (_uniform(bits, len(labels), 1, 1) for _ in range(4))
     radius = 6.5 + 5.5 * radius
     room = SIDE / 2 - 0.5 - REACH * radius
@@ -92,7 +92,7 @@ def _cover(labels: NDArray[np.int64], bits: np.random.PCG64) -> NDArray[np.uint1
     return cover
 
 
-# Signed distances, about, from a shape's edge to points (u, v): negative inside; in units of the radius.
+# Approximate signed distances from a shape's edge to points (u, v), in units of the radius; negative inside.
 
 
 def _disc(u: Floats, v: Floats) -> Floats:
@@ -147,12 +147,12 @@ OUTLINES = (_disc, _ring, _square, _frame, _triangle, _cross, _stripes, _dots, _
 
 
 def _paint(cover: NDArray[np.uint16], bits: np.random.PCG64) -> NDArray[np.uint8]:
-    """Colours, fading background and noise, in whole numbers; ``(batch, 3, 32, 32)``."""
+    """Adds colours, a fading background and noise, in integer arithmetic; ``(batch, 3, 32, 32)``."""
     n = len(cover)
     ground = _levels(bits, 256, n, 1, 3)
     candidates = _levels(bits, 256, n, CANDIDATES, 3)
     far = np.abs(candidates - ground).sum(axis=2) >= CONTRAST
-    shape = candidates[np.arange(n), far.argmax(axis=1)]  # the first that is far enough; of all, if none is
+    shape = candidates[np.arange(n), far.argmax(axis=1)]  # the first that is far enough; the first of all if none is
     faded = np.clip(ground[:, 0] + _levels(bits, 2 * FADE + 1, n, 3) - FADE, 0, 255)
     background = _mix(_plane(ground[:, 0]), _plane(faded), _fade(bits, n))
     painted = _mix(background, _plane(shape), cover)
@@ -163,12 +163,12 @@ def _paint(cover: NDArray[np.uint16], bits: np.random.PCG64) -> NDArray[np.uint8
 
 
 def _plane(colour: NDArray[np.int16]) -> NDArray[np.uint16]:
-    """``(n, 3)`` → ``(n, 3, 1, 1)``."""
+    """Adds two axes for broadcasting over pixels: ``(n, 3)`` → ``(n, 3, 1, 1)``."""
     return colour.astype(np.uint16)[:, :, None, None]
 
 
 def _fade(bits: np.random.PCG64, n: int) -> NDArray[np.uint16]:
-    """From 0 to 256 across the image in any direction; ``(n, 32, 32)``."""
+    """A gradient from 0 to 256 across the image in a random direction; ``(n, 32, 32)``."""
     turn = 2 * np.pi * _uniform(bits, n, 1, 1)
     place = (np.arange(SIDE) + 0.5) / SIDE - 0.5
     along = place[:, None] * np.sin(turn) + place * np.cos(turn)
@@ -176,7 +176,7 @@ def _fade(bits: np.random.PCG64, n: int) -> NDArray[np.uint16]:
 
 
 def _mix(one: NDArray[np.uint16], other: NDArray[np.uint16], part: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """``one`` with ``part`` 256ths of ``other``, ``(n, 3, 32, 32)``; nothing leaves 16 bits, as 255 · 256 does not."""
+    """Blends ``part`` 256ths of ``other`` into ``one``, ``(n, 3, 32, 32)``; 16 bits suffice, as 255 · 256 < 65,536."""
     part = part[:, None]
     return (one * (256 - part) + other * part >> 8).astype(np.uint16)
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and MNIST by way of torchvision: its download, its checksums, its readers."""
+"""CIFAR-10 and MNIST, downloaded, checked and read by torchvision."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-"""Of the unpacked files. torchvision knows the sums of the packed ones and never looks at what it finds unpacked."""
+"""MD5 sums of the unpacked files; torchvision knows only those of the packed ones and never checks unpacked files."""
 
 
 def cifar10(split: Split, size: int = SIDES["cifar10"]) -> Recipe:
-    """How CIFAR-10 is decoded; smaller than 32 it is box-averaged."""
+    """The recipe that decodes CIFAR-10; below 32, images are box-averaged."""
 
     def batches() -> Iterator[Batch]:
         root = locate("cifar10", split)
@@ -46,7 +46,7 @@ def cifar10(split: Split, size: int = SIDES["cifar10"]) -> Recipe:
 
 
 def mnist(split: Split, size: int = SIDES["mnist"]) -> Recipe:
-    """How MNIST is decoded; smaller than 28 it is box-averaged."""
+    """The recipe that decodes MNIST; below 28, images are box-averaged."""
 
     def batches() -> Iterator[Batch]:
         root = locate("mnist", split)
@@ -59,10 +59,10 @@ def mnist(split: Split, size: int = SIDES["mnist"]) -> Recipe:
 
 
 def check(name: str, split: Split, root: Path) -> None:
-    """Holds the files of a split in ``root`` against their published MD5 sums.
+    """Checks the files of a split in ``root`` against their published MD5 sums.
 
     Raises:
-        DataError: For the first that has another, with both.
+        DataError: For the first file with a different sum, with both sums.
     """
     for file, md5 in _sums(name, split).items():
         path = root / file
@@ -75,7 +75,7 @@ def check(name: str, split: Split, root: Path) -> None:
 
 
 def _sums(name: str, split: Split) -> dict[str, str]:
-    """MD5 by file, below the set's folder."""
+    """The MD5 sum of each file, by its path relative to the set's folder."""
     if name == "mnist":
         return {file: MNIST_MD5[Path(file).name] for file in RAW_MNIST[split]}
     sums = {**dict(CIFAR10.train_list), **dict(CIFAR10.test_list), CIFAR10.meta["filename"]: CIFAR10.meta["md5"]}
@@ -83,15 +83,15 @@ def _sums(name: str, split: Split) -> dict[str, str]:
 
 
 def _key(name: str, split: Split) -> str:
-    """Of the published content, known without a file: what is decoded is held against it."""
+    """A key of the published content, known without any file, as files are checked before they are decoded."""
     return hashlib.sha256(repr(sorted(_sums(name, split).items())).encode()).hexdigest()
 
 
 def fetch(name: str) -> Path:
-    """The folder of a set, downloaded and unpacked where it is not there; what is there packed is only unpacked.
+    """Returns the folder of a set, after downloading what is missing; an archive that is there is only unpacked.
 
     Raises:
-        DataError: If it cannot be had, with where to put it, or is not the original.
+        DataError: If the set is not the original or cannot be downloaded; the message says where to put it by hand.
     """
     try:
         folder = _found(name)
@@ -111,8 +111,8 @@ def _found(name: str) -> Path:
 def _download(name: str, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():  # torchvision prints what it tries
-            # It unpacks as it pleases, what its checksum says is the original: Python 3.12 and 3.13 warn of the former.
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():  # torchvision prints its attempts
+            # It extracts without a filter, and Python 3.12 and 3.13 warn of that; the checksum makes it safe.
             warnings.filterwarnings("ignore", "Python 3.14 will, by default, filter", DeprecationWarning)
             {"cifar10": CIFAR10, "mnist": MNIST}[name](folder, download=True)
     except (OSError, RuntimeError, EOFError, ValueError, tarfile.TarError) as error:

@@ -1,4 +1,4 @@
-"""Two-dimensional toy distributions, drawn fresh at each call; a published rescaling is a choice of the options."""
+"""Two-dimensional toy distributions, sampled again at each call; options reproduce the published rescalings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wganbench.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """Isotropic Gaussians of one width.
+    """A mixture of isotropic Gaussians of equal width.
 
     Attributes:
         centres: Shape ``(modes, 2)``, float32.
         std: Standard deviation of every mode along each axis, in the units of ``centres``; positive.
-        weights: How probable each mode is, shape ``(modes,)``, at least 0, their sum 1; None for equal weights.
+        weights: Probability of each mode, shape ``(modes,)``, at least 0, summing to 1; None for equal weights.
     """
 
     centres: Tensor
@@ -39,7 +39,7 @@ class Mixture:
         return (2,)
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Fresh samples, each from a mode chosen by its weight.
+        """Draws new samples, each from a mode chosen with the probability of its weight.
 
         Args:
             n: Number of samples.
@@ -55,7 +55,7 @@ class Mixture:
         return torch.normal(self.centres[modes], self.std, generator=rng)
 
     def to(self, device: torch.device | str) -> Mixture:
-        """The same mixture with its tensors on ``device``."""
+        """Returns the same mixture with its tensors on ``device``."""
         weights = None if self.weights is None else self.weights.to(device)
         return Mixture(self.centres.to(device), self.std, weights)
 
@@ -65,8 +65,8 @@ class SwissRoll:
     """The x–z plane of scikit-learn's ``make_swiss_roll``: ``t·(cos t, sin t)`` with t uniform in [1.5 π, 4.5 π].
 
     Attributes:
-        noise: Standard deviation added along each axis before the division by ``scale``; at least 0.
-        scale: What the noisy samples are divided by; positive.
+        noise: Standard deviation of the noise along each axis, added before the division by ``scale``; at least 0.
+        scale: Divisor of the noisy samples; positive.
     """
 
     noise: float
@@ -83,7 +83,7 @@ class SwissRoll:
         return (2,)
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Fresh samples.
+        """Draws new samples.
 
         Args:
             n: Number of samples.
@@ -97,14 +97,14 @@ class SwissRoll:
         return torch.normal(curve, self.noise, generator=rng) / self.scale
 
     def to(self, device: torch.device | str) -> SwissRoll:
-        """Itself: it holds no tensor and draws where ``rng`` is."""
+        """Returns the object itself: it holds no tensor and draws on the device of ``rng``."""
         return self
 
 
 def gaussian_ring(*, modes: int = 8, radius: float = 2.0, std: float = 0.04, start_degrees: float = -90.0) -> Mixture:
-    """Gaussians evenly spaced on a circle about the origin.
+    """A mixture of Gaussians evenly spaced on a circle about the origin.
 
-    The defaults are musyoku's sampler, whose ``std=0.2`` is squared before use; its critic sees ``radius=1, std=0.02``.
+    The defaults are musyoku's sampler, which squares ``std=0.2`` before use; its critic sees ``radius=1, std=0.02``.
     Gulrajani et al. train on radius √2 and std 0.01414; VEEGAN and PacGAN on radius 1 and std 0.01.
 
     Args:
@@ -133,7 +133,7 @@ def double_circle(*, modes: int = 8, radius: float = 2.0, std: float = 0.04, sta
 
 
 def gaussian_grid(*, side: int = 5, spacing: float = 2.0, std: float = 0.05) -> Mixture:
-    """Gaussians on a square grid centred on the origin.
+    """A mixture of Gaussians on a square grid centred on the origin.
 
     The defaults are the 25 Gaussians of VEEGAN and PacGAN. Gulrajani et al. divide them by 2.828: spacing 0.7072,
     std 0.01768.
@@ -153,7 +153,7 @@ def swiss_roll(*, noise: float = 0.25, scale: float = 7.5) -> SwissRoll:
 
     Args:
         noise: Standard deviation along each axis, added before the division by ``scale``.
-        scale: What the samples are divided by; 7.5 puts the outer end of the roll 1.88 from the origin.
+        scale: Divisor of the samples; 7.5 puts the outer end of the roll 1.88 from the origin.
     """
     return SwissRoll(noise, scale)
 

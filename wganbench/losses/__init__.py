@@ -1,1 +1,1 @@
-"""Objectives and Lipschitz constraints: what a critic and a generator minimise."""
+"""Objectives that critics and generators minimise, and Lipschitz constraints on critics."""

@@ -1,7 +1,7 @@
 """Ways to keep the critic Lipschitz: projections of its parameters, and penalties on its input gradient.
 
 A *projection* takes ``parameters`` and changes them in place. A *penalty* takes any of ``critic, real, fake, rng`` and
-returns a term that is added to the critic loss, its weight included. The runner tells them apart by these names.
+returns a term, weight included, that is added to the critic loss. The runner distinguishes them by these names.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ def clip(parameters: Iterable[Tensor], *, clip_value: float) -> None:
 
 
 def rescale(parameters: Iterable[Tensor], *, clip_value: float) -> None:
-    """Divides each tensor of each seed by max(|w|)/c where that exceeds 1, so that it fits into [−c, c].
+    """Divides each tensor of each seed by max(|w|)/c if that exceeds 1, so that it fits into [−c, c].
 
-    What musyoku 2017 calls "weight decay": the shape of a tensor survives, its size does not. Weights and biases are
-    rescaled apart. Works in place, under no_grad.
+    musyoku 2017 calls this "weight decay": the proportions within a tensor are kept, its magnitude is not. Weights and
+    biases are rescaled separately. Works in place, under no_grad.
 
     Args:
-        parameters: Each ``(seeds, *shape)``; one factor a seed.
+        parameters: Tensors of shape ``(seeds, *shape)``; each seed has its own factor.
+        clip_value: c, positive.
     """
     for tensor in parameters:
         ratio = tensor.flatten(1).abs().amax(dim=1) / clip_value
@@ -44,8 +45,9 @@ def gradient_penalty(
     """λ times the mean of ``(|∇f(x)|₂ − 1)²``, x uniform between real and fake pairs (Gulrajani et al., § 4).
 
     Args:
-        real, fake: One shape, ``(seeds, batch, *sample_shape)``; ``critic`` must not mix rows.
-        rng: Streams for the interpolation points, one a seed, on the device of ``real``.
+        critic: Maps samples to scores, ``(seeds, batch)``; must not mix rows.
+        real, fake: Tensors of the same shape, ``(seeds, batch, *sample_shape)``.
+        rng: Streams for the interpolation points, one per seed, on the device of ``real``.
         penalty_weight: λ, positive.
 
     Returns:
@@ -57,7 +59,7 @@ def gradient_penalty(
 def one_sided_penalty(
     critic: Critic, real: Tensor, fake: Tensor, rng: Streams, *, penalty_weight: float = 10.0
 ) -> Tensor:
-    """λ times the mean of ``max(0, |∇f(x)|₂ − 1)²`` (Gulrajani et al., appendix C); as ``gradient_penalty`` else."""
+    """λ times the mean of ``max(0, |∇f(x)|₂ − 1)²`` (Gulrajani et al., appendix C); see ``gradient_penalty``."""
     return penalty_weight * (gradient_norms(critic, real, fake, rng) - 1).relu().square().mean(dim=1)
 
 
@@ -69,14 +71,14 @@ def one_sided_linear_penalty(
 
 
 def gradient_norms(critic: Critic, real: Tensor, fake: Tensor, rng: Streams) -> Tensor:
-    """Norm of the critic's input gradient at one uniform point between each real and its fake; differentiable.
+    """The norm of the critic's input gradient at one uniform point between each real and its fake; differentiable.
 
     Returns:
         Shape ``(seeds, batch)``; non-negative.
     """
     alpha = rng.uniform(real.shape[1]).to(real.dtype).view(*real.shape[:2], *[1] * (real.ndim - 2))
     points = (real + alpha * (fake.detach() - real)).requires_grad_()
-    # Rows do not mix, so the gradient of the sum holds each row's own gradient.
+    # Rows do not mix, so the gradient of the sum contains the gradient of each row.
     with differentiated_twice():
         total = critic(points).sum()
     (gradient,) = torch.autograd.grad(total, points, create_graph=True)

@@ -1,4 +1,4 @@
-"""What critic and generator minimise: scores have shape (seeds, batch), losses (seeds,)."""
+"""Losses that critic and generator minimise, from scores of shape (seeds, batch) to losses of shape (seeds,)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Minimax:
     """
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """-E log D(real) − E log(1 − D(fake)); non-negative, 2 log 2 where the discriminator cannot tell them apart."""
+        """-E log D(real) − E log(1 − D(fake)); non-negative, 2 log 2 if the discriminator cannot tell them apart."""
         return (softplus(-real) + softplus(fake)).mean(dim=1)
 
     def generator_loss(self, fake: Tensor) -> Tensor:
-        """E log(1 − D(fake)); non-positive, its gradient vanishes where the discriminator is sure."""
+        """E log(1 − D(fake)); non-positive; its gradient vanishes where the discriminator is certain."""
         return -softplus(fake).mean(dim=1)
 
 
 class NonSaturating(Minimax):
-    """The variant that every "standard GAN" of the papers trains: the generator minimises −E log D(fake)."""
+    """The variant that the papers train as "standard GAN": the generator minimises −E log D(fake)."""
 
     def generator_loss(self, fake: Tensor) -> Tensor:
         """-E log D(fake); non-negative."""
@@ -53,7 +53,7 @@ class LeastSquares:
 
 
 class Wasserstein:
-    """The critic maximises E f(real) − E f(fake) (Arjovsky et al. 2017, eq. 3); both sides as minimised losses."""
+    """The critic maximises E f(real) − E f(fake) (Arjovsky et al. 2017, eq. 3); both losses here are minimised."""
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """E f(fake) − E f(real), the negative Wasserstein estimate; unbounded without a Lipschitz constraint."""

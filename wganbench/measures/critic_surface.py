@@ -19,32 +19,33 @@ _AROUND = 64  # points on the circle about a mode's centre
 
 @torch.no_grad()
 def critic_surface(critic: Critic, real: Tensor, *, window: float = 2.0, grid: int = 64) -> NDArray[np.float64]:
-    """Picture of the critic: its values on an even mesh (Gulrajani et al., figure 1a).
+    """The picture of the critic: its values on a regular mesh (Gulrajani et al., figure 1a).
 
     Args:
         critic: Maps ``(n, 2)`` to ``(n,)``.
-        real: Only tells the device of the critic.
-        window: The mesh covers ``[-window, window]²``, its border included.
-        grid: Mesh points along each axis.
+        real: Used only for the device of the critic.
+        window: The mesh covers ``[-window, window]²``, including its border.
+        grid: Number of mesh points along each axis.
 
     Returns:
-        Shape ``(grid, grid)``, rows from low to high y, columns from low to high x; what is not finite stays so.
+        Shape ``(grid, grid)``, rows from low to high y, columns from low to high x; values that are not finite are
+        kept.
     """
     y, x = _mesh(window, grid)
     return critic(torch.stack([x, y], dim=-1).flatten(0, 1).to(real)).double().cpu().view(grid, grid).numpy()
 
 
 def quadratic_share(critic: Critic, real: Tensor, *, window: float = 2.0, grid: int = 64) -> float:
-    """Share of the surface's variance that the best quadratic polynomial explains (R², six terms, least squares).
+    """The share of the surface's variance that the best quadratic polynomial explains (R², six terms, least squares).
 
-    This suite's own, for "clipped critics ignore higher moments of the data" (Gulrajani et al., § 3.1).
+    A measure of this suite, for "clipped critics ignore higher moments of the data" (Gulrajani et al., § 3.1).
 
     Args:
         critic, real, window, grid: As in `critic_surface`.
 
     Returns:
-        0 to 1 (a quadratic surface), better the lower where the data is no quadratic. NaN if the surface is constant
-        or a value not finite.
+        0 to 1 (a quadratic surface); lower is better unless the data itself is quadratic. NaN if the surface is
+        constant or a value is not finite.
     """
     values = critic_surface(critic, real, window=window, grid=grid).ravel()
     if not np.isfinite(values).all() or values.min() == values.max():
@@ -58,23 +59,23 @@ def quadratic_share(critic: Critic, real: Tensor, *, window: float = 2.0, grid: 
 
 @torch.no_grad()
 def mode_maxima(critic: Critic, data: object, *, reach: float = 0.4, rise: float = 0.05) -> float:
-    """Number of mode centres at which the critic has a local maximum: does it follow the modes (§ 3.1)?
+    """The number of mode centres at which the critic has a local maximum, that is, follows the modes (§ 3.1).
 
     A maximum rises above all of 64 points evenly spaced on a circle about it. A ridge that runs through the centres
-    without a peak of its own there crosses the circle at its own height, and does not count.
+    without a peak there crosses the circle at the same height, and does not count.
 
     Args:
         critic: Maps ``(n, 2)`` to ``(n,)``.
         data: The data set, whose ``centres``, ``(modes, 2)``, lie on the critic's device.
-        reach: Radius of the circle about a centre, as a part of the distance to the nearest other centre.
-        rise: By how much a maximum must rise above the circle, as a part of the range of the values at all centres and
-            on all circles; 0 to 1.
+        reach: Radius of the circle about a centre, as a fraction of the distance to the nearest other centre.
+        rise: Least rise of a maximum above the circle, as a fraction of the range of the values at all centres and on
+            all circles; 0 to 1.
 
     Returns:
         0 to the number of modes, higher is better; NaN if a value is not finite.
 
     Raises:
-        DataError: If the data set has fewer than two centres, or none to tell.
+        DataError: If the data set has fewer than two centres, or no attribute ``centres``.
     """
     centres = getattr(data, "centres", None)
     if centres is None or len(centres) < 2:
@@ -95,31 +96,32 @@ def mode_maxima(critic: Critic, data: object, *, reach: float = 0.4, rise: float
 
 
 def segment_gradient_norm(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Generator) -> float:
-    """Mean norm of the critic's input gradient on the segments between real and fake (Gulrajani et al., § 4).
+    """The mean norm of the critic's input gradient on the segments between real and fake (Gulrajani et al., § 4).
 
-    One uniform point between row i of each, where the gradient penalty pulls the norm to 1; norms in float64.
+    The gradient is taken at one uniform point between row i of each, where the gradient penalty pulls its norm to 1;
+    norms are in float64.
 
     Args:
         critic: Maps ``(n, *sample_shape)`` to ``(n,)``; must not mix rows.
-        real, fake: One shape, ``(n, *sample_shape)``.
+        real, fake: Tensors of the same shape, ``(n, *sample_shape)``.
         rng: Stream for the points, on the device of ``real``.
 
     Returns:
-        At least 0, better the nearer to 1; NaN if a fake sample or a gradient is not finite.
+        At least 0, closer to 1 is better; NaN if a fake sample or a gradient is not finite.
     """
     if not fake.isfinite().all():
         return math.nan
     along = torch.rand(len(real), generator=rng, device=rng.device).view(-1, *[1] * (real.ndim - 1))
     with torch.enable_grad():
         points = torch.lerp(real, fake, along).detach().requires_grad_()
-        # Rows do not mix, so the gradient of the sum holds each row's own gradient.
+        # Rows do not mix, so the gradient of the sum contains the gradient of each row.
         (gradient,) = torch.autograd.grad(critic(points).sum(), points)
     mean = gradient.double().flatten(1).norm(dim=1).mean().item()
     return mean if math.isfinite(mean) else math.nan
 
 
 def _mesh(window: float, grid: int) -> tuple[Tensor, Tensor]:
-    """y and x of an even mesh of ``[-window, window]²``, float64, each ``(grid, grid)``."""
+    """The y and x coordinates of a regular mesh over ``[-window, window]²``, float64, each ``(grid, grid)``."""
     axis = torch.linspace(-window, window, grid, dtype=torch.float64)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return y, x

@@ -1,4 +1,4 @@
-"""Scores as a spec names them, of the images of one moment as the setting's score network sees them."""
+"""Image scores under the names used in specs, computed from the outputs of the score network at one step."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from wganbench.measures.scores.network_outputs import Seen
 
 
 def inception_score(seen: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
-    """Mean Inception score over consecutive splits of the generated images; `formulas.inception_score`.
+    """The mean Inception score over consecutive splits of the generated images; see `formulas.inception_score`.
 
     Args:
-        seen: Generated images before the score network.
-        samples: How many of them; scores of different numbers are not compared (1,000 in 10 splits is far below).
-        splits: Into how many consecutive parts they go.
+        seen: The score network's outputs for the generated images.
+        samples: Number of images; scores of different numbers are not compared (1,000 in 10 splits score far lower).
+        splits: Number of consecutive parts.
 
     Returns:
         1 to the number of classes, higher is better; NaN if an image is not finite.
@@ -24,7 +24,7 @@ def inception_score(seen: Seen, *, samples: int = 50_000, splits: int = 10) -> f
 
 
 def inception_score_spread(seen: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
-    """Standard deviation of the Inception score over its splits: the published ±, which is not one over runs.
+    """The standard deviation of the Inception score over its splits: the published ±, which is not one over runs.
 
     Args:
         seen, samples, splits: As for ``inception_score``.
@@ -36,13 +36,14 @@ def inception_score_spread(seen: Seen, *, samples: int = 50_000, splits: int = 1
 
 
 def real_inception_score(seen_real: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
-    """Inception score of the data set's own training images: what a generator of the data set itself would score.
+    """The Inception score of the data set's training images: the score of a generator that reproduces the data set.
 
-    Where consecutive images hold the classes in more equal numbers than chance does, as in shapes10, whose classes come
-    in turn, it is somewhat higher than of as many images in random order.
+    If consecutive images are spread over the classes more evenly than by chance, as in shapes10, whose classes
+    alternate, the score is somewhat higher than for as many images in random order.
 
     Args:
-        seen_real: The training images before the score network, in an order in which any first of them stand for all.
+        seen_real: The score network's outputs for the training images, ordered so that the first n, for any n, are a
+            fair sample of all.
         samples, splits: As for ``inception_score``.
 
     Returns:
@@ -55,12 +56,13 @@ def real_inception_score(seen_real: Seen, *, samples: int = 50_000, splits: int 
 
 
 def frechet_distance(seen: Seen, seen_real: Seen, *, samples: int = 50_000) -> float:
-    """Fréchet distance between generated and real images; `formulas.frechet_distance`.
+    """The Fréchet distance between generated and real images; see `formulas.frechet_distance`.
 
     Args:
-        seen: Generated images before the score network.
-        seen_real: The data set's training images before it, in an order in which any first of them stand for all.
-        samples: How many of each.
+        seen: The score network's outputs for the generated images.
+        seen_real: Its outputs for the training images, ordered so that the first n, for any n, are a fair sample of
+            all.
+        samples: Number of images of each kind.
 
     Returns:
         Squared feature units, lower is better; NaN if an image is not finite.
@@ -71,15 +73,15 @@ def frechet_distance(seen: Seen, seen_real: Seen, *, samples: int = 50_000) -> f
 def kernel_distance(
     seen: Seen, seen_real: Seen, *, samples: int = 50_000, subsets: int = 100, subset_size: int = 1000
 ) -> float:
-    """Mean kernel distance between generated and real images; `formulas.kernel_distance`.
+    """The mean kernel distance between generated and real images; see `formulas.kernel_distance`.
 
     Args:
         seen, seen_real, samples: As for ``frechet_distance``.
-        subsets: How many pairs of subsets are drawn.
-        subset_size: Images of each.
+        subsets: Number of pairs of subsets that are drawn.
+        subset_size: Number of images per subset.
 
     Returns:
-        Lower is better, about 0 for images that cannot be told apart; NaN if an image is not finite.
+        Lower is better, about 0 for indistinguishable images; NaN if an image is not finite.
     """
     fake, real = (each.outputs(samples).features for each in (seen, seen_real))
     return formulas.kernel_distance(fake, real, subsets=subsets, subset_size=subset_size)[0]

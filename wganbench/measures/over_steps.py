@@ -1,4 +1,4 @@
-"""What the curves of a run say together: of two measures at one step, over its steps, and whether it has settled."""
+"""Measures over a run's steps: relations between two curves, means, spreads, convergence, and the time of training."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,21 @@ from numpy.typing import NDArray
 from wganbench.errors import DataError
 
 Curves = Mapping[str, tuple[Sequence[int], Sequence[float | None]]]
-"""Steps and values so far, by label; None for a value that is not finite."""
+"""The steps and values so far, by label; a value that is not finite is None."""
 
 
 def quotient(curves: Curves, *, of: str, to: str) -> float:
-    """The last value of one measure over the last of another, taken at the same step.
+    """The last value of ``of`` divided by the last value of ``to``, both taken at the same step.
 
     Args:
-        curves: Of the run so far.
+        curves: Curves of the run so far.
         of, to: Labels of measures that the spec names before this one.
 
     Returns:
-        NaN where either is not finite, or ``to`` is 0.
+        Any sign; NaN if either value is not finite, or ``to`` is 0.
+
+    Raises:
+        DataError: If a label is unknown, or the two were last taken at different steps.
     """
     (step, above), (other, below) = _last(curves, of), _last(curves, to)
     if step != other:
@@ -32,19 +35,20 @@ def quotient(curves: Curves, *, of: str, to: str) -> float:
 def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, window: int = 101) -> float:
     """Spearman's rank correlation of one measure's running median with another measure, over the steps of a run.
 
-    The steps are those at which ``to`` was taken. They are to be even: where half of them are logarithmic, half of what
-    is ranked is the first tenth of a run. The median is that of Arjovsky et al. (2017, figure 3), whose curves have a
-    value at each generator step and a median filter of width 101; here it is over what was taken within such a window.
+    The steps are those at which ``to`` was taken. They should be evenly spaced: if half of them are logarithmic, half
+    of the ranked values come from the first tenth of the run. The median follows Arjovsky et al. (2017, figure 3):
+    their curves have a value at each generator step and a median filter of width 101; here it is over the values taken
+    within such a window.
 
     Args:
-        curves: Of the run so far, taken for the whole.
+        curves: Curves of the run so far, treated as the whole run.
         of, to: Labels of measures that the spec names before this one.
-        skip: Part of the run that is left out at its beginning, where a critic is still finding its form.
-        window: Width of the running median of ``of``, in generator steps: those at most ``window // 2`` away.
+        skip: Fraction of the run to leave out at its beginning, while the critic has not settled.
+        window: Width of the running median of ``of``, in generator steps: it uses those at most ``window // 2`` away.
 
     Returns:
-        −1 to 1, higher is better: one tells where the other is going. NaN where fewer than three steps are left, one of
-        them has no value of ``of`` in its window, a value that is read is not finite, or one measure is constant.
+        −1 to 1, higher is better: one measure predicts the other. NaN if fewer than three steps are left, one of them
+        has no value of ``of`` in its window, a value in use is not finite, or one measure is constant.
     """
     (taken, values), (steps, exact) = _known(curves, of), _known(curves, to)
     late = steps > skip * steps[-1]
@@ -56,22 +60,22 @@ def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, win
 
 
 def _median(values: NDArray[np.float64]) -> float:
-    """NaN of none, and where one is not finite."""
+    """Returns the median; NaN if there are no values, or one is not finite."""
     return float(np.median(values)) if len(values) else math.nan
 
 
 def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
-    """How far the mean of a measure over the last fifth of the steps lies from that over the fifth before.
+    """The relative change of a measure's mean from the last but one fifth of the steps to the last.
 
-    This suite's own test of convergence: a critic whose gap drifts by more than 2 % is still learning.
+    This is the suite's own test of convergence: a critic whose gap drifts by more than 2 % is still learning.
 
     Args:
-        curves: Of the run so far, taken for the whole.
+        curves: Curves of the run so far, treated as the whole run.
         of: Label of a measure that the spec names before this one.
 
     Returns:
-        ``|last / before − 1|``, at least 0, lower is better; NaN if a value there is not finite, a fifth has none, or
-        the earlier mean is 0.
+        ``|last / before − 1|``, at least 0, lower is better; NaN if a value in either fifth is not finite, a fifth has
+        no values, or the earlier mean is 0.
     """
     steps, values = _known(curves, of)
     end = steps[-1]
@@ -82,28 +86,28 @@ def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
 
 
 def late_mean(curves: Curves, *, of: str, share: float = 0.2) -> float:
-    """Mean of a score over the last steps, where a single one says as much of the moment as of the method.
+    """The mean of a score over the last steps, as a single value depends as much on the step as on the method.
 
     Args:
-        curves: Of the run so far, taken for the whole.
+        curves: Curves of the run so far, treated as the whole run.
         of: Label of a score that the spec names before this one.
-        share: Of the steps, counted from the end: the values at steps above (1 − share)·steps are taken.
+        share: Fraction of the steps, counted from the end: values at steps above (1 − share)·steps are used.
 
     Returns:
-        Higher is better; NaN where a value there is not finite, or there is none.
+        Higher is better; NaN if one of these values is not finite, or there are none.
     """
     late = _late(curves, of, share)
     return float(late.mean()) if len(late) else math.nan
 
 
 def late_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
-    """Standard deviation of a score over the last steps of a run: how much it still goes up and down.
+    """The standard deviation of a score over the last steps of a run: its remaining fluctuation.
 
     Args:
         curves, of, share: As for ``late_mean``.
 
     Returns:
-        At least 0, lower is better, with one value less than there are as divisor; NaN where a value there is not
+        At least 0, lower is better; the divisor is the number of values less one. NaN if one of these values is not
         finite, or there are fewer than two.
     """
     late = _late(curves, of, share)
@@ -111,16 +115,16 @@ def late_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
 
 
 def detrended_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
-    """Standard deviation of a score about its straight line over the last steps of a run.
+    """The standard deviation of a score about its regression line over the last steps of a run.
 
-    A score that still rises steadily has a ``late_spread``, which is its slope, and none of this.
+    A score that still rises steadily has a ``late_spread`` because of its slope, but no ``detrended_spread``.
 
     Args:
         curves, of, share: As for ``late_mean``.
 
     Returns:
-        At least 0, lower is better: the root of the squared residuals of least squares over the number of values less
-        two. NaN where a value there is not finite, or there are fewer than three.
+        At least 0, lower is better: the square root of the sum of squared residuals over the number of values less two.
+        NaN if one of these values is not finite, or there are fewer than three.
     """
     steps, values = _known(curves, of)
     late = steps > (1 - share) * steps[-1]
@@ -131,18 +135,32 @@ def detrended_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
     return math.sqrt(float(residuals @ residuals) / (len(y) - 2))
 
 
-def seconds_to(curves: Curves, *, of: str, level: float, by: str = "training_seconds") -> float:
-    """The time after which a score was first seen at a level, in s: how fast a method is by the clock.
+def training_seconds(training_seconds: float) -> float:
+    """The wall time of the cohort's training so far, in seconds, which depends on the device in the record.
+
+    Time spent on measures and on saving is not counted; after a stop, the count continues where it was.
 
     Args:
-        curves: Of the run so far, taken for the whole.
-        of: Label of a score that the spec names before this one.
-        level: To be reached, in the score's own unit.
-        by: Label of the seconds of training, which the spec names before this one; between the steps at which they are
-            taken they are interpolated.
+        training_seconds: Seconds counted by the training loop.
 
     Returns:
-        At least 0, lower is better, as coarse as the steps at which the score is taken; NaN where it was never seen at
+        At least 0; the time for all seeds of the cohort together, as they are trained in lockstep.
+    """
+    return training_seconds
+
+
+def seconds_to(curves: Curves, *, of: str, level: float, by: str = "training_seconds") -> float:
+    """The training time in seconds after which a score first reached a level: the speed of a method by the clock.
+
+    Args:
+        curves: Curves of the run so far, treated as the whole run.
+        of: Label of a score that the spec names before this one.
+        level: The level to reach, in the unit of the score.
+        by: Label of the training seconds, which the spec names before this one; they are interpolated between the steps
+            at which they were taken.
+
+    Returns:
+        At least 0, lower is better, as coarse as the steps at which the score is taken; NaN if the score never reached
         that level.
     """
     steps, values = _known(curves, of)

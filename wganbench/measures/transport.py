@@ -1,4 +1,4 @@
-"""Exact Wasserstein-1 distance between clouds of samples, by linear programming."""
+"""The exact Wasserstein-1 distance between clouds of samples, by linear programming."""
 
 import math
 
@@ -14,20 +14,21 @@ _OPTIMAL = 1  # result code of POT's network simplex
 _MAX_PIVOTS = 1_000_000_000  # never reached: 2,500 samples take about a second
 
 BYTES_PER_PAIR = 41
-"""Peak memory of POT 0.9.7 for a pair of points, cost matrix included: growth of ru_maxrss at 2,000 and 4,000 each."""
+"""Peak memory of POT 0.9.7 per pair of points, with the cost matrix: growth of ru_maxrss at 2,000 and 4,000 points."""
 
 MAX_SAMPLES = 10_000
-"""Most samples of each cloud that are solved; 4 GiB and 20 seconds on one core."""
+"""The largest number of samples per cloud that is accepted; it takes 4 GiB, and 20 seconds on one core."""
 
 
 def exact_wasserstein(fake: Tensor, real: Tensor, *, samples: int = 2500) -> float:
-    """Wasserstein-1 distance, Euclidean cost, between the first samples of each cloud (network simplex of POT).
+    """The Wasserstein-1 distance with Euclidean cost between the first samples of each cloud (POT's network simplex).
 
-    Two clouds of one distribution are apart too: `wasserstein_floor` is what a perfect generator scores.
+    Two clouds from the same distribution have a positive distance, too: `wasserstein_floor` is that of a perfect
+    generator.
 
     Args:
         fake, real: Shape ``(n, dim)`` each, at least ``samples`` rows.
-        samples: Number of samples taken of each, at most `MAX_SAMPLES`; time and memory grow with their square.
+        samples: Number of samples from each, at most `MAX_SAMPLES`; time and memory grow with its square.
 
     Returns:
         In the units of the samples, at least 0, lower is better; NaN if a fake sample is not finite or the solver
@@ -46,16 +47,16 @@ def exact_wasserstein(fake: Tensor, real: Tensor, *, samples: int = 2500) -> flo
 
 
 def wasserstein_floor(data: Data, rng: torch.Generator, *, samples: int = 2500) -> float:
-    """Exact Wasserstein-1 distance between two fresh clouds of real samples: what a perfect generator would score.
+    """The exact Wasserstein-1 distance between two new clouds of real samples, which a perfect generator would have.
 
     Args:
         data: The real distribution.
         rng: Stream for both clouds.
-        samples: Number of samples in each, as given to `exact_wasserstein`.
+        samples: Number of samples in each cloud, as passed to `exact_wasserstein`.
 
     Returns:
-        In the units of the samples, above 0, neither better nor worse. It falls as ``samples`` grows, and two draws
-        differ, by a third for a ring of 2,500 samples, as the modes' random counts do: take the mean of several.
+        In the units of the samples, above 0, neither better nor worse. It falls as ``samples`` grows. Two draws differ
+        because the counts of the modes are random (by a third for a ring of 2,500 samples): take the mean of several.
     """
     _require_memory("wasserstein_floor", samples)
     data = data.to(rng.device)
@@ -65,20 +66,20 @@ def wasserstein_floor(data: Data, rng: torch.Generator, *, samples: int = 2500) 
 def fixed_wasserstein(
     data: Data, fixed: Fixed, rng: torch.Generator, *, samples: int = 2000, repeats: int = 5
 ) -> float:
-    """Mean exact Wasserstein-1 distance between clouds of real samples and of what a fixed generator makes of others.
+    """The mean exact Wasserstein-1 distance between independent clouds of real samples and a fixed generator's fakes.
 
-    The clouds are independent, as a coupled pair would miss the sampling noise that any generator's cloud has.
+    The clouds are independent because a coupled pair would lack the sampling noise of a generator's cloud.
 
     Args:
         data: The real distribution.
         fixed: The fixed generator.
         rng: Stream for the clouds and the noise.
-        samples: Number of samples in each cloud, as given to `exact_wasserstein`.
+        samples: Number of samples in each cloud, as passed to `exact_wasserstein`.
         repeats: Number of pairs of clouds; at least 1.
 
     Returns:
-        In the units of the samples, at least 0, neither better nor worse; above the distance of the distributions, less
-        so with more samples. NaN if the solver stopped short of the optimum.
+        In the units of the samples, at least 0, neither better nor worse; it exceeds the distance of the distributions,
+        by less with more samples. NaN if the solver stopped short of the optimum.
     """
     return _fixed_distances("fixed_wasserstein", data, fixed, rng, samples, repeats, fewest=1).mean().item()
 
@@ -86,14 +87,14 @@ def fixed_wasserstein(
 def fixed_wasserstein_error(
     data: Data, fixed: Fixed, rng: torch.Generator, *, samples: int = 2000, repeats: int = 5
 ) -> float:
-    """Standard deviation of one of the distances that `fixed_wasserstein` is the mean of; arguments as there.
+    """The standard deviation of the single distances that `fixed_wasserstein` averages; same arguments.
 
     Args:
-        repeats: At least 2; the deviation is over these, with one degree of freedom less.
+        repeats: Number of pairs of clouds, at least 2; the deviation has ``repeats`` − 1 degrees of freedom.
 
     Returns:
-        In the units of the samples, at least 0, neither better nor worse; the mean's own is less by √repeats. NaN if
-        the solver stopped short of the optimum.
+        In the units of the samples, at least 0, neither better nor worse; that of the mean is smaller by √repeats. NaN
+        if the solver stopped short of the optimum.
     """
     return _fixed_distances("fixed_wasserstein_error", data, fixed, rng, samples, repeats, fewest=2).std().item()
 
@@ -101,7 +102,7 @@ def fixed_wasserstein_error(
 def _fixed_distances(
     where: str, data: Data, fixed: Fixed, rng: torch.Generator, samples: int, repeats: int, *, fewest: int
 ) -> Tensor:
-    """Distances of independent pairs of clouds, ``(repeats,)``, float64."""
+    """The distances of independent pairs of clouds, ``(repeats,)``, float64."""
     _require_memory(where, samples)
     if repeats < fewest:
         raise DataError(f"{where}, repeats: must be at least {fewest}, got {repeats}")

@@ -1,1 +1,1 @@
-"""Networks: plain ``nn.Module`` classes for one seed; the runner stacks them."""
+"""Plain ``nn.Module`` networks for one seed; the runner stacks them over seeds."""

@@ -1,6 +1,12 @@
-"""Linear layers and convolutions as the official WGAN-GP code has them: SAME padding, and how weights are drawn.
+"""Linear layers and convolutions with the SAME padding and the initialisation of the official WGAN-GP code.
 
-Weights are uniform with a stated standard deviation and come from torch's global stream; biases start at 0.
+Weights are drawn from a uniform distribution of a given standard deviation, by torch's global random stream. Biases
+start at 0.
+
+`PooledConv` and `UpsampledConv` fuse a convolution with the 2×2 pooling after it or the 2×2 upsampling before it. Both
+resamplings are linear, so either pair is a single convolution of stride 2, or its adjoint, whose filter is the sum of
+four shifted copies of the original one. It has (k + 1)² weights at a quarter of the positions, which is 16/36 of the
+multiplications for k = 3, and the large intermediate images are never formed.
 """
 
 from __future__ import annotations
@@ -9,17 +15,17 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, linear, pad
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, linear, pad
 
-from wganbench.networks.spectral import spectrally_normalised
+from wganbench.networks.normalisation import spectrally_normalised
 
 
 class Linear(nn.Module):
-    """``(batch, inputs)`` → ``(batch, outputs)``.
+    """A linear layer, ``(batch, inputs)`` → ``(batch, outputs)``.
 
     Args:
-        std: Of the weights; None for √(2/(inputs + outputs)), Glorot's.
-        spectral: Whether the weights are divided by their spectral norm before they meet the input.
+        std: Standard deviation of the weights; None for Glorot's √(2/(inputs + outputs)).
+        spectral: Whether to divide the weights by their spectral norm before applying them.
     """
 
     def __init__(self, inputs: int, outputs: int, *, std: float | None = None, spectral: bool = False):
@@ -35,14 +41,14 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """A convolution with TensorFlow's SAME padding: ``(batch, inputs, n, n)`` → ``(batch, outputs, ⌈n/stride⌉, …)``.
 
-    Where the padding is odd, as for a filter of 5 and a stride of 2 on an even side, one more row and column are added
-    at the end than at the start: output i sees the inputs 2i − 1 … 2i + 3.
+    If the total padding is odd, as for a 5×5 filter with stride 2 on an even side, the end gets one more row and column
+    than the start: output i sees the inputs 2i − 1 … 2i + 3.
 
     Args:
-        std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel² and fan_out is
-            outputs·kernel²/stride².
-        biased: Whether it has a bias.
-        spectral: As for ``Linear``; the matrix is that of outputs and all that a filter sees.
+        std: Standard deviation of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel² and
+            fan_out is outputs·kernel²/stride².
+        biased: Whether to add a bias.
+        spectral: As for ``Linear``; the weights are taken as a matrix of shape ``(outputs, inputs · kernel²)``.
     """
 
     def __init__(
@@ -69,18 +75,39 @@ class Conv(nn.Module):
         return conv2d(pad(x, (left, right, top, bottom)), self.filters(), self.bias, self.stride)
 
     def filters(self) -> Tensor:
-        """The weights that meet the input, ``(outputs, inputs, kernel, kernel)``."""
+        """The weights that are applied to the input, ``(outputs, inputs, kernel, kernel)``."""
         return spectrally_normalised(self.weight) if self.spectral else self.weight
+
+
+class PooledConv(Conv):
+    """``mean_pool(Conv(x))``: ``(batch, inputs, n, n)`` → ``(batch, outputs, n/2, n/2)``, for even n and odd filters.
+
+    The weights and their initialisation are those of ``Conv``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv2d(x, _spread(self.filters()), self.bias, 2, self.weight.shape[-1] // 2)
+
+
+class UpsampledConv(Conv):
+    """``Conv(upsample(x))``: ``(batch, inputs, n, n)`` → ``(batch, outputs, 2n, 2n)``, for odd filters.
+
+    The weights and their initialisation are those of ``Conv``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        adjoint = 4 * _spread(self.filters()).flip(2, 3).transpose(0, 1)
+        return conv_transpose2d(x, adjoint, self.bias, 2, self.weight.shape[-1] // 2)
 
 
 class Deconv(nn.Module):
     """A transposed convolution of stride 2, the adjoint of ``Conv``: ``(batch, inputs, n, n)`` → ``(…, side, side)``.
 
     Args:
-        kernel: Odd.
-        side: Of the images that come out; 2n or, with the last row and column cut off, less.
-        std: Of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel²/4 and fan_out is
-            outputs·kernel².
+        kernel: Side of the filter; odd.
+        side: Side of the output images; 2n, or less if the last row and column are cut off.
+        std: Standard deviation of the weights; None for √(4/(fan_in + fan_out)), where fan_in is inputs·kernel²/4 and
+            fan_out is outputs·kernel².
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, side: int, *, std: float | None = None):
@@ -91,15 +118,35 @@ class Deconv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        # The adjoint of SAME padding cuts off what was padded: here at the start, and one more at the end.
+        # The adjoint of SAME padding crops what was padded: this much at the start, and one more at the end.
         start, _ = same_padding(2 * x.shape[-1], self.weight.shape[-1], 2)
         return conv_transpose2d(x, self.weight, self.bias, 2, start)[..., : self.side, : self.side]
 
 
+def mean_pool(x: Tensor) -> Tensor:
+    """Averages 2×2 pixels: ``(…, n, n)`` → ``(…, n/2, n/2)``.
+
+    The double backward of a plain mean avoids the zeros that ``avg_pool2d`` propagates through a network.
+    """
+    return x.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2)).mean((-3, -1))
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Repeats each pixel 2×2 times: ``(…, n, n)`` → ``(…, 2n, 2n)``."""
+    rows, columns = x.shape[-2:]
+    repeated = x[..., :, None, :, None].expand(*x.shape[:-2], rows, 2, columns, 2)
+    return repeated.reshape(*x.shape[:-2], 2 * rows, 2 * columns)
+
+
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros at the start and at the end of an axis, so that a filter has ⌈side/stride⌉ places there (TensorFlow)."""
+    """Zeros to add at the start and at the end of an axis for ⌈side/stride⌉ outputs, as TensorFlow does."""
     total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     return total // 2, total - total // 2
+
+
+def _spread(filters: Tensor) -> Tensor:
+    """The mean of the four shifted copies of each filter in a square that is larger by one."""
+    return avg_pool2d(filters, 2, stride=1, padding=1)
 
 
 def _uniform(std: float, *shape: int) -> nn.Parameter:

@@ -1,6 +1,6 @@
-"""What a network costs, in closed form: parameters, and multiplications of a sample. Imports no torch.
+"""The cost of a network in closed form: its parameters and its multiplications per sample. Imports no torch.
 
-A network that ``wganbench.spec.catalogue`` has takes its place in ``_COUNTED``; the cost of a custom one is unknown.
+Every network in ``wganbench.spec.catalogue`` has an entry in ``_COUNTED``; the cost of a custom one is unknown.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ Shape = Sequence[int]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one network.
+    """The cost of one network.
 
     Attributes:
-        parameters: Numbers that are trained.
-        multiply_adds: Multiplications by a weight, one sample forward; nonlinearities and normalisation count as none.
+        parameters: Number of trained parameters.
+        multiply_adds: Multiplications by a weight in the forward pass of one sample; nonlinearities and normalisation
+            are not counted.
     """
 
     parameters: int
@@ -32,12 +33,12 @@ class Cost:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of one sample, forward: two for each multiplication, which is added up."""
+        """Floating-point operations in the forward pass of one sample: two per multiply-add."""
         return 2 * self.multiply_adds
 
 
 def of_network(name: str, options: Options, input_shape: Shape, output_shape: Shape) -> Cost | None:
-    """The cost of a network with all its options, by the name that a spec uses; None for a stranger's.
+    """Returns the cost of a network, given its name in specs and all of its options; None for a custom network.
 
     Raises:
         SpecError: If there is no such network for these shapes.
@@ -47,16 +48,16 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
 
 
 def is_piecewise_linear(name: str, options: Options) -> bool:
-    """Whether a network's gradient by its input is the same all around nearly every input; False for a stranger's.
+    """Returns whether the input gradient of a network is constant around almost every input; False for a custom one.
 
-    The double backward of a penalty then has nothing to do for the pass forward.
+    If so, the double backward of a penalty does not have to go back through the forward pass.
     """
     kinked = name == "resnet_critic" or options.get("activation") in ("relu", "leaky_relu")
     return name in _COUNTED and kinked and options.get("norm", "none") == "none"
 
 
 def sample_shape(name: str, options: Options) -> tuple[int, ...] | None:
-    """Shape of a data set's samples, as far as a spec tells it; None for a stranger's, and where the data alone do."""
+    """The shape of a data set's samples, if the spec determines it; None for a custom set or if only the data can."""
     if is_image_set(name):
         channels, side = _CHANNELS.get(name, options.get("channels")), options.get("size")
         return (channels, side, side) if channels and side else None
@@ -66,17 +67,17 @@ def sample_shape(name: str, options: Options) -> tuple[int, ...] | None:
 
 
 def is_image_set(name: str) -> bool:
-    """Whether a data set that comes with the package is one of images, which have labels."""
+    """Returns whether this is one of the package's image data sets, which have labels."""
     return name in _CHANNELS or name == "image_folder"
 
 
 def n_classes(name: str) -> int | None:
-    """Classes of a data set's labels, as far as its name tells."""
+    """The number of classes of a data set; None if its name does not determine it."""
     return _CLASSES.get(name)
 
 
 def n_modes(name: str, options: Options) -> int | None:
-    """Modes of equal weight that a data set has, as far as a spec states it; None for a custom one or one without."""
+    """The number of equally weighted modes of a data set, if the spec states it; None for a custom set or no modes."""
     modes: int | None = None
     if name in ("gaussian_ring", "double_circle"):
         modes = options.get("modes")
@@ -99,7 +100,7 @@ def _mlp(options: Options, input_shape: Shape, output_shape: Shape) -> Cost:
     outputs, units = math.prod(output_shape), options["summed_outputs"]
     widths = [math.prod(input_shape), *options["hidden"], outputs]
     hidden = sum((a + 1) * b for a, b in pairwise(widths[:-1]))
-    # Units that are summed have their weights summed, before these meet the input.
+    # The weights of summed units are added up before they are applied to the input.
     return Cost(hidden + (widths[-2] + 1) * outputs * units, sum(a * b for a, b in pairwise(widths)))
 
 

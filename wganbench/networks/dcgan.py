@@ -1,15 +1,15 @@
 """DCGAN generators and critics for square images, from the official scripts to the random architectures of table 1.
 
-An image is halved, sides rounded up, until its side is at most 4; ``filters`` (d) channels at the first halving double
-at each further one. The critic's halvings are 5×5 convolutions of stride 2, then comes one linear layer. The generator
-is the mirror image: a linear layer, then transposed 5×5 convolutions, where a side that was rounded up loses its last
-row and column. So 32, 16, 8, 4 has the critic d, 2d, 4d and 4 layers with weights; 28 goes by 14, 7, 4; 64 has one
-halving more, 16 one less and its d and 2d.
+The critic halves the image, rounding up, until its side is at most 4. The first halving has ``filters`` (d) channels,
+and each further one doubles them. A halving is a 5×5 convolution of stride 2; one linear layer follows the last. The
+generator is the mirror image: a linear layer, then transposed 5×5 convolutions, where a side that was rounded up loses
+its last row and column. For example, sides 32, 16, 8, 4 give a critic of d, 2d, 4d channels and 4 layers with weights;
+28 goes through 14, 7, 4; 64 has one more halving, and 16 has one less, with d and 2d channels.
 
-``depth`` counts layers with weights. Those beyond the ones that the side asks for are 3×3 convolutions on images of the
-last side but one, which is 8 (7 for 28): the channels stay, and normalisation and nonlinearity follow. At 32 that is
-the 2d channels of the authors' lab script, and depths 4, 8, 12, 20 insert 0, 4, 8, 16; at 16, where 3 layers are the
-least, 1, 5, 9, 17.
+``depth`` counts the layers with weights. Layers beyond those that the side requires are 3×3 convolutions at the
+second-smallest side, which is 8 (7 for 28): they keep the number of channels and are followed by normalisation and
+nonlinearity. At 32 they have 2d channels, as in the authors' lab script, and depths 4, 8, 12, 20 insert 0, 4, 8, 16
+layers; at 16, which requires only 3 layers, the same depths insert 1, 5, 9, 17.
 
 =========  =========================================================================================================
 official   options
@@ -41,15 +41,17 @@ class DcganGenerator(nn.Module):
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
         filters: Channels before the last layer.
-        filters_divided_by: Makes a network thinner whose ``filters`` are those of a paper; must divide them.
-        depth: Layers with weights; None for the fewest.
+        filters_divided_by: Divisor that makes the network thinner while ``filters`` keeps the value of the paper; must
+            divide ``filters``.
+        depth: Number of layers with weights; None for the fewest possible.
         activation: ``relu``, ``leaky_relu`` (slope 0.2), ``tanh``, ``softplus`` (softplus(2x + 2)/2 − 1) or ``elu``;
-            not behind the last layer.
-        norm: ``batch`` (always with the batch's own statistics), ``layer`` or ``none``; not behind the last layer.
-        unit_norm: Whether each unit of the linear layer is normalised by itself, not each channel of the image made of
-            them.
-        output: What the last layer goes through: ``tanh``, for pixels in [−1, 1], or ``sigmoid``, for [0, 1].
-        init_std: Of all weights; None for each layer's own (``wganbench.networks.convolution``).
+            not applied after the last layer.
+        norm: ``batch`` (always with the batch's own statistics), ``layer`` or ``none``; not applied after the last
+            layer.
+        unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
+            that the units form.
+        output: The function applied to the last layer: ``tanh``, for pixels in [−1, 1], or ``sigmoid``, for [0, 1].
+        init_std: Standard deviation of all weights; None for each layer's own (``wganbench.networks.convolution``).
 
     Raises:
         SpecError: If no such network exists for the images.
@@ -97,9 +99,10 @@ class DcganCritic(nn.Module):
 
     Args:
         input_shape, output_shape: ``(channels, side, side)`` and ``()``.
-        filters: Channels behind the first layer.
+        filters: Channels after the first layer.
         filters_divided_by, depth, activation, init_std: As for ``DcganGenerator``.
-        norm: ``batch``, ``layer`` (for a penalty, which must not mix rows) or ``none``; not behind the first layer.
+        norm: ``batch``, ``layer`` (for a penalty, which needs a critic that does not mix rows) or ``none``; not applied
+            after the first layer.
 
     Raises:
         SpecError: If no such network exists for the images.

@@ -1,4 +1,4 @@
-"""What layers a network has, as numbers alone: what builds them and what counts their cost read the same list."""
+"""The layers of each network, as plain numbers, shared by the code that builds them and the code that counts costs."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from wganbench.errors import SpecError
 Kind = Literal["linear", "conv", "deconv", "pooled", "upsampled"]
 
 SMALLEST = 4
-"""Side of the smallest images inside a DCGAN, and of those that a ResNet generator starts from."""
+"""Side of the smallest images inside a DCGAN, and of the images that a ResNet generator starts from."""
 
 KERNEL, EXTRA_KERNEL = 5, 3
-"""Sides of the filters that halve or double an image, and of those that the depth asks for beside them."""
+"""Sides of the filters that halve or double an image, and of the filters in the layers that ``depth`` adds."""
 
 RESNET_KERNEL = 3
-"""Side of the filters of a ResNet, but for those of its shortcuts."""
+"""Side of a ResNet's filters, except those of its shortcuts."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer with weights, and what stands behind it.
+    """One layer with weights, and the normalisation that follows it.
 
     Attributes:
-        kind: ``conv``: a convolution; ``deconv``: a transposed one, of stride 2; ``pooled``, ``upsampled``: a
-            convolution of stride 1 whose outputs are averaged over 2×2, or whose inputs are repeated 2×2 before.
-        inputs, outputs: Units of a linear layer, channels of a convolution.
+        kind: ``linear``; ``conv``: a convolution; ``deconv``: a transposed convolution of stride 2; ``pooled``: a
+            convolution of stride 1 whose outputs are averaged over 2×2; ``upsampled``: a convolution of stride 1 whose
+            inputs are first repeated 2×2.
+        inputs, outputs: Number of units of a linear layer, or of channels of a convolution.
         kernel: Side of the filter, in pixels.
-        stride: Pixels.
-        side_in, side_out: Of the images before and behind it, in pixels; 1 where there are none.
-        normed: Scales (and as many offsets) of the normalisation behind it; 0 where there is none.
-        biased: Whether it has a bias.
+        stride: Stride of the filter, in pixels.
+        side_in, side_out: Sides of the input and output images, in pixels; 1 if there are no images.
+        normed: Number of scales (and of offsets) of the normalisation that follows; 0 for no normalisation.
+        biased: Whether the layer has a bias.
     """
 
     kind: Kind
@@ -48,15 +49,16 @@ class Layer:
 
     @property
     def parameters(self) -> int:
-        """Weights, biases, and scales and offsets of the normalisation."""
+        """The number of weights, biases, and scales and offsets of the normalisation."""
         return self.inputs * self.outputs * self.kernel**2 + self.biased * self.outputs + 2 * self.normed
 
     @property
     def multiply_adds(self) -> int:
-        """Of a sample, forward: each weight once at each place of the filter; normalisation counts as nothing.
+        """Multiplications in the forward pass of one sample: each weight at each filter position; no normalisation.
 
-        A ``pooled`` or ``upsampled`` layer is one convolution, or a transposed one, of stride 2 with a filter that is
-        larger by one: (k + 1)² weights at each place of the smaller image, where apart there would be 4k².
+        A ``pooled`` or ``upsampled`` layer is computed as one convolution (or transposed convolution) of stride 2 with
+        a filter that is larger by one: (k + 1)² weights at each pixel of the smaller image, where two separate
+        operations would need 4k².
         """
         if self.kind in ("pooled", "upsampled"):
             return self.inputs * self.outputs * (self.kernel + 1) ** 2 * min(self.side_in, self.side_out) ** 2
@@ -66,10 +68,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Block:
-    """A residual block: two convolutions beside a shortcut, which has a 1×1 convolution or, where it is None, nothing.
+    """A residual block: two convolutions, and a shortcut with a 1×1 convolution, or the identity if it is None.
 
-    The shortcut's convolution is done on the smaller images, before they are repeated or after they are averaged: it
-    commutes with both, and costs a quarter there.
+    The shortcut's convolution runs on the smaller images, before they are repeated or after they are averaged: it
+    commutes with both operations and costs a quarter there.
     """
 
     first: Layer
@@ -83,7 +85,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Residual:
-    """A ResNet: its blocks, and the layers with weights before and behind them."""
+    """A ResNet: its blocks, and the layers with weights before and after them."""
 
     before: Sequence[Layer]
     blocks: Sequence[Block]
@@ -95,7 +97,7 @@ class Residual:
 
 
 def sides(side: int) -> list[int]:
-    """Sides of the images inside a DCGAN: halved, rounded up, until at most 4; 32, 16, 8, 4 and 28, 14, 7, 4.
+    """The sides of the images inside a DCGAN, halved and rounded up until at most 4: 32, 16, 8, 4 or 28, 14, 7, 4.
 
     Raises:
         SpecError: If there are fewer than two halvings.
@@ -118,18 +120,18 @@ def dcgan_critic(
     depth: int | None = None,
     norm: str = "none",
 ) -> list[Layer]:
-    """The layers of ``wganbench.networks.dcgan.DcganCritic``, whose docstring says what they are.
+    """The layers of ``wganbench.networks.dcgan.DcganCritic``; the module ``dcgan`` describes them.
 
     Args:
-        shape: Of an image: channels, side, side.
+        shape: Shape of an image: channels, side, side.
         filters: Channels of the first layer.
-        filters_divided_by: Makes a network thinner whose filters are those of a paper.
-        depth: Layers with weights; None adds none to those that the side asks for.
-        norm: ``batch``, ``layer`` or ``none``; the first convolution has none.
+        filters_divided_by: Divisor that makes the network thinner while ``filters`` keeps the value of the paper.
+        depth: Number of layers with weights; None for those that the side requires.
+        norm: ``batch``, ``layer`` or ``none``; not applied after the first convolution.
 
     Raises:
-        SpecError: If the images are not square or too small, the depth is less than the side asks for, or the filters
-            cannot be divided.
+        SpecError: If the images are not square or too small, the depth is less than the side requires, or the filters
+            are not divisible.
     """
     channels, side = _image(shape)
     halved = sides(side)
@@ -155,19 +157,19 @@ def dcgan_generator(
     norm: str = "batch",
     unit_norm: bool = False,
 ) -> list[Layer]:
-    """The layers of ``wganbench.networks.dcgan.DcganGenerator``, whose docstring says what they are.
+    """The layers of ``wganbench.networks.dcgan.DcganGenerator``; the module ``dcgan`` describes them.
 
     Args:
         latent_dim: Length of the latent vector.
-        shape: Of an image: channels, side, side.
+        shape: Shape of an image: channels, side, side.
         filters: Channels before the last layer.
         filters_divided_by, depth: As for ``dcgan_critic``.
-        norm: ``batch``, ``layer`` or ``none``; the last layer has none.
-        unit_norm: Whether each unit of the linear layer is normalised by itself, not each channel of the image made
-            of them.
+        norm: ``batch``, ``layer`` or ``none``; not applied after the last layer.
+        unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
+            that the units form.
 
     Raises:
-        SpecError: As ``dcgan_critic``.
+        SpecError: As for ``dcgan_critic``.
     """
     channels, side = _image(shape)
     doubled = sides(side)[::-1]
@@ -195,15 +197,15 @@ def resnet_generator(
     upsample: str = "first",
     classes: int | None = None,
 ) -> Residual:
-    """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring says what they are.
+    """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring describes them.
 
     Args:
         latent_dim: Length of the latent vector.
-        shape: Of an image: channels, side, side.
-        dim: Channels everywhere inside.
-        filters_divided_by: Makes a network thinner whose ``dim`` is that of a paper.
-        upsample: ``first`` or ``second``, the convolution of a block that is on the larger images.
-        classes: As many scales of each normalisation but the last, where there are labels.
+        shape: Shape of an image: channels, side, side.
+        dim: Number of channels in all hidden layers.
+        filters_divided_by: Divisor that makes the network thinner while ``dim`` keeps the value of the paper.
+        upsample: ``first`` or ``second``: the convolution of each block before which the image is upsampled.
+        classes: Number of classes; each normalisation but the last has scales for every class. None without labels.
 
     Raises:
         SpecError: If the images are not square or their side is not 8, 16, 32, 64, …, or ``dim`` cannot be divided.
@@ -221,7 +223,7 @@ def resnet_generator(
             first = Layer("conv", dim, dim, RESNET_KERNEL, side_in=small, side_out=small, normed=own)
             second = Layer("upsampled", dim, dim, RESNET_KERNEL, side_in=small, side_out=large, normed=own)
         blocks.append(Block(first, second, Layer("conv", dim, dim, side_in=small, side_out=small)))
-    blocks[-1] = replace(blocks[-1], second=_normed(blocks[-1].second, dim))  # the last normalisation knows no labels
+    blocks[-1] = replace(blocks[-1], second=_normed(blocks[-1].second, dim))  # the last normalisation ignores labels
     linear = Layer("linear", latent_dim, dim * SMALLEST**2, normed=own)
     return Residual([linear], blocks, [Layer("conv", dim, channels, RESNET_KERNEL, side_in=side, side_out=side)])
 
@@ -234,16 +236,16 @@ def resnet_critic(
     norm: str = "none",
     classes: int | None = None,
 ) -> Residual:
-    """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring says what they are.
+    """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring describes them.
 
     Args:
-        shape: Of an image: channels, side, side.
+        shape: Shape of an image: channels, side, side.
         dim, filters_divided_by: As for ``resnet_generator``.
-        norm: ``layer`` or ``none``; neither in the first block nor behind the last.
-        classes: Outputs of the auxiliary head; None for no head.
+        norm: ``layer`` or ``none``; not applied in the first block or after the last.
+        classes: Number of outputs of the auxiliary head; None for no head.
 
     Raises:
-        SpecError: As ``resnet_generator``.
+        SpecError: As for ``resnet_generator``.
     """
     channels, side = _image(shape, "ResNet")
     dim = _thinner(dim, filters_divided_by)
@@ -264,7 +266,7 @@ def resnet_critic(
         Block(flat, flat),
         Block(flat, flat),
     ]
-    if norm != "none":  # two before each block but the first, so that they stand behind the layer before
+    if norm != "none":  # it precedes each convolution outside the first block; counted with the layer before it
         for i, block in enumerate(blocks):
             first = _normed(block.first, dim if i > 0 else 0)
             second = _normed(block.second, dim if i < len(blocks) - 1 else 0)
@@ -278,14 +280,14 @@ def _normed(layer: Layer, scales: int) -> Layer:
 
 
 def _image(shape: Sequence[int], network: str = "DCGAN") -> tuple[int, int]:
-    """Channels and side of square images."""
+    """Returns the channels and the side of square images; raises SpecError for any other shape."""
     if len(shape) != 3 or shape[1] != shape[2]:
         raise SpecError(f"a {network} is for images (channels, side, side), got samples of shape {tuple(shape)}")
     return shape[0], shape[1]
 
 
 def _doublings(side: int) -> int:
-    """How often images of the smallest side are doubled to get this one."""
+    """The number of doublings from the smallest side to this one; raises SpecError for any other side."""
     found = side.bit_length() - SMALLEST.bit_length()
     if found < 1 or side != SMALLEST * 2**found:
         raise SpecError(

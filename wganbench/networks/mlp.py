@@ -1,4 +1,4 @@
-"""The multilayer perceptron of the toy experiments, with the initialisations that their sources name."""
+"""The multilayer perceptron of the toy experiments, with the initialisations that their sources use."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Mlp(nn.Module):
     drawn from torch's global stream, which the runner seeds for each run; biases start at 0.
 
     Args:
-        input_shape, output_shape: Without the batch axis; flattened inside.
+        input_shape, output_shape: Shapes without the batch axis; flattened internally.
         hidden: Width of each hidden layer.
         activation: ``relu``, ``leaky_relu`` (slope ``leak``, not negative) or ``tanh``.
-        init: Distribution of the weights. ``normal``: N(0, init_scale²); ``uniform``: even within ±init_scale;
+        init: Distribution of the weights. ``normal``: N(0, init_scale²); ``uniform``: uniform within ±init_scale;
             ``he_normal``: standard deviation init_scale·√(2/fan_in); ``he_uniform``, ``glorot_uniform``: uniform with
             standard deviation init_scale·√(2/fan_in), init_scale·√(2/(fan_in + fan_out)); ``orthogonal``: gain
             init_scale.
-        last_init: Distribution of the last layer's weights where it differs.
-        input_scale: Factor on the input, such as 0.5 for the write-up's critic on the ring of radius 2.
-        summed_outputs: The last layer has this many units for each output, added up (musyoku's critic: 128).
+        last_init: Distribution of the last layer's weights; None for ``init``.
+        input_scale: Factor applied to the input, such as 0.5 for the write-up's critic on the ring of radius 2.
+        summed_outputs: Number of units of the last layer that are summed for each output (musyoku's critic: 128).
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Mlp(nn.Module):
         return self.layers(x).reshape(x.shape[0], *self.output_shape)
 
     def activations(self, x: Tensor) -> list[Tensor]:
-        """All that a row passes through, each a part of the graph of the next.
+        """Returns the activations of the forward pass; each is part of the autograd graph of the next.
 
         Args:
             x: Shape ``(batch, *input_shape)``.
 
         Returns:
             The input, flattened but not yet scaled, ``(batch, inputs)``; each hidden layer after its nonlinearity,
-            ``(batch, width)``; what ``forward`` gives. Two more than there are hidden layers.
+            ``(batch, width)``; and the output of ``forward``: two more than there are hidden layers.
         """
         passed = [x.flatten(1)]
         x = passed[0] * self.input_scale if self.input_scale != 1.0 else passed[0]
@@ -82,9 +82,9 @@ class Mlp(nn.Module):
 
 
 class Linear(nn.Linear):
-    """torch's, but that few inputs take the weights in the order in which their gradient is computed fastest.
+    """torch's linear layer, with the weights in a faster memory order if there are at most `FEW_INPUTS` inputs.
 
-    Of few columns in their own order, one thread of a CPU takes ten times as long for the weights' gradient.
+    With few columns in the usual order, the gradient of the weights takes ten times as long on one CPU thread.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,10 +96,10 @@ FEW_INPUTS = 16
 
 
 class SummedLinear(nn.Module):
-    """A linear layer of ``outputs · units`` units, each output the sum of its ``units``.
+    """A linear layer of ``outputs · units`` units, in which each output is the sum of ``units`` units.
 
-    The sum is taken over the weights before they meet the input, which costs ``units`` times less than the sum over the
-    unit outputs and has the same value and the same gradients.
+    The weights are summed before they are applied to the input. This costs ``units`` times less than summing the
+    outputs of the units, and gives the same value and the same gradients.
     """
 
     def __init__(self, inputs: int, outputs: int, units: int = 1):

@@ -1,4 +1,4 @@
-"""Nonlinearities that are differentiated twice, as a gradient penalty needs it."""
+"""Nonlinearities that can be differentiated twice, as a gradient penalty requires."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from torch.nn.functional import elu, softplus
 
 
 class Nonlinearity(nn.Module):
-    """One of ``NONLINEARITIES``, entry by entry.
+    """A module that applies one of ``NONLINEARITIES`` elementwise.
 
     Args:
-        leak: Slope of ``leaky_relu`` below 0, not negative; the others have none.
+        name: A key of ``NONLINEARITIES``.
+        leak: Slope of ``leaky_relu`` below 0, not negative; ignored by the others.
     """
 
     def __init__(self, name: str, leak: float = 0.2):
@@ -36,10 +37,11 @@ def relu(x: Tensor) -> Tensor:
 def leaky_relu(x: Tensor, leak: float = 0.2) -> Tensor:
     """x above 0 and ``leak`` times x elsewhere, with the derivative ``leak`` at 0.
 
-    Under `differentiated_twice` it is a product with a constant, which has no second derivative; torch's own gives
-    zeros there, which the double backward of a penalty pushes through the whole network: up to a seventh of its
-    operations. NaN stays NaN, so that no diverged run is hidden. On a CPU ``sign`` and ``clamp_min`` are vectorised,
-    and so several times as fast as a comparison or ``torch.where``; torch's own is faster still where that suffices.
+    Under `differentiated_twice` this is a product with a constant, which has no second derivative. torch's own function
+    returns a second derivative of zeros, which the double backward of a penalty propagates through the whole network:
+    up to a seventh of its operations. NaN stays NaN, so that no diverged run is hidden. On a CPU, ``sign`` and
+    ``clamp_min`` are vectorised, and so several times as fast as a comparison or ``torch.where``; torch's own function
+    is faster still, and is used elsewhere.
     """
     if leak > 1 or not _derived_twice.get():
         return torch.relu(x) if leak == 0 else torch.nn.functional.leaky_relu(x, leak)
@@ -51,7 +53,7 @@ _derived_twice = ContextVar("derived twice", default=False)
 
 @contextmanager
 def differentiated_twice() -> Iterator[None]:
-    """For a pass forward whose derivative is to be differentiated: the same numbers, by other operations."""
+    """Marks a forward pass whose derivative will be differentiated: the same values, computed by other operations."""
     before = _derived_twice.set(True)
     try:
         yield
@@ -61,7 +63,7 @@ def differentiated_twice() -> Iterator[None]:
 
 def shifted_softplus(x: Tensor) -> Tensor:
     """softplus(2x + 2)/2 − 1 (Gulrajani et al., table 1)."""
-    # Above 40, not torch's 20, log(1 + exp) is its argument to the last digit of a float64 as well.
+    # Above 40 (torch's default is 20), log(1 + exp(x)) equals x to the last digit in float64, too.
     return softplus(x + 1, beta=2, threshold=40) - 1
 
 

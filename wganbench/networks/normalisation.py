@@ -1,4 +1,8 @@
-"""Batch and layer normalisation as the official WGAN-GP code has them: ε = 1e-5, a scale and an offset a channel."""
+"""Normalisation of activations and of weights.
+
+Batch and layer normalisation are those of the official WGAN-GP code: ε = 1e-5, one scale and one offset per channel.
+Spectral normalisation divides weights by their spectral norm (Miyato et al. 2018), without any state between calls.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, embedding, group_norm
 
 EPSILON = 1e-5
+
+SQUARINGS = 10
+"""Equal to 2^10 power iterations: the norm is too small by at most ln(n)/2^11, where n is the matrix's smaller side."""
 
 
 class _Normalisation(nn.Module):
@@ -17,14 +24,15 @@ class _Normalisation(nn.Module):
 
 
 class BatchNorm(_Normalisation):
-    """Each channel over the batch and its pixels, always with the statistics of the batch itself.
+    """Normalises each channel over the batch and its pixels, always with the statistics of the batch itself.
 
-    There are no running statistics: the official generator samples with those of the batch as well. A critic must not
-    be given real and fake rows in one batch, and no penalty that takes each row's gradient for its own.
+    There are no running statistics: the official generator uses those of the batch for sampling, too. A critic with
+    this layer must not get real and fake rows in one batch, or a penalty on the gradient of each row.
 
     Args:
-        parts: Statistics are those of each of so many equal parts of the batch, the first rows, the next and so on, as
-            where it lies on several devices. After ``eval()`` there is one part: samples are drawn on one device.
+        channels: Number of channels.
+        parts: Number of equal parts of consecutive rows, each with its own statistics, as for a batch spread over
+            several devices. After ``eval()`` there is one part, as samples are drawn on one device.
     """
 
     def __init__(self, channels: int, parts: int = 1):
@@ -32,7 +40,7 @@ class BatchNorm(_Normalisation):
         self.parts = parts
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raises ValueError where the rows cannot be parted."""
+        """Normalises ``x``; raises ValueError if its rows do not split into equal parts."""
         return self._normalised(x, self.weight, self.bias)
 
     def _normalised(self, x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -45,9 +53,9 @@ class BatchNorm(_Normalisation):
 
 
 class ConditionalBatchNorm(BatchNorm):
-    """Batch normalisation with a scale and an offset a channel for each class; all classes share the statistics.
+    """Batch normalisation with one scale and one offset per class and channel; all classes share the statistics.
 
-    Its parameters are ``(classes, channels)`` and start at 1 and 0.
+    The scales and offsets have shape ``(classes, channels)`` and start at 1 and 0.
     """
 
     def __init__(self, channels: int, classes: int, parts: int = 1):
@@ -56,7 +64,13 @@ class ConditionalBatchNorm(BatchNorm):
         self.bias = nn.Parameter(torch.zeros(classes, channels))
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:  # type: ignore[override]
-        """``labels``: ``(batch,)``, int64, from 0 to classes − 1; others are an error on a CPU, and fatal on CUDA."""
+        """Normalises ``x``, given its labels.
+
+        Args:
+            x: Shape ``(batch, channels, …)``.
+            labels: Shape ``(batch,)``, int64, from 0 to classes − 1; others raise an error on a CPU and are fatal on
+                CUDA.
+        """
         scale, offset = (
             embedding(labels, table).unflatten(1, (-1, *[1] * (x.ndim - 2))) for table in (self.weight, self.bias)
         )
@@ -64,10 +78,42 @@ class ConditionalBatchNorm(BatchNorm):
 
 
 class LayerNorm(_Normalisation):
-    """Each row over its channels and pixels; rows do not mix."""
+    """Normalises each row over its channels and pixels; rows do not mix."""
 
     def forward(self, x: Tensor) -> Tensor:
         return group_norm(x, 1, self.weight, self.bias, EPSILON)  # one group is the whole row
 
 
 NORMALISATIONS = {"batch": BatchNorm, "layer": LayerNorm}
+
+
+def spectrally_normalised(weight: Tensor) -> Tensor:
+    """Divides ``weight`` by the largest singular value of the matrix ``(outputs, all else)``; keeps its shape."""
+    return weight / spectral_norm(weight)
+
+
+def spectral_norm(weight: Tensor) -> Tensor:
+    """The largest singular value of the matrix ``(outputs, all else)``, a scalar.
+
+    torch's own implementation keeps a running estimate of the singular vectors in buffers that every call updates. A
+    network in a stack of seeds must be a function of its parameters alone and cannot do that. Here the Gram matrix is
+    squared until only its largest eigenvalues are left; the cost of these small matrices is negligible beside a batch
+    of images.
+
+    The first derivative is that of the singular value, u vᵀ, or the mean of these if several singular values are equal.
+    Second derivatives with respect to the weight itself, which no objective here needs, are not those of the norm.
+    """
+    matrix = weight.flatten(1)
+    if matrix.shape[0] > matrix.shape[1]:
+        matrix = matrix.mT
+    with torch.no_grad():
+        density = matrix @ matrix.mT
+        for _ in range(SQUARINGS):
+            density = density / _trace(density)  # keeps the powers from overflowing
+            density = density @ density
+        density = density / _trace(density)
+    return (matrix * (density @ matrix)).sum().sqrt()
+
+
+def _trace(matrix: Tensor) -> Tensor:
+    return matrix.diagonal().sum()

@@ -1,21 +1,22 @@
-"""The ResNet for CIFAR-10 (Gulrajani et al., appendix F), as the official ``gan_cifar_resnet.py`` has it.
+"""The ResNet for CIFAR-10 (Gulrajani et al., appendix F), following the official ``gan_cifar_resnet.py``.
 
-Weights are uniform with the standard deviation of ``wganbench.networks.convolution``: He's for the convolutions that a
-ReLU stands before, and Glorot's, √(2/(fan_in + fan_out)), for the 1×1 convolutions of the shortcuts, the one that makes
-the image and the linear layers. Biases start at 0.
+Weights are uniform with the standard deviation of ``wganbench.networks.convolution``: He's for the convolutions that
+follow a ReLU; Glorot's, √(2/(fan_in + fan_out)), for the linear layers, the 1×1 convolutions of the shortcuts and the
+convolution that makes the image. Biases start at 0.
 
-A conditional pair (AC-GAN) has ``classes`` in both networks. What a trainer then needs:
+A conditional pair (AC-GAN) has ``classes`` in both networks. A trainer needs to know:
 
-* The generator is called with labels, ``generator(z, labels)``: int64, ``(batch,)``, from 0 to classes − 1, which must
-  be checked before; without ``classes`` it is called as any other, ``generator(z)``.
-* The critic is conditional in its auxiliary head alone. ``critic(x)`` is the real number, of which alone the gradient
-  penalty is; ``critic(x, with_logits=True)`` is that and the class logits, ``(batch,)`` and ``(batch, classes)``, of
-  one pass. It is an argument of ``forward`` and not a method of its own, as a stack of seeds reaches ``forward`` alone.
+* The generator is called with labels, ``generator(z, labels)``: int64, ``(batch,)``, from 0 to classes − 1. The caller
+  must check their range. Without ``classes`` it is called like any other generator, ``generator(z)``.
+* Only the auxiliary head of the critic is conditional. ``critic(x)`` returns the scores, the only output under the
+  gradient penalty. ``critic(x, with_logits=True)`` returns the scores and the class logits, ``(batch,)`` and
+  ``(batch, classes)``, from one forward pass. It is an argument of ``forward``, not a separate method, because a stack
+  of seeds can only call ``forward``.
 * The official losses add 1.0 times the cross-entropy of real images and their labels to the critic's loss, and 0.1
-  times that of fakes and theirs to the generator's.
+  times the cross-entropy of fakes and their labels to the generator's.
 
-With ``norm_batches`` a batch must have so many equal parts, but for networks put into ``eval()``, where samples are
-normalised by the batch as a whole: the official code trains on two devices and samples on one.
+``norm_batches`` must divide the batch size, except after ``eval()``, where the batch is normalised as a whole: the
+official code trains on two devices and samples on one.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ import torch
 from torch import Tensor, nn
 
 from wganbench.networks import layout
-from wganbench.networks.convolution import Conv, Linear
+from wganbench.networks.convolution import Conv, Linear, PooledConv, UpsampledConv, mean_pool, upsample
 from wganbench.networks.layout import Block, Layer
 from wganbench.networks.nonlinearity import relu
 from wganbench.networks.normalisation import BatchNorm, ConditionalBatchNorm, LayerNorm
-from wganbench.networks.resampling import PooledConv, UpsampledConv, mean_pool, upsample
 
 
 class ResnetGenerator(nn.Module):
     """Latent vectors ``(batch, latent)`` → images ``(batch, channels, side, side)``, pixels in [−1, 1].
 
-    A linear layer makes 4×4 images, blocks double them, the last ones are normalised and go through a ReLU, a 3×3
-    convolution and tanh.
+    A linear layer makes 4×4 images and the blocks double their side; normalisation, a ReLU, a 3×3 convolution and tanh
+    follow.
 
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``, side 8, 16, 32 or a further power of 2.
-        dim: Channels everywhere inside.
-        filters_divided_by: Makes a network thinner whose ``dim`` is that of a paper; must divide it.
-        upsample: The convolution of a block that pixels are repeated before: the ``first``, as in the code, or the
-            ``second``, as in the paper's text.
-        norm_batches: Equal parts of a batch with statistics of their own, while training; 2 for the official code,
+        dim: Number of channels in all hidden layers.
+        filters_divided_by: Divisor that makes the network thinner while ``dim`` keeps the value of the paper; must
+            divide ``dim``.
+        upsample: The convolution of each block before which the image is upsampled: ``first``, as in the official code,
+            or ``second``, as in the paper's text.
+        norm_batches: Number of equal parts of a training batch that are normalised separately; 2 for the official code,
             which ran on two devices.
-        classes: Of the labels, for each of which the normalisations have scales and offsets, all but the last; None
-            where there are no labels.
+        classes: Number of classes, each with its own scales and offsets in all normalisations but the last; None if
+            there are no labels.
 
     Raises:
         SpecError: If no such network exists for the images.
@@ -83,10 +84,10 @@ class ResnetGenerator(nn.Module):
         self.conv = _convolution(last, std=_glorot(last))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Labels, ``(batch,)``, where there are classes, and there alone.
+        """Maps latent vectors to images; ``labels``, ``(batch,)``, are required with ``classes`` and refused without.
 
         Raises:
-            ValueError: If labels are missing or too many, or the batch cannot be parted.
+            ValueError: If labels are missing or not expected, or the batch does not split into ``norm_batches`` parts.
         """
         if (labels is None) != (self.classes is None):
             has, given = ("none" if count is None else "some" for count in (self.classes, labels))
@@ -98,7 +99,7 @@ class ResnetGenerator(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Normalisation, ReLU, convolution, twice; pixels are repeated before one of the convolutions, and beside both."""
+    """Normalisation, ReLU and convolution, twice, with upsampling before one convolution and in the shortcut."""
 
     def __init__(self, block: Block, norm_batches: int, classes: int | None):
         super().__init__()
@@ -117,21 +118,21 @@ class UpBlock(nn.Module):
         beside = upsample(self.shortcut(x))
         for norm, conv in zip(self.norms, self.convs, strict=True):
             x = conv(relu(norm(x) if labels is None else norm(x, labels)))
-        return x + beside  # the first operand's layout in memory is that of the sum
+        return x + beside  # the sum takes the memory layout of the first operand
 
 
 class ResnetCritic(nn.Module):
-    """Images ``(batch, channels, side, side)`` → scores ``(batch,)``, and class logits where there are classes.
+    """Images ``(batch, channels, side, side)`` → scores ``(batch,)``, and class logits if there are classes.
 
-    Two blocks that halve the images and two that do not, a ReLU, the mean over all pixels and a linear layer. The first
-    block has neither normalisation nor a ReLU before its first convolution.
+    Two blocks that halve the images and two that do not are followed by a ReLU, the mean over all pixels and a linear
+    layer. The first block has no normalisation, and no ReLU before its first convolution.
 
     Args:
         input_shape, output_shape: ``(channels, side, side)``, side 8, 16, 32 or a further power of 2, and ``()``.
         dim, filters_divided_by: As for ``ResnetGenerator``.
-        norm: ``layer`` or ``none``, which is the official code's.
-        spectral_norm: Whether the weights of every layer are divided by their spectral norm.
-        classes: Outputs of the auxiliary head; None for no head.
+        norm: ``layer``, or ``none`` as in the official code.
+        spectral_norm: Whether to divide the weights of every layer by their spectral norm.
+        classes: Number of outputs of the auxiliary head; None for no head.
 
     Raises:
         SpecError: If no such network exists for the images.
@@ -161,10 +162,10 @@ class ResnetCritic(nn.Module):
         self.classifier = classifier[0] if classifier else None
 
     def forward(self, x: Tensor, *, with_logits: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """Scores, ``(batch,)``; with ``with_logits`` scores and class logits, ``(batch, classes)``.
+        """Returns the scores, ``(batch,)``; with ``with_logits`` also the class logits, ``(batch, classes)``.
 
         Raises:
-            ValueError: If there are no classes to have logits of.
+            ValueError: If logits are requested and the critic has no classes.
         """
         features = relu(self.blocks(x)).mean((2, 3))
         scores = self.score(features).reshape(x.shape[0], *self.output_shape)
@@ -176,9 +177,10 @@ class ResnetCritic(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """(Normalisation,) ReLU, convolution, twice; a mean over 2×2 pixels behind the last, and beside both, or nowhere.
+    """Optional normalisation, ReLU and convolution, twice.
 
-    The first block of a critic leaves out the normalisations and the ReLU before its first convolution.
+    A halving block averages 2×2 pixels after the last convolution and in the shortcut. The first block of a critic
+    omits the normalisations, and the ReLU before its first convolution.
     """
 
     def __init__(self, block: Block, norm: str, spectral: bool, *, first: bool):

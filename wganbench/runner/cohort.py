@@ -30,8 +30,7 @@ from wganbench.training.critic_trainer import CriticTrainer
 from wganbench.training.cuda_graph import NotCapturedError, capture
 from wganbench.training.gan_trainer import Trainer
 from wganbench.training.method import Auxiliary, Method, Unroll
-from wganbench.training.rows import rows_are_apart
-from wganbench.training.stack import Stack, build
+from wganbench.training.stack import Stack, build, rows_are_apart
 
 
 @dataclass

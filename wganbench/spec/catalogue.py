@@ -509,11 +509,9 @@ NAMES: dict[str, dict[str, Entry]] = {
             "wganbench.measures.modes:reverse_kl",
             scale=Scale(False, worst=float("inf"), bounded=True, unit="nats", worst_is_log_modes=True),
         ),
-        "sectors_occupied": Entry(
-            "wganbench.measures.sectors:sectors_occupied", SectorOptions, scale=_count("sectors")
-        ),
-        "least_sector_mass": Entry("wganbench.measures.sectors:least_sector_mass", SectorMassOptions, scale=_SHARE),
-        "kde_peaks": Entry("wganbench.measures.density:kde_peaks", PeakOptions, scale=_count("peaks")),
+        "sectors_occupied": Entry("wganbench.measures.modes:sectors_occupied", SectorOptions, scale=_count("sectors")),
+        "least_sector_mass": Entry("wganbench.measures.modes:least_sector_mass", SectorMassOptions, scale=_SHARE),
+        "kde_peaks": Entry("wganbench.measures.modes:kde_peaks", PeakOptions, scale=_count("peaks")),
         "exact_wasserstein": Entry("wganbench.measures.transport:exact_wasserstein", TransportOptions, scale=_DISTANCE),
         "wasserstein_floor": Entry(
             "wganbench.measures.transport:wasserstein_floor",
@@ -525,7 +523,7 @@ NAMES: dict[str, dict[str, Entry]] = {
             scale=Scale(None, worst=float("nan"), bounded=False, unit="critic units"),
         ),
         "class_accuracy": Entry(
-            "wganbench.measures.classes:class_accuracy", OfBatchOptions, scale=_SHARE, classified=True
+            "wganbench.measures.critic:class_accuracy", OfBatchOptions, scale=_SHARE, classified=True
         ),
         "fixed_wasserstein": Entry(f"{_TRANSPORT}:fixed_wasserstein", RepeatedOptions, scale=_neutral("distance")),
         "fixed_wasserstein_error": Entry(
@@ -590,7 +588,7 @@ NAMES: dict[str, dict[str, Entry]] = {
             alike=True,
         ),
         "training_seconds": Entry(
-            "wganbench.measures.seconds:training_seconds", scale=Scale(False, float("inf"), False, "s"), timed=True
+            "wganbench.measures.over_steps:training_seconds", scale=Scale(False, float("inf"), False, "s"), timed=True
         ),
         "seconds_to": Entry(
             f"{_OVER_STEPS}:seconds_to",

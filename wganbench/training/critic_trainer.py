@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from wganbench.data.epochs import Epochs
 from wganbench.data.fixed_generators import Fixed
-from wganbench.data.images import Images
+from wganbench.data.images import Epochs, Images
 from wganbench.losses.objectives import class_loss
 from wganbench.rng import Streams
 from wganbench.training import lr_decay

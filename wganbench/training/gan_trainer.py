@@ -12,10 +12,9 @@ from wganbench.losses.objectives import class_loss
 from wganbench.networks.nonlinearity import differentiated_twice
 from wganbench.rng import Streams
 from wganbench.training.critic_trainer import Critics
-from wganbench.training.method import DataSet, Method
+from wganbench.training.method import DataSet, Method, unrolled_adam
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain
-from wganbench.training.unroll import unrolled_adam
 
 
 class Trainer(Critics):

@@ -1,13 +1,17 @@
-"""The training method of a pair of networks, apart from networks and optimisers, and the interfaces of its parts."""
+"""The training method of a pair of networks, apart from networks and optimisers, and the interfaces of its parts.
+
+The unrolled GAN of Metz et al. 2017 needs Adam steps that a gradient can flow through, see `unrolled_adam`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from wganbench.rng import Streams
 
@@ -68,7 +72,7 @@ class Method:
         projection: A function applied to the critic's parameters before or after each critic step; None for none.
         project: Whether the projection is applied before or after the step.
         joint: Whether real and fake samples go through the critic in one forward pass, which is possible if the critic
-            does not mix the rows of a batch (`wganbench.training.rows`).
+            does not mix the rows of a batch (`wganbench.training.stack.rows_are_apart`).
         n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
         auxiliary: The auxiliary classifier of a class-conditional pair; None for an unconditional one.
         decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
@@ -86,3 +90,40 @@ class Method:
     auxiliary: Auxiliary | None = None
     decay_steps: int | None = None
     generator_average: float | None = None
+
+
+def unrolled_adam(
+    parameters: Mapping[str, Tensor],
+    objective: Callable[[Mapping[str, Tensor]], Tensor],
+    optimizer: Optimizer,
+    steps: int,
+) -> dict[str, Tensor]:
+    """Returns the parameters after ``steps`` Adam steps from the optimiser's present state, differentiably.
+
+    Neither ``parameters`` nor ``optimizer`` is changed.
+
+    Args:
+        parameters: The tensors that ``optimizer`` updates, by name.
+        objective: Maps parameters to losses of shape ``(seeds,)``, whose sum is minimised.
+        optimizer: A ``torch.optim.Adam`` over one parameter group, without weight decay or amsgrad.
+        steps: The number of steps, at least 1.
+    """
+    group = optimizer.param_groups[0]
+    beta1, beta2 = group["betas"]
+    state = {name: optimizer.state.get(tensor, {}) for name, tensor in parameters.items()}
+    first = {name: state[name].get("exp_avg", torch.zeros_like(tensor)) for name, tensor in parameters.items()}
+    second = {name: state[name].get("exp_avg_sq", torch.zeros_like(tensor)) for name, tensor in parameters.items()}
+    count = max((int(entry["step"]) for entry in state.values() if entry), default=0)
+    current = dict(parameters)
+    for _ in range(steps):
+        count += 1
+        gradients = torch.autograd.grad(objective(current).sum(), list(current.values()), create_graph=True)
+        ahead = {}
+        for (name, tensor), gradient in zip(current.items(), gradients, strict=True):
+            first[name] = beta1 * first[name] + (1 - beta1) * gradient
+            second[name] = beta2 * second[name] + (1 - beta2) * gradient.square()
+            # The root has no derivative at 0; 1e-30 is far below eps² and does not change the result.
+            root = (second[name] / (1 - beta2**count)).clamp_min(1e-30).sqrt()
+            ahead[name] = tensor - group["lr"] / (1 - beta1**count) * first[name] / (root + group["eps"])
+        current = ahead
+    return current

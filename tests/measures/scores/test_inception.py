@@ -11,8 +11,7 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from wganbench.errors import DataError
-from wganbench.measures.scores.calibration import LIBRARIES, REAL_SAMPLES
-from wganbench.measures.scores.inception import Inception, inception, self_test
+from wganbench.measures.scores.inception import LIBRARIES, REAL_SAMPLES, Inception, inception, self_test
 from wganbench.measures.scores.network_outputs import Outputs, Seen, images_in_batches
 from wganbench.measures.scores.protocol import PUBLISHED
 

@@ -15,7 +15,7 @@ from tests.analysis import factory
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import Job, JobFolder, Planned, Progress, WorkFolder
-from wganbench.runner.jobs.owner import Owner, myself
+from wganbench.runner.jobs.lease import Owner, myself
 from wganbench.spec import Experiment
 from wganbench.spec.plan import Cohort, cohorts, expand
 

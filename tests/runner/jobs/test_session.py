@@ -10,8 +10,7 @@ from tests.analysis.factory import made
 from tests.runner.jobs.made import ELSEWHERE, cohort, dead, past, planned, reused
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import WorkFolder
-from wganbench.runner.jobs.lease import LAPSE_SECONDS
-from wganbench.runner.jobs.owner import myself
+from wganbench.runner.jobs.lease import LAPSE_SECONDS, myself
 from wganbench.runner.jobs.session import Sweep, SweepFile, begin, forget, sweeps
 
 

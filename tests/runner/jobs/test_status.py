@@ -17,8 +17,7 @@ from wganbench.cli import cli
 from wganbench.records.record import checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import WorkFolder
-from wganbench.runner.jobs.lease import LAPSE_SECONDS
-from wganbench.runner.jobs.owner import myself
+from wganbench.runner.jobs.lease import LAPSE_SECONDS, myself
 from wganbench.runner.jobs.session import begin
 from wganbench.runner.jobs.status import Status, Stopped, about, status
 

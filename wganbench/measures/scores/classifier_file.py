@@ -1,4 +1,4 @@
-"""Files of classifiers: weights in safetensors, named by their own SHA-256, with what `protocol` reads."""
+"""Classifier files: weights in safetensors, named by their SHA-256, with metadata that `protocol` reads."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ MAX_BYTES = 2 * 10**6
 
 
 def content_of(about: About, state: Mapping[str, Tensor]) -> tuple[str, bytes]:
-    """Name, without its ending, and content of the file of a classifier.
+    """Returns the name, without the suffix, and the content of a classifier's file.
 
     Args:
-        state: As ``network.folded_state`` gives it.
+        about: Metadata of the classifier.
+        state: Weights as returned by ``network.folded_state``.
+
+    Raises:
+        DataError: If the file would be larger than `MAX_BYTES`.
     """
     said = {key: value if isinstance(value, str) else repr(value) for key, value in asdict(about).items()}
     content = _in_order(save({name: tensor.contiguous() for name, tensor in state.items()}, {"format": FORMAT, **said}))
@@ -34,7 +38,7 @@ def content_of(about: About, state: Mapping[str, Tensor]) -> tuple[str, bytes]:
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same safetensors file with its header sorted, which the library writes in any order."""
+    """Sorts the header of a safetensors file, which the library writes in arbitrary order."""
     length = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
@@ -42,10 +46,10 @@ def _in_order(content: bytes) -> bytes:
 
 
 def read_file(path: Path) -> tuple[About, dict[str, Tensor]]:
-    """What a file says of its classifier, and the weights, float16.
+    """Reads the metadata of a classifier and its weights, float16.
 
     Raises:
-        DataError: If it is not there, not whole, not a classifier's, or not the file that its name says.
+        DataError: If the file is missing, incomplete, not a classifier's, or does not match the hash in its name.
     """
     content = read_content(path)
     about = about_in(content, path)

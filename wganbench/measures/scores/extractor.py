@@ -16,13 +16,13 @@ LAYERS = ("features", "logits")
 
 
 def register(classifier: Classifier) -> str:
-    """Makes a classifier known to torch-fidelity, once, as ``calculate_metrics(feature_extractor=…)`` takes it.
+    """Registers a classifier with torch-fidelity, once, for use as ``calculate_metrics(feature_extractor=…)``.
 
-    Its Inception score shuffles the samples unless told ``samples_shuffle=False``, as `formulas.inception_score` never
-    does.
+    torch-fidelity's Inception score shuffles the samples unless ``samples_shuffle=False``; `formulas.inception_score`
+    never does.
 
     Returns:
-        The name, which is the protocol's.
+        The registered name, which is the classifier's protocol.
     """
 
     class Extractor(FeatureExtractorBase):

@@ -1,4 +1,4 @@
-"""The three scores as functions of what a network says of each image; torch-fidelity's own arithmetic, in float64."""
+"""The three scores as functions of a network's outputs per image, in float64, computed by torch-fidelity."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from torch import Tensor
 from wganbench.errors import DataError
 
 WIDEST = 700.0
-"""Logits this far below an image's largest are raised to it: exp(−700) is the least that float64 tells from nothing,
-and a class to which no image of a split gave anything would make the split's score 0 · ∞."""
+"""Largest distance of a logit below the largest of its image; logits further below are raised to it.
+
+exp(−700) is about the smallest number in float64 that is not 0, and a class whose probability is 0 for all images of a
+split would make the score of the split 0 · ∞.
+"""
 
 
 def inception_score(logits: Tensor, *, splits: int = 10) -> tuple[float, float]:
-    """Mean and spread over splits of ``exp(mean KL(p(y|x) ‖ p(y)))`` (Salimans et al. 2016), of torch-fidelity.
+    """Mean and spread over splits of ``exp(mean KL(p(y|x) ‖ p(y)))`` (Salimans et al. 2016), by torch-fidelity.
 
-    Splits are consecutive and in order, as in the published protocol; torch-fidelity shuffles unless told otherwise.
-    p(y) is a split's own, so that a score of fewer samples a split is lower: 50,000 in 10 is compared with the same.
+    Splits are consecutive and in order, as in the published protocol; torch-fidelity shuffles by default. p(y) is
+    estimated per split, so fewer samples per split give a lower score: compare 50,000 samples in 10 splits only with
+    the same.
 
     Args:
         logits: Shape ``(n, classes)``; their softmax is p(y|x).
-        splits: Into how many consecutive parts the samples go, equal to within one sample.
+        splits: Number of consecutive parts, equal in size to within one sample.
 
     Returns:
         The mean, 1 to the number of classes, higher is better; and the standard deviation over the splits, with
@@ -40,7 +44,7 @@ def inception_score(logits: Tensor, *, splits: int = 10) -> tuple[float, float]:
     if not logits.isfinite().all():
         return math.nan, math.nan
     scores = []
-    for i in range(splits):  # one at a time, since the arithmetic holds four copies in float64
+    for i in range(splits):  # one at a time, since torch-fidelity holds four copies in float64
         split = logits[i * n // splits : (i + 1) * n // splits].double()
         split = split.maximum(split.amax(dim=1, keepdim=True) - WIDEST)
         scores.append(isc_features_to_metric(split, splits=1, shuffle=False)[KEY_METRIC_ISC_MEAN])
@@ -48,20 +52,20 @@ def inception_score(logits: Tensor, *, splits: int = 10) -> tuple[float, float]:
 
 
 def frechet_distance(features: Tensor, real_features: Tensor) -> float:
-    """``|μ − μ′|² + tr(Σ + Σ′ − 2 (Σ Σ′)^½)`` (Heusel et al. 2017, "FID"), of torch-fidelity.
+    """``|μ − μ′|² + tr(Σ + Σ′ − 2 (Σ Σ′)^½)`` (Heusel et al. 2017, "FID"), by torch-fidelity.
 
-    It falls with the number of samples: distances are compared where that number is the same.
+    It falls with the number of samples, so only distances for the same number are comparable.
 
     Args:
-        features: Shape ``(n, d)``, of generated images.
-        real_features: Shape ``(m, d)``.
+        features: Features of generated images, ``(n, d)``.
+        real_features: Features of real images, ``(m, d)``.
 
     Returns:
         Squared feature units, lower is better, 0 for equal moments up to rounding, which may put it just below. NaN if
         a feature is not finite.
 
     Raises:
-        DataError: If one of them has fewer than two rows, or their widths differ.
+        DataError: If either has fewer than two rows, or their widths differ.
     """
     from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
@@ -75,22 +79,23 @@ def frechet_distance(features: Tensor, real_features: Tensor) -> float:
 def kernel_distance(
     features: Tensor, real_features: Tensor, *, subsets: int = 100, subset_size: int = 1000
 ) -> tuple[float, float]:
-    """Mean and spread over random subsets of the squared MMD, cubic kernel (Bińkowski et al. 2018), of torch-fidelity.
+    """Mean and spread over random subsets of the squared MMD, cubic kernel (Bińkowski et al. 2018), by torch-fidelity.
 
-    Unlike the Fréchet distance it does not depend on the number of samples. Subsets are torch-fidelity's default draw.
+    Unlike the Fréchet distance, it does not depend on the number of samples. Subsets are drawn by torch-fidelity's
+    default.
 
     Args:
-        features: Shape ``(n, d)``, of generated images.
-        real_features: Shape ``(m, d)``.
-        subsets: How many pairs of subsets are drawn.
-        subset_size: Rows of each, at most n and m.
+        features: Features of generated images, ``(n, d)``.
+        real_features: Features of real images, ``(m, d)``.
+        subsets: Number of pairs of subsets that are drawn.
+        subset_size: Number of rows per subset, at most n and m.
 
     Returns:
-        The mean, lower is better, below 0 by chance where both are alike; and the standard deviation over the subsets,
+        The mean, lower is better, below 0 by chance if both are alike; and the standard deviation over the subsets,
         with ``subsets`` in the denominator. NaN, NaN if a feature is not finite.
 
     Raises:
-        DataError: If there are fewer rows than a subset has, or their widths differ.
+        DataError: If there are fewer rows than ``subset_size``, or their widths differ.
     """
     from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
@@ -102,7 +107,7 @@ def kernel_distance(
 
 
 def _comparable(where: str, features: Tensor, real_features: Tensor, *, least: int) -> tuple[Tensor, Tensor] | None:
-    """Both on the CPU in float64; None if one is not finite."""
+    """Returns both on the CPU in float64, or None if a feature is not finite; raises DataError if they do not match."""
     for name, each in (("generated", features), ("real", real_features)):
         if len(each) < least:
             raise DataError(f"{where}: needs at least {least:,} {name} images, got {len(each):,}")

@@ -1,4 +1,4 @@
-"""The small residual network behind ``classifier``: as it is trained, and as it is kept."""
+"""The small residual network behind ``classifier``, in its trained and its stored form."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch.nn.functional import max_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 SMALLEST = 8
-"""Height and width that the three poolings need."""
+"""Smallest height and width that the three poolings allow."""
 
 
 class Network(nn.Module):
-    """Eight convolutions, four of them in residual pairs, in the manner of a ResNet-9, slimmed.
+    """A slim ResNet-9: eight convolutions, four of them in residual pairs, and a linear layer.
 
     Args:
-        channels: Of the images.
-        classes: Logits.
-        width: Channels of the first layer; it has about 365 · width² parameters.
-        folded: Without batch normalisation, which each convolution before it has taken in.
+        channels: Number of channels of the images.
+        classes: Number of logits.
+        width: Number of channels of the first layer; the network has about 365 · width² parameters.
+        folded: Whether to omit batch normalisation, because the convolutions' weights include it.
     """
 
     def __init__(self, channels: int, classes: int, width: int, *, folded: bool = False):
@@ -35,7 +35,7 @@ class Network(nn.Module):
         self.last = nn.Linear(widest, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """Means over the last feature maps, ``(n, 4 · width)``, of images ``(n, channels, height, width)`` in uint8."""
+        """The means of the last feature maps, ``(n, 4 · width)``, of images ``(n, channels, height, width)``, uint8."""
         x = self.first(images.float() / 127.5 - 1)
         x = max_pool2d(self.second(x), 2)
         x = x + self.second_pair(x)
@@ -45,7 +45,7 @@ class Network(nn.Module):
         return x.mean(dim=(2, 3))  # torch's adaptive pooling has no deterministic gradient on CUDA
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, ``(n, classes)``."""
+        """Returns the logits, ``(n, classes)``."""
         logits: Tensor = self.last(self.features(images))
         return logits
 
@@ -57,10 +57,10 @@ def _block(before: int, after: int, folded: bool) -> nn.Sequential:
 
 
 def folded_state(network: Network) -> dict[str, Tensor]:
-    """The state of the folded network that gives the same logits as ``network`` does in evaluation; float16, CPU.
+    """The state of the folded network with the same logits as ``network`` in evaluation mode; float16, on the CPU.
 
-    So that a file of weights is the same network for everyone, the rounding is part of it: what is said of the
-    network, its accuracy first, is said after the rounding.
+    The rounding to float16 is part of the network, so that a file of weights is the same network for everyone: its
+    accuracy and all else in its metadata are measured after the rounding.
     """
     network = copy.deepcopy(network).cpu().eval()
     for module in network.modules():
@@ -72,7 +72,7 @@ def folded_state(network: Network) -> dict[str, Tensor]:
 
 
 def shapes_of(channels: int, classes: int, width: int) -> dict[str, tuple[int, ...]]:
-    """Shape of every tensor in a ``folded_state``, by name."""
+    """The shape of every tensor in a ``folded_state``, by name."""
     with torch.device("meta"):
         network = Network(channels, classes, width, folded=True)
     return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}

@@ -1,4 +1,4 @@
-"""Images as a score network sees them, each brought before it once for all scores of a moment."""
+"""The outputs of a score network, computed once per image for all scores of a step."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from wganbench.rng import generator
 
 
 class Outputs(NamedTuple):
-    """What a score network says of n images: ``logits`` (n, classes) and ``features`` (n, d), float32, on the CPU."""
+    """The outputs for n images: ``logits`` (n, classes) and ``features`` (n, d), float32, on the CPU."""
 
     logits: Tensor
     features: Tensor
 
 
 class ScoreNetwork(Protocol):
-    """A network that scores come from.
+    """A network whose outputs determine scores.
 
     Attributes:
-        protocol: Its name in records, by which scores are known to be comparable.
-        device: Where it computes; images may be anywhere.
+        protocol: Name in records; scores with the same protocol are comparable.
+        device: Device of the network; images may be on any device.
     """
 
     @property
@@ -36,20 +36,20 @@ class ScoreNetwork(Protocol):
     def device(self) -> torch.device: ...
 
     def to(self, device: torch.device | str) -> ScoreNetwork:
-        """Itself, moved to ``device``."""
+        """Moves the network to ``device`` and returns the object itself."""
 
     def __call__(self, images: Tensor) -> Outputs:
-        """Of images ``(n, channels, height, width)`` uint8, row by row."""
+        """Computes the outputs for images ``(n, channels, height, width)``, uint8, each independent of the others."""
 
 
 class Seen:
-    """A sequence of images before a score network; what was asked for once is kept, the longest of it.
+    """A score network's outputs for a sequence of images; the longest prefix computed so far is cached.
 
     Args:
-        network: What they are brought before.
-        batches: Called with n, as often as need be, gives the first n images in batches: uint8, or floats out of a
-            generator. An image that is not finite has outputs that are NaN.
-        scaling: Of floats, as for ``to_pixels``.
+        network: The score network.
+        batches: Function that returns the first n images in batches: uint8, or floats from a generator. It may be
+            called repeatedly. The outputs for an image that is not finite are NaN.
+        scaling: Scaling of float images, as for ``to_pixels``.
     """
 
     def __init__(self, network: ScoreNetwork, batches: Callable[[int], Iterable[Tensor]], *, scaling: Scaling = "255"):
@@ -57,10 +57,10 @@ class Seen:
         self._outputs: Outputs | None = None
 
     def outputs(self, n: int) -> Outputs:
-        """Of the first ``n`` images.
+        """Returns the outputs for the first ``n`` images.
 
         Raises:
-            DataError: If there are fewer, or the network does not take them.
+            DataError: If there are fewer images, or the network does not accept them.
         """
         if self._outputs is None or len(self._outputs.logits) < n:
             self._outputs = self._look(n)
@@ -82,14 +82,14 @@ class Seen:
 
 
 def images_in_batches(images: Tensor, batch: int = 500) -> Callable[[int], Iterator[Tensor]]:
-    """What ``Seen`` takes, of images that are all there: ``(m, channels, height, width)`` uint8."""
+    """Returns ``batches`` for ``Seen`` from a tensor of all images, ``(m, channels, height, width)``, uint8."""
     return lambda n: iter(images[:n].split(batch))
 
 
 def real_in_batches(data: Images, batch: int = 500) -> Callable[[int], Iterator[Tensor]]:
-    """What ``Seen`` takes, of a data set's own images: any first n of them stand for all.
+    """Returns ``batches`` for ``Seen`` from a data set, ordered so that any first n images are a fair sample of all.
 
-    Where they are not ``shuffled`` they come in a random order that hangs on their number alone.
+    Images that are not ``shuffled`` come in a random order that depends only on their number.
     """
     if data.shuffled:
         return images_in_batches(data.pixels, batch)

@@ -1,9 +1,10 @@
-"""Score protocols: what their names mean, and what the files of classifiers say of themselves; told without torch.
+"""The names of score protocols and the metadata in classifier files, read without torch.
 
-``inception@tf2015-10split-50k``: as published scores are made, by a network that passed its self-test.
-``inception@HASH-uncalibrated``: by one that did not, or was not put to it. ``classifier@shapes10-32-1a2b3c4d``: by the
-classifier of ``shapes10-32-1a2b3c4d.safetensors``, trained on shapes10 at 32×32; the digits are what the SHA-256 of the
-file begins with. It lies in ``classifiers`` of the data folder, or among those that ship.
+``inception@tf2015-10split-50k`` is the protocol of published scores, by a network that passed its self-test.
+``inception@HASH-uncalibrated`` is that of a network that failed the self-test or did not take it.
+``classifier@shapes10-32-1a2b3c4d`` is that of the classifier in ``shapes10-32-1a2b3c4d.safetensors``, trained on
+shapes10 at 32×32; the hex digits are the first of the file's SHA-256. The file is in ``classifiers`` of the data
+folder, or among those that are shipped.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PUBLISHED = "inception@tf2015-10split-50k"
 UNCALIBRATED = "-uncalibrated"
 
 FORMAT = "1"
-"""Of what a file says of its classifier."""
+"""Version of the metadata in a classifier's file."""
 DATA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NAME = re.compile(rf"{DATA_NAME.pattern}-\d+-[0-9a-f]{{8}}")
 ENDING = ".safetensors"
@@ -30,19 +31,19 @@ ENDING = ".safetensors"
 
 @dataclass(frozen=True)
 class About:
-    """What is said of a classifier, in its file.
+    """The metadata of a classifier, stored in its file.
 
     Attributes:
         data: Name of the data set.
         train_checksum, test_checksum: SHA-256 of its training and test images and labels.
-        channels, size, classes, width: Of the network; images are square.
-        test_accuracy: Share of the test images that it classifies as labelled, with the weights of the file.
-        stated_accuracy: The share that was asked for before it was trained.
+        channels, size, classes, width: Dimensions of the network; images are square.
+        test_accuracy: Share of the test images that it labels correctly, with the weights of the file.
+        stated_accuracy: Share that was required before training.
         recipe: Name and version of the recipe.
-        epochs, seed: Of the training.
+        epochs, seed: Number of epochs and seed of the training.
         real_score, real_score_spread: Inception score of the test images over 10 splits, and its standard deviation:
-            what a generator of the data set itself would score.
-        real_samples: How many test images these are.
+            the score of a generator that reproduces the data set.
+        real_samples: Number of these test images.
     """
 
     data: str
@@ -63,12 +64,12 @@ class About:
 
 
 def of_classifier(name: str) -> str:
-    """The protocol of the classifier whose file is called so, without the ending."""
+    """The protocol of the classifier whose file has this name, without the suffix."""
     return f"classifier@{name}"
 
 
 def classifier_in(protocol: str) -> str | None:
-    """The name in ``of_classifier``; None for a protocol of something else."""
+    """The inverse of ``of_classifier``: the file name in a protocol, or None if it is not a classifier's."""
     kind, _, name = protocol.partition("@")
     return name if kind == "classifier" else None
 
@@ -77,25 +78,25 @@ def classifier_in(protocol: str) -> str | None:
 
 
 def own_folder() -> Path:
-    """Of the classifiers that were trained here."""
+    """The folder of the classifiers trained on this machine."""
     return data_folder() / "classifiers"
 
 
 def shipped_folder() -> Path:
-    """Of those behind the committed records: in an installed package its own, in a checkout with the results."""
+    """The folder of the classifiers behind the committed records: inside an installed package, or in the results."""
     package = Path(__file__).resolve().parents[2]
     installed = package / "classifiers"
     return installed if installed.is_dir() else package.parent / "results" / "classifiers"
 
 
 def path_of(name: str) -> Path:
-    """Where the classifier of that name lies; it may be missing, and is then looked for among those that ship."""
+    """The path of a classifier in ``own_folder`` if it exists there, else in ``shipped_folder``; it may be missing."""
     own = own_folder() / f"{name}{ENDING}"
     return own if own.exists() else shipped_folder() / own.name
 
 
 def paths() -> list[Path]:
-    """All that could be classifiers, by their names."""
+    """All files that could be classifiers, sorted by name."""
     found = {path.name: path for folder in (shipped_folder(), own_folder()) for path in folder.glob(f"[!.]*{ENDING}")}
     return [found[name] for name in sorted(found)]
 
@@ -104,16 +105,16 @@ def paths() -> list[Path]:
 
 
 def read_about(path: Path) -> About:
-    """What a file says of its classifier; the weights are not looked at.
+    """Reads the metadata of a classifier, without looking at its weights.
 
     Raises:
-        DataError: If it is not there, not whole, not a classifier's, or not the file that its name says.
+        DataError: If the file is missing, incomplete, not a classifier's, or does not match the hash in its name.
     """
     return about_in(read_content(path), path)
 
 
 def read_content(path: Path) -> bytes:
-    """All of a file that is named as a classifier's is."""
+    """Reads a classifier's file; raises DataError if its name has the wrong form or it cannot be read."""
     if not NAME.fullmatch(path.stem) or path.suffix != ENDING:
         raise DataError(f"{path}: a classifier's file is named DATA-SIZE-HASH{ENDING}, as shapes10-32-1a2b3c4d{ENDING}")
     try:
@@ -123,10 +124,10 @@ def read_content(path: Path) -> bytes:
 
 
 def about_in(content: bytes, path: Path) -> About:
-    """What the ``content`` of the file at ``path`` says of its classifier.
+    """Parses the metadata in the ``content`` of the file at ``path``.
 
     Raises:
-        DataError: As ``read_about``.
+        DataError: As for ``read_about``.
     """
     said = _metadata(content, path)
     digest = hashlib.sha256(content).hexdigest()
@@ -142,7 +143,7 @@ def about_in(content: bytes, path: Path) -> About:
 
 
 def _metadata(content: bytes, path: Path) -> Mapping[str, str]:
-    """A safetensors file is the length of its header in 8 bytes, the header in JSON, and as much as that says."""
+    """Parses a safetensors file: the header's length in 8 bytes, the header in JSON, and the data that it describes."""
     length = int.from_bytes(content[:8], "little")
     try:
         header = json.loads(content[8 : 8 + length])

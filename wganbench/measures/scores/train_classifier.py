@@ -1,4 +1,4 @@
-"""Trains a classifier on a data set, to an accuracy that is stated beforehand."""
+"""The training of a classifier on a data set, to an accuracy that is stated in advance."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from wganbench.rng import generator
 
 REAL_SPLITS = 10
 STEPS_AN_EPOCH = 32
-"""At least, as far as batches of ``LEAST_BATCH`` allow: a small set is trained on in smaller batches."""
+"""Least number of steps per epoch: a small set gets smaller batches for it, but none below ``LEAST_BATCH``."""
 LEAST_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is trained: SGD with Nesterov momentum, the rate rising and falling once, linearly.
+    """The training of a classifier: SGD with Nesterov momentum and a learning rate that rises and falls once, linearly.
 
-    Labels are not smoothed. A network that is taught to give 0.91 to the right one of ten classes and 0.01 to each
-    other scores perfect images 6.1 of 10, since the score is exp of the labels' entropy less that of an image.
+    Labels are not smoothed. A network trained to give 0.91 to the correct one of ten classes and 0.01 to each other
+    would score perfect images 6.1 of 10, since the score is exp of the labels' entropy minus that of an image.
 
     Attributes:
-        name: With its version, which is raised when the numbers change.
-        width: Of the network.
-        batch_size: Images a step, of a set that has ``STEPS_AN_EPOCH`` such batches; what remains at the end of an
-            epoch is left out.
-        peak_rate: Learning rate at the peak, a fifth of the way, for that batch size.
-        weight_decay: Of all parameters.
-        epochs: Passes over the training images, unless others are asked for.
-        accuracy: That a classifier must reach, unless another is stated; share of the test images.
-        shift: Images are moved by up to so many pixels each way, their edge repeated.
-        flip: Whether half of the images are mirrored left to right.
+        name: Name and version; the version is raised when the numbers change.
+        width: Width of the network.
+        batch_size: Images per step, if the set has ``STEPS_AN_EPOCH`` such batches; the remainder of an epoch is
+            dropped.
+        peak_rate: Largest learning rate for that batch size, reached after a fifth of the steps.
+        weight_decay: Weight decay of all parameters.
+        epochs: Default number of passes over the training images.
+        accuracy: Default accuracy that a classifier must reach, as a share of the test images.
+        shift: Largest random shift of an image along each axis, in pixels; its edge is repeated.
+        flip: Whether to mirror half of the images left to right.
     """
 
     name: str
@@ -58,9 +58,9 @@ class Recipe:
     flip: bool
 
     def scaled(self, n: int) -> Recipe:
-        """The recipe for ``n`` training images: itself for many, with smaller batches and a lower rate for few.
+        """Returns the recipe for ``n`` training images: for few, it has smaller batches and a lower rate.
 
-        The rate is in proportion to the batch (Goyal et al. 2017, the linear scaling rule).
+        The rate is proportional to the batch size (the linear scaling rule, Goyal et al. 2017).
         """
         batch_size = min(self.batch_size, max(LEAST_BATCH, n // STEPS_AN_EPOCH))
         if batch_size == self.batch_size:
@@ -76,7 +76,7 @@ RECIPES = {
         Recipe("photographs/1", 48, 512, peak_rate=0.4, weight_decay=5e-4, epochs=24, accuracy=0.9, shift=4, flip=True),
     )
 }
-"""``drawn``: shapes and digits, minutes on a CPU. ``photographs``: CIFAR-10 and its like, on a GPU."""
+"""Recipes by name. ``drawn``: shapes and digits, minutes on a CPU. ``photographs``: CIFAR-10 and the like, on a GPU."""
 
 
 def train_classifier(
@@ -90,19 +90,21 @@ def train_classifier(
     device: torch.device | str = "cpu",
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Classifier, bytes]:
-    """A classifier that is as accurate as stated, and the content of its file.
+    """Trains a classifier of at least the stated accuracy; returns it and the content of its file.
 
-    The same on the same machine with the same number of threads; elsewhere another, and its hash tells.
+    The result is the same on the same machine with the same number of threads; elsewhere it differs, as does its hash.
 
     Args:
-        train, test: Of one data set; how they scale their pixels does not matter.
-        stated_accuracy: Share of the test images that it must classify as labelled, 0 to 1.
-        recipe: One of ``RECIPES``.
-        epochs: Passes over the training images; None for the recipe's.
-        on_step: Called after each step with its number and how many there are.
+        train, test: Training and test images of one data set; their scaling does not matter.
+        stated_accuracy: Share of the test images that it must label correctly, above 0 and at most 1.
+        recipe: A key of ``RECIPES``.
+        seed: Seed of the initial weights, and of the order and augmentation of the images.
+        epochs: Number of passes over the training images; None for that of the recipe.
+        device: Device to train on.
+        on_step: Called after each step with its number and the total number of steps.
 
     Raises:
-        DataError: If the data will not do, or the classifier is less accurate than stated.
+        DataError: If the data is unsuitable, or the classifier is less accurate than stated.
     """
     if recipe not in RECIPES:
         raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
@@ -135,7 +137,7 @@ def train_classifier(
 
 
 def _measured(classifier: Classifier, test: Images) -> About:
-    """What is said of the classifier, with its accuracy and the score of the test images."""
+    """Returns the classifier's metadata, completed with its accuracy and the score of the test images."""
     about = classifier.about
     accuracy = classifier.accuracy(test.pixels, test.labels)
     if not accuracy >= about.stated_accuracy:
@@ -196,11 +198,13 @@ def _batches(n: int, batch_size: int, epochs: int, rng: torch.Generator) -> Iter
 
 
 def moved(images: Tensor, shift: int, flip: bool, rng: torch.Generator) -> Tensor:
-    """Each image moved by up to ``shift`` pixels each way, its edge repeated; half of them mirrored if ``flip``.
+    """Shifts each image by up to ``shift`` pixels along each axis, repeating its edge, and mirrors half if ``flip``.
 
     Args:
         images: Shape ``(n, channels, height, width)``, uint8.
-        rng: On the CPU.
+        shift: Largest shift, in pixels.
+        flip: Whether to mirror each image left to right with probability 1/2.
+        rng: Random stream on the CPU.
     """
     n, _, height, width = images.shape
     down, right = torch.randint(2 * shift + 1, (2, n, 1), generator=rng)

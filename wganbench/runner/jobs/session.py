@@ -15,8 +15,7 @@ from pydantic import Field, NonNegativeFloat, ValidationError
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
 from wganbench.runner.jobs.job import Planned, WorkFolder
-from wganbench.runner.jobs.lease import LAPSE_SECONDS
-from wganbench.runner.jobs.owner import Owner, myself
+from wganbench.runner.jobs.lease import LAPSE_SECONDS, Owner, myself
 from wganbench.spec import MAX_STEPS, Model, Name, Text
 
 

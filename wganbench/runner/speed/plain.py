@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim.lr_scheduler import LambdaLR
 
-from wganbench.data.epochs import Epochs
-from wganbench.data.images import Images
+from wganbench.data.images import Epochs, Images
 from wganbench.networks.mlp import Linear
 from wganbench.networks.nonlinearity import Nonlinearity
 from wganbench.rng import generator as stream

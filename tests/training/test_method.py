@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wganbench.training.unroll import unrolled_adam
+from wganbench.training.method import unrolled_adam
 
 
 def optimizer_with_history(weight: Tensor, steps: int) -> torch.optim.Adam:
