@@ -234,7 +234,27 @@ class Equivalence(_Claim):
         return (self.measure,)
 
 
-class OverArchitectures(_Claim):
+class _TwoMethods(_Claim):
+    """The fields of a claim that compares two methods over random architectures."""
+
+    measure: str
+    better: str
+    worse: str
+
+    @model_validator(mode="after")
+    def _compares_two(self) -> _TwoMethods:
+        if self.better == self.worse:
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
+        return self
+
+    def methods(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+    def measured(self) -> tuple[str, ...]:
+        return (self.measure,)
+
+
+class OverArchitectures(_TwoMethods):
     """Over random architectures, the method ``better`` scores better than ``worse`` by more than ``margin``.
 
     Each architecture counts once: its score under a method is the mean over the seeds that it has under both methods.
@@ -249,25 +269,10 @@ class OverArchitectures(_Claim):
     """
 
     test: Literal["architectures", "architectures_sign"]
-    measure: str
-    better: str
-    worse: str
     margin: Annotated[float, Field(ge=0)] = 0.0
 
-    @model_validator(mode="after")
-    def _compares_two(self) -> OverArchitectures:
-        if self.better == self.worse:
-            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
-        return self
 
-    def methods(self) -> tuple[str, ...]:
-        return (self.better, self.worse)
-
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
-
-
-class McNemar(_Claim):
+class McNemar(_TwoMethods):
     """More than half of the architectures that succeed with exactly one method succeed with ``better``.
 
     Attributes:
@@ -279,22 +284,7 @@ class McNemar(_Claim):
     """
 
     test: Literal["mcnemar"]
-    measure: str
-    better: str
-    worse: str
     threshold: float
-
-    @model_validator(mode="after")
-    def _compares_two(self) -> McNemar:
-        if self.better == self.worse:
-            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
-        return self
-
-    def methods(self) -> tuple[str, ...]:
-        return (self.better, self.worse)
-
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
 
 
 class SuccessCurve(_Claim):
