@@ -15,21 +15,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "wganbench"
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
-    "variables": set(),
     "rng": {"errors"},
     "networks": {"errors"},
-    "data": {"errors", "files", "variables"},
+    "data": {"errors", "files"},
     "losses": {"errors", "networks", "rng"},
     "measures": {"errors", "files", "data", "rng"},
     "training": {"errors", "losses", "networks", "data", "rng"},
     "spec": {"errors", "networks", "data"},
     "records": {"errors", "files", "spec"},
     "runner": {
-        *("errors", "files", "variables", "records", "spec"),
+        *("errors", "files", "records", "spec"),
         *("training", "losses", "networks", "measures", "data", "rng"),
     },
     "analysis": {"errors", "files", "records", "spec", "measures"},
-    "cli": {"errors", "files", "variables", "records", "spec", "runner", "analysis", "data", "measures"},
+    "cli": {"errors", "files", "records", "spec", "runner", "analysis", "data", "measures"},
     "__main__": {"cli"},
 }
 """What each part of the package may import, beside itself; a new part takes its place here first."""
@@ -42,7 +41,7 @@ ONLY = {
 """Of some parts, the modules that others may import: those that load no torch."""
 
 WITHOUT_TORCH = (
-    *("errors", "files", "variables", "spec", "records", "analysis", "cli", "__main__", "runner.jobs"),
+    *("errors", "files", "spec", "records", "analysis", "cli", "__main__", "runner.jobs"),
     *("networks.layout", "networks.cost", "measures.scores.protocol"),
 )
 """Parts and modules that never import torch at their top or inside a function."""

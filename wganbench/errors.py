@@ -40,3 +40,8 @@ class DamagedError(RecordError):
 
 class ExtensionError(WganbenchError):
     """A dotted name in a spec does not lead to a usable object."""
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message, or its type if there is none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

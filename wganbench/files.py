@@ -1,4 +1,7 @@
-"""Files that are written completely or not at all, even with concurrent writers or if a writer is killed."""
+"""Files that are written completely or not at all, even with concurrent writers or if a writer is killed.
+
+Also the names of the environment variables that say where files are on this machine.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wganbench.errors import RecordError
+
+DATA_VARIABLE = "WGANBENCH_DATA"
+"""Names the data folder."""
+WEIGHTS_VARIABLE = "WGANBENCH_INCEPTION_WEIGHTS"
+"""Names the file with the weights of the Inception network."""
 
 
 def write_atomically(path: Path, content: bytes, *, replace: bool = False, durable: bool = True) -> bool:

@@ -7,7 +7,7 @@ import torch
 
 from tests.analysis.factory import record
 from wganbench.analysis.verdict import judge
-from wganbench.data.closed_form import gaussian
+from wganbench.data.closed_form import Gaussian
 from wganbench.data.fixed_generators import Translated
 from wganbench.errors import SpecError
 from wganbench.measures.coupling import gap_over_distance
@@ -73,7 +73,7 @@ def written(folder, text):
 def gap_of_slope(slope):
     """Of a linear critic of a known slope along a translation by 1: the slope itself."""
     rng = torch.Generator().manual_seed(0)
-    data, fixed = gaussian(dim=2), Translated(by=1.0)
+    data, fixed = Gaussian(dim=2), Translated(by=1.0)
     real = data.draw(50, rng)
     along = fixed(torch.zeros(1, 2), torch.zeros(1, 2))[0]
     return gap_over_distance(lambda x: -slope * (x @ along), real, fixed(real, torch.zeros_like(real)), data, fixed)

@@ -17,10 +17,10 @@ from PIL import Image
 from tests.measures.scores.imaged import CLASSIFIER, SPEC
 from tests.measures.scores.striped import striped
 from tests.measures.scores.test_inception import REAL, Sure
-from wganbench import variables
 from wganbench.cli import cli
 from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
+from wganbench.files import WEIGHTS_VARIABLE
 from wganbench.measures.scores.protocol import PUBLISHED, path_of, read_about
 from wganbench.measures.scores.train_classifier import train_classifier
 from wganbench.records.store import Store
@@ -210,7 +210,7 @@ def test_runs_are_scored_by_the_published_protocol_once_it_is_passed(here, stub,
     (record,) = Store("runs").load().values()
     assert (record.status, record.score_protocol) == ("finished", protocol)
     assert stub[-1] == here / "mine.pth"
-    assert variables.INCEPTION_WEIGHTS not in os.environ
+    assert WEIGHTS_VARIABLE not in os.environ
 
 
 def test_a_file_of_weights_that_is_not_there_is_told_before_any_training(here, monkeypatch):

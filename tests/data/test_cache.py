@@ -5,13 +5,12 @@ import resource
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from wganbench.data import cache
-from wganbench.data.cache import HEADER_BYTES, Recipe, obtain, read, read_header
+from wganbench.data.cache import About, Recipe, obtain, read, read_about
 from wganbench.errors import DataError
 
 PIXELS = np.arange(5 * 3 * 2 * 2, dtype=np.uint8).reshape(5, 3, 2, 2)
@@ -38,7 +37,8 @@ def test_what_is_decoded_comes_back_as_it_was_and_is_decoded_once(tmp_path):
         assert np.array_equal(found.images, PIXELS)
         assert np.array_equal(found.labels, LABELS)
     assert small.made == [1]
-    assert [path.name for path in tmp_path.iterdir()] == ["small-train-3x2x2-v1-abababababababab.images"]
+    stem = "small-train-3x2x2-v1-abababababababab"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{stem}.json", f"{stem}.npy"]
 
 
 def test_the_checksum_is_sha256_over_images_labels_and_shape(tmp_path):
@@ -68,7 +68,12 @@ def test_the_checksum_tells_shapes_labels_order_and_number_apart(tmp_path, batch
 def test_another_split_form_version_or_content_is_another_file(tmp_path, change):
     obtain(recipe(), tmp_path)
     obtain(recipe(**change), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_numpy_reads_the_images(tmp_path):
+    obtain(recipe(), tmp_path)
+    assert np.array_equal(np.load(tmp_path / recipe().file_name), PIXELS)
 
 
 def test_images_are_mapped_and_what_is_written_to_them_never_reaches_the_file(tmp_path):
@@ -79,47 +84,47 @@ def test_images_are_mapped_and_what_is_written_to_them_never_reaches_the_file(tm
     assert np.array_equal(obtain(recipe(), tmp_path).images, PIXELS)
 
 
-def damage(path: Path, how: str) -> None:
-    content = bytearray(path.read_bytes())
-    if how == "a pixel":
-        content[HEADER_BYTES + 7] ^= 1
-    elif how == "a label":
-        content[-8] ^= 1
-    elif how == "the header":
-        content[0] = 0
-    elif how == "the stated shape":
-        content[:HEADER_BYTES] = content[:HEADER_BYTES].replace(b"[5, 3, 2, 2]", b"[5, 2, 3, 2]")
-    elif how == "no shape":
-        content[:HEADER_BYTES] = b"{}".ljust(HEADER_BYTES)
-    elif how == "the end":
-        del content[-1]
-    elif how == "more":
-        content += b"\0"
-    elif how == "all":
-        content.clear()
-    path.write_bytes(content)
-    os.utime(path, ns=(1, 1))  # as if much later or earlier: the clock of a disk may be coarse
+DAMAGE = {
+    "a pixel": (".npy", lambda content: content[:-3] + b"\xff" + content[-2:]),
+    "the stated shape": (".npy", lambda content: content.replace(b"(5, 3, 2, 2)", b"(5, 2, 3, 2)")),
+    "the stated type": (".npy", lambda content: content.replace(b"|u1", b"|i1")),
+    "the magic string": (".npy", lambda content: b"\0" + content[1:]),
+    "the end": (".npy", lambda content: content[:-1]),
+    "half the header": (".npy", lambda content: content[:64]),
+    "all images": (".npy", lambda content: b""),
+    "a label": (".json", lambda content: content.replace(b"[0,1,2,1,0]", b"[0,1,2,2,0]")),
+    "a label beyond 64 bits": (
+        ".json",
+        lambda content: content.replace(b"[0,1,2,1,0]", b"[0,1,2,1,9999999999999999999]"),
+    ),
+    "the checksum": (".json", lambda content: content.replace(b'"checksum":"', b'"checksum":"0')),
+    "no shape": (".json", lambda content: content.replace(b'"shape"', b'"form"')),
+    "half the text": (".json", lambda content: content[: len(content) // 2]),
+    "all text": (".json", lambda content: b""),
+}
 
 
-@pytest.mark.parametrize(
-    "how", ["a pixel", "a label", "the header", "the stated shape", "no shape", "the end", "more", "all"]
-)
-def test_a_damaged_file_counts_as_none_and_is_made_anew(tmp_path, how):
+@pytest.mark.parametrize(("suffix", "damage"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_counts_as_none_and_is_made_again(tmp_path, suffix, damage):
     small = recipe()
     checksum = obtain(small, tmp_path).checksum
     path = tmp_path / small.file_name
-    damage(path, how)
+    damaged = path.with_suffix(suffix)
+    content = damaged.read_bytes()
+    assert damage(content) != content
+    damaged.write_bytes(damage(content))
+    os.utime(damaged, ns=(1, 1))  # as if much later or earlier: the clock of a disk may be coarse
     assert read(path) is None
     assert obtain(small, tmp_path).checksum == checksum
     assert small.made == [1, 1]
 
 
-def test_a_header_says_what_the_file_holds(tmp_path):
+def test_the_file_beside_the_images_describes_them(tmp_path):
     small = recipe()
     checksum = obtain(small, tmp_path).checksum
-    stated = {"name": "small", "split": "train", "shape": [5, 3, 2, 2], "version": 1, "key": "ab" * 32}
-    assert read_header(tmp_path / small.file_name) == {**stated, "checksum": checksum}
-    assert read_header(tmp_path / "none") is None
+    stated = {"name": "small", "split": "train", "shape": (5, 3, 2, 2), "version": 1, "key": "ab" * 32}
+    assert read_about(tmp_path / small.file_name) == About(**stated, checksum=checksum, labels=LABELS.tolist())
+    assert read_about(tmp_path / "none.npy") is None
 
 
 def refused(reason: str) -> str:
@@ -131,7 +136,7 @@ def refused(reason: str) -> str:
 
 def test_a_disk_without_room_is_told_in_one_line_and_nothing_is_left_there(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (HEADER_BYTES + 10, limits[1]))  # the kernel then refuses the rest
+    resource.setrlimit(resource.RLIMIT_FSIZE, (128 + 10, limits[1]))  # the kernel then refuses the rest
     try:
         with pytest.raises(DataError, match=refused("File too large")):
             obtain(recipe(), tmp_path)
@@ -149,7 +154,8 @@ def test_a_full_disk_leaves_an_earlier_file_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "_fill", full)
     with pytest.raises(DataError, match=refused("No space left on device")):
         obtain(recipe(key="00"), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [recipe().file_name]
+    assert [path.name for path in tmp_path.glob("*.npy")] == [recipe().file_name]
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
@@ -189,13 +195,13 @@ def test_two_that_decode_it_at_once_both_get_it_whole(tmp_path):
     for thread in threads:
         thread.join()
     assert [one.images.tolist() for one in found] == [PIXELS.tolist()] * 2
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_what_a_killed_process_left_half_written_is_cleared_away_and_that_of_a_living_one_is_not(tmp_path):
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
     node = os.uname().nodename
-    left, living = (tmp_path / f".a.images.{node}.0.{pid}" for pid in (int(dead.stdout), os.getppid()))
+    left, living = (tmp_path / f".a.npy.{node}.0.{pid}" for pid in (int(dead.stdout), os.getppid()))
     left.write_text("half")
     living.write_text("half")
     obtain(recipe(), tmp_path)

@@ -3,25 +3,25 @@ import math
 import pytest
 import torch
 
-from wganbench.data.closed_form import circle, gaussian, interval, point, segment
+from wganbench.data.closed_form import Circle, Gaussian, Interval, Point, Segment
 from wganbench.errors import DataError
 
 EVERY_SET = [
-    point(),
-    point(dim=3),
-    gaussian(),
-    gaussian(std=3.0),
-    gaussian(dim=2),
-    gaussian(dim=64, std=0.5),
-    circle(),
-    circle(radius=2.0),
-    interval(),
-    interval(low=-3.0, high=1.0),
-    interval(low=2.0, high=3.0),
-    interval(low=-3.0, high=-2.0),
-    segment(),
+    Point(),
+    Point(dim=3),
+    Gaussian(),
+    Gaussian(std=3.0),
+    Gaussian(dim=2),
+    Gaussian(dim=64, std=0.5),
+    Circle(),
+    Circle(radius=2.0),
+    Interval(),
+    Interval(low=-3.0, high=1.0),
+    Interval(low=2.0, high=3.0),
+    Interval(low=-3.0, high=-2.0),
+    Segment(),
 ]
-CURVES = [gaussian(std=3.0), circle(radius=2.0), interval(low=-3.0, high=1.0), segment()]
+CURVES = [Gaussian(std=3.0), Circle(radius=2.0), Interval(low=-3.0, high=1.0), Segment()]
 
 
 def seeded(seed=0):
@@ -31,17 +31,17 @@ def seeded(seed=0):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (point(), 0),
-        (gaussian(std=3.0), 3 * math.sqrt(2 / math.pi)),
-        (gaussian(dim=2), math.sqrt(math.pi / 2)),
-        (gaussian(dim=3), 2 * math.sqrt(2 / math.pi)),
-        (gaussian(dim=100_000), math.sqrt(100_000)),  # Γ itself overflows
-        (circle(radius=2.0), 2),
-        (interval(), 0.5),
-        (interval(low=-3.0, high=1.0), (9 + 1) / 8),
-        (interval(low=2.0, high=3.0), 2.5),
-        (interval(low=-3.0, high=-2.0), 2.5),
-        (segment(), 0.5),
+        (Point(), 0),
+        (Gaussian(std=3.0), 3 * math.sqrt(2 / math.pi)),
+        (Gaussian(dim=2), math.sqrt(math.pi / 2)),
+        (Gaussian(dim=3), 2 * math.sqrt(2 / math.pi)),
+        (Gaussian(dim=100_000), math.sqrt(100_000)),  # Γ itself overflows
+        (Circle(radius=2.0), 2),
+        (Interval(), 0.5),
+        (Interval(low=-3.0, high=1.0), (9 + 1) / 8),
+        (Interval(low=2.0, high=3.0), 2.5),
+        (Interval(low=-3.0, high=-2.0), 2.5),
+        (Segment(), 0.5),
     ],
 )
 def test_the_mean_norm_is_the_textbooks(data, expected):
@@ -56,7 +56,7 @@ def test_the_mean_norm_is_that_of_the_draws(data):
 
 @pytest.mark.parametrize("data", EVERY_SET)
 def test_the_mean_norm_is_nearly_that_of_the_even_points(data):
-    tolerance = 0.03 if data in (gaussian(dim=2), gaussian(dim=64, std=0.5)) else 1e-3  # these are draws
+    tolerance = 0.03 if data in (Gaussian(dim=2), Gaussian(dim=64, std=0.5)) else 1e-3  # these are draws
     assert data.even(1000).norm(dim=1).mean().item() == pytest.approx(data.mean_norm, abs=tolerance)
 
 
@@ -71,11 +71,11 @@ def test_draws_are_spread_as_the_even_points_are(data):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (point(), [(0, 0)] * 4),
-        (circle(radius=math.sqrt(2)), [(1, 1), (-1, 1), (-1, -1), (1, -1)]),
-        (interval(low=-1.0, high=3.0), [(-0.5,), (0.5,), (1.5,), (2.5,)]),
-        (segment(), [(0, 0.125), (0, 0.375), (0, 0.625), (0, 0.875)]),
-        (gaussian(std=2.0), [(-2.300699,), (-0.637279,), (0.637279,), (2.300699,)]),  # Φ⁻¹ of 1/8 and 3/8
+        (Point(), [(0, 0)] * 4),
+        (Circle(radius=math.sqrt(2)), [(1, 1), (-1, 1), (-1, -1), (1, -1)]),
+        (Interval(low=-1.0, high=3.0), [(-0.5,), (0.5,), (1.5,), (2.5,)]),
+        (Segment(), [(0, 0.125), (0, 0.375), (0, 0.625), (0, 0.875)]),
+        (Gaussian(std=2.0), [(-2.300699,), (-0.637279,), (0.637279,), (2.300699,)]),  # Φ⁻¹ of 1/8 and 3/8
     ],
 )
 def test_even_points_are_the_middles_of_equal_parts(data, expected):
@@ -86,7 +86,7 @@ def test_even_points_are_the_middles_of_equal_parts(data, expected):
 @pytest.mark.parametrize("dim", [2, 64])
 def test_a_gaussian_has_its_std_along_each_axis_and_no_correlation(dim):
     n = 20_000
-    for samples in (gaussian(dim=dim, std=3.0).draw(n, seeded()), gaussian(dim=dim, std=3.0).even(n)):
+    for samples in (Gaussian(dim=dim, std=3.0).draw(n, seeded()), Gaussian(dim=dim, std=3.0).even(n)):
         covariance = torch.eye(dim) * 9
         torch.testing.assert_close(samples.T.cov().float(), covariance, rtol=0, atol=9 * 4.5 * math.sqrt(2 / n))
 
@@ -113,12 +113,12 @@ def test_a_draw_depends_on_its_stream_alone_and_even_points_on_nothing(data):
 @pytest.mark.parametrize(
     ("factory", "option", "value"),
     [
-        (point, "dim", 0),
-        (gaussian, "dim", -1),
-        (gaussian, "std", 0.0),
-        (gaussian, "std", math.nan),
-        (circle, "radius", -1.0),
-        (circle, "radius", math.inf),
+        (Point, "dim", 0),
+        (Gaussian, "dim", -1),
+        (Gaussian, "std", 0.0),
+        (Gaussian, "std", math.nan),
+        (Circle, "radius", -1.0),
+        (Circle, "radius", math.inf),
     ],
 )
 def test_an_option_that_is_not_positive_is_refused_by_name(factory, option, value):
@@ -129,9 +129,9 @@ def test_an_option_that_is_not_positive_is_refused_by_name(factory, option, valu
 @pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (2.0, 1.0), (-math.inf, 1.0), (0.0, math.inf), (math.nan, 1.0)])
 def test_an_interval_that_is_none_is_refused(low, high):
     with pytest.raises(DataError, match=f"^interval, low: must be finite and below high, {high}, got {low}$"):
-        interval(low=low, high=high)
+        Interval(low=low, high=high)
 
 
 def test_a_gaussian_of_more_dimensions_is_no_curve():
     with pytest.raises(DataError, match=r"^gaussian, along: a curve needs one dimension, got 2$"):
-        gaussian(dim=2).along(torch.tensor([0.5]))
+        Gaussian(dim=2).along(torch.tensor([0.5]))

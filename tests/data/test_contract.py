@@ -5,7 +5,7 @@ import torch
 
 from wganbench.data.closed_form import Segment
 from wganbench.data.contract import NEEDED, check_toy_data_set
-from wganbench.data.toy import double_circle, gaussian_grid, gaussian_ring, swiss_roll
+from wganbench.data.toy import SwissRoll, double_circle, gaussian_grid, gaussian_ring
 from wganbench.spec.catalogue import NAMES
 
 EVERYTHING = ("centres", "std", "plane")
@@ -46,7 +46,7 @@ def test_the_mixtures_of_the_package_keep_it(data):
 
 
 def test_a_data_set_without_modes_keeps_it_where_no_measure_reads_modes():
-    roll = swiss_roll()
+    roll = SwissRoll()
     assert check_toy_data_set(roll, ("plane",)) == []
     assert check_toy_data_set(roll, ("centres",)) == [
         "SwissRoll, centres: not there; must be a tensor of the modes' centres, (modes, dim)"

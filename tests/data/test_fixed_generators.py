@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from wganbench.data.closed_form import circle, gaussian, interval, point, segment
+from wganbench.data.closed_form import Circle, Gaussian, Interval, Point, Segment
 from wganbench.data.fixed_generators import Noised, Scaled, Translated
-from wganbench.data.toy import gaussian_ring, swiss_roll
+from wganbench.data.toy import SwissRoll, gaussian_ring
 from wganbench.errors import DataError
 
 REAL = torch.tensor([[(1.0, 2.0), (3.0, -4.0)], [(0.0, 0.0), (-1.0, 0.5)]])  # (seeds, batch, 2)
@@ -36,29 +36,29 @@ def test_each_map_does_what_its_name_says_and_leaves_the_reals(fixed, expected, 
 @pytest.mark.parametrize(
     ("data", "fixed", "distance"),
     [
-        (segment(), Translated(by=-0.5), 0.5),
-        (gaussian(dim=64), Translated(by=1.0), 1),
+        (Segment(), Translated(by=-0.5), 0.5),
+        (Gaussian(dim=64), Translated(by=1.0), 1),
         (gaussian_ring(), Translated(by=2.0), 2),
-        (point(), Translated(by=0.0), 0),
-        (circle(), Scaled(factor=2.0), 1),
-        (circle(radius=3.0), Scaled(factor=2.0), 3),
-        (gaussian(std=2.0), Scaled(factor=0.5), math.sqrt(2 / math.pi)),
-        (gaussian(dim=2), Scaled(factor=3.0), 2 * math.sqrt(math.pi / 2)),
-        (interval(low=-1.0, high=1.0), Scaled(factor=3.0), 1),
-        (segment(), Scaled(factor=1.0), 0),
-        (point(), Scaled(factor=5.0), 0),
+        (Point(), Translated(by=0.0), 0),
+        (Circle(), Scaled(factor=2.0), 1),
+        (Circle(radius=3.0), Scaled(factor=2.0), 3),
+        (Gaussian(std=2.0), Scaled(factor=0.5), math.sqrt(2 / math.pi)),
+        (Gaussian(dim=2), Scaled(factor=3.0), 2 * math.sqrt(math.pi / 2)),
+        (Interval(low=-1.0, high=1.0), Scaled(factor=3.0), 1),
+        (Segment(), Scaled(factor=1.0), 0),
+        (Point(), Scaled(factor=5.0), 0),
     ],
 )
 def test_the_distance_is_that_of_the_formula(data, fixed, distance):
     assert fixed.distance(data) == pytest.approx(distance)
 
 
-@pytest.mark.parametrize("data", [segment(), gaussian_ring()])
+@pytest.mark.parametrize("data", [Segment(), gaussian_ring()])
 def test_noise_has_no_formula(data):
     assert math.isnan(Noised().distance(data))
 
 
-@pytest.mark.parametrize("data", [gaussian_ring(), swiss_roll()])
+@pytest.mark.parametrize("data", [gaussian_ring(), SwissRoll()])
 def test_scaling_a_set_of_unknown_mean_norm_has_no_formula(data):
     assert math.isnan(Scaled(factor=2.0).distance(data))
 

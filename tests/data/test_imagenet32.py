@@ -1,7 +1,3 @@
-import io
-import pickle
-import pickletools
-
 import numpy as np
 import pytest
 
@@ -16,69 +12,26 @@ def content(n=3, seed=0, labels=None):
     return {"data": data, "labels": [1, 1000, 7][:n] if labels is None else labels, "mean": data.sum(0) / 3}
 
 
-def write(path, batch, protocol=None):
+def write(path, batch):
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npz":
-        np.savez(path, data=batch["data"], labels=np.array(batch["labels"]))
-    else:
-        path.write_bytes(pickle.dumps(batch, protocol=protocol))
+    np.savez(path, **batch)
     return path
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickled_batch_is_read_in_every_protocol(tmp_path, protocol):
+def test_a_batch_is_read_plane_by_plane_with_labels_from_0(tmp_path):
     batch = content()
-    images, labels = read_batch(write(tmp_path / "val_data", batch, protocol))
+    images, labels = read_batch(write(tmp_path / "val_data.npz", batch))
     assert (images.shape, images.dtype, labels.tolist()) == ((3, 3, 32, 32), np.uint8, [0, 999, 6])
     # a row is the red plane, then green, then blue, each row by row
     assert images[1, 2, 5, 7] == batch["data"][1, 2 * 1024 + 5 * 32 + 7]
 
 
-def test_a_pickle_of_python_2_is_read(tmp_path):
-    """Its strings are bytes, its arrays' module is ``numpy.core``."""
-    text = pickle.dumps(content(), protocol=2).replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
-    (tmp_path / "val_data").write_bytes(text)
-    assert read_batch(tmp_path / "val_data")[1].tolist() == [0, 999, 6]
-
-
-def test_npz_and_pickle_are_the_same(tmp_path):
-    first, second = (read_batch(write(tmp_path / name, content())) for name in ("val_data", "val_data.npz"))
-    for one, other in zip(first, second, strict=True):
-        assert np.array_equal(one, other)
-
-
-class Hostile:
-    def __init__(self, *call):
-        self.call = call
-
-    def __reduce__(self):
-        return self.call[0], tuple(self.call[1:])
-
-
-@pytest.mark.parametrize("protocol", [0, 2, 5])
-@pytest.mark.parametrize(
-    ("function", "asked"),
-    [(exec, "builtins.exec"), (eval, "builtins.eval"), (getattr, "builtins.getattr"), (np.load, "numpy.load")],
-)
-def test_a_hostile_pickle_is_refused_before_it_runs(tmp_path, protocol, function, asked):
-    path, trace = tmp_path / "val_data", tmp_path / "trace"
-    code = f"open({str(trace)!r}, 'w').close()"
-    path.write_bytes(
-        pickle.dumps({"labels": [1], "data": Hostile(function, code)}, protocol=protocol, fix_imports=False)
-    )
-    message = rf"^{path}: asks for {asked}, no array; refused, as loading it could run code$"
-    with pytest.raises(DataError, match=message):
-        read_batch(path)
-    assert not trace.exists()
-    pickletools.dis(path.read_bytes(), io.StringIO())  # a whole pickle: nothing else was wrong with it
-
-
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        ([1, 2], r"must hold 'data' and 'labels'"),
+        ({"a": [1, 2]}, r"must hold 'data' and 'labels'"),
         ({"data": content()["data"]}, r"must hold 'data' and 'labels'"),
-        ({**content(), "data": [[1]]}, r", data: must be uint8 of shape \(n, 3072\), got a list$"),
+        ({**content(), "data": [[1]]}, r", data: must be uint8 of shape \(n, 3072\), got int64 \(1, 1\)$"),
         ({**content(), "data": content()["data"][:, :-1]}, r"got uint8 \(3, 3071\)$"),
         ({**content(), "data": content()["data"].astype(np.float32)}, r"got float32 \(3, 3072\)$"),
         (content(labels=[0, 1, 2]), r", labels: must be from 1 to 1000, one for each of 3 images$"),
@@ -86,26 +39,25 @@ def test_a_hostile_pickle_is_refused_before_it_runs(tmp_path, protocol, function
         (content(labels=[1, 2]), r", labels: must be from 1 to 1000"),
         (content(labels=[1.0, 2.0, 3.0]), r", labels: must be from 1 to 1000"),
         (content(labels=["a", "b", "c"]), r", labels: must be from 1 to 1000"),
-        (content(labels=[[1], [2, 3], 4]), r", labels: must be from 1 to 1000"),
+        (content(labels=[[1], [2], [4]]), r", labels: must be from 1 to 1000"),
         (content(n=0), r", labels: must be from 1 to 1000, one for each of 0 images$"),
     ],
 )
-def test_a_batch_of_something_else_is_told(tmp_path, batch, message):
+def test_a_batch_of_something_else_is_reported(tmp_path, batch, message):
     with pytest.raises(DataError, match=message):
-        read_batch(write(tmp_path / "val_data", batch))
+        read_batch(write(tmp_path / "val_data.npz", batch))
 
 
-@pytest.mark.parametrize("name", ["val_data", "val_data.npz"])
-def test_a_batch_that_is_cut_off_is_told(tmp_path, name):
-    path = write(tmp_path / name, content())
+def test_a_batch_that_is_cut_off_is_reported(tmp_path):
+    path = write(tmp_path / "val_data.npz", content())
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(DataError, match=rf"^{path}: not a whole (pickle|npz file of plain arrays) \(.+\)$"):
+    with pytest.raises(DataError, match=rf"^{path}: not a whole npz file of plain arrays \(.+\)$"):
         read_batch(path)
 
 
 def test_an_npz_of_objects_is_refused(tmp_path):
     path = tmp_path / "val_data.npz"
-    np.savez(path, data=np.array([Hostile(print, "x")], dtype=object), labels=np.array([1]))
+    np.savez(path, data=np.array([print], dtype=object), labels=np.array([1]))
     with pytest.raises(DataError, match=r"not a whole npz file of plain arrays \(Object arrays cannot be loaded"):
         read_batch(path)
 
@@ -119,7 +71,7 @@ def published(data_folder, monkeypatch):
         locations.IMAGE_SETS, "imagenet32", locations.ImageSet(counts, about.shape, about.files, about.remedy)
     )
     for number, name in enumerate([*about.files["train"], *about.files["test"]]):
-        write(data_folder / "imagenet32" / f"{name}{'.npz' if number % 2 else ''}", content(seed=number))
+        write(data_folder / "imagenet32" / name, content(seed=number))
     imagenet32._key.cache_clear()
     return data_folder
 
@@ -134,13 +86,13 @@ def test_batches_are_joined_in_the_order_of_their_numbers(published, tmp_path):
 
 def test_another_content_has_another_key(published):
     first = recipe("test").key
-    write(published / "imagenet32" / "val_data", content(seed=99))
+    write(published / "imagenet32" / "val_data.npz", content(seed=99))
     imagenet32._key.cache_clear()
     assert recipe("test").key != first
 
 
 def test_a_part_of_it_does_not_pass_for_all(published, tmp_path):
-    write(published / "imagenet32" / "train_data_batch_3", content(n=2, seed=9))
+    write(published / "imagenet32" / "train_data_batch_3.npz", content(n=2, seed=9))
     imagenet32._key.cache_clear()
     message = r"^imagenet32: 29 images in split 'train' of .*, and ImageNet 32×32 has 30; .*--data imagenet32=FOLDER$"
     with pytest.raises(DataError, match=message):
@@ -150,6 +102,6 @@ def test_a_part_of_it_does_not_pass_for_all(published, tmp_path):
 
 def test_a_missing_batch_is_named_with_where_it_belongs(published):
     (published / "imagenet32" / "train_data_batch_4.npz").unlink()
-    message = rf"^imagenet32: no train_data_batch_4 in {published / 'imagenet32'}; log in at https://image-net"
+    message = rf"^imagenet32: no train_data_batch_4.npz in {published / 'imagenet32'}; log in at https://image-net"
     with pytest.raises(DataError, match=message):
         recipe("train")

@@ -50,7 +50,7 @@ def test_what_is_said_of_a_set_is_what_its_code_does():
 def test_a_set_may_lie_in_its_own_folder_or_with_others_and_its_own_comes_first(data_folder):
     def put(folder):
         (folder).mkdir(parents=True, exist_ok=True)
-        (folder / "val_data").touch()
+        (folder / "val_data.npz").touch()
 
     put(data_folder)
     assert locate("imagenet32", "test") == data_folder
@@ -104,7 +104,7 @@ def test_what_cannot_be_fetched_is_told(data_folder):
         DataError, match=r"^faces: cannot be fetched; must be one of shapes10, cifar10, mnist, imagenet32$"
     ):
         list(fetch("faces"))
-    with pytest.raises(DataError, match=r"^imagenet32: no train_data_batch_1 and 9 more in .*; log in at"):
+    with pytest.raises(DataError, match=r"^imagenet32: no train_data_batch_1.npz and 9 more in .*; log in at"):
         list(fetch("imagenet32"))
 
 
@@ -116,7 +116,7 @@ def test_verify_finds_a_damaged_file_and_passes_whole_ones(data_folder, few_shap
     damaged.write_bytes(damaged.read_bytes()[:-1])
     findings = list(verify("shapes10"))
     assert {finding.text: finding.whole for finding in findings} == {
-        f"{damaged}: damaged; it is made anew when it is used, or remove it": False,
+        f"{damaged}: damaged; it is decoded again when it is used, or remove it": False,
         next(finding.text for finding in findings if "-train-" in finding.text): True,
     }
 

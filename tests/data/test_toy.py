@@ -4,10 +4,10 @@ import re
 import pytest
 import torch
 
-from wganbench.data.toy import Mixture, double_circle, gaussian_grid, gaussian_ring, swiss_roll
+from wganbench.data.toy import Mixture, SwissRoll, double_circle, gaussian_grid, gaussian_ring
 from wganbench.errors import DataError
 
-EVERY_SET = [gaussian_ring(), double_circle(), gaussian_grid(), swiss_roll()]
+EVERY_SET = [gaussian_ring(), double_circle(), gaussian_grid(), SwissRoll()]
 
 
 def seeded(seed=0):
@@ -64,7 +64,7 @@ def test_mixture_samples_have_equal_weights_the_centres_as_means_and_the_stated_
 
 def test_swiss_roll_without_noise_lies_on_the_spiral_at_uniform_angles():
     n = 20_000
-    samples = swiss_roll(noise=0.0).draw(n, seeded()).double() * 7.5
+    samples = SwissRoll(noise=0.0).draw(n, seeded()).double() * 7.5
     t = samples.norm(dim=1)
     torch.testing.assert_close(samples, torch.stack([t * t.cos(), t * t.sin()], dim=1), rtol=0, atol=1e-4)
     quarters = ((t - 1.5 * math.pi) / (0.75 * math.pi)).long().bincount() / n
@@ -74,7 +74,7 @@ def test_swiss_roll_without_noise_lies_on_the_spiral_at_uniform_angles():
 @pytest.mark.parametrize("scale", [7.5, 1.0])
 def test_swiss_roll_noise_is_added_before_the_division(scale):
     n = 20_000
-    clean, noisy = (swiss_roll(noise=noise, scale=scale).draw(n, seeded()) for noise in (0.0, 0.25))
+    clean, noisy = (SwissRoll(noise=noise, scale=scale).draw(n, seeded()) for noise in (0.0, 0.25))
     noise = (noisy - clean) * scale
     torch.testing.assert_close(noise.std(dim=0), torch.full((2,), 0.25), rtol=4 / math.sqrt(2 * n), atol=0)
     assert noise.mean(dim=0).abs().max() < 4 * 0.25 / math.sqrt(n)
@@ -106,7 +106,7 @@ def test_a_draw_depends_on_its_stream_alone(data):
             (gaussian_ring, ["modes", "radius", "std"]),
             (double_circle, ["modes", "radius", "std"]),
             (gaussian_grid, ["side", "spacing", "std"]),
-            (swiss_roll, ["scale"]),
+            (SwissRoll, ["scale"]),
         ]
         for option in options
         for value in (0, -1)
@@ -120,7 +120,7 @@ def test_an_option_that_is_not_positive_is_refused_by_name(factory, option, valu
 
 def test_negative_noise_is_refused():
     with pytest.raises(DataError, match=r"^swiss_roll, noise: must be finite and at least 0, got -0\.1$"):
-        swiss_roll(noise=-0.1)
+        SwissRoll(noise=-0.1)
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (3,), (2, 3)])

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from wganbench.data.closed_form import circle, gaussian, interval, point, segment
+from wganbench.data.closed_form import Circle, Gaussian, Interval, Point, Segment
 from wganbench.data.fixed_generators import Noised, Scaled, Translated
 from wganbench.data.toy import gaussian_ring
 from wganbench.errors import DataError
@@ -21,15 +21,15 @@ from wganbench.measures.coupling import (
 from wganbench.measures.transport import MAX_SAMPLES
 
 CASES = [
-    (gaussian(dim=2), Translated(by=1.0), 1),
-    (gaussian(dim=64), Translated(by=1.0), 1),
-    (circle(), Scaled(factor=2.0), 1),
-    (point(), Translated(by=1.0), 1),
-    (gaussian(), Scaled(factor=2.0), math.sqrt(2 / math.pi)),
-    (gaussian(), Scaled(factor=0.5), math.sqrt(2 / math.pi) / 2),
-    (interval(), Translated(by=2.0), 2),
-    (segment(), Translated(by=0.5), 0.5),
-    (segment(), Translated(by=0.0), 0),
+    (Gaussian(dim=2), Translated(by=1.0), 1),
+    (Gaussian(dim=64), Translated(by=1.0), 1),
+    (Circle(), Scaled(factor=2.0), 1),
+    (Point(), Translated(by=1.0), 1),
+    (Gaussian(), Scaled(factor=2.0), math.sqrt(2 / math.pi)),
+    (Gaussian(), Scaled(factor=0.5), math.sqrt(2 / math.pi) / 2),
+    (Interval(), Translated(by=2.0), 2),
+    (Segment(), Translated(by=0.5), 0.5),
+    (Segment(), Translated(by=0.0), 0),
 ]
 
 
@@ -59,10 +59,10 @@ def _as_the_runner_calls():
 @pytest.mark.parametrize(
     ("data", "fixed", "critic", "distance"),
     [
-        (gaussian(dim=64), Translated(by=1.0), along_x, 1),
-        (segment(), Translated(by=0.5), along_x, 0.5),
-        (circle(), Scaled(factor=2.0), radial, 1),
-        (circle(radius=2.0), Scaled(factor=3.0), radial, 4),
+        (Gaussian(dim=64), Translated(by=1.0), along_x, 1),
+        (Segment(), Translated(by=0.5), along_x, 0.5),
+        (Circle(), Scaled(factor=2.0), radial, 1),
+        (Circle(radius=2.0), Scaled(factor=3.0), radial, 4),
     ],
 )
 @pytest.mark.parametrize("penalty_weight", [0.1, 10.0])
@@ -83,13 +83,13 @@ def test_the_law_is_what_gradient_ascent_on_the_penalised_gap_finds():
             optimizer.zero_grad()
             (0.5 * (slope - 1) ** 2 - slope * 3).backward()  # λ = 0.5, d = 3
             optimizer.step()
-    assert gradient_norm_law(point(), Translated(by=3.0), 0.5) == pytest.approx(slope.item())
-    assert wasserstein_law(point(), Translated(by=3.0), 0.5) == pytest.approx(3 * slope.item())
+    assert gradient_norm_law(Point(), Translated(by=3.0), 0.5) == pytest.approx(slope.item())
+    assert wasserstein_law(Point(), Translated(by=3.0), 0.5) == pytest.approx(3 * slope.item())
 
 
 @pytest.mark.parametrize("slope", [-2.0, 0.0, 0.5, 3.0])
 def test_an_excess_is_told_with_its_sign(slope):
-    real, fake = coupled(gaussian(dim=2), Translated(by=2.0))
+    real, fake = coupled(Gaussian(dim=2), Translated(by=2.0))
     assert segment_norm_excess(along_x(slope), real, fake, seeded(), 10.0) == pytest.approx(abs(slope) - 1.1, abs=1e-5)
 
 
@@ -105,7 +105,7 @@ def test_the_mean_law_holds_where_distances_differ_and_segments_overlap():
     def best(points):
         return -((points - left).clamp(0, width) * slopes).sum(dim=1)
 
-    real, fake = coupled(interval(), Scaled(factor=2.0), n=20_000)
+    real, fake = coupled(Interval(), Scaled(factor=2.0), n=20_000)
     assert segment_norm_excess(best, real, fake, seeded(), penalty_weight) == pytest.approx(0, abs=0.02)
 
 
@@ -127,7 +127,7 @@ def test_the_gradient_is_taken_at_uniform_points_of_each_rows_own_segment():
 @pytest.mark.parametrize("degrees", [0, 60, 90, 180])
 def test_the_cosine_is_that_of_the_angle_whatever_the_slope(degrees):
     turn = math.radians(degrees)
-    real, fake = coupled(gaussian(dim=2), Translated(by=-0.5))  # from fake to real is + x
+    real, fake = coupled(Gaussian(dim=2), Translated(by=-0.5))  # from fake to real is + x
     for slope in (1e-12, 5.0):
         direction = slope * torch.tensor([math.cos(turn), math.sin(turn)])
         found = segment_cosine(lambda x, direction=direction: x @ direction, real, fake, seeded())
@@ -151,7 +151,7 @@ def test_pairs_of_images_are_vectors_of_all_their_pixels():
 
 @pytest.mark.parametrize("slope", [-2.0, 0.0, 3.0])
 def test_the_gap_is_over_the_true_distance_with_its_sign(slope):
-    data, fixed = gaussian(dim=2), Translated(by=2.0)
+    data, fixed = Gaussian(dim=2), Translated(by=2.0)
     real, fake = coupled(data, fixed)
     assert gap_over_distance(along_x(slope), real, fake, data, fixed) == pytest.approx(slope, abs=1e-5)
     assert gap_law_ratio(along_x(slope), real, fake, data, fixed, 10.0) == pytest.approx(slope / 1.1, abs=1e-5)
@@ -159,7 +159,7 @@ def test_the_gap_is_over_the_true_distance_with_its_sign(slope):
 
 @pytest.mark.parametrize(
     ("data", "fixed", "penalty_weight"),
-    [(segment(), Translated(by=0.0), 10.0), (segment(), Noised(), 10.0), (gaussian_ring(), Scaled(factor=2.0), 10.0)],
+    [(Segment(), Translated(by=0.0), 10.0), (Segment(), Noised(), 10.0), (gaussian_ring(), Scaled(factor=2.0), 10.0)],
 )
 def test_without_a_distance_there_is_no_ratio(data, fixed, penalty_weight):
     real, fake = coupled(data, fixed)
@@ -168,7 +168,7 @@ def test_without_a_distance_there_is_no_ratio(data, fixed, penalty_weight):
 
 
 def test_without_a_penalty_there_is_no_law():
-    data, fixed = segment(), Translated(by=1.0)
+    data, fixed = Segment(), Translated(by=1.0)
     real, fake = coupled(data, fixed)
     assert math.isnan(segment_norm_excess(along_x(1), real, fake, seeded(), math.nan))
     assert math.isnan(gap_law_ratio(along_x(1), real, fake, data, fixed, math.nan))
@@ -178,8 +178,8 @@ def test_without_a_penalty_there_is_no_law():
 
 @pytest.mark.parametrize(("penalty_weight", "norm"), [(10.0, 1.05), (0.1, 6.0)])
 def test_the_laws_of_a_unit_translation(penalty_weight, norm):
-    assert gradient_norm_law(point(), Translated(by=-1.0), penalty_weight) == pytest.approx(norm)
-    assert wasserstein_law(point(), Translated(by=-1.0), penalty_weight) == pytest.approx(norm)
+    assert gradient_norm_law(Point(), Translated(by=-1.0), penalty_weight) == pytest.approx(norm)
+    assert wasserstein_law(Point(), Translated(by=-1.0), penalty_weight) == pytest.approx(norm)
 
 
 @pytest.mark.parametrize(("data", "fixed", "distance"), CASES)
@@ -191,18 +191,18 @@ def test_the_transport_of_even_points_costs_what_the_formula_says(data, fixed, d
 
 def test_the_transport_error_is_a_size(monkeypatch):
     monkeypatch.setattr(Translated, "distance", lambda self, data: 0.8)
-    assert transport_error(point(), Translated(by=0.5), samples=10) == pytest.approx(0.3)
+    assert transport_error(Point(), Translated(by=0.5), samples=10) == pytest.approx(0.3)
 
 
 def test_a_map_that_is_not_optimal_is_found_out(monkeypatch):
     monkeypatch.setattr(Scaled, "__call__", lambda self, real, noise: -self.factor * real)  # the rays cross
-    assert transport_error(interval(low=1.0, high=2.0), Scaled(factor=1.0), samples=100) == pytest.approx(3)
-    assert transport_error(interval(low=-1.0, high=1.0), Scaled(factor=2.0), samples=100) < 1e-3  # symmetric: no matter
+    assert transport_error(Interval(low=1.0, high=2.0), Scaled(factor=1.0), samples=100) == pytest.approx(3)
+    assert transport_error(Interval(low=-1.0, high=1.0), Scaled(factor=2.0), samples=100) < 1e-3  # symmetric: no matter
 
 
 @pytest.mark.parametrize(
     ("data", "fixed"),
-    [(segment(), Noised()), (gaussian_ring(), Scaled(factor=2.0)), (gaussian_ring(), Translated(by=1.0))],
+    [(Segment(), Noised()), (gaussian_ring(), Scaled(factor=2.0)), (gaussian_ring(), Translated(by=1.0))],
 )
 def test_even_points_of_what_has_no_closed_form_are_refused(data, fixed):
     with pytest.raises(DataError, match=r"^even points: need data and a fixed generator with a closed form, got "):
@@ -211,12 +211,12 @@ def test_even_points_of_what_has_no_closed_form_are_refused(data, fixed):
 
 def test_more_even_points_than_memory_holds_are_refused():
     with pytest.raises(DataError, match="samples: 10,001 need 4 GiB; at most 10,000"):
-        transport_distance(segment(), Translated(by=1.0), samples=MAX_SAMPLES + 1)
+        transport_distance(Segment(), Translated(by=1.0), samples=MAX_SAMPLES + 1)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_samples_that_are_not_finite_measure_nan(value):
-    data, fixed = gaussian(dim=2), Translated(by=1.0)
+    data, fixed = Gaussian(dim=2), Translated(by=1.0)
     real, fake = coupled(data, fixed, n=5)
     fake[3, 0] = value
 
@@ -232,7 +232,7 @@ def test_samples_that_are_not_finite_measure_nan(value):
 def test_parameters_of_the_critic_gather_no_gradient():
     with torch.enable_grad():
         layer = torch.nn.Linear(2, 1)
-    real, fake = coupled(gaussian(dim=2), Translated(by=1.0), n=5)
+    real, fake = coupled(Gaussian(dim=2), Translated(by=1.0), n=5)
     segment_cosine(lambda x: layer(x).flatten(), real, fake, seeded())
     assert layer.weight.grad is None
     assert not fake.requires_grad

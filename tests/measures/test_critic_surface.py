@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from wganbench.data.toy import gaussian_grid, gaussian_ring, swiss_roll
+from wganbench.data.toy import SwissRoll, gaussian_grid, gaussian_ring
 from wganbench.errors import DataError
 from wganbench.measures.critic_surface import critic_surface, mode_maxima, quadratic_share, segment_gradient_norm
 from wganbench.networks.mlp import Mlp
@@ -161,7 +161,7 @@ def test_one_lower_point_does_not_make_a_maximum():
 
 @pytest.mark.parametrize(
     ("data", "got"),
-    [(swiss_roll(), "SwissRoll without any"), (gaussian_ring(modes=1), "1")],
+    [(SwissRoll(), "SwissRoll without any"), (gaussian_ring(modes=1), "1")],
 )
 def test_maxima_need_two_centres(data, got):
     with pytest.raises(DataError, match=rf"^mode_maxima, data: must have at least 2 mode centres, got {got}$"):

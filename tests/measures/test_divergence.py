@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from wganbench.data.closed_form import circle, interval, point, segment
+from wganbench.data.closed_form import Circle, Interval, Point, Segment
 from wganbench.data.fixed_generators import Noised, Scaled, Translated
 from wganbench.data.toy import gaussian_ring
 from wganbench.errors import DataError
@@ -34,13 +34,13 @@ def _as_the_runner_calls():
 @pytest.mark.parametrize("theta", [-1.0, 1e-6, 0.5, 30.0])
 def test_parallel_lines_are_as_far_apart_as_can_be_however_near(theta):
     fixed = Translated(by=theta)
-    assert discrete_js(segment(), fixed) == pytest.approx(math.log(2))
-    assert discrete_tv(segment(), fixed) == pytest.approx(1)
-    assert missing_mass(segment(), fixed) == pytest.approx(1)
+    assert discrete_js(Segment(), fixed) == pytest.approx(math.log(2))
+    assert discrete_tv(Segment(), fixed) == pytest.approx(1)
+    assert missing_mass(Segment(), fixed) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("fixed", [Translated(by=0.0), Translated(by=1e-12), Scaled(factor=1.0)])
-@pytest.mark.parametrize("data", [segment(), circle(), point()])
+@pytest.mark.parametrize("data", [Segment(), Circle(), Point()])
 def test_a_line_on_itself_is_no_divergence_away(data, fixed):
     assert discrete_js(data, fixed) == pytest.approx(0, abs=1e-12)
     assert discrete_tv(data, fixed) == pytest.approx(0, abs=1e-12)
@@ -49,7 +49,7 @@ def test_a_line_on_itself_is_no_divergence_away(data, fixed):
 
 def test_intervals_that_share_a_quarter():
     # Moved by 3/4: atoms of the shared quarter have 1/n in both, the others 1/n in one.
-    data, fixed = interval(), Translated(by=0.75)
+    data, fixed = Interval(), Translated(by=0.75)
     assert discrete_tv(data, fixed) == pytest.approx(0.75)
     assert missing_mass(data, fixed) == pytest.approx(0.75)
     assert discrete_js(data, fixed) == pytest.approx(0.75 * math.log(2))
@@ -62,7 +62,7 @@ def test_atoms_of_unequal_mass(monkeypatch):
         return fake
 
     monkeypatch.setattr(Translated, "__call__", three_of_four)
-    data, fixed = point(), Translated(by=1.0)  # p = (1, 0), q = (3/4, 1/4), m = (7/8, 1/8)
+    data, fixed = Point(), Translated(by=1.0)  # p = (1, 0), q = (3/4, 1/4), m = (7/8, 1/8)
     kl_p, kl_q = math.log(8 / 7), 0.75 * math.log(6 / 7) + 0.25 * math.log(2)
     assert discrete_js(data, fixed, samples=4) == pytest.approx((kl_p + kl_q) / 2)
     assert discrete_tv(data, fixed, samples=4) == pytest.approx(0.25)
@@ -70,7 +70,7 @@ def test_atoms_of_unequal_mass(monkeypatch):
 
 
 @pytest.mark.parametrize("measure", [discrete_js, discrete_tv, missing_mass])
-@pytest.mark.parametrize(("data", "fixed"), [(segment(), Noised()), (gaussian_ring(), Translated(by=1.0))])
+@pytest.mark.parametrize(("data", "fixed"), [(Segment(), Noised()), (gaussian_ring(), Translated(by=1.0))])
 def test_what_has_no_closed_form_has_no_atoms(measure, data, fixed):
     with pytest.raises(DataError, match=r"^even points: need data and a fixed generator with a closed form, got "):
         measure(data, fixed)
@@ -132,7 +132,7 @@ def test_gradients_are_those_of_the_measures_themselves():
 
 @pytest.mark.parametrize("theta", [-0.5, 0.5])
 def test_the_optimal_critic_of_example_1_pulls_towards_the_data(theta):
-    fake = segment().draw(10, torch.Generator().manual_seed(0)) + torch.tensor([theta, 0.0])
+    fake = Segment().draw(10, torch.Generator().manual_seed(0)) + torch.tensor([theta, 0.0])
     sign = math.copysign(1, theta)  # f = −sign(θ)·x₁ has the gap |θ|, whose derivative is sign(θ)
     assert estimate_gradient(lambda x: -sign * x[:, 0], fake) == pytest.approx(sign)
 

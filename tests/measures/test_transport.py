@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from wganbench.data.closed_form import gaussian, point
+from wganbench.data.closed_form import Gaussian, Point
 from wganbench.data.fixed_generators import Noised, Translated
-from wganbench.data.toy import gaussian_ring, swiss_roll
+from wganbench.data.toy import SwissRoll, gaussian_ring
 from wganbench.errors import DataError
 from wganbench.measures import transport
 from wganbench.measures.transport import (
@@ -90,9 +90,9 @@ def test_the_floor_is_the_distance_of_two_fresh_draws():
 
 
 def test_the_floor_scales_with_the_data_and_falls_with_the_samples():
-    whole, half = (wasserstein_floor(swiss_roll(scale=scale), seeded(), samples=100) for scale in (1.0, 2.0))
+    whole, half = (wasserstein_floor(SwissRoll(scale=scale), seeded(), samples=100) for scale in (1.0, 2.0))
     assert half == pytest.approx(whole / 2, rel=1e-5)
-    assert wasserstein_floor(swiss_roll(scale=1.0), seeded(), samples=1000) < 0.7 * whole
+    assert wasserstein_floor(SwissRoll(scale=1.0), seeded(), samples=1000) < 0.7 * whole
 
 
 @pytest.mark.parametrize(("samples", "need"), [(50_000, 95), (MAX_SAMPLES + 1, 4)])
@@ -113,14 +113,14 @@ def test_more_samples_than_memory_holds_are_refused_before_any_is_drawn(samples,
 
 def test_a_moved_point_is_its_way_from_the_point_without_error():
     moved = Translated(by=-1.5)
-    assert fixed_wasserstein(point(), moved, seeded(), samples=50) == pytest.approx(1.5)
-    assert fixed_wasserstein_error(point(), moved, seeded(), samples=50) == pytest.approx(0)
+    assert fixed_wasserstein(Point(), moved, seeded(), samples=50) == pytest.approx(1.5)
+    assert fixed_wasserstein_error(Point(), moved, seeded(), samples=50) == pytest.approx(0)
 
 
 def test_a_moved_gaussian_is_its_way_from_the_gaussian():
     moved = Translated(by=3.0)
-    mean = fixed_wasserstein(gaussian(), moved, seeded(), samples=500)
-    error = fixed_wasserstein_error(gaussian(), moved, seeded(), samples=500)
+    mean = fixed_wasserstein(Gaussian(), moved, seeded(), samples=500)
+    error = fixed_wasserstein_error(Gaussian(), moved, seeded(), samples=500)
     # Far enough apart, the distance on a line is that of the means, whose standard deviation is √(2/500).
     assert mean == pytest.approx(3, abs=4 * error)
     assert error == pytest.approx(math.sqrt(2 / 500), rel=0.7)

@@ -15,9 +15,8 @@ import pytest
 from tests.analysis import factory
 from tests.analysis.factory import BAD, GOOD, made
 from wganbench.errors import RecordError
-from wganbench.records import record, written
 from wganbench.records.merge import merge_stores
-from wganbench.records.record import Artefact, Record, read_text, write_text
+from wganbench.records.record import Artefact, Record, content_checksum, read_text, write_text
 from wganbench.records.store import Store
 from wganbench.records.verify import verify
 
@@ -51,7 +50,7 @@ def with_artefact(record: Record, content: bytes, *, legacy: bool) -> Record:
 def naming(record: Record, file: str, content: bytes = b"") -> str:
     """The text of the record with an artefact of any name, and the checksum that is right for it."""
     fields = record.model_dump(mode="json") | {"artefacts": [{"file": file, "sha256": sha256(content)}]}
-    return written.text_of(fields)
+    return json.dumps({"checksum": content_checksum(fields), **fields})
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------
@@ -68,7 +67,7 @@ def test_names_of_the_run_itself_with_or_without_the_hash_are_read(one, ending):
     file = f"artefacts/{one.id}{ending.format(hash=sha256(b'x')[:8])}"
     text = naming(one, file, b"x")
     assert read_text(text, "here").artefacts == [Artefact(file=file, sha256=sha256(b"x"))]
-    assert write_text(read_text(text, "here")) == text
+    assert json.loads(write_text(read_text(text, "here"))) == json.loads(text)
 
 
 FOREIGN = {
@@ -277,13 +276,13 @@ def test_a_run_taken_in_for_another_experiment_takes_the_place_of_ours_with_its_
 # ---- keys that stand twice ------------------------------------------------------------------------------------------
 
 TWICE = {
-    "at the top": lambda text: text.replace('"seed": 0', '"seed": 7,\n  "seed": 0'),
-    "the setting": lambda text: text.replace('\n  "setting"', '\n  "setting": {},\n  "setting"'),
+    "at the top": lambda text: text.replace('"seed": 0', '"seed": 7,\n"seed": 0'),
+    "the setting": lambda text: text.replace('\n"setting"', '\n"setting": {},\n"setting"'),
     "inside the setting": lambda text: text.replace('"steps": 100', '"steps": 5, "steps": 100', 1),
-    "the curves": lambda text: text.replace('\n  "curves"', '\n  "curves": {},\n  "curves"'),
-    "a curve": lambda text: text.replace('\n    "exact_w', '\n    "exact_wasserstein": {},\n    "exact_w'),
+    "the curves": lambda text: text.replace('\n"curves"', '\n"curves": {},\n"curves"'),
+    "a curve": lambda text: text.replace('"curves": {', '"curves": {"exact_wasserstein": {}, '),
     "inside a curve": lambda text: text.replace('{"steps": [0', '{"steps": [7], "steps": [0', 1),
-    "the checksum": lambda text: text.replace('"checksum"', '"checksum": "0",\n  "checksum"', 1),
+    "the checksum": lambda text: text.replace('"checksum"', '"checksum": "0",\n"checksum"', 1),
     "in provenance": lambda text: text.replace('"threads": 1', '"threads": 9, "threads": 1'),
 }
 
@@ -296,17 +295,3 @@ def test_a_record_in_which_a_key_stands_twice_is_damaged_though_its_last_values_
     assert json.loads(changed) == json.loads(text)
     with pytest.raises(RecordError, match=r"^here: the key '[a-z_]+' stands twice in one table; 'wganbench results"):
         read_text(changed, "here")
-
-
-def test_nor_does_the_short_way_take_a_curve_twice_though_the_checksum_is_of_just_that_text(one):
-    text = write_text(one)
-    row = next(line for line in text.splitlines() if line.startswith('    "exact_w')).rstrip(",")
-    changed = text.replace(row, row.replace("[0.0", "[5.0") + ",\n" + row)
-    pieces = written.cut(changed)
-    rest = json.loads(pieces.rest)
-    del rest["checksum"]
-    forged = pieces.checksum(written.canonical(json.loads(pieces.setting)), rest)
-    assert record._as_written(text) is not None
-    assert record._as_written(changed.replace(json.loads(text)["checksum"], forged)) is None
-    with pytest.raises(RecordError, match="the key 'exact_wasserstein' stands twice"):
-        read_text(changed.replace(json.loads(text)["checksum"], forged), "here")

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import random
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wganbench.errors import RecordError
+from wganbench.errors import DamagedError, RecordError
 from wganbench.files import leftovers, write_atomically
 from wganbench.records import record as module
 from wganbench.records.merge import merge_stores
@@ -30,6 +31,7 @@ from wganbench.records.record import (
     Curve,
     Provenance,
     Record,
+    checksum_of,
     read_text,
     record_of,
     write_text,
@@ -130,15 +132,65 @@ def test_a_committed_record_of_schema_1_is_read_and_written_unchanged():
     assert (record.id, record.family) == ("gan-c8c07e62dc-s0", "gan-c8c07e62dc")
     assert (record.status, record.measures["modes_covered"]) == ("finished", 7.0)
     assert record.curves["critic_loss"].values[-1] == 0.520048
-    assert write_text(record) == text
+    assert json.loads(write_text(record)) == json.loads(text)
 
 
-def test_a_file_is_json_a_field_a_line_and_a_curve_a_line(make):
+RESULTS = sorted((Path(__file__).resolve().parents[2] / "results").glob("*/*-s*.json"))
+
+
+@pytest.mark.parametrize("path", RESULTS[:: max(1, len(RESULTS) // 40)], ids=lambda path: path.stem)
+def test_committed_records_are_read_and_written_with_their_checksums(path):
+    text = path.read_text(encoding="utf-8")
+    record = read_text(text, "here")
+    assert json.loads(write_text(record)) == json.loads(text)
+    assert checksum_of(record) == json.loads(text)["checksum"]
+    assert read_text(write_text(record), "here") == record
+
+
+def test_a_file_is_json_with_a_field_per_line(make):
     lines = write_text(make()).splitlines()
-    assert sum('"modes_covered": {"steps"' in line for line in lines) == 1
-    assert all(line.startswith("  ") for line in lines[1:-1])
     content = json.loads("\n".join(lines))
     assert list(content) == ["checksum", *Record.model_fields]
+    assert [json.loads(f"{{{line.rstrip(',')}}}") for line in lines[1:-1]] == [{key: content[key]} for key in content]
+
+
+@pytest.mark.parametrize("names", [["a b", "a"], ["ab!", "ab"], ["é", 'q"', "back\\slash"], ["a, b", "a: b"], []])
+def test_curves_of_any_name_are_read(make, names):
+    record = make(curves={name: Curve(steps=[0, 5], values=[None, 1e-7]) for name in names})
+    assert read_text(write_text(record), "here") == record
+
+
+def test_numbers_of_curves_are_read_to_the_last_bit(make):
+    rng = random.Random(1)
+    values = [rng.choice([-1, 1]) * rng.random() * 10.0 ** rng.randint(-90, 90) for _ in range(1000)]
+    record = make(curves={"a": Curve(steps=list(range(1000)), values=values)})
+    assert read_text(write_text(record), "here").curves["a"].values == values
+
+
+def test_too_large_values_of_a_curve_become_none_and_the_others_stay():
+    assert Curve(steps=[0, 1, 2, 3], values=[1e101, None, -1e101, -1e100]).values == [None, None, None, -1e100]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"curves": {', '"curves": {"more": {"steps": [1], "values": [2.0]}, '),
+        ('"cohort"', '"curves": {},\n"cohort"'),
+        ('"cohort"', '"setting": {},\n"cohort"'),
+        ('"cohort"', '"zzz": 1,\n"cohort"'),
+        ('{"steps": [', '{"steps": [], "steps": ['),
+        ('"critic_loss": {"steps"', '"critic _loss": {"steps"'),
+        ('{"steps": [0, ', '{"steps": [00, '),
+        ('{"steps": [0, ', '{"steps": [0.0, '),
+        ('"schema_number": 1', '"schema_number": true'),
+        ('"checksum": "', '"checksum": 1, "other": "'),
+    ],
+)
+def test_a_changed_text_is_damaged(make, old, new):
+    text = write_text(make(curves={"critic_loss": Curve(steps=[0, 1], values=[0.0, 1.0])}))
+    assert old in text
+    with pytest.raises(DamagedError):
+        read_text(text.replace(old, new, 1), "here")
 
 
 def test_no_number_of_a_record_is_nan(make):
@@ -174,8 +226,8 @@ def with_setting(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", f"not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew"),
-        (COMMITTED.read_text()[:-30], f"not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew"),
+        ("", f"not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again"),
+        (COMMITTED.read_text()[:-30], f"not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again"),
         ("\0\0\0", "not whole JSON"),
         (f'{{"a": {"9" * 9999}}}', "not whole JSON"),
         ("[" * 99999, f"nested too deeply to be a record; {SET_ASIDE}"),
@@ -272,7 +324,7 @@ def test_every_file_that_is_no_record_is_told_and_all_at_once(make, store):
     assert told(store) == [
         f"{store.root}/elsewhere/{make().id}.json: holds the record of {store.path(make())}; move the file there",
         f"{folder}/binary.json: not a text file in UTF-8; {SET_ASIDE}",
-        f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew",
+        f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again",
         f"{folder}/folder.json: cannot be read (Is a directory); move it away",
         f"{folder}/huge.json: 65,537 bytes; a record has at most 65,536; {SET_ASIDE}",
         f"{folder}/other-name.json: holds the record of {store.path(make(seed=2))}; move the file there",
@@ -640,7 +692,7 @@ def test_a_record_with_its_text_changed_anyhow_is_read_or_refused(data):
     end = start + data.draw(st.sampled_from([0, 1, 5, 99, 9999]))
     changed = text[:start] + data.draw(st.text(st.sampled_from('{}[]",:0-e.nul\\\ud800é\0'), max_size=4)) + text[end:]
     try:
-        assert write_text(read_text(changed, "here")) == text
+        assert read_text(changed, "here") == read_text(text, "here")
     except RecordError as error:
         assert "\n" not in str(error)  # noqa: PT017
 

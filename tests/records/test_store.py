@@ -12,9 +12,9 @@ import pytest
 from tests.analysis import factory
 from tests.analysis.factory import GOOD, PROVENANCE, made
 from wganbench.errors import DamagedError, RecordError
-from wganbench.records import quarantine, record, written
+from wganbench.records import record
 from wganbench.records.merge import merge_stores
-from wganbench.records.record import Record, checksum_of, read_text, write_text
+from wganbench.records.record import Record, checksum_of, content_checksum, read_text, write_text
 from wganbench.records.store import Store
 from wganbench.spec.plan import expand
 
@@ -130,7 +130,7 @@ def test_what_was_set_aside_before_keeps_its_place(store, found):
         f"{path.name}.3": "broken 3",
         f"{path.name}.3.why": "reason 3\n",
     }
-    assert quarantine.held(store.root) == [
+    assert store.held() == [
         (folder / path.name, "reason 1"),
         (folder / f"{path.name}.2", "reason 2"),
         (folder / f"{path.name}.3", "reason 3"),
@@ -144,7 +144,7 @@ def test_a_file_set_aside_by_hand_without_a_reason_keeps_its_place_too(store, fo
     path.write_text("broken")
     assert store.set_aside(path, "reason") == folder / f"{path.name}.2"
     assert (folder / path.name).read_text() == "by hand"
-    assert quarantine.held(store.root)[0] == (folder / path.name, "no reason was kept")
+    assert store.held()[0] == (folder / path.name, "no reason was kept")
 
 
 def test_a_whole_record_that_came_in_the_place_of_a_broken_one_stays(store, found):
@@ -168,7 +168,7 @@ def test_of_two_processes_that_set_one_file_aside_one_has_it_and_the_other_goes_
     answers.append(store.set_aside(path, "this one"))
     (target,) = (answer for answer in answers if answer)
     assert answers == [target, None]
-    assert quarantine.held(store.root) == [(target, "the other")]
+    assert store.held() == [(target, "the other")]
     assert {path.name for path in target.parent.iterdir()} == {target.name, f"{target.name}.why"}
 
 
@@ -221,7 +221,7 @@ def test_the_whole_records_are_read_and_the_damaged_ones_set_aside_and_told(stor
     assert records == {found[1].id: found[1]}
     target = store.root / "made" / "damaged" / path.name
     assert moved == [(target, f"{path}: not whole JSON")]
-    assert quarantine.held(store.root) == moved
+    assert store.held() == moved
     assert store.load_whole() == (records, [])
     assert store.write(found[0])
     assert store.load_whole() == ({each.id: each for each in found[:2]}, [])
@@ -247,7 +247,7 @@ def signed(text: str, **changes: object) -> str:
     """A record's text with ``changes``, as a version that knows them would have written it."""
     content = {**json.loads(text), **changes}
     del content["checksum"]
-    return json.dumps({"checksum": written.checksum_of(content), **content})
+    return json.dumps({"checksum": content_checksum(content), **content})
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -259,7 +259,7 @@ def test_what_is_not_as_it_was_written_is_damaged(store, found, damage):
     _, [(target, reason)] = store.load_whole()
     assert reason.startswith(f"{path}: ")
     assert "set-aside" not in reason
-    assert quarantine.held(store.root) == [(target, reason)]
+    assert store.held() == [(target, reason)]
     assert not path.exists()
     assert target.read_text() == broken
 
@@ -328,7 +328,7 @@ def test_what_was_set_aside_is_seen_by_no_reader_and_comes_along_in_no_merge(sto
     assert merge_stores(store, ours) == (0, 1, [])
     assert ours.load() == whole
     assert not (ours.root / "made" / "damaged").exists()
-    assert len(quarantine.held(store.root)) == 1
+    assert len(store.held()) == 1
 
 
 def test_what_was_set_aside_keeps_no_run_from_being_recorded_anew(store, found, tmp_path):

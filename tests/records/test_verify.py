@@ -16,7 +16,7 @@ from wganbench.errors import RecordError
 from wganbench.records.record import Record, write_text
 from wganbench.records.store import Store
 from wganbench.records.verify import Findings, set_aside, verify
-from wganbench.runner.jobs.stale import left_behind
+from wganbench.runner.jobs.status import left_behind
 
 GONE = 2**22 + 1
 """A process id that Linux does not give."""

@@ -596,14 +596,14 @@ def test_there_are_as_many_places_as_cores_for_the_threads_or_as_asked_for(monke
         (None, 3, None, 1, ["0", "1", "2"]),
         ("", 1, None, 1, ["0"]),
         ("2,0", 2, None, 1, ["2", "0"]),
-        ("2,0", 2, None, 2, ["2", "0", "2", "0"]),  # a second job for a card when each has one
+        ("2,0", 2, None, 2, ["2", "0", "2", "0"]),  # a second job for a GPU when each has one
         ("2,0", 2, 3, 2, ["2", "0", "2"]),
         ("2,0", 2, 1, 1, ["2"]),
         ("GPU-8932f937,GPU-46fa1d3c", 2, None, 1, ["GPU-8932f937", "GPU-46fa1d3c"]),
         ("1,-1,0", 1, None, 1, ["1"]),  # CUDA reads up to the first that is none
     ],
 )
-def test_on_cards_there_are_so_many_places_for_each_that_is_visible(
+def test_on_gpus_there_are_so_many_places_for_each_that_is_visible(
     monkeypatch, visible, count, jobs, per_gpu, expected
 ):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

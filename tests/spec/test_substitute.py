@@ -212,8 +212,9 @@ def test_a_run_trains_on_the_substitute_and_its_record_says_so(spec, folder, tmp
     assert record.status == "finished"
     assert record.setting.data.options["folder"] == "cifar10-jpeg75"
     assert "cifar10-jpeg75" in " ".join(record.overrides)
-    assert [path.name for path in (tmp_path / "other" / "decoded").iterdir()] == [
-        f"cifar10-jpeg75-train-3x4x4-v2-{digest(folder)[:16]}.images"
+    stem = f"cifar10-jpeg75-train-3x4x4-v2-{digest(folder)[:16]}"
+    assert sorted(path.name for path in (tmp_path / "other" / "decoded").iterdir()) == [
+        *(f"{stem}{suffix}" for suffix in (".json", ".npy"))
     ]
     assert os.environ["WGANBENCH_DATA"] == str(tmp_path / "data")
 
@@ -240,7 +241,7 @@ def test_data_is_fetched_listed_and_verified(spec, tmp_path, few_shapes):
     assert "cifar10" in listed.output and "missing" in listed.output
     verified = play("data", "verify", *there)
     assert (verified.exit_code, verified.output.splitlines()[-1]) == (0, "verified 2: 2 whole, 0 damaged")
-    damaged = next((tmp_path / "there").glob("decoded/*-train-*"))
+    damaged = next((tmp_path / "there").glob("decoded/*-train-*.npy"))
     damaged.write_bytes(b"")
     verified = play("data", "verify", "shapes10", *there)
     assert (verified.exit_code, verified.output.splitlines()[-1]) == (1, "verified 2: 1 whole, 1 damaged")
@@ -250,5 +251,5 @@ def test_data_is_fetched_listed_and_verified(spec, tmp_path, few_shapes):
 def test_what_cannot_be_fetched_is_told_in_one_line(spec):
     outcome = play("data", "fetch", "imagenet32")
     assert outcome.exit_code == 2
-    assert outcome.output.startswith("wganbench: imagenet32: no train_data_batch_1 and 9 more in ")
+    assert outcome.output.startswith("wganbench: imagenet32: no train_data_batch_1.npz and 9 more in ")
     assert len(outcome.output.splitlines()) == 1

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wganbench.data.closed_form import point
+from wganbench.data.closed_form import Point
 from wganbench.data.fixed_generators import Noised, Translated
 from wganbench.data.toy import gaussian_ring
 from wganbench.losses import constraints, objectives
@@ -68,7 +68,7 @@ def test_steps_against_a_fixed_generator_agree_with_a_plain_loop(independent):
 
 
 def test_the_critic_of_two_points_finds_the_slope_that_the_penalty_leaves():
-    trainer = trained(Translated(by=1.0), penalised(1, weight=5.0), data=point(), lr=6e-3, seeds=(0, 1))
+    trainer = trained(Translated(by=1.0), penalised(1, weight=5.0), data=Point(), lr=6e-3, seeds=(0, 1))
     for _ in range(700):
         trainer.step()
     gap = trainer.critic(torch.zeros(2, 1, 2)) - trainer.critic(torch.tensor([[[1.0, 0.0]]] * 2))

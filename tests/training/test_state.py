@@ -10,7 +10,7 @@ from torch import nn
 
 from wganbench.data.fixed_generators import Noised
 from wganbench.data.images import Images
-from wganbench.data.toy import gaussian_ring, swiss_roll
+from wganbench.data.toy import SwissRoll, gaussian_ring
 from wganbench.losses import constraints, objectives
 from wganbench.networks.mlp import Mlp
 from wganbench.training.critic_trainer import CriticTrainer
@@ -67,7 +67,7 @@ CASES = {  # how it is trained, what it is built with, which streams it draws fr
     "gan, RMSprop": (Method(GAN), {"optimizer": RMSPROP}, DRAWN),
     "gan, RMSprop of TensorFlow": (Method(GAN), {"optimizer": RMSPROP_TF}, DRAWN),
     "gan, rates that fall": (Method(GAN, decay_steps=9), {"optimizer": falling}, DRAWN),
-    "gan on the roll": (Method(GAN), {"data": swiss_roll}, DRAWN),
+    "gan on the roll": (Method(GAN), {"data": SwissRoll}, DRAWN),
     "a buffer": (Method(GAN), {"critic": Counting}, DRAWN),
     "unrolled, first order": (Method(GAN, unroll=Unroll(3, "first")), {}, DRAWN),
     "unrolled, second order": (Method(GAN, unroll=Unroll(3, "second")), {}, DRAWN),

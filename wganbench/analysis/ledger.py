@@ -17,8 +17,7 @@ from pydantic import Field, ValidationError
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.verdict import Outcome, Verdict
 from wganbench.errors import RecordError
-from wganbench.records import written
-from wganbench.records.record import Record
+from wganbench.records.record import Record, TwiceError, parse_json
 from wganbench.records.store import Store
 from wganbench.spec import Experiment, Model, claim_digest, mistakes
 
@@ -133,12 +132,12 @@ def read(path: Path) -> Ledger | None:
         RecordError: If the file cannot be read, is not a ledger, or is one of another version of wganbench.
     """
     try:
-        content = written.parse(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); restore it") from None
-    except written.TwiceError as error:
+    except TwiceError as error:
         raise RecordError(f"{path}: the key {str(error)!r} stands twice in one table; restore it") from None
     except (ValueError, RecursionError):
         raise RecordError(f"{path}: not a report's verdicts; restore it") from None

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wganbench import variables
+from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,16 +72,13 @@ data_dir = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     expose_value=False,
-    callback=_kept_in(variables.DATA),
-    help=f"Folder of the image sets [default: ${variables.DATA}, or wganbench in the user's cache].",
+    callback=_kept_in(DATA_VARIABLE),
+    help=f"Folder of the image sets [default: ${DATA_VARIABLE}, or wganbench in the user's cache].",
 )
 inception_weights = click.option(
     "--inception-weights",
     type=click.Path(dir_okay=False, path_type=Path),
     expose_value=False,
-    callback=_kept_in(variables.INCEPTION_WEIGHTS),
-    help=(
-        f"File of the Inception network's weights [default: ${variables.INCEPTION_WEIGHTS}, or torch-fidelity's "
-        "download]."
-    ),
+    callback=_kept_in(WEIGHTS_VARIABLE),
+    help=(f"File of the Inception network's weights [default: ${WEIGHTS_VARIABLE}, or torch-fidelity's download]."),
 )

@@ -16,7 +16,7 @@ from wganbench.errors import RecordError
 from wganbench.records import reference
 from wganbench.records.merge import merge_stores
 from wganbench.records.store import Store
-from wganbench.runner.jobs.stale import left_behind
+from wganbench.runner.jobs.status import left_behind
 from wganbench.runner.jobs.status import status as look
 from wganbench.spec import load
 
@@ -29,7 +29,7 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
     """Say what 'run' is doing, from any terminal: runs done, failed, running and left, the time left, what stopped."""
     names = [_name(experiment, results) for experiment in experiments]
     found = look(Store(results), names)
-    if not (names or found.sweeps or found.cohorts or found.stopped or found.remarks):
+    if not (names or found.sessions or found.cohorts or found.stopped or found.remarks):
         check_folder(results)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
@@ -38,7 +38,7 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
         failed = f", and {found.failed:,} of failed runs" if found.failed else ""
         click.echo(f"nothing is under way in {results}; {found.records:,} records{failed}")
     else:
-        print_rows([sweep.row() for sweep in found.sweeps])
+        print_rows([session.row() for session in found.sessions])
         print_rows([cohort.row() for cohort in found.cohorts])
     for line in (*found.stopped, *found.remarks):
         click.echo(line)
@@ -115,18 +115,18 @@ def remove_results(
 
     Reports, checkpoints, damaged records and whatever another record names stay.
     """
-    from wganbench.records.remove import removals, remove
-
     check_folder(results)
     store, name = Store(results), _name(experiment, results)
-    found = removals(store, name, profile, variants)
+    found = store.select(name, profile, variants)
     if not found:
         chosen = filter(None, [f"profile {profile}" if profile else "", " or ".join(variants)])
         raise RecordError(f"{results / name}: no records{''.join(f' of {each}' for each in chosen)} to remove")
-    for each in found:
-        files = "".join(f", {path.name}" for path in each.artefacts)
-        click.echo(f"{each.path}  {each.record.profile}, {each.record.status}{files}")
-    what = f"{len(found)} records and {sum(len(each.artefacts) for each in found)} artefacts"
+    n_artefacts = 0
+    for record in found:
+        artefacts = sorted(path.name for path in store.artefact_paths(record) if path.is_file())
+        n_artefacts += len(artefacts)
+        click.echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *artefacts]))
+    what = f"{len(found)} records and {n_artefacts} artefacts"
     if dry_run:
         click.echo(f"{what} would be removed; without --dry-run they are")
         return
@@ -135,5 +135,6 @@ def remove_results(
     if not yes and not click.confirm(f"Remove {what}?"):
         click.echo("nothing removed")
         sys.exit(1)
-    remove(found)
+    for record in found:
+        store.remove(record)
     click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews a report on them")

@@ -1,29 +1,29 @@
-"""Decoded image sets: one file each, written once and atomically, then mapped into memory by every reader.
+"""Decoded image sets, written once and atomically, then mapped into memory by every reader.
 
-A file is a header of 4,096 bytes (JSON, padded), the images (uint8, channels first) and the labels (int64, little
-endian). Its name gives the set, split, shape, version of the decoding and a key of the source content, so that
-different content goes to a different file. A damaged file is treated as missing and made again.
+A set is two files: ``STEM.npy`` with the images (uint8, channels first) and ``STEM.json`` with everything else, an
+`About`. The stem gives the set, split, shape, version of the decoding and a key of the source content, so that
+different content goes to different files. A damaged set is treated as missing and decoded again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 
 from wganbench.errors import DataError
 from wganbench.files import leftovers, replacing
 
-HEADER_BYTES = 4096
-SUFFIX = ".images"
+SUFFIX = ".npy"
 
 Split = Literal["train", "test"]
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -69,11 +69,29 @@ class Recipe:
         return f"{self.name}-{self.split}-{self.form}-v{self.version}-{self.key[:16]}{SUFFIX}"
 
 
+class About(BaseModel):
+    """The content of the file beside the images.
+
+    Attributes:
+        name, split, version, key: See `Recipe`.
+        shape: Shape of the images, ``(n, channels, height, width)``.
+        checksum, labels: See `Decoded`.
+    """
+
+    name: str
+    split: Split
+    shape: tuple[int, int, int, int]
+    version: int
+    key: str
+    checksum: str
+    labels: list[int]
+
+
 def obtain(recipe: Recipe, folder: Path) -> Decoded:
     """Reads the decoded set from ``folder``, after decoding it into there if necessary.
 
-    Processes that decode the same set at the same time each write their own file, and the last one remains: all of them
-    are equal.
+    Processes that decode the same set at the same time each write their own files, and the last ones remain: all of
+    them are equal.
 
     Raises:
         DataError: If the set must be decoded and cannot be, or cannot be written; no partial file is left.
@@ -88,66 +106,49 @@ def obtain(recipe: Recipe, folder: Path) -> Decoded:
     return found
 
 
-# ---- reading --------------------------------------------------------------------------------------------------------
-
-
 def read(path: Path) -> Decoded | None:
-    """Reads the set in a file and verifies its checksum; None if the file is missing or damaged.
+    """Reads the set whose images are in ``path`` and verifies its checksum; None if it is missing or damaged.
 
     Raises:
-        DataError: If the file exists and cannot be read.
+        DataError: If a file exists and cannot be read.
     """
     try:
-        about = path.stat()
-        return _read(path, (about.st_mtime_ns, about.st_size, about.st_ino))
+        states = (path.stat(), path.with_suffix(".json").stat())
+        return _read(path, tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in states))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); remove it, it is made anew") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}); remove it, it is then decoded again") from None
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, state: tuple[int, ...]) -> Decoded | None:
-    """Reads once per ``state`` of the file: a run opens its data several times, and the checksum takes a while."""
-    header = read_header(path)
-    if header is None:
+def _read(path: Path, states: tuple[tuple[int, ...], ...]) -> Decoded | None:
+    """Reads once per state of the files: a run opens its data several times, and the checksum takes a while."""
+    about = read_about(path)
+    if about is None:
         return None
-    shape = tuple(header["shape"])
-    size = math.prod(shape)
-    images = np.memmap(path, np.uint8, "c", HEADER_BYTES, shape)  # copy on write, as torch needs writable memory
-    labels = np.fromfile(path, "<i8", offset=HEADER_BYTES + size).astype(np.int64)
-    found = Decoded(images, labels, _checksum(images, labels))
-    return found if found.checksum == header["checksum"] else None
-
-
-def read_header(path: Path) -> dict[str, Any] | None:
-    """Returns name, split, shape, key and checksum from the header of a file; None if the file is not complete.
-
-    The checksum is not verified, as that would need the whole file.
-    """
     try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(HEADER_BYTES))
-        shape = header["shape"]
-        whole = HEADER_BYTES + math.prod(shape) + 8 * shape[0] == path.stat().st_size
-        stated = len(shape) == 4 and min(shape) > 0 and isinstance(header["checksum"], str)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        images = npy.open_memmap(path, mode="c")  # copy on write, as torch needs writable memory
+        labels = np.array(about.labels, np.int64)
+    except (ValueError, OverflowError):
         return None
-    return header if whole and stated else None
+    digest = hashlib.sha256(np.ascontiguousarray(images).data)
+    is_whole = images.dtype == np.uint8 and _checksum(digest, labels, images.shape) == about.checksum
+    return Decoded(images, labels, about.checksum) if is_whole else None
 
 
-def _checksum(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
-    digest = hashlib.sha256(images.data)
-    digest.update(_tail(labels, images.shape))
+def read_about(path: Path) -> About | None:
+    """Reads the description of the images in ``path``, without the images; None if it is missing or damaged."""
+    try:
+        return About.model_validate_json(path.with_suffix(".json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _checksum(digest: hashlib._Hash, labels: NDArray[np.int64], shape: tuple[int, ...]) -> str:
+    """Returns the checksum of a set, given the digest of its images, to which the rest is added."""
+    digest.update(labels.astype("<i8").tobytes() + json.dumps(list(shape)).encode())
     return digest.hexdigest()
-
-
-def _tail(labels: NDArray[np.int64], shape: tuple[int, ...]) -> bytes:
-    """The bytes that the checksum covers in addition to the images."""
-    return labels.astype("<i8").tobytes() + json.dumps(list(shape)).encode()
-
-
-# ---- writing --------------------------------------------------------------------------------------------------------
 
 
 def _write(path: Path, recipe: Recipe) -> None:
@@ -155,7 +156,9 @@ def _write(path: Path, recipe: Recipe) -> None:
         for leftover in leftovers(path.parent):
             leftover.unlink(missing_ok=True)
         with replacing(path) as file:
-            _fill(file, recipe)
+            about = _fill(file, recipe)
+        with replacing(path.with_suffix(".json")) as file:
+            file.write(about.model_dump_json().encode())
     except OSError as error:
         raise DataError(
             f"{path.parent}: cannot hold {recipe.name}, decoded ({error.strerror}); make room there, or name another "
@@ -163,13 +166,15 @@ def _write(path: Path, recipe: Recipe) -> None:
         ) from None
 
 
-def _fill(file: BinaryIO, recipe: Recipe) -> None:
-    file.write(b" " * HEADER_BYTES)
+def _fill(file: BinaryIO, recipe: Recipe) -> About:
+    """Writes the images one batch after the other, as a set may not fit into memory."""
     digest = hashlib.sha256()
     labels: list[NDArray[np.int64]] = []
     form: tuple[int, ...] | None = None
     for images, their_labels in recipe.batches():
-        form = form or images.shape[1:]
+        if form is None:
+            form = images.shape[1:]
+            _write_header(file, (0, *form))
         assert images.dtype == np.uint8 and images.shape == (len(their_labels), *form)
         pixels = np.ascontiguousarray(images).data
         file.write(pixels)
@@ -178,9 +183,20 @@ def _fill(file: BinaryIO, recipe: Recipe) -> None:
     joined = np.concatenate(labels) if labels else np.empty(0, np.int64)
     if not joined.size or form is None:
         raise DataError(f"{recipe.name}: no images in split {recipe.split!r}")
-    shape = (len(joined), *form)
-    file.write(joined.astype("<i8").tobytes())
-    digest.update(_tail(joined, shape))
-    stated = {"name": recipe.name, "split": recipe.split, "shape": shape, "version": recipe.version, "key": recipe.key}
     file.seek(0)
-    file.write(json.dumps({**stated, "checksum": digest.hexdigest()}).ljust(HEADER_BYTES).encode())
+    shape = (len(joined), *form)
+    _write_header(file, shape)
+    return About(
+        name=recipe.name,
+        split=recipe.split,
+        shape=shape,
+        version=recipe.version,
+        key=recipe.key,
+        checksum=_checksum(digest, joined, shape),
+        labels=joined.tolist(),
+    )
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
+    """Writes a header of the same length for any number of images, as numpy leaves room for the first axis to grow."""
+    npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

@@ -10,6 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from wganbench.data.contract import require_positive
 from wganbench.errors import DataError
 
 
@@ -61,7 +62,7 @@ class ClosedForm(ABC):
         return self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Point(ClosedForm):
     """A distribution with all mass at the origin.
 
@@ -69,10 +70,10 @@ class Point(ClosedForm):
         dim: Number of coordinates; positive.
     """
 
-    dim: int
+    dim: int = 2
 
     def __post_init__(self) -> None:
-        _require_positive("point", dim=self.dim)
+        require_positive("point", dim=self.dim)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -86,7 +87,7 @@ class Point(ClosedForm):
         return part.new_zeros(len(part), self.dim)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gaussian(ClosedForm):
     """The isotropic Gaussian around the origin.
 
@@ -95,11 +96,11 @@ class Gaussian(ClosedForm):
         std: Standard deviation along each axis; positive.
     """
 
-    dim: int
-    std: float
+    dim: int = 1
+    std: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_positive("gaussian", dim=self.dim, std=self.std)
+        require_positive("gaussian", dim=self.dim, std=self.std)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -131,7 +132,7 @@ class Gaussian(ClosedForm):
         return self.std * torch.randn(n, self.dim, generator=rng, dtype=torch.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Circle(ClosedForm):
     """The uniform distribution on a circle about the origin.
 
@@ -139,10 +140,10 @@ class Circle(ClosedForm):
         radius: Distance from the origin; positive.
     """
 
-    radius: float
+    radius: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_positive("circle", radius=self.radius)
+        require_positive("circle", radius=self.radius)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -157,7 +158,7 @@ class Circle(ClosedForm):
         return self.radius * torch.stack([angles.cos(), angles.sin()], dim=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interval(ClosedForm):
     """The uniform distribution between two numbers.
 
@@ -165,8 +166,8 @@ class Interval(ClosedForm):
         low, high: The ends of the interval; finite, with ``low`` below ``high``.
     """
 
-    low: float
-    high: float
+    low: float = 0.0
+    high: float = 1.0
 
     def __post_init__(self) -> None:
         if not -math.inf < self.low < self.high < math.inf:
@@ -184,9 +185,9 @@ class Interval(ClosedForm):
         return self.low + (self.high - self.low) * part[:, None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Segment(ClosedForm):
-    """The distribution of ``(0, Z)``, with Z uniform in [0, 1] (Arjovsky et al. 2017, Example 1)."""
+    """The distribution of ``(0, Z)``, with Z uniform in [0, 1]: the real data of Arjovsky et al. 2017, Example 1."""
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -198,52 +199,3 @@ class Segment(ClosedForm):
 
     def along(self, part: Tensor) -> Tensor:
         return torch.stack([torch.zeros_like(part), part], dim=1)
-
-
-def point(*, dim: int = 2) -> Point:
-    """A distribution with all mass at the origin.
-
-    Args:
-        dim: Number of coordinates.
-    """
-    return Point(dim)
-
-
-def gaussian(*, dim: int = 1, std: float = 1.0) -> Gaussian:
-    """The isotropic Gaussian around the origin.
-
-    Args:
-        dim: Number of coordinates.
-        std: Standard deviation along each axis.
-    """
-    return Gaussian(dim, std)
-
-
-def circle(*, radius: float = 1.0) -> Circle:
-    """The uniform distribution on a circle about the origin.
-
-    Args:
-        radius: Distance from the origin.
-    """
-    return Circle(radius)
-
-
-def interval(*, low: float = 0.0, high: float = 1.0) -> Interval:
-    """The uniform distribution between two numbers.
-
-    Args:
-        low: The lower end.
-        high: The upper end.
-    """
-    return Interval(low, high)
-
-
-def segment() -> Segment:
-    """The distribution of ``(0, Z)``, with Z uniform in [0, 1]: the real data of Arjovsky et al. 2017, Example 1."""
-    return Segment()
-
-
-def _require_positive(where: str, **options: float) -> None:
-    for name, value in options.items():
-        if not 0 < value < math.inf:
-            raise DataError(f"{where}, {name}: must be positive and finite, got {value}")

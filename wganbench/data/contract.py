@@ -1,18 +1,8 @@
 """The interface of data sets, built-in or custom, and the further attributes that some measures need.
 
-A custom toy data set is any object with the three members of `Drawn`. Some measures need more, and cannot be taken of a
-data set that lacks it::
-
-    modes_covered, share_within             centres, std
-    reverse_kl, mode_maxima                 centres
-    transport_distance, transport_error,
-    discrete_js, discrete_tv, missing_mass  even
-    kde_peaks, quadratic_share, critic_surface,
-    sectors_occupied, least_sector_mass     samples of shape (2,)
-
-``weights`` is always optional: a data set with ``centres`` and without ``weights`` has modes of equal weight.
-`wganbench.data.toy.Mixture` has ``centres``, ``std`` and ``weights``, and is the best basis for a custom mixture of
-Gaussians.
+A custom toy data set is any object with the three members of `Drawn`. Some measures need more, as `NEEDED` lists, and
+cannot be taken of a data set that lacks it. `wganbench.data.toy.Mixture` has ``centres``, ``std`` and ``weights``, and
+is the best basis for a custom mixture of Gaussians. The optional ``weights`` are equal if a data set has none.
 """
 
 from __future__ import annotations
@@ -23,6 +13,8 @@ from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
+
+from wganbench.errors import DataError
 
 PLANE = "plane"
 """The requirement of a measure that takes only points in the plane: ``sample_shape`` must be ``(2,)``."""
@@ -102,16 +94,16 @@ def check_toy_data_set(data: Any, needs: Collection[str] = ()) -> list[str]:
         One line per violation: where, what is wrong, with the value, and what would be right. Empty if all is well.
         Exceptions that ``data`` raises are reported the same way, never propagated.
     """
-    found = list(_about_drawing(data))
+    found = list(_check_drawing(data))
     for name in ("centres", "std", "even"):
         if name in needs and getattr(data, name, None) is None:
             found.append(f"{_name(data)}, {name}: not there; must be {_MUST_BE[name]}")
     if PLANE in needs and _shape(data) not in (None, (2,)):
         found.append(f"{_name(data)}, sample_shape: must be (2,), as a point of the plane is read, got {_shape(data)}")
     if "centres" in needs and getattr(data, "centres", None) is not None:
-        found += _about_centres(data)
+        found += _check_centres(data)
     if "std" in needs and getattr(data, "std", None) is not None:
-        found += _about_std(data)
+        found += _check_std(data)
     return found
 
 
@@ -134,7 +126,7 @@ def _shape(data: Any) -> tuple[int, ...] | None:
     return tuple(shape) or None
 
 
-def _about_drawing(data: Any) -> Iterator[str]:
+def _check_drawing(data: Any) -> Iterator[str]:
     where, shape = _name(data), _shape(data)
     if shape is None:
         got = repr(data.sample_shape) if hasattr(data, "sample_shape") else "no such attribute"
@@ -153,13 +145,13 @@ def _about_drawing(data: Any) -> Iterator[str]:
         yield f"{where}, draw({_DRAWN}, rng): {error}; must return {_DRAWN} samples"
         return
     if shape is not None:
-        yield from _about_samples(where, first, (_DRAWN, *shape))
+        yield from _check_samples(where, first, (_DRAWN, *shape))
     again, _ = _tried(lambda: moved.draw(_DRAWN, torch.Generator().manual_seed(0)))
     if isinstance(first, Tensor) and not (isinstance(again, Tensor) and _equal(first, again)):
         yield f"{where}, draw: two draws from one seed differ; rng must be its only source of randomness"
 
 
-def _about_samples(where: str, samples: Any, shape: tuple[int, ...]) -> Iterator[str]:
+def _check_samples(where: str, samples: Any, shape: tuple[int, ...]) -> Iterator[str]:
     if not isinstance(samples, Tensor):
         yield f"{where}, draw({_DRAWN}, rng): must return a tensor, got {type(samples).__name__}"
     elif tuple(samples.shape) != shape or samples.dtype != torch.float32:
@@ -169,7 +161,7 @@ def _about_samples(where: str, samples: Any, shape: tuple[int, ...]) -> Iterator
         yield f"{where}, draw({_DRAWN}, rng): must be finite, got {samples[~samples.isfinite()][0].item()}"
 
 
-def _about_centres(data: Any) -> Iterator[str]:
+def _check_centres(data: Any) -> Iterator[str]:
     where, centres, shape = _name(data), data.centres, _shape(data)
     form = f"(modes, {shape[0] if shape and len(shape) == 1 else 'dim'})"
     good = isinstance(centres, Tensor) and centres.ndim == 2 and len(centres) > 0 and centres.is_floating_point()
@@ -179,10 +171,17 @@ def _about_centres(data: Any) -> Iterator[str]:
         return
     if not centres.isfinite().all():
         yield f"{where}, centres: must be finite, got {centres[~centres.isfinite()][0].item()}"
-    yield from about_weights(where, weights_of(data), len(centres))
+    yield from check_weights(where, weights_of(data), len(centres))
 
 
-def about_weights(where: str, weights: Any, modes: int) -> Iterator[str]:
+def require_positive(where: str, **options: float) -> None:
+    """Raises DataError for the first of ``options`` that is not a positive, finite number."""
+    for name, value in options.items():
+        if not 0 < value < math.inf:
+            raise DataError(f"{where}, {name}: must be positive and finite, got {value}")
+
+
+def check_weights(where: str, weights: Any, modes: int) -> Iterator[str]:
     """Yields one line per violation in the ``weights`` of ``modes`` modes; nothing if they are None."""
     if weights is None:
         return
@@ -195,7 +194,7 @@ def about_weights(where: str, weights: Any, modes: int) -> Iterator[str]:
         yield f"{where}, weights: must sum to 1, got {total + 1:g}; divide them by their sum"
 
 
-def _about_std(data: Any) -> Iterator[str]:
+def _check_std(data: Any) -> Iterator[str]:
     std = data.std
     if isinstance(std, bool) or not isinstance(std, int | float) or not 0 < std < math.inf:
         got = f"{std!r}" if isinstance(std, int | float) else type(std).__name__

@@ -14,6 +14,7 @@ from typing import Protocol
 from torch import Tensor
 
 from wganbench.data.closed_form import ClosedForm
+from wganbench.data.contract import require_positive
 from wganbench.data.toy import Mixture, SwissRoll
 from wganbench.errors import DataError
 
@@ -58,8 +59,7 @@ class Noised:
     independent: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.std < math.inf:
-            raise DataError(f"Noised, std: must be positive and finite, got {self.std}")
+        require_positive("Noised", std=self.std)
 
     def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
         return real + self.std * noise
@@ -106,8 +106,7 @@ class Scaled:
     independent: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.factor < math.inf:
-            raise DataError(f"Scaled, factor: must be positive and finite, got {self.factor}")
+        require_positive("Scaled", factor=self.factor)
 
     def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
         return self.factor * real

@@ -1,10 +1,17 @@
-"""The image sets that a spec can name, opened from the data folder; see `wganbench.data.locations`."""
+"""The image sets that a spec can name, opened from the data folder; see `wganbench.data.locations`.
+
+All of them have these options, and folders of images a few more:
+
+* ``split``: ``"train"`` or ``"test"``.
+* ``size``: The side in pixels; below the native side, images are box-averaged.
+* ``scaling``: See `wganbench.data.images.Scaling`. The default of each set is that of its published experiments.
+* ``flips``: Whether training mirrors each image left to right with probability 1/2.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from wganbench import variables
 from wganbench.data import image_folder as folders
 from wganbench.data import imagenet32 as batches
 from wganbench.data import shapes10 as shapes
@@ -13,43 +20,23 @@ from wganbench.data.cache import Recipe, Split, obtain
 from wganbench.data.images import Images, Scaling
 from wganbench.data.locations import data_folder, decoded_folder
 from wganbench.errors import DataError
+from wganbench.files import DATA_VARIABLE
 
 
 def shapes10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
-    """Ten classes of generated shapes, 50,000 images to train and 10,000 to test on; drawn on first use.
-
-    Args:
-        split: Which images.
-        size: Side in pixels; below 32, images are box-averaged.
-        scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training mirrors each image left to right with probability 1/2.
-    """
+    """Ten classes of generated shapes, 50,000 images to train and 10,000 to test on; drawn on first use."""
     _check_size("shapes10", size, shapes.SIDE)
     return _open(shapes.recipe(split, size), scaling, flips)
 
 
 def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
-    """CIFAR-10 (Krizhevsky 2009): 50,000 images to train and 10,000 to test on, ten classes.
-
-    Args:
-        split: Which images.
-        size: Side in pixels; below 32, images are box-averaged.
-        scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training mirrors each image left to right with probability 1/2.
-    """
+    """CIFAR-10 (Krizhevsky 2009): 50,000 images to train and 10,000 to test on, ten classes."""
     _check_size("cifar10", size, torchvision_sets.SIDES["cifar10"])
     return _open(torchvision_sets.cifar10(split, size), scaling, flips)
 
 
 def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", flips: bool = False) -> Images:
-    """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on.
-
-    Args:
-        split: Which images.
-        size: Side in pixels; below 28, images are box-averaged.
-        scaling: See `wganbench.data.images.Scaling`; the default is that of ``gan_mnist.py``.
-        flips: Whether training mirrors each image left to right with probability 1/2.
-    """
+    """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on."""
     _check_size("mnist", size, torchvision_sets.SIDES["mnist"])
     return _open(torchvision_sets.mnist(split, size), scaling, flips)
 
@@ -58,12 +45,6 @@ def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "25
     """ImageNet 32×32 (Chrabaszcz et al. 2017): 1,281,167 images to train and 50,000 to test on, 1,000 classes.
 
     Gulrajani et al. use van den Oord's version of 2016, which was averaged differently: 1,281,149 and 49,999 images.
-
-    Args:
-        split: Which images.
-        size: Side in pixels; below 32, images are box-averaged.
-        scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training mirrors each image left to right with probability 1/2.
     """
     _check_size("imagenet32", size, batches.SIDE)
     return _open(batches.recipe(split, size), scaling, flips)
@@ -97,8 +78,6 @@ def image_folder(
         size: Side in pixels to which each image is centre-cropped and box-averaged; None to keep images of one common
             size.
         channels: 1 for grey, 3 for red, green and blue.
-        scaling: See `wganbench.data.images.Scaling`.
-        flips: Whether training mirrors each image left to right with probability 1/2.
 
     Raises:
         DataError: If the folder is missing, has another layout or another digest, or has images of mixed sizes while
@@ -108,7 +87,7 @@ def image_folder(
     if digest is None and not there.is_dir():
         raise DataError(
             f"{there}: no such folder; put or link one there with a folder of images for each class, or name another "
-            f"data folder with --data-dir or {variables.DATA}"
+            f"data folder with --data-dir or {DATA_VARIABLE}"
         )
     key = digest or folders.digest(there)
     recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)

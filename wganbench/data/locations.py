@@ -4,7 +4,7 @@
 
     DATA/cifar10, DATA/mnist, DATA/imagenet32     the published files, in the layout of their publisher or torchvision
     DATA/FOLDER                                   a folder of images, with one folder per class
-    DATA/decoded/*.images                         the decoded sets; safe to delete
+    DATA/decoded/                                 the decoded sets; safe to delete
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from wganbench import variables
 from wganbench.data.cache import Split
 from wganbench.errors import DataError
+from wganbench.files import DATA_VARIABLE
 
 RAW_MNIST = {
     "train": ("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"),
@@ -35,7 +35,7 @@ class ImageSet:
     Attributes:
         images: Number of images, by split.
         shape: Shape of one image: channels, height, width.
-        files: Files by split, relative to the set's folder, with or without ``.npz``; empty for a set that is drawn.
+        files: Files by split, relative to the set's folder; empty for a set that is drawn.
         remedy: Instructions for obtaining the files.
     """
 
@@ -63,8 +63,8 @@ IMAGE_SETS: dict[str, ImageSet] = {
     "imagenet32": ImageSet(
         {"train": 1_281_167, "test": 50_000},
         (3, 32, 32),
-        {"train": tuple(f"train_data_batch_{n}" for n in range(1, 11)), "test": ("val_data",)},
-        "log in at https://image-net.org/download-images, take the downsampled 32×32 images (pickles or npz), and "
+        {"train": tuple(f"train_data_batch_{n}.npz" for n in range(1, 11)), "test": ("val_data.npz",)},
+        "log in at https://image-net.org/download-images, take the downsampled 32×32 images in npz format, and "
         "unpack them there",
     ),
 }
@@ -76,7 +76,7 @@ ImageNet 32×32 is that of Chrabaszcz et al. 2017; van den Oord's of 2016 has 1,
 
 def data_folder() -> Path:
     """Returns ``$WGANBENCH_DATA`` or else ``wganbench`` in the user's cache folder; it need not exist."""
-    chosen = os.environ.get(variables.DATA)
+    chosen = os.environ.get(DATA_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
     cache = os.environ.get("XDG_CACHE_HOME", "")
@@ -108,17 +108,11 @@ def locate(name: str, split: Split) -> Path:
     absent = missing(name, split, own)
     more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
     raise DataError(
-        f"{name}: no {absent[0]}{more} in {own}; {IMAGE_SETS[name].remedy}; --data-dir or {variables.DATA} names "
+        f"{name}: no {absent[0]}{more} in {own}; {IMAGE_SETS[name].remedy}; --data-dir or {DATA_VARIABLE} names "
         f"another folder than {data_folder()}"
     )
 
 
 def missing(name: str, split: Split, folder: Path) -> list[str]:
     """Returns the files of a split that are not in ``folder``."""
-    return [file for file in IMAGE_SETS[name].files[split] if file_at(folder, file) is None]
-
-
-def file_at(folder: Path, file: str) -> Path | None:
-    """Returns the path of ``file`` or ``file.npz`` in ``folder``; None if neither exists."""
-    found = (folder / file, folder / f"{file}.npz")
-    return next((path for path in found if path.is_file()), None)
+    return [file for file in IMAGE_SETS[name].files[split] if not (folder / file).is_file()]

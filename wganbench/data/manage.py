@@ -5,16 +5,14 @@ The list is made without torch and without reading any image, so torchvision is 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from wganbench.data import imagenet32, shapes10
-from wganbench.data.cache import SUFFIX, Recipe, Split, obtain, read, read_header
+from wganbench.data.cache import SUFFIX, About, Recipe, Split, obtain, read, read_about
 from wganbench.data.locations import IMAGE_SETS, data_folder, decoded_folder, missing
 from wganbench.errors import DataError
 
@@ -22,7 +20,7 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @dataclass(frozen=True)
-class Held:
+class Entry:
     """One split of an image set, or one decoded file of it.
 
     Attributes:
@@ -44,7 +42,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """The result of one check.
 
     Attributes:
@@ -56,11 +54,11 @@ class Finding:
     whole: bool
 
 
-def inventory() -> list[Held]:
+def inventory() -> list[Entry]:
     """Lists the named sets, decoded or not, then all other decoded sets."""
-    files = [(path, header) for path in decoded_files() if (header := read_header(path)) is not None]
-    held = [row for name in IMAGE_SETS for split in IMAGE_SETS[name].images for row in _named_rows(name, split, files)]
-    return [*held, *(_decoded_row(path, header) for path, header in files if header["name"] not in IMAGE_SETS)]
+    files = [(path, about) for path in decoded_files() if (about := read_about(path)) is not None]
+    named = [row for name in IMAGE_SETS for split in IMAGE_SETS[name].images for row in _named_rows(name, split, files)]
+    return [*named, *(_decoded_row(path, about) for path, about in files if about.name not in IMAGE_SETS)]
 
 
 def decoded_files() -> list[Path]:
@@ -68,23 +66,23 @@ def decoded_files() -> list[Path]:
     return sorted(path for path in decoded_folder().glob(f"*{SUFFIX}") if not path.name.startswith("."))
 
 
-def _named_rows(name: str, split: Split, files: list[tuple[Path, dict[str, Any]]]) -> Iterator[Held]:
-    found = [_decoded_row(path, about) for path, about in files if (about["name"], about["split"]) == (name, split)]
+def _named_rows(name: str, split: Split, files: list[tuple[Path, About]]) -> Iterator[Entry]:
+    found = [_decoded_row(path, about) for path, about in files if (about.name, about.split) == (name, split)]
     yield from found
     if not found:
-        about, own = IMAGE_SETS[name], data_folder() / name
+        published, own = IMAGE_SETS[name], data_folder() / name
         there = next((folder for folder in (own, data_folder()) if not missing(name, split, folder)), None)
-        state = "drawn when used" if not about.files[split] else "missing" if there is None else "there"
-        place = decoded_folder() if not about.files[split] else there or own
-        yield Held(name, split, about.images[split], _times(about.shape), state, "", place)
+        state = "drawn when used" if not published.files[split] else "missing" if there is None else "there"
+        place = decoded_folder() if not published.files[split] else there or own
+        yield Entry(name, split, published.images[split], _times(published.shape), state, "", place)
 
 
-def _decoded_row(path: Path, header: dict[str, Any]) -> Held:
-    images, *shape = header["shape"]
-    return Held(header["name"], header["split"], images, _times(shape), "decoded", header["checksum"], path)
+def _decoded_row(path: Path, about: About) -> Entry:
+    images, *shape = about.shape
+    return Entry(about.name, about.split, images, _times(shape), "decoded", about.checksum, path)
 
 
-def _times(shape: tuple[int, ...] | list[int]) -> str:
+def _times(shape: Iterable[int]) -> str:
     return "×".join(map(str, shape))
 
 
@@ -101,8 +99,8 @@ def fetch(name: str) -> Iterator[str]:
     if name in torchvision_sets.SIDES:
         torchvision_sets.fetch(name)
     for split in SPLITS:
-        held = obtain(_recipe(name, split), decoded_folder())
-        yield f"{name} {split}: {len(held.images):,} images, SHA-256 {held.checksum}"
+        found = obtain(_recipe(name, split), decoded_folder())
+        yield f"{name} {split}: {len(found.images):,} images, SHA-256 {found.checksum}"
 
 
 def _recipe(name: str, split: Split) -> Recipe:
@@ -117,7 +115,7 @@ def _recipe(name: str, split: Split) -> Recipe:
     return make[name](split)
 
 
-def verify(name: str | None = None) -> Iterator[Finding]:
+def verify(name: str | None = None) -> Iterator[Check]:
     """Checks published and decoded files against their checksums, for the set ``name`` or for all sets.
 
     Raises:
@@ -139,7 +137,7 @@ def verify(name: str | None = None) -> Iterator[Finding]:
         raise DataError(f"{name}: nothing of it in {data_folder()}{known}")
 
 
-def _published(name: str, split: Split, folder: Path) -> Finding:
+def _published(name: str, split: Split, folder: Path) -> Check:
     from wganbench.data import torchvision_sets
 
     try:
@@ -149,14 +147,14 @@ def _published(name: str, split: Split, folder: Path) -> Finding:
             for _ in _recipe(name, split).batches():  # no checksums of its batches have been published
                 pass
     except DataError as error:
-        return Finding(str(error), whole=False)
-    return Finding(f"{folder}: {name} {split} as published", whole=True)
+        return Check(str(error), whole=False)
+    return Check(f"{folder}: {name} {split} as published", whole=True)
 
 
-def _decoded(path: Path) -> Finding:
-    held = read(path)
-    if held is None:
-        return Finding(f"{path}: damaged; it is made anew when it is used, or remove it", whole=False)
-    header = read_header(path) or {}
-    digest = "" if header.get("name") in IMAGE_SETS else f"; of the folder, digest = {json.dumps(header.get('key'))}"
-    return Finding(f"{path}: whole, SHA-256 {held.checksum}{digest}", whole=True)
+def _decoded(path: Path) -> Check:
+    found = read(path)
+    if found is None:
+        return Check(f"{path}: damaged; it is decoded again when it is used, or remove it", whole=False)
+    about = read_about(path)
+    digest = "" if about is None or about.name in IMAGE_SETS else f'; of the folder, digest = "{about.key}"'
+    return Check(f"{path}: whole, SHA-256 {found.checksum}{digest}", whole=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wganbench.data.contract import about_weights
+from wganbench.data.contract import check_weights, require_positive
 from wganbench.errors import DataError
 
 
@@ -29,8 +29,8 @@ class Mixture:
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or self.centres.shape[1] != 2 or not len(self.centres):
             raise DataError(f"Mixture, centres: must have shape (modes, 2), got {tuple(self.centres.shape)}")
-        _require_positive("Mixture", std=self.std)
-        for line in about_weights("Mixture", self.weights, len(self.centres)):
+        require_positive("Mixture", std=self.std)
+        for line in check_weights("Mixture", self.weights, len(self.centres)):
             raise DataError(line)
 
     @property
@@ -60,22 +60,24 @@ class Mixture:
         return Mixture(self.centres.to(device), self.std, weights)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SwissRoll:
     """The x–z plane of scikit-learn's ``make_swiss_roll``: ``t·(cos t, sin t)`` with t uniform in [1.5 π, 4.5 π].
 
+    The defaults are those of Gulrajani et al. (``gan_toy.py``).
+
     Attributes:
         noise: Standard deviation of the noise along each axis, added before the division by ``scale``; at least 0.
-        scale: Divisor of the noisy samples; positive.
+        scale: Divisor of the noisy samples; positive. With 7.5 the outer end of the roll is 1.88 from the origin.
     """
 
-    noise: float
-    scale: float
+    noise: float = 0.25
+    scale: float = 7.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.noise < math.inf:
             raise DataError(f"swiss_roll, noise: must be finite and at least 0, got {self.noise}")
-        _require_positive("swiss_roll", scale=self.scale)
+        require_positive("swiss_roll", scale=self.scale)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -113,7 +115,7 @@ def gaussian_ring(*, modes: int = 8, radius: float = 2.0, std: float = 0.04, sta
         std: Standard deviation of each Gaussian along each axis.
         start_degrees: Angle of the first centre; the others follow counter-clockwise.
     """
-    _require_positive("gaussian_ring", modes=modes, radius=radius, std=std)
+    require_positive("gaussian_ring", modes=modes, radius=radius, std=std)
     return Mixture(_circle(modes, radius, start_degrees), std)
 
 
@@ -126,7 +128,7 @@ def double_circle(*, modes: int = 8, radius: float = 2.0, std: float = 0.04, sta
         std: Standard deviation of each Gaussian along each axis.
         start_degrees: Angle of the first, inner, centre; the others follow counter-clockwise.
     """
-    _require_positive("double_circle", modes=modes, radius=radius, std=std)
+    require_positive("double_circle", modes=modes, radius=radius, std=std)
     centres = _circle(modes, radius, start_degrees)
     centres[::2] /= 2
     return Mixture(centres, std)
@@ -143,28 +145,12 @@ def gaussian_grid(*, side: int = 5, spacing: float = 2.0, std: float = 0.05) -> 
         spacing: Distance between neighbouring centres.
         std: Standard deviation of each Gaussian along each axis.
     """
-    _require_positive("gaussian_grid", side=side, spacing=spacing, std=std)
+    require_positive("gaussian_grid", side=side, spacing=spacing, std=std)
     axis = (torch.arange(side) - (side - 1) / 2) * spacing
     return Mixture(torch.cartesian_prod(axis, axis), std)
-
-
-def swiss_roll(*, noise: float = 0.25, scale: float = 7.5) -> SwissRoll:
-    """The Swiss roll of Gulrajani et al. (``gan_toy.py``), which the defaults reproduce.
-
-    Args:
-        noise: Standard deviation along each axis, added before the division by ``scale``.
-        scale: Divisor of the samples; 7.5 puts the outer end of the roll 1.88 from the origin.
-    """
-    return SwissRoll(noise, scale)
 
 
 def _circle(modes: int, radius: float, start_degrees: float) -> Tensor:
     """Points evenly spaced on a circle, counter-clockwise; shape ``(modes, 2)``, float32."""
     angles = math.radians(start_degrees) + torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     return (radius * torch.stack([angles.cos(), angles.sin()], dim=1)).float()
-
-
-def _require_positive(where: str, **options: float) -> None:
-    for name, value in options.items():
-        if not 0 < value < math.inf:
-            raise DataError(f"{where}, {name}: must be positive and finite, got {value}")

@@ -3,26 +3,32 @@
 ``results/EXPERIMENT/RUN.json`` holds a record, and ``results/EXPERIMENT/artefacts/RUN-HASH.npz`` the arrays that its
 figures need. If generated images are scored, ``RUN-HASH.png`` beside it holds a grid of them, and
 ``RUN-HASH-grids.png`` smaller grids over training. The names of older artefacts have no hash of the content. Every
-planned run ends in exactly one record, even if it fails; an interrupted run has none yet. Files with broken content are
-moved to ``results/EXPERIMENT/damaged/``, where they are ignored and never deleted.
+planned run ends in exactly one record, even if it fails; an interrupted run has none yet.
+
+Files with broken content are moved to ``results/EXPERIMENT/damaged/``, where they are ignored and never deleted.
+``damaged/NAME`` is the file that was at ``NAME``, ``damaged/NAME.2`` the second broken file from there, and
+``damaged/NAME.why`` a line that describes what was wrong.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
+import itertools
+import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.files import leftovers, make_folder, write_atomically
-from wganbench.records import quarantine, written
 from wganbench.records.record import MAX_BYTES, SET_ASIDE, Artefact, Record, checksum_of, read_text, write_text
 from wganbench.spec import RESERVED
+
+DAMAGED = "damaged"
+"""The name of the folders for files that were set aside."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,23 @@ class Store:
             raise RecordError(self._belongs_elsewhere(path, record))
         return record
 
+    def select(self, experiment: str, profile: str | None, variants: Collection[str]) -> list[Record]:
+        """Returns the records of an experiment, without reading any other file.
+
+        Args:
+            profile: The only profile whose records are returned; None for all.
+            variants: The only variants whose records are returned; empty for all.
+
+        Raises:
+            RecordError: If a record of the experiment is damaged.
+        """
+        found = [self.find(experiment, path.stem) for path in self.paths() if path.parent.name == experiment]
+        return [
+            record
+            for record in found
+            if record is not None and profile in (None, record.profile) and (not variants or record.variant in variants)
+        ]
+
     def load(self) -> dict[str, Record]:
         """Returns all records by id.
 
@@ -107,10 +130,6 @@ class Store:
 
     def scan(self) -> tuple[dict[str, Record], list[Problem]]:
         """Returns the records that can be read, by id, and a problem for each other file."""
-        with _without_collection():
-            return self._scan()
-
-    def _scan(self) -> tuple[dict[str, Record], list[Problem]]:
         records: dict[str, Record] = {}
         problems = []
         for path in self.paths():
@@ -150,16 +169,20 @@ class Store:
         try:
             _read_file(path)
         except DamagedError:
-            return quarantine.take(path, _without_remedy(reason))
+            return _set_aside(path, _without_remedy(reason))
         return None
+
+    def held(self) -> list[tuple[Path, str]]:
+        """Returns every file that was set aside, sorted, with the reason."""
+        found = sorted(
+            path for path in self.root.glob(f"[!.]*/{DAMAGED}/*") if path.suffix != ".why" and path.is_file()
+        )
+        return [(path, _reason(path)) for path in found]
 
     def checksum(self, record: Record) -> str:
         """Returns the checksum stated in the record's file, or if there is no file, the one that it would state."""
-        path = self.path(record)
         try:
-            with path.open(encoding="utf-8") as file:
-                start = file.read(100)
-                return written.stated(start) or str(written.parse(start + file.read())["checksum"])
+            return str(json.loads(self.path(record).read_text(encoding="utf-8"))["checksum"])
         except OSError:
             return checksum_of(record)
 
@@ -194,7 +217,7 @@ class Store:
         """Returns every file that is not hidden, not set aside, and neither one of ``records`` nor their artefact."""
         own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
         inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
-        seen = (path for path, parts in inside if parts[1:2] != (quarantine.DAMAGED,) and not _is_hidden(parts))
+        seen = (path for path, parts in inside if parts[1:2] != (DAMAGED,) and not _is_hidden(parts))
         return sorted(path for path in seen if path not in own and not path.is_dir())
 
     def prepare(self, experiments: Iterable[str]) -> None:
@@ -280,18 +303,55 @@ class Store:
         return write_atomically(path, text.encode(), replace=replace)
 
 
-@contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Disables garbage collection, which takes longer than reading when thousands of records stay alive."""
-    was_enabled = gc.isenabled()
-    gc.disable()
+def _set_aside(path: Path, reason: str) -> Path | None:
+    """Moves a file into the ``damaged`` folder beside it, under a unique name.
+
+    Returns:
+        The new path; None if the file was gone, as when two processes take the same file and the other was first.
+
+    Raises:
+        RecordError: If the file cannot be moved; it then stays where it was.
+    """
     try:
-        yield
-    finally:
-        if was_enabled:
-            gc.freeze()
-            gc.unfreeze()  # moves all to the oldest generation, which the next collections skip
-            gc.enable()
+        target = _reserve(path.parent / DAMAGED, path.name)
+        try:
+            _why(target).write_text(" ".join(reason.split()) + "\n", encoding="utf-8")
+            path.rename(target)
+        except BaseException:
+            _why(target).unlink()
+            raise
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RecordError(
+            f"{path}: cannot be set aside ({error.strerror}); move it to the folder {DAMAGED} beside it"
+        ) from None
+    return target
+
+
+def _reserve(folder: Path, name: str) -> Path:
+    """Reserves a free name in ``folder`` by creating its ``.why`` file, in which only one process can succeed."""
+    folder.mkdir(exist_ok=True)
+    for number in itertools.count(1):
+        target = folder / (name if number == 1 else f"{name}.{number}")
+        try:
+            _why(target).touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        if not target.exists():  # else rename would overwrite it
+            return target
+    raise AssertionError("there is always a next number")
+
+
+def _why(path: Path) -> Path:
+    return path.with_name(f"{path.name}.why")
+
+
+def _reason(path: Path) -> str:
+    try:
+        return _why(path).read_text(encoding="utf-8").strip() or "no reason was kept"
+    except (OSError, UnicodeDecodeError):
+        return "no reason was kept"
 
 
 def _is_hidden(parts: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wganbench.errors import RecordError
 from wganbench.files import leftovers
-from wganbench.records import quarantine, speeds
+from wganbench.records import speeds
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 
@@ -72,7 +72,7 @@ def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
             *speeds.scan(store.root)[1],
         ],
         orphaned=[*misplaced, *_orphaned_artefacts(store, records.values())],
-        set_aside=[f"{path}: {reason}" for path, reason in quarantine.held(store.root)],
+        set_aside=[f"{path}: {reason}" for path, reason in store.held()],
         stale=[*_half_written(store.root), *stale],
     )
 

@@ -1,14 +1,19 @@
 """Puts the folders of custom objects last on the import path, in this process and in those that it starts.
 
 A file beside a spec must not replace an installed package: an ``ot.py`` there would be imported instead of POT.
+Packages that are optional are imported by `import_extra`.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from wganbench.errors import ExtensionError
 
 SAFE_PATH = "PYTHONSAFEPATH"
 """The variable which, set to 1, stops ``python -c`` and ``python -m`` from searching the working folder first."""
@@ -33,3 +38,15 @@ def safe_path() -> Iterator[None]:
             del os.environ[SAFE_PATH]
         else:
             os.environ[SAFE_PATH] = before
+
+
+def import_extra(module: str, option: str, extra: str) -> Any:
+    """Imports a module of a package that is installed with an extra of this one.
+
+    Raises:
+        ExtensionError: If it is not installed; the message names the ``option`` that needs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ExtensionError(f"{option}: {error}; pip install 'wganbench[{extra}]'") from None

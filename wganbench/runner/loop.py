@@ -5,7 +5,6 @@ The interface is ``run_all``, which takes planned runs and leaves records in the
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,10 +19,11 @@ from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.executors import make_executor
 from wganbench.runner.import_path import add_import_folders
+from wganbench.runner.jobs.heartbeat import LOOK_SECONDS, repeating
 from wganbench.runner.jobs.job import Event, Job, Planned, WorkFolder
 from wganbench.runner.jobs.lease import BEAT_SECONDS
 from wganbench.runner.jobs.options import Execution
-from wganbench.runner.jobs.session import SweepFile, begin, forget
+from wganbench.runner.jobs.session import SessionFile, begin, forget
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.preflight import check
 from wganbench.runner.provenance import loaded_code
@@ -35,9 +35,6 @@ Report = Callable[[str, int], None]
 Tell = Callable[[Event], None]
 """Called with events other than records: files set aside, the training to be done and the steps that it continues from
 (``begin``, before any training), and the lines of a job's log when the job has ended."""
-
-LOOK_SECONDS = 0.5
-"""The interval at which progress is read, and at which jobs of other commands are checked for completion."""
 
 
 def choose_device(name: str, *, here: bool = True) -> torch.device:
@@ -247,28 +244,19 @@ class _Sweep:
 
 
 @contextmanager
-def _watched(jobs: Sequence[Planned], file: SweepFile, report: Report) -> Iterator[None]:
+def _watched(jobs: Sequence[Planned], file: SessionFile, report: Report) -> Iterator[None]:
     """Calls ``report`` with the progress within the context, and keeps the file behind status queries up to date."""
-    end = threading.Event()
 
-    def watch() -> None:
-        beaten = time.monotonic()
-        while not end.wait(LOOK_SECONDS):
-            for planned in jobs:
-                progress = planned.folder.progress()
-                if progress is not None:
-                    report(planned.job.cohort.id, progress.step)
-            if time.monotonic() - beaten >= BEAT_SECONDS:
-                beaten = time.monotonic()
-                file.beat()
+    def report_progress() -> None:
+        for planned in jobs:
+            progress = planned.folder.progress()
+            if progress is not None:
+                report(planned.job.cohort.id, progress.step)
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
     try:
-        yield
+        with repeating(report_progress), repeating(file.beat, BEAT_SECONDS):
+            yield
     finally:
-        end.set()
-        thread.join()
         if not any(planned.folder.path.exists() for planned in jobs):
             file.remove()
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench import variables
 from wganbench.errors import ExtensionError
+from wganbench.files import WEIGHTS_VARIABLE
 from wganbench.measures.scores.network_outputs import ScoreNetwork
 from wganbench.measures.scores.protocol import path_of
 from wganbench.spec import Component, catalogue
@@ -180,7 +180,7 @@ def score(component: Component) -> ScoreNetwork:
         DataError: If the weights cannot be obtained.
     """
     bound = factory("score", component)
-    weights = os.environ.get(variables.INCEPTION_WEIGHTS)
+    weights = os.environ.get(WEIGHTS_VARIABLE)
     given = {
         "folder": path_of(str(component.options.get("file"))).parent,
         "weights": Path(weights) if weights else None,

@@ -7,7 +7,6 @@ checkpoint, so that no step appears twice.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import math
 import time
@@ -17,8 +16,9 @@ from typing import Any
 
 from PIL import Image
 
-from wganbench.errors import ExtensionError, RecordError
+from wganbench.errors import RecordError, first_line
 from wganbench.runner.evaluation import Trace
+from wganbench.runner.import_path import import_extra
 
 FLUSH_SECONDS = 5.0
 """The interval of flushing to disk, which may be slow; TensorBoard reloads at the same interval."""
@@ -33,23 +33,16 @@ def prepare(folder: Path) -> None:
         ExtensionError: If the package that writes them is not installed.
         RecordError: If the folder cannot be created.
     """
-    try:
-        _Library()
-    except ImportError as error:
-        raise ExtensionError(f"--tensorboard: {error}; pip install 'wganbench[tensorboard]'") from None
+    _library("event_file_writer")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RecordError(f"{folder}: cannot be written ({error.strerror}); name another with --tensorboard") from None
 
 
-class _Library:
-    """The parts of tensorboardX in use, without its ``SummaryWriter``, whose thread hangs if a write fails."""
-
-    def __init__(self) -> None:
-        self.writer: Any = importlib.import_module("tensorboardX.event_file_writer").EventsWriter
-        self.events: Any = importlib.import_module("tensorboardX.proto.event_pb2")
-        self.summaries: Any = importlib.import_module("tensorboardX.proto.summary_pb2")
+def _library(module: str) -> Any:
+    """Imports a module of tensorboardX, without its ``SummaryWriter``, with which a process hangs if a write fails."""
+    return import_extra(f"tensorboardX.{module}", "--tensorboard", "tensorboard")
 
 
 class EventFiles:
@@ -86,8 +79,7 @@ class EventFiles:
         try:
             write()
         except Exception as error:  # from the disk or anything else; no failure here may cost a record
-            said = " ".join(str(error).split()) or type(error).__name__
-            self.warn(f"nothing more is written for TensorBoard into {self.folder}: {said}")
+            self.warn(f"nothing more is written for TensorBoard into {self.folder}: {first_line(error)}")
             self.folder = None
             for writer in self._writers:
                 with contextlib.suppress(Exception):
@@ -101,36 +93,37 @@ class EventFiles:
                     self._write(writer, step, tag=label, simple_value=math.nan if value is None else value)
                 written[label] = len(steps)
         for index, png in grids.items():
-            self._write(self._writers[index], traces[index].steps_done, tag=GRID, image=self._image(png))
+            self._write(self._writers[index], traces[index].steps_done, tag=GRID, image=_image(png))
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             for writer in self._writers:
                 writer.flush()
             self._flushed = time.monotonic()
 
-    def _image(self, png: bytes) -> Any:
-        with Image.open(io.BytesIO(png)) as file:
-            about = {"height": file.height, "width": file.width, "colorspace": len(file.getbands())}
-        return self._library.summaries.Summary.Image(**about, encoded_image_string=png)
-
-    def _write(self, writer: Any, step: int, **about: Any) -> None:
-        summary = self._library.summaries.Summary(value=[self._library.summaries.Summary.Value(**about)])
-        writer.write_event(self._library.events.Event(wall_time=time.time(), step=step, summary=summary))
+    def _write(self, writer: Any, step: int, **value: Any) -> None:
+        summary = {"value": [value]}
+        writer.write_event(_library("proto.event_pb2").Event(wall_time=time.time(), step=step, summary=summary))
 
     def _open(self) -> None:
         if self._writers or self.folder is None:
             return
-        self._library = _Library()
+        events = _library("proto.event_pb2")
         for run in self.runs:
             folder = self.folder / run
             folder.mkdir(parents=True, exist_ok=True)
             for old in folder.glob("events.out.tfevents.*"):
                 old.unlink()
-            writer = self._library.writer(str(folder / "events"))
+            writer = _library("event_file_writer").EventsWriter(str(folder / "events"))
             self._writers.append(writer)
             # Makes a running TensorBoard discard what it has read from the old file.
-            start = self._library.events.SessionLog(status="START")
-            writer.write_event(self._library.events.Event(wall_time=time.time(), step=0, session_log=start))
+            start = events.SessionLog(status="START")
+            writer.write_event(events.Event(wall_time=time.time(), step=0, session_log=start))
 
     def _close(self) -> None:
         for writer in self._writers:
             writer.close()
+
+
+def _image(png: bytes) -> dict[str, Any]:
+    with Image.open(io.BytesIO(png)) as file:
+        shape = {"height": file.height, "width": file.width, "colorspace": len(file.getbands())}
+    return {**shape, "encoded_image_string": png}

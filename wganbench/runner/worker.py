@@ -19,7 +19,7 @@ from wganbench.records.store import Store
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
 from wganbench.runner.import_path import add_import_folders
-from wganbench.runner.jobs.heartbeat import Heart
+from wganbench.runner.jobs.heartbeat import Heartbeat, repeating
 from wganbench.runner.jobs.job import History, Job, JobFolder, WorkFolder
 from wganbench.runner.jobs.lease import Lease
 from wganbench.runner.jobs.stop import Stop
@@ -103,7 +103,7 @@ class _Attempt:
         self.device = torch.device(job.device)
         code = loaded_code(job.setting, job.import_folders)
         self.made_by = provenance(self.device, job.setting.precision).model_copy(update={"custom_code": code})
-        self.heart = Heart(folder, lease, self.stop, job.timeout_seconds, kill=alone)
+        self.heartbeat = Heartbeat(folder, lease, self.stop, job.timeout_seconds, kill=alone)
 
     def make(self) -> None:
         step = self.folder.checkpointed()
@@ -116,7 +116,7 @@ class _Attempt:
             self._warn(f"its worker died; it goes on from step {step}")
         self.folder.note("start", step=step, worker=str(os.getpid()), retries=self.history.retries)
         try:
-            with self.heart, self._last_resort():
+            with repeating(self.heartbeat.beat), self._last_resort():
                 self._keep(self._train())
         except Stopped as stopped:
             if self.stop.reason != "overtaken":  # otherwise the log belongs to the other worker
@@ -150,10 +150,10 @@ class _Attempt:
         self.folder.note("warning", message=text)
 
     def _begun(self, step: int) -> None:
-        self.heart.first = self.heart.step = step
+        self.heartbeat.first = self.heartbeat.step = step
 
     def _reached(self, step: int) -> None:
-        self.heart.step = step
+        self.heartbeat.step = step
 
     def _keep(self, outcomes: Iterator[Outcome]) -> None:
         left = {run.id for run in self.job.left(self.store)}  # keeps records that an earlier attempt has replaced

@@ -67,7 +67,7 @@ def nothing_is_left_behind():
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two nodes with a core each; the first is said to have a card, the second may be removed."""
+    """Two nodes with a core each; the first is said to have a GPU, the second may be removed."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1, "include_dashboard": False})
@@ -206,7 +206,7 @@ def test_a_cluster_that_goes_away_ends_the_command_with_a_line(tiny, tmp_path):
                 info.process.terminate()
 
     try:
-        with pytest.raises(WganbenchError, match=r"^--executor ray: the cluster is gone; |: Ray cannot be had "):
+        with pytest.raises(WganbenchError, match=r"^--executor ray: the cluster is gone; |: Ray cannot be reached "):
             list(execute(tiny(), Store(tmp_path), [0], overrides=long, address=cluster.address, report=report))
     finally:
         cluster.shutdown()
@@ -255,9 +255,9 @@ def test_what_no_node_has_is_told_with_what_asks_for_less(tmp_path):
     executor = Ray(Execution(executor="ray"), Store(tmp_path), "cpu")
     nodes = [{"Alive": True, "Resources": {"CPU": 2.0, "memory": 2.0**33}}, {"Alive": False, "Resources": {"CPU": 9e9}}]
     executor.ray = SimpleNamespace(nodes=lambda: nodes)
-    executor._check_room(executor._request(2, whole_card=False))
+    executor._check_room(executor._request(2, whole_gpu=False))
     with pytest.raises(SpecError, match="no node has 1000 cores and 1 GiB; --threads asks for fewer"):
-        executor._check_room(executor._request(1000, whole_card=False))
+        executor._check_room(executor._request(1000, whole_gpu=False))
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch, tmp_path):
@@ -276,6 +276,8 @@ def test_a_client_of_a_cluster_is_refused_as_it_does_not_see_the_files(tmp_path)
 def test_an_address_where_no_cluster_is_found_is_refused_at_once(tmp_path, address):
     executor = Ray(Execution(executor="ray", address=address), Store(tmp_path), "cpu")
     began = time.monotonic()
-    with pytest.raises(SpecError, match=rf"^--address {address}: Ray cannot be had \(.+\); 'ray start --head' begins"):
+    with pytest.raises(
+        SpecError, match=rf"^--address {address}: Ray cannot be reached \(.+\); 'ray start --head' begins"
+    ):
         executor._connect(1)
     assert time.monotonic() - began < 10.0

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from wganbench import variables
 from wganbench.data.locations import data_folder
+from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE
 from wganbench.records.store import Store
 from wganbench.runner.executors import remote
 from wganbench.runner.loop import Execution, run_all
 from wganbench.spec import load
 from wganbench.spec.plan import expand
 
-NAMES = (variables.DATA, variables.INCEPTION_WEIGHTS, "TORCH_HOME")
+NAMES = (DATA_VARIABLE, WEIGHTS_VARIABLE, "TORCH_HOME")
 
 
 @pytest.fixture(autouse=True)
@@ -43,32 +43,32 @@ def seen_by_a_job(monkeypatch, told):
 
 
 def test_the_data_folder_is_told_though_no_variable_names_it(monkeypatch):
-    assert remote.environment() == {variables.DATA: str(data_folder())}
+    assert remote.environment() == {DATA_VARIABLE: str(data_folder())}
     assert data_folder().is_absolute()
 
 
 def test_what_is_set_here_is_told_with_whole_paths(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(variables.DATA, "data")
-    monkeypatch.setenv(variables.INCEPTION_WEIGHTS, "weights/inception.pth")
+    monkeypatch.setenv(DATA_VARIABLE, "data")
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "weights/inception.pth")
     monkeypatch.setenv("TORCH_HOME", "")
     assert remote.environment() == {
-        variables.DATA: str(tmp_path / "data"),
-        variables.INCEPTION_WEIGHTS: str(tmp_path / "weights" / "inception.pth"),
+        DATA_VARIABLE: str(tmp_path / "data"),
+        WEIGHTS_VARIABLE: str(tmp_path / "weights" / "inception.pth"),
     }
 
 
 def test_a_worker_has_what_it_was_told_and_not_what_it_had(monkeypatch):
-    monkeypatch.setenv(variables.DATA, "/the/workers/own")
-    monkeypatch.setenv(variables.INCEPTION_WEIGHTS, "/left/by/another.pth")
-    told = {variables.DATA: "/of/the/command", "TORCH_HOME": "/torch"}
+    monkeypatch.setenv(DATA_VARIABLE, "/the/workers/own")
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "/left/by/another.pth")
+    told = {DATA_VARIABLE: "/of/the/command", "TORCH_HOME": "/torch"}
     assert seen_by_a_job(monkeypatch, told) == told
 
 
 def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch, tmp_path):
     """As Ray and submitit carry it: pickled whole, into a process that knows neither package nor folder."""
-    monkeypatch.setenv(variables.DATA, str(tmp_path / "images"))
-    monkeypatch.setenv(variables.INCEPTION_WEIGHTS, "inception.pth")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "images"))
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "inception.pth")
     out = tmp_path / "seen.txt"
     (tmp_path / "wganbench" / "runner" / "executors").mkdir(parents=True)
     for package in ("wganbench", "wganbench/runner", "wganbench/runner/executors"):
@@ -77,13 +77,13 @@ def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch
         f"from pathlib import Path\ndef work_on(*told):\n    Path({str(out)!r}).write_text(repr((Path.cwd(), *told)))\n"
     )
     given = (str(tmp_path), str(tmp_path), ["a"], "results", "going", remote.environment())
-    content = pytest.importorskip("cloudpickle").dumps((remote.carried(), given))
+    content = pytest.importorskip("cloudpickle").dumps((remote.entry_point(), given))
     script = "import pickle, sys; function, given = pickle.load(sys.stdin.buffer); function(*given)"
     plain = {key: value for key, value in os.environ.items() if key not in (*NAMES, "PYTHONPATH")}
     subprocess.run([sys.executable, "-c", script], input=content, check=True, env=plain, cwd="/", timeout=60)
     told = {
-        variables.DATA: str(tmp_path / "images"),
-        variables.INCEPTION_WEIGHTS: str(Path("inception.pth").absolute()),
+        DATA_VARIABLE: str(tmp_path / "images"),
+        WEIGHTS_VARIABLE: str(Path("inception.pth").absolute()),
     }
     assert out.read_text() == repr((tmp_path, ["a"], "results", "going", told))
 
@@ -101,7 +101,7 @@ def test_the_working_folder_comes_last_where_ray_has_put_it_first(tmp_path, is_r
     )
     (folder / "colorsys.py").write_text("raise ArithmeticError\n")
     given = (str(root), str(folder), ["a"], "results", "going", {})
-    content = pytest.importorskip("cloudpickle").dumps((remote.carried(), given))
+    content = pytest.importorskip("cloudpickle").dumps((remote.entry_point(), given))
     script = f"""
 import pickle, sys
 function, given = pickle.load(sys.stdin.buffer)
@@ -128,7 +128,7 @@ def test_images_of_the_commands_data_folder_are_found_by_a_cluster_that_was_ther
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
-        monkeypatch.setenv(variables.DATA, str(tmp_path / "data"))
+        monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
         _picture_folder(tmp_path / "data" / "pictures")
         spec = load(str(_spec(tmp_path)))
         execution = Execution(executor="ray", address=cluster.address, device="cpu", threads=1, stack=1)

@@ -86,7 +86,7 @@ def test_a_damaged_job_is_an_error_of_one_line_that_says_what_and_what_next(spec
     text = str(caught.value)
     assert text.startswith(f"{folder.path / 'job.json'}: ")
     assert says in text
-    assert text.endswith("; the run command writes it anew")
+    assert text.endswith("; the run command writes it again")
     assert len(text.splitlines()) == 1
 
 

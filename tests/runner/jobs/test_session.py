@@ -11,7 +11,7 @@ from tests.runner.jobs.made import ELSEWHERE, cohort, dead, past, planned, reuse
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import WorkFolder
 from wganbench.runner.jobs.lease import LAPSE_SECONDS, myself
-from wganbench.runner.jobs.session import Sweep, SweepFile, begin, forget, sweeps
+from wganbench.runner.jobs.session import Session, SessionFile, begin, forget, sessions
 
 
 @pytest.fixture
@@ -35,29 +35,29 @@ def jobs(store, tmp_path):
 
 
 def begun_by(owner, work, jobs, age=0.0):
-    """The file of a sweep of another process."""
+    """The file of a session of another process."""
     file = begin(work, 5, jobs, "local")
     file.path.write_text(file.read().model_copy(update={"owner": owner}).model_dump_json())
     past(file.path, age)
     return file
 
 
-def test_a_sweep_tells_what_it_was_asked_for_and_what_is_not_done(work, jobs):
+def test_a_session_tells_what_it_was_asked_for_and_what_is_not_done(work, jobs):
     before = time.time()
     file = begin(work, 5, jobs, "local")
-    sweep = file.read()
-    assert (sweep.experiment, sweep.profile, sweep.executor, sweep.planned) == ("made", "paper", "local", 5)
-    assert sweep.owner == myself()
-    assert before <= sweep.started <= time.time()
-    assert [(job.name, len(job.wanted), job.steps, job.flops) for job in sweep.jobs] == [
+    session = file.read()
+    assert (session.experiment, session.profile, session.executor, session.planned) == ("made", "paper", "local", 5)
+    assert session.owner == myself()
+    assert before <= session.started <= time.time()
+    assert [(job.name, len(job.wanted), job.steps, job.flops) for job in session.jobs] == [
         (jobs[0].folder.name, 2, 100, 1e9),
         (jobs[1].folder.name, 1, 100, None),
     ]
-    assert [found for _, found in sweeps(work)] == [sweep]
+    assert [found for _, found in sessions(work)] == [session]
     assert file.path.parent == work.root / "sweeps"
     file.remove()
     file.remove()
-    assert list(sweeps(work)) == []
+    assert list(sessions(work)) == []
 
 
 @pytest.mark.parametrize(
@@ -79,25 +79,25 @@ def test_a_heartbeat_counts_from_now(work, jobs):
     file = begun_by(ELSEWHERE, work, jobs, age=LAPSE_SECONDS + 1)
     file.beat()
     assert file.is_under_way(file.read())
-    sweep = file.read()
+    session = file.read()
     file.remove()
     file.beat()
     assert not file.path.exists()
-    assert not file.is_under_way(sweep)
+    assert not file.is_under_way(session)
 
 
-def test_a_sweep_forgets_the_dead_ones_that_it_goes_on_with_and_no_others(work, jobs):
+def test_a_session_forgets_the_dead_ones_that_it_goes_on_with_and_no_others(work, jobs):
     both = begun_by(dead(), work, jobs)
     other = begun_by(dead(), work, [jobs[1]])
     alive = begun_by(ELSEWHERE, work, [jobs[0]])
     mine = begun_by(dead(), work, [jobs[0]])
     new = begin(work, 5, [jobs[0]], "inline")
-    left = {file.path for file, _ in sweeps(work)}
+    left = {file.path for file, _ in sessions(work)}
     assert mine.path not in left
     assert left == {other.path, alive.path, both.path, new.path}
 
 
-def test_a_dead_sweep_with_no_job_left_on_disk_is_forgotten_by_any(work, jobs):
+def test_a_dead_session_with_no_job_left_on_disk_is_forgotten_by_any(work, jobs):
     old = begun_by(dead(), work, [jobs[0]])
     jobs[0].folder.remove()
     begin(work, 5, [jobs[1]], "inline")
@@ -124,26 +124,26 @@ def test_where_nothing_is_left_to_do_all_that_is_over_is_forgotten(work, jobs):
 def test_a_damaged_file_is_passed_over(work, jobs, content):
     file = begin(work, 5, jobs, "local")
     (work.root / "sweeps" / "damaged.json").write_bytes(content)
-    assert SweepFile(work.root / "sweeps" / "damaged.json").read() is None
-    assert [found.path for found, _ in sweeps(work)] == [file.path]
+    assert SessionFile(work.root / "sweeps" / "damaged.json").read() is None
+    assert [found.path for found, _ in sessions(work)] == [file.path]
 
 
 def test_the_oldest_comes_first(work, jobs):
     for started in (30.0, 10.0, 20.0):
         file = begun_by(ELSEWHERE, work, [jobs[0]])
         file.path.write_text(file.read().model_copy(update={"started": started}).model_dump_json())
-    assert [sweep.started for _, sweep in sweeps(work)] == [10.0, 20.0, 30.0]
+    assert [session.started for _, session in sessions(work)] == [10.0, 20.0, 30.0]
 
 
-def test_a_disk_that_refuses_the_file_stops_no_sweep(work, jobs):
+def test_a_disk_that_refuses_the_file_stops_no_session(work, jobs):
     (work.root / "sweeps").write_text("in the way")
     file = begin(work, 5, jobs, "local")
     assert file.read() is None
     file.beat()
     file.remove()
-    assert list(sweeps(work)) == []
+    assert list(sessions(work)) == []
 
 
 def test_it_comes_back_from_json_as_it_was(work, jobs):
-    sweep = begin(work, 5, jobs, "slurm").read()
-    assert Sweep.model_validate_json(sweep.model_dump_json()) == sweep
+    session = begin(work, 5, jobs, "slurm").read()
+    assert Session.model_validate_json(session.model_dump_json()) == session

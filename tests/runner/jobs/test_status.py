@@ -32,7 +32,7 @@ def spec(tmp_path):
     return factory.made(tmp_path)
 
 
-def sweep(store, jobs, *, owner=None, planned=None, executor="local", age=0.0):
+def session(store, jobs, *, owner=None, planned=None, executor="local", age=0.0):
     """A ``run`` of ``jobs`` and nothing else, by ``owner``, this process if none is named."""
     file = begin(WorkFolder(store), planned or sum(len(job.job.wanted) for job in jobs), jobs, executor)
     if owner is not None:
@@ -73,14 +73,14 @@ def test_runs_are_done_failed_running_or_left(store, spec):
         made.planned(store, made.cohort(spec, "bad", [2])),
         made.planned(store, made.cohort(spec, "good", [5]), wanted={old.id: checksum_of(old)}),
     ]
-    sweep(store, jobs, planned=17)
+    session(store, jobs, planned=17)
     made.record(store, spec, "good", 0)
     made.record(store, spec, "good", 1, status="diverged")
     made.record(store, spec, "bad", 2, status="failed", note="no")
     made.record(store, spec, "bad", 7, status="failed", note="of another command")
     hold(store, jobs[0])
     found = status(store)
-    (one,) = found.sweeps
+    (one,) = found.sessions
     assert (one.planned, one.done, one.failed, one.running, one.left) == (17, 12, 1, 1, 3)
     assert (one.experiment, one.profile, one.executor, one.is_alive) == ("made", "paper", "local", True)
     assert (one.host, one.process) == (myself().host, os.getpid())
@@ -100,26 +100,26 @@ def test_runs_are_done_failed_running_or_left(store, spec):
     ],
 )
 def test_a_command_is_under_way_as_long_as_its_process_or_its_heartbeat(store, spec, owner, age, is_alive):
-    sweep(store, [made.planned(store, made.cohort(spec, "good", [0]))], owner=owner, age=age)
+    session(store, [made.planned(store, made.cohort(spec, "good", [0]))], owner=owner, age=age)
     found = status(store)
-    assert [each.is_alive for each in found.sweeps] == ([True] if is_alive else [])
+    assert [each.is_alive for each in found.sessions] == ([True] if is_alive else [])
     assert found.is_idle is not is_alive
     assert [each.cohorts for each in found.stopped] == ([] if is_alive else [1])
 
 
 def test_a_dead_command_that_has_left_nothing_undone_is_not_told(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0]))
-    sweep(store, [job], owner=made.dead())
+    session(store, [job], owner=made.dead())
     made.record(store, spec, "good", 0)
     assert status(store) == Status(str(store.root), 1, 0, [], [], [], [])
 
 
 def test_of_a_dead_command_whose_workers_go_on_both_are_told(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0, 1]))
-    sweep(store, [job], owner=made.dead(), executor="slurm")
+    session(store, [job], owner=made.dead(), executor="slurm")
     hold(store, job, made.ELSEWHERE)
     found = status(store)
-    assert [(each.is_alive, each.running, each.left) for each in found.sweeps] == [(False, 2, 0)]
+    assert [(each.is_alive, each.running, each.left) for each in found.sessions] == [(False, 2, 0)]
     assert [each.worker for each in found.cohorts] == ["process 7 on elsewhere"]
     assert found.stopped == []
     assert f"slurm, process {made.dead().process} on {made.dead().host}, which is gone" in said(store)
@@ -127,12 +127,12 @@ def test_of_a_dead_command_whose_workers_go_on_both_are_told(store, spec):
 
 def test_what_a_dead_command_left_and_a_living_one_has_taken_over_runs_once(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed])) for seed in range(3)]
-    sweep(store, jobs[:2], owner=made.ELSEWHERE, age=2 * LAPSE_SECONDS)
-    sweep(store, jobs[1:])
+    session(store, jobs[:2], owner=made.ELSEWHERE, age=2 * LAPSE_SECONDS)
+    session(store, jobs[1:])
     hold(store, jobs[0], made.ELSEWHERE)
     hold(store, jobs[1])
     found = status(store)
-    assert [(each.is_alive, each.planned, each.running, each.left) for each in found.sweeps] == [
+    assert [(each.is_alive, each.planned, each.running, each.left) for each in found.sessions] == [
         (False, 1, 1, 0),
         (True, 2, 1, 1),
     ]
@@ -150,7 +150,7 @@ def test_a_failed_run_is_no_record_for_the_status_and_a_note_about_one_is(store,
 
 def test_a_cohort_under_way_has_its_step_its_speed_and_the_age_of_its_last_sign(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0, 1, 2, 3]))
-    sweep(store, [job])
+    session(store, [job])
     hold(store, job)
     made.progress(job.folder, step=70, first=20, seconds=8.0)
     made.past(job.folder.path / "progress.json", 30)
@@ -183,13 +183,13 @@ def test_the_progress_of_a_worker_that_is_gone_is_no_cohort_under_way(store, spe
 
 
 def seconds_left(store) -> float | None:
-    (one,) = status(store).sweeps
+    (one,) = status(store).sessions
     return one.seconds_left
 
 
 def test_nothing_known_is_unknown(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0]))
-    sweep(store, [job])
+    session(store, [job])
     assert seconds_left(store) is None
     hold(store, job)
     made.progress(job.folder, step=0, first=0, seconds=3.0)
@@ -199,7 +199,7 @@ def test_nothing_known_is_unknown(store, spec):
 
 def test_what_is_left_takes_as_long_as_what_was_done(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed]), flops=1e6) for seed in range(4)]
-    sweep(store, jobs)
+    session(store, jobs)
     made.record(store, spec, "good", 0, wall_seconds=10.0)
     assert seconds_left(store) == pytest.approx(30.0)
     made.record(store, spec, "good", 1, wall_seconds=30.0)
@@ -214,7 +214,7 @@ def test_jobs_are_weighted_by_their_operations(store, spec):
         made.planned(store, made.cohort(spec, "good", [0]), flops=1e6),
         made.planned(store, made.cohort(spec, "bad", [0]), flops=3e6),
     ]
-    sweep(store, jobs)
+    session(store, jobs)
     made.record(store, spec, "good", 0, wall_seconds=10.0)
     assert seconds_left(store) == pytest.approx(30.0)
 
@@ -224,21 +224,21 @@ def test_jobs_are_weighted_by_their_steps_where_the_operations_of_one_are_unknow
         made.planned(store, made.cohort(spec, "good", [0]), flops=1e6),
         made.planned(store, made.cohort(spec, "bad", [0, 1])),
     ]
-    sweep(store, jobs)
+    session(store, jobs)
     made.record(store, spec, "good", 0, wall_seconds=10.0)
     assert seconds_left(store) == pytest.approx(20.0)
 
 
 def test_a_run_that_ended_early_is_weighted_by_its_steps(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed])) for seed in range(2)]
-    sweep(store, jobs)
+    session(store, jobs)
     made.record(store, spec, "good", 0, wall_seconds=10.0, status="failed", note="no", steps_done=25)
     assert seconds_left(store) == pytest.approx(40.0)
 
 
 def test_the_wall_time_of_a_cohort_counts_once_for_all_its_runs(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", seeds)) for seeds in ([0, 1], [2, 3])]
-    sweep(store, jobs)
+    session(store, jobs)
     together = [run.id for run in jobs[0].job.cohort.runs]
     for seed in (0, 1):
         made.record(store, spec, "good", seed, wall_seconds=10.0, cohort=together)
@@ -247,7 +247,7 @@ def test_the_wall_time_of_a_cohort_counts_once_for_all_its_runs(store, spec):
 
 def test_runs_of_a_cohort_that_could_not_be_stacked_count_each(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [0, 1, 2, 3]))]
-    sweep(store, jobs)
+    session(store, jobs)
     for seed in (0, 1):
         made.record(store, spec, "good", seed, wall_seconds=10.0)
     hold(store, jobs[0])
@@ -256,7 +256,7 @@ def test_runs_of_a_cohort_that_could_not_be_stacked_count_each(store, spec):
 
 def test_a_cohort_under_way_goes_on_at_its_own_speed_and_the_rest_at_that_of_all(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed]), flops=1e6) for seed in range(3)]
-    sweep(store, jobs)
+    session(store, jobs)
     made.record(store, spec, "good", 0, wall_seconds=10.0)
     hold(store, jobs[1])
     made.progress(jobs[1].folder, step=60, first=10, seconds=20.0)
@@ -266,7 +266,7 @@ def test_a_cohort_under_way_goes_on_at_its_own_speed_and_the_rest_at_that_of_all
 
 def test_what_has_a_checkpoint_is_left_from_there(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed]), flops=1e6) for seed in range(2)]
-    sweep(store, jobs)
+    session(store, jobs)
     made.record(store, spec, "good", 0, wall_seconds=10.0)
     made.checkpoint(jobs[1].folder, 75)
     assert seconds_left(store) == pytest.approx(2.5)
@@ -274,7 +274,7 @@ def test_what_has_a_checkpoint_is_left_from_there(store, spec):
 
 def test_cohorts_at_a_time_share_what_is_left_but_none_ends_before_itself(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed]), flops=1e6) for seed in range(4)]
-    sweep(store, jobs)
+    session(store, jobs)
     for job, step in ((jobs[0], 50), (jobs[1], 50)):
         hold(store, job)
         made.progress(job.folder, step=step, first=0, seconds=10.0)
@@ -287,9 +287,9 @@ def test_cohorts_at_a_time_share_what_is_left_but_none_ends_before_itself(store,
 
 def test_nobody_waits_for_a_command_that_is_gone(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed])) for seed in range(2)]
-    sweep(store, jobs, owner=made.dead())
+    session(store, jobs, owner=made.dead())
     made.record(store, spec, "good", 0, wall_seconds=10.0)
-    assert status(store).sweeps == []
+    assert status(store).sessions == []
     assert [each.cohorts for each in status(store).stopped] == [1]
 
 
@@ -337,7 +337,7 @@ def test_a_shipped_experiment_is_gone_on_with_by_its_name():
 
 def test_what_a_command_under_way_has_not_begun_has_not_stopped(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed])) for seed in range(2)]
-    sweep(store, jobs[:1])
+    session(store, jobs[:1])
     assert [each.cohorts for each in status(store).stopped] == [1]
 
 
@@ -432,7 +432,7 @@ def test_no_damaged_file_is_a_traceback(store, spec, damage):
     made.checkpoint(job.folder, 10)
     job.folder.note("start", step=0)
     made.progress(job.folder, 20, 0, 1.0)
-    sweep(store, [job, other])
+    session(store, [job, other])
     files = [path for path in store.root.rglob("*") if path.is_file() and path.suffix != ".pt"]
     assert len(files) >= 6
     for path in files:
@@ -456,7 +456,7 @@ def test_no_number_in_a_file_is_a_traceback(store, spec, number):
     job, other = (made.planned(store, made.cohort(spec, "good", [seed])) for seed in (0, 1))
     hold(store, job)
     made.progress(job.folder, 20, 0, 1.0)
-    file = sweep(store, [job, other], owner=made.ELSEWHERE)
+    file = session(store, [job, other], owner=made.ELSEWHERE)
     about = json.loads(file.path.read_text())
     for path, change in (
         (file.path, {"planned": "NUMBER"}),
@@ -485,7 +485,7 @@ def test_what_would_do_something_to_a_terminal_is_not_printed(store, spec):
     assert said(store).splitlines()[-1] == "made/?[2J: red ?[31m and ? no character"
     assert "\x1b" not in said(store, "--json")
     made.lease(store, "a", made.dead()).write_text('{"host": "\x1b"}')
-    sweep(store, [job], executor="\n")
+    session(store, [job], executor="\n")
     assert "\x1b" not in said(store)
 
 
@@ -504,10 +504,10 @@ def test_a_folder_that_may_only_be_read_is_told_as_any_other(store, spec, monkey
 
 def test_a_damaged_record_is_left_where_it_is_and_its_run_counts_as_not_done(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0]))
-    sweep(store, [job])
+    session(store, [job])
     path = store.path(made.record(store, spec, "good", 0))
     path.write_text("broken")
-    assert [(one.done, one.left) for one in status(store).sweeps] == [(0, 1)]
+    assert [(one.done, one.left) for one in status(store).sessions] == [(0, 1)]
     assert path.read_text() == "broken"
 
 
@@ -516,7 +516,7 @@ def test_a_damaged_record_is_left_where_it_is_and_its_run_counts_as_not_done(sto
 
 def test_the_table_has_a_row_a_command_and_a_row_a_cohort_under_way(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", seeds), flops=1e6) for seeds in ([0, 1], [2, 3])]
-    sweep(store, jobs, planned=9)
+    session(store, jobs, planned=9)
     hold(store, jobs[0])
     made.progress(jobs[0].folder, step=50, first=0, seconds=600.0)
     commands, command_row, cohorts, cohort_row = said(store).splitlines()
@@ -530,11 +530,11 @@ def test_the_table_has_a_row_a_command_and_a_row_a_cohort_under_way(store, spec)
 
 def test_an_experiment_is_told_alone_by_its_name_or_its_file(store, spec, tmp_path):
     job = made.planned(store, made.cohort(spec, "good", [0]))
-    sweep(store, [job])
+    session(store, [job])
     made.record(store, spec, "bad", 0)
     other = factory.made(tmp_path, name="other")
     theirs = made.planned(store, made.cohort(other, "good", [0], "quick"))
-    sweep(store, [theirs], owner=made.dead())
+    session(store, [theirs], owner=made.dead())
     made.record(store, other, "bad", 1)
     assert [one["experiment"] for one in as_json(store)["sweeps"]] == ["made"]
     for name in ("made", str(tmp_path / "made.toml")):
@@ -592,7 +592,7 @@ def test_a_run_under_way_is_seen_from_another_process_and_so_is_its_end(tmp_path
     process, store = running.process, Store(results)
     try:
         found = _until(store, running, lambda found: found.cohorts and found.cohorts[0].step > 20)
-        (one,), (cohort,) = found.sweeps, found.cohorts
+        (one,), (cohort,) = found.sessions, found.cohorts
         assert (one.experiment, one.process, one.is_alive) == ("slowly", process.pid, True)
         assert (one.planned, one.done, one.running, one.left) == (4, 0, 2, 2)
         assert 0 < one.seconds_left < 600
@@ -606,7 +606,7 @@ def test_a_run_under_way_is_seen_from_another_process_and_so_is_its_end(tmp_path
     after = status(store)
     assert after.is_idle
     assert [(each.cohorts, each.steps, each.step >= cohort.step) for each in after.stopped] == [(2, 200, True)]
-    assert after.sweeps == []
+    assert after.sessions == []
 
 
 def _until(store: Store, running: Command, is_seen) -> Status:

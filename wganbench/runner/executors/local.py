@@ -30,14 +30,12 @@ from wganbench.records.store import Store
 from wganbench.runner.import_path import safe_path
 from wganbench.runner.jobs.job import Planned
 from wganbench.runner.jobs.options import Execution
-from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.jobs.stop import GRACE_SECONDS, Stop, ending
 from wganbench.runner.worker import SIGNALS, serve
 from wganbench.training.stack import Stack
 
 LOOK_SECONDS = 0.2
 """The longest time until a stop request is noticed."""
-GRACE_SECONDS = 60.0
-"""The time that a worker has to write its checkpoint before it is killed."""
 YOUNG_SECONDS = 10.0
 """A process takes further jobs until this long after its first; starting and ending a process costs some 50 ms."""
 STARTS = 10
@@ -111,21 +109,15 @@ class Local:
         self.context.set_forkserver_preload(list(PRELOADED))
 
     def run(self, jobs: Sequence[Planned], stop: Stop, *, one_at_a_time: bool = False) -> Iterator[Planned]:
-        shift = _Shift(self, jobs, self.slots[:1] if one_at_a_time else self.slots, stop)
-        grace = GRACE_SECONDS
-        try:
-            shift.fill()
-            while shift.busy:
-                ended = shift.ended()
-                shift.fill()  # before the command reads the results of the ended jobs
+        pool = _WorkerPool(self, jobs, self.slots[:1] if one_at_a_time else self.slots, stop)
+        with ending(pool.end):
+            pool.fill()
+            while pool.busy:
+                ended = pool.ended()
+                pool.fill()  # before the command reads the results of the ended jobs
                 yield from ended
                 if stop.reason is not None:
-                    yield from shift.end(grace)
-        except KeyboardInterrupt:  # a second Ctrl-C does not wait
-            grace = 0.0
-            raise
-        finally:
-            list(shift.end(grace))
+                    yield from pool.end(GRACE_SECONDS)
 
     def start(self) -> _Worker:
         """Starts a worker that has no job yet.
@@ -153,7 +145,7 @@ class Local:
         raise AssertionError
 
 
-class _Shift:
+class _WorkerPool:
     """The workers of one ``run``: those with a job, spare ones for the next jobs, and those that are exiting.
 
     Processes, which have torch in memory, are started and ended while others train.
@@ -253,8 +245,8 @@ def slots(execution: Execution, device: str) -> list[Slot]:
         return [None] * (execution.jobs or max(1, cores // (execution.threads or 1)))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = torch.cuda.device_count()
-    cards = visible.split(",")[:count] if visible else [str(index) for index in range(count)]
-    places: list[Slot] = [card for _ in range(execution.per_gpu) for card in cards]
+    gpus: list[Slot] = list(visible.split(",")[:count]) if visible else [str(index) for index in range(count)]
+    places = gpus * execution.per_gpu
     return places[: execution.jobs] if execution.jobs else places
 
 

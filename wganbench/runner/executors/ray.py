@@ -6,7 +6,6 @@ nothing else: a task that is lost with its worker or node is over, and the sessi
 
 from __future__ import annotations
 
-import importlib
 import logging
 import math
 import os
@@ -17,21 +16,20 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from wganbench.errors import ExtensionError, SpecError, WganbenchError
+from wganbench.errors import ExtensionError, SpecError, WganbenchError, first_line
 from wganbench.records.store import Store
-from wganbench.runner.executors.remote import Going, arguments, carried, is_held
-from wganbench.runner.import_path import safe_path
+from wganbench.runner.executors.remote import SAME_FILES, KeepAliveFile, arguments, entry_point, is_held
+from wganbench.runner.import_path import import_extra, safe_path
 from wganbench.runner.jobs.job import Planned, WorkFolder
 from wganbench.runner.jobs.options import Execution
-from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.jobs.stop import GRACE_SECONDS, Stop, ending
 from wganbench.spec.plan import CPU_CORE_FLOPS
 
 LOOK_SECONDS = 0.2
 """The longest time until a stop request is noticed."""
-GRACE_SECONDS = 60.0
-"""The time that a worker has to write its checkpoint before it is killed."""
 BATCH_SECONDS = 20.0
 """The length of tasks into which GPU jobs are grouped, as each task starts a new process in over two seconds."""
 MEMORY_BYTES = {"cpu": 1 << 30, "cuda": 3 << 30}
@@ -60,12 +58,12 @@ class _Batch:
 
     def __init__(self, jobs: list[Planned]):
         self.jobs = jobs
-        self.told = [len(planned.folder.log()) for planned in jobs]
+        self.log_lengths = [len(planned.folder.log()) for planned in jobs]  # when the task is submitted
 
     def begun(self) -> int:
         """Returns the number of jobs up to the last one with a new line in its log, which the worker has reached."""
-        turns = enumerate(zip(self.jobs, self.told, strict=True), start=1)
-        return max((turn for turn, (planned, told) in turns if len(planned.folder.log()) > told), default=1)
+        turns = enumerate(zip(self.jobs, self.log_lengths, strict=True), start=1)
+        return max((turn for turn, (planned, length) in turns if len(planned.folder.log()) > length), default=1)
 
 
 class Ray:
@@ -83,49 +81,40 @@ class Ray:
             raise SpecError(f"--address {execution.address}: must be host:port or auto, on a node of the cluster")
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
-        try:
-            self.ray: Any = importlib.import_module("ray")
-        except ImportError as error:
-            raise ExtensionError(f"--executor ray: {error}; pip install 'wganbench[ray]'") from None
+        self.ray = import_extra("ray", "--executor ray", "ray")
 
     def run(self, jobs: Sequence[Planned], stop: Stop, *, one_at_a_time: bool = False) -> Iterator[Planned]:
         if not jobs:
             return
-        request = self._request(jobs[0].job.threads, whole_card=one_at_a_time)
+        request = self._request(jobs[0].job.threads, whole_gpu=one_at_a_time)
         with self._connected(request["CPU"]):
             self._check_room(request)
-            going = Going(self.work.root)
-            going.begin()
+            keep_alive = KeepAliveFile(self.work.root)
+            keep_alive.begin()
             self.answered = time.monotonic()  # the time of the cluster's last answer
-            yield from self._run(jobs, stop, request, going, 1 if one_at_a_time else self.execution.jobs)
+            yield from self._run(jobs, stop, request, keep_alive, 1 if one_at_a_time else self.execution.jobs)
 
     def _run(
-        self, jobs: Sequence[Planned], stop: Stop, request: Request, going: Going, most: int | None
+        self, jobs: Sequence[Planned], stop: Stop, request: Request, keep_alive: KeepAliveFile, most: int | None
     ) -> Iterator[Planned]:
-        task, whole = self._task(request), self._task(self._request(int(request["CPU"]), whole_card=True))
+        task, whole = self._task(request), self._task(self._request(int(request["CPU"]), whole_gpu=True))
         seconds = BATCH_SECONDS if self.device == "cuda" else 0.0
         waiting = deque(batches(jobs, seconds, math.ceil(len(jobs) / self._at_a_time(request, most))))
         busy: dict[Any, _Batch] = {}
-        grace = GRACE_SECONDS
-        try:
+        end = partial(self._end, busy, keep_alive)
+        with ending(end):
             while (waiting and stop.reason is None) or busy:
                 while waiting and stop.reason is None and (most is None or len(busy) < most):
                     batch = _Batch(waiting.popleft())
                     fitting = whole if batch.jobs[0].is_big else task  # big jobs take so long that each is alone
-                    busy[fitting.remote(*arguments(batch.jobs, self.store, going))] = batch
-                ended = self._wait(busy)
-                for reference in ended:
+                    busy[fitting.remote(*arguments(batch.jobs, self.store, keep_alive))] = batch
+                for reference in self._wait(busy):
                     begun = self._begun(reference, busy[reference])
                     batch = busy.pop(reference)
                     waiting.extendleft([batch.jobs[begun:]] if batch.jobs[begun:] else [])
                     yield from batch.jobs[:begun]
                 if stop.reason is not None:
-                    yield from self._end(busy, going, grace)
-        except KeyboardInterrupt:  # a second Ctrl-C does not wait
-            grace = 0.0
-            raise
-        finally:
-            list(self._end(busy, going, grace))
+                    yield from end(GRACE_SECONDS)
 
     def _wait(self, busy: dict[Any, _Batch]) -> list[Any]:
         """Waits up to ``LOOK_SECONDS`` and returns the tasks of ``busy`` that are over.
@@ -154,9 +143,9 @@ class Ray:
         self.answered = time.monotonic()
         return True
 
-    def _end(self, busy: dict[Any, _Batch], going: Going, seconds: float) -> Iterator[Planned]:
+    def _end(self, busy: dict[Any, _Batch], keep_alive: KeepAliveFile, seconds: float) -> Iterator[Planned]:
         """Asks the workers to write checkpoints, cancels tasks that have not begun, kills those over ``seconds``."""
-        going.end()
+        keep_alive.end()
         for reference, batch in busy.items():
             if not any(is_held(planned, self.work) for planned in batch.jobs):
                 self.ray.cancel(reference)
@@ -177,7 +166,7 @@ class Ray:
             memory=request["memory"],
             max_calls=1 if request["GPU"] else 0,
             max_retries=0,  # the session retries, and counts
-        )(carried())
+        )(entry_point())
 
     def _begun(self, reference: Any, batch: _Batch) -> int:
         """Returns the number of jobs that a finished task has begun; at least one, however the task ended.
@@ -189,18 +178,15 @@ class Ray:
             self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
             reason = str(error).strip().splitlines()[-1].strip()
-            raise ExtensionError(
-                f"--executor ray: a worker ended with {reason}; "
-                f"every node must have the packages of this one, and see its files under the same paths"
-            ) from None
+            raise ExtensionError(f"--executor ray: a worker ended with {reason}; {SAME_FILES}") from None
         except self.ray.exceptions.RayError:  # the worker was lost; the store shows its results
             return batch.begun()
         return len(batch.jobs)
 
-    def _request(self, threads: int, *, whole_card: bool) -> Request:
+    def _request(self, threads: int, *, whole_gpu: bool) -> Request:
         share = 0.0
         if self.device == "cuda":
-            per_gpu = 1 if whole_card else self.execution.per_gpu
+            per_gpu = 1 if whole_gpu else self.execution.per_gpu
             share = math.floor(10_000 / per_gpu) / 10_000  # Ray counts in ten-thousandths
         return {"CPU": threads, "GPU": share, "memory": MEMORY_BYTES[self.device]}
 
@@ -213,10 +199,10 @@ class Ray:
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         if not any(_times(request, node) for node in nodes):
             wanted = f"{request['CPU']:g} cores"
-            wanted += f", {request['GPU']:g} of a card" if request["GPU"] else ""
+            wanted += f", {request['GPU']:g} of a GPU" if request["GPU"] else ""
             raise SpecError(
                 f"--executor ray: no node has {wanted} and {request['memory'] / 2**30:g} GiB; "
-                f"--threads asks for fewer cores, --device cpu for no card"
+                f"--threads asks for fewer cores, --device cpu for no GPU"
             )
 
     def _at_a_time(self, request: Request, most: int | None) -> int:
@@ -250,9 +236,9 @@ class Ray:
                 self.ray.init(logging_level=logging.CRITICAL, **options)
         except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             self.ray.shutdown()
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            reason = first_line(error).rstrip(".")
             where = f"--address {address}" if address else "--executor ray"
-            raise SpecError(f"{where}: Ray cannot be had ({reason}); 'ray start --head' begins a cluster") from None
+            raise SpecError(f"{where}: Ray cannot be reached ({reason}); 'ray start --head' begins a cluster") from None
 
 
 def _knock(address: str) -> None:

@@ -12,34 +12,34 @@ import importlib
 import os
 import signal
 import sys
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from wganbench import variables
 from wganbench.data.locations import data_folder
-from wganbench.files import write_atomically
+from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE, write_atomically
 from wganbench.records.store import Store
 from wganbench.runner.import_path import safe_path
+from wganbench.runner.jobs.heartbeat import repeating
 from wganbench.runner.jobs.job import Planned, WorkFolder
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.worker import work
 
-LOOK_SECONDS = 0.5
-"""The interval at which a worker checks whether to stop."""
 PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 
-PATHS = (variables.INCEPTION_WEIGHTS, "TORCH_HOME")
+SAME_FILES = "every node must have the packages of this one, and see its files under the same paths"
+"""The remedy if a worker cannot begin."""
+PATHS = (WEIGHTS_VARIABLE, "TORCH_HOME")
 """Environment variables that name a file or folder that a training reads; torch keeps its downloads in the second."""
 
 Environment = dict[str, str]
 Arguments = tuple[str, str, list[str], str, str, Environment]
-"""The arguments of the function that ``carried`` creates."""
+"""The arguments of the function that ``entry_point`` creates."""
 
 
-class Going:
+class KeepAliveFile:
     """A file that exists as long as workers should continue.
 
     The signal to stop is that a file disappears rather than that one appears: NFS asks its server about a file that it
@@ -58,7 +58,7 @@ class Going:
             self.path.unlink()
 
 
-def carried() -> Callable[[str, str, list[str], str, str, Environment], None]:
+def entry_point() -> Callable[[str, str, list[str], str, str, Environment], None]:
     """Creates the function that a worker on another machine runs, which makes this package importable there.
 
     A nested function is pickled whole. A function of a module would be looked up by the module's name, which fails on a
@@ -66,7 +66,7 @@ def carried() -> Callable[[str, str, list[str], str, str, Environment], None]:
     """
 
     def begin(
-        package_root: str, folder: str, jobs: list[str], results: str, going: str, environment: dict[str, str]
+        package_root: str, folder: str, jobs: list[str], results: str, keep_alive: str, environment: dict[str, str]
     ) -> None:
         os.chdir(folder)
         moved = ["", *map(os.path.realpath, (folder, package_root))]  # Ray puts the working folder first
@@ -74,27 +74,27 @@ def carried() -> Callable[[str, str, list[str], str, str, Environment], None]:
         sys.path.insert(0, package_root)
         importlib.import_module("wganbench")
         sys.path.append(sys.path.pop(0))  # the package is imported; nothing else beside it may take precedence
-        importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, going, environment)
+        importlib.import_module("wganbench.runner.executors.remote").work_on(jobs, results, keep_alive, environment)
 
     return begin
 
 
-def arguments(jobs: Sequence[Planned], store: Store, going: Going) -> Arguments:
+def arguments(jobs: Sequence[Planned], store: Store, keep_alive: KeepAliveFile) -> Arguments:
     folders = [str(planned.folder.path.resolve()) for planned in jobs]
-    paths = str(store.root.resolve()), str(going.path.resolve())
+    paths = str(store.root.resolve()), str(keep_alive.path.resolve())
     return str(PACKAGE_ROOT), str(Path.cwd()), folders, *paths, environment()
 
 
 def environment() -> Environment:
     """Returns this process's data folder and ``PATHS`` as absolute paths, without the variables that are not set."""
     given = {name: Path(os.environ[name]).expanduser().absolute() for name in PATHS if os.environ.get(name)}
-    return {name: str(path) for name, path in {variables.DATA: data_folder(), **given}.items()}
+    return {name: str(path) for name, path in {DATA_VARIABLE: data_folder(), **given}.items()}
 
 
 @contextmanager
 def _in(environment: Environment) -> Iterator[None]:
     """Sets the environment variables within the block, since a process that Ray reuses may have another command's."""
-    before = {name: os.environ.pop(name) for name in (variables.DATA, *PATHS) if name in os.environ}
+    before = {name: os.environ.pop(name) for name in (DATA_VARIABLE, *PATHS) if name in os.environ}
     os.environ.update(environment)
     try:
         yield
@@ -104,45 +104,25 @@ def _in(environment: Environment) -> Iterator[None]:
         os.environ.update(before)
 
 
-def work_on(jobs: Sequence[str], results: str, going: str, environment: Environment) -> None:
+def work_on(jobs: Sequence[str], results: str, keep_alive: str, environment: Environment) -> None:
     """Works on jobs one after the other, for the whole life of a worker or a part of it."""
-    with (
-        _in(environment),
-        safe_path(),
-        Stop().on_signals() as stop,
-        _until_gone(Path(going), stop),
-        _until_warned(stop),
-    ):
-        for path in jobs:
-            with contextlib.suppress(Exception):  # it is in the job's log
-                work(Path(path), Path(results), stop, alone=True)
+    with _in(environment), safe_path(), Stop().on_signals() as stop, _until_warned(stop):
+        check = partial(_check, Path(keep_alive), stop)
+        check()
+        with repeating(check):
+            for path in jobs:
+                with contextlib.suppress(Exception):  # it is in the job's log
+                    work(Path(path), Path(results), stop, alone=True)
 
 
-@contextmanager
-def _until_gone(going: Path, stop: Stop) -> Iterator[None]:
-    end = threading.Event()
-
-    def look() -> bool:
-        try:
-            going.open().close()
-        except FileNotFoundError:
-            stop.ask("terminated")
-        except OSError:  # no answer from a file server is no signal
-            pass
-        return stop.reason is not None
-
-    def watch() -> None:
-        while not end.wait(LOOK_SECONDS) and not look():
-            pass
-
-    look()
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
+def _check(keep_alive: Path, stop: Stop) -> None:
+    """Requests a stop if the command has removed its file; no answer from a file server is no signal."""
     try:
-        yield
-    finally:
-        end.set()
-        thread.join()
+        keep_alive.open().close()
+    except FileNotFoundError:
+        stop.ask("terminated")
+    except OSError:
+        pass
 
 
 @contextmanager

@@ -7,7 +7,6 @@ show whether a task is over; submitit would wait forever for a killed task if SL
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import math
 import os
@@ -20,23 +19,22 @@ import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wganbench.errors import ExtensionError, SpecError
+from wganbench.errors import ExtensionError, SpecError, first_line
 from wganbench.records.store import Store
-from wganbench.runner.executors.remote import Going, arguments, carried, is_held
-from wganbench.runner.import_path import safe_path
+from wganbench.runner.executors.remote import SAME_FILES, KeepAliveFile, arguments, entry_point, is_held
+from wganbench.runner.import_path import import_extra, safe_path
 from wganbench.runner.jobs.job import Planned, WorkFolder
 from wganbench.runner.jobs.options import Execution
-from wganbench.runner.jobs.stop import Stop
+from wganbench.runner.jobs.stop import Stop, ending
 
 LOOK_SECONDS = 1.0
 """The longest time until the end of a task, or a stop request, is noticed."""
 SURVEY_SECONDS = 10.0
 """The interval at which SLURM and the leases are checked for tasks that have left no result."""
-GRACE_SECONDS = 60.0
-"""The time that a worker has to write its checkpoint before it is cancelled."""
 MAX_TASKS = 1000
 """The most tasks in an array, which is SLURM's default; more jobs are split into several arrays."""
 TIMEOUT_MINUTES = 60
@@ -67,13 +65,13 @@ class _Task:
 
     Attributes:
         job: The submitit job.
-        told: The number of lines in the log of ``planned`` when the task was submitted.
+        log_length: The number of lines in the log of ``planned`` when the task was submitted.
         quiet: The number of consecutive surveys that found no worker on the job.
     """
 
     planned: Planned
     job: Any
-    told: int
+    log_length: int
     quiet: int = 0
 
     @property
@@ -82,7 +80,7 @@ class _Task:
         return str(self.job.paths.result_pickle.name)
 
     def has_begun(self) -> bool:
-        return len(self.planned.folder.log()) > self.told
+        return len(self.planned.folder.log()) > self.log_length
 
 
 class Slurm:
@@ -99,15 +97,12 @@ class Slurm:
     def __init__(self, execution: Execution, store: Store, device: str, cluster: str = "slurm"):
         self.execution, self.store, self.device, self.cluster = execution, store, device, cluster
         self.work = WorkFolder(store)
-        try:
-            self.submitit: Any = importlib.import_module("submitit")
-        except ImportError as error:
-            raise ExtensionError(f"--executor slurm: {error}; pip install 'wganbench[slurm]'") from None
+        self.submitit = import_extra("submitit", "--executor slurm", "slurm")
         missing = [command for command in COMMANDS if shutil.which(command) is None]
         if cluster == "slurm" and missing:
             raise SpecError(f"--executor slurm: no {missing[0]} here; run this where SLURM jobs are submitted from")
         if execution.per_gpu > 1:
-            raise SpecError(f"--per-gpu {execution.per_gpu}: must be 1 with --executor slurm, a card for each cohort")
+            raise SpecError(f"--per-gpu {execution.per_gpu}: must be 1 with --executor slurm, a GPU for each cohort")
         self._submitter(self.work.root / "slurm", self._options(1, None))
 
     def run(self, jobs: Sequence[Planned], stop: Stop, *, one_at_a_time: bool = False) -> Iterator[Planned]:
@@ -117,18 +112,14 @@ class Slurm:
         options = self._options(jobs[0].job.threads, jobs[0].job.timeout_seconds)
         if one_at_a_time:
             options["slurm_array_parallelism"] = 1
-        going = Going(self.work.root)
-        going.begin()
+        keep_alive = KeepAliveFile(self.work.root)
+        keep_alive.begin()
         tasks: list[_Task] = []
-        grace = GRACE_SECONDS
         try:
-            tasks += self._submit(jobs, self._submitter(folder, options), going)
-            yield from self._wait(tasks, folder, stop)
-        except KeyboardInterrupt:  # a second Ctrl-C does not wait
-            grace = 0.0
-            raise
+            with ending(partial(self._end, tasks, folder, keep_alive)):
+                tasks += self._submit(jobs, self._submitter(folder, options), keep_alive)
+                yield from self._wait(tasks, folder, stop)
         finally:
-            list(self._end(tasks, folder, going, grace))
             _tidy(folder)
 
     def _wait(self, tasks: list[_Task], folder: Path, stop: Stop) -> Iterator[Planned]:
@@ -166,17 +157,17 @@ class Slurm:
             return {task.job.job_id for task in tasks if not task.job.done()}
         own = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
         try:
-            said = subprocess.run(SQUEUE, capture_output=True, text=True, check=True, timeout=60.0, env=own).stdout
+            output = subprocess.run(SQUEUE, capture_output=True, text=True, check=True, timeout=60.0, env=own).stdout
         except (OSError, subprocess.SubprocessError):
             return None
-        return queued(said)
+        return queued(output)
 
-    def _end(self, tasks: list[_Task], folder: Path, going: Going, seconds: float) -> Iterator[Planned]:
+    def _end(self, tasks: list[_Task], folder: Path, keep_alive: KeepAliveFile, seconds: float) -> Iterator[Planned]:
         """Asks the workers to write checkpoints, cancels tasks that have not begun, then those that exceed ``seconds``.
 
         Yields every job of ``tasks`` once its task is over.
         """
-        going.end()
+        keep_alive.end()
         self._cancel(tasks, "--state=PENDING")
         deadline = time.monotonic() + seconds
         while tasks and time.monotonic() < deadline:
@@ -196,19 +187,19 @@ class Slurm:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(["scancel", *options, *arrays], capture_output=True, check=False, timeout=60.0)
 
-    def _submit(self, jobs: Sequence[Planned], submitter: Any, going: Going) -> Iterator[_Task]:
+    def _submit(self, jobs: Sequence[Planned], submitter: Any, keep_alive: KeepAliveFile) -> Iterator[_Task]:
         for start in range(0, len(jobs), MAX_TASKS):
             part = jobs[start : start + MAX_TASKS]
-            told = [len(planned.folder.log()) for planned in part]
-            columns = zip(*(arguments([planned], self.store, going) for planned in part), strict=True)
+            log_lengths = [len(planned.folder.log()) for planned in part]
+            columns = zip(*(arguments([planned], self.store, keep_alive) for planned in part), strict=True)
             try:
                 # submitit prints the output of sbatch in addition to raising it
                 with contextlib.redirect_stderr(io.StringIO()), safe_path():
-                    submitted = submitter.map_array(carried(), *columns)
+                    submitted = submitter.map_array(entry_point(), *columns)
             except (OSError, RuntimeError) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-                raise SpecError(f"--executor slurm: not submitted ({reason}); --slurm sets what is asked for") from None
-            yield from (_Task(*each) for each in zip(part, submitted, told, strict=True))
+                raise SpecError(f"--executor slurm: not submitted ({reason}); --slurm sets the options") from None
+            yield from (_Task(*each) for each in zip(part, submitted, log_lengths, strict=True))
 
     def _submitter(self, folder: Path, options: dict[str, Any]) -> Any:
         python = f"{shlex.quote(sys.executable)} -P"  # submitit's -m alone would put the working folder first
@@ -217,7 +208,7 @@ class Slurm:
             with warnings.catch_warnings(action="error"):
                 submitter.update_parameters(**options)
         except (AssertionError, NameError, TypeError, ValueError, Warning) as error:
-            raise SpecError(f"--slurm: {str(error).splitlines()[0]}; must be an option of submitit's") from None
+            raise SpecError(f"--slurm: {first_line(error)}; must be an option of submitit's") from None
         return submitter
 
     def _options(self, threads: int, timeout_seconds: float | None) -> dict[str, Any]:
@@ -236,11 +227,8 @@ class Slurm:
         """Raises ExtensionError if an exception ended the worker before it began, as it would end any other worker."""
         if task.has_begun() or task.result not in _names(folder) or task.job.exception() is None:
             return
-        said = (task.job.stderr() or task.job.stdout() or "an error").strip().splitlines()[-1]
-        raise ExtensionError(
-            f"--executor slurm: a worker ended with {said}; every node must have the packages of this one, and see "
-            f"its files under the same paths; its output is in {folder}"
-        )
+        error = (task.job.stderr() or task.job.stdout() or "an error").strip().splitlines()[-1]
+        raise ExtensionError(f"--executor slurm: a worker ended with {error}; {SAME_FILES}; its output is in {folder}")
 
 
 def _names(folder: Path) -> set[str]:
@@ -258,7 +246,7 @@ def _tidy(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def queued(said: str) -> set[str]:
+def queued(output: str) -> set[str]:
     """Returns the ids of the tasks that are not over, from the output of ``SQUEUE``, which has one task per line."""
-    tasks = (line.split() for line in said.splitlines())
+    tasks = (line.split() for line in output.splitlines())
     return {task[0] for task in tasks if len(task) == 2 and task[1] not in OVER}

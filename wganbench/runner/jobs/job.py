@@ -163,9 +163,9 @@ class JobFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise RecordError(f"{path}: cannot be read ({error.strerror}); the run command writes it anew") from None
+            raise RecordError(f"{path}: cannot be read ({error.strerror}); the run command writes it again") from None
         except ValidationError as error:
-            raise RecordError(f"{path}: {'; '.join(mistakes(error, Job))}; the run command writes it anew") from None
+            raise RecordError(f"{path}: {'; '.join(mistakes(error, Job))}; the run command writes it again") from None
 
     def note(self, event: str, **about: Any) -> None:
         """Appends a line to the log. On a full disk the line is lost without an error; writing the record will fail."""

@@ -18,8 +18,11 @@ from wganbench.runner.jobs.job import Planned, WorkFolder
 from wganbench.runner.jobs.lease import LAPSE_SECONDS, Owner, myself
 from wganbench.spec import MAX_STEPS, Model, Name, Text
 
+FOLDER = "sweeps"
+"""The name of the sessions' folder on disk, which commands of older versions use as well."""
 
-class SweepJob(Model):
+
+class SessionJob(Model):
     """A job of a session.
 
     Attributes:
@@ -35,7 +38,7 @@ class SweepJob(Model):
     flops: NonNegativeFloat | None
 
 
-class Sweep(Model):
+class Session(Model):
     """A session: a ``run`` command that is under way, or that ended before its work was done.
 
     Attributes:
@@ -50,19 +53,19 @@ class Sweep(Model):
     executor: Text
     planned: Annotated[int, Field(ge=0, le=10**9)]
     started: Annotated[float, Field(ge=0, le=1e11)]
-    jobs: list[SweepJob]
+    jobs: list[SessionJob]
 
 
-class SweepFile:
+class SessionFile:
     """The file of a session; its modification time is the heartbeat."""
 
     def __init__(self, path: Path):
         self.path = path
 
-    def read(self) -> Sweep | None:
+    def read(self) -> Session | None:
         """Returns the session; None if the file is gone or damaged."""
         try:
-            return Sweep.model_validate_json(self.path.read_bytes())
+            return Session.model_validate_json(self.path.read_bytes())
         except (OSError, ValidationError):
             return None
 
@@ -70,9 +73,9 @@ class SweepFile:
         with contextlib.suppress(OSError):
             os.utime(self.path)
 
-    def is_under_way(self, sweep: Sweep) -> bool:
+    def is_under_way(self, session: Session) -> bool:
         """Returns whether the command is alive, as far as this machine can determine."""
-        alive = sweep.owner.is_alive()
+        alive = session.owner.is_alive()
         if alive is not None:
             return alive
         try:
@@ -85,10 +88,10 @@ class SweepFile:
             self.path.unlink()
 
 
-def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str) -> SweepFile:
+def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str) -> SessionFile:
     """Writes the file of a new session, and removes those of dead sessions whose remaining jobs it continues."""
     first = jobs[0].job
-    sweep = Sweep(
+    session = Session(
         owner=myself(),
         experiment=first.experiment,
         profile=first.profile,
@@ -96,31 +99,31 @@ def begin(work: WorkFolder, planned: int, jobs: Sequence[Planned], executor: str
         planned=planned,
         started=time.time(),
         jobs=[
-            SweepJob(name=each.folder.name, wanted=each.job.wanted, steps=each.job.setting.steps, flops=each.flops)
+            SessionJob(name=each.folder.name, wanted=each.job.wanted, steps=each.job.setting.steps, flops=each.flops)
             for each in jobs
         ],
     )
-    forget(work, {job.name for job in sweep.jobs})
-    file = SweepFile(work.root / "sweeps" / f"{uuid.uuid4().hex}.json")
+    forget(work, {job.name for job in session.jobs})
+    file = SessionFile(work.root / FOLDER / f"{uuid.uuid4().hex}.json")
     with contextlib.suppress(RecordError):  # only status reads it
-        write_atomically(file.path, sweep.model_dump_json().encode(), durable=False)
+        write_atomically(file.path, session.model_dump_json().encode(), durable=False)
     return file
 
 
 def forget(work: WorkFolder, names: Set[str] = frozenset()) -> None:
     """Removes the files of sessions that are over and whose remaining jobs, if any, are all in ``names``."""
-    for file, sweep in sweeps(work):
-        is_over = sweep.owner == myself() or not file.is_under_way(sweep)
-        if is_over and names >= {job.name for job in sweep.jobs if _is_there(work, job)}:
+    for file, session in sessions(work):
+        is_over = session.owner == myself() or not file.is_under_way(session)
+        if is_over and names >= {job.name for job in session.jobs if _is_there(work, job)}:
             file.remove()
 
 
-def _is_there(work: WorkFolder, job: SweepJob) -> bool:
+def _is_there(work: WorkFolder, job: SessionJob) -> bool:
     return (work.root / "jobs" / job.name).is_dir()
 
 
-def sweeps(work: WorkFolder) -> Iterator[tuple[SweepFile, Sweep]]:
+def sessions(work: WorkFolder) -> Iterator[tuple[SessionFile, Session]]:
     """Yields the sessions on disk, the oldest first."""
-    files = [SweepFile(path) for path in (work.root / "sweeps").glob("*.json")]
-    found = [(file, sweep) for file in files if (sweep := file.read()) is not None]
+    files = [SessionFile(path) for path in (work.root / FOLDER).glob("*.json")]
+    found = [(file, session) for file in files if (session := file.read()) is not None]
     yield from sorted(found, key=lambda pair: pair[1].started)

@@ -20,7 +20,7 @@ from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import Job, JobFolder, Progress, WorkFolder
 from wganbench.runner.jobs.lease import Leases
-from wganbench.runner.jobs.session import Sweep, SweepJob, sweeps
+from wganbench.runner.jobs.session import Session, SessionJob, sessions
 from wganbench.spec import CONTROL, available, short
 
 MAX_REMARKS = 3
@@ -28,7 +28,7 @@ MAX_REMARKS = 3
 
 
 @dataclass(frozen=True)
-class SweepStatus:
+class SessionStatus:
     """A ``run`` command and its progress.
 
     Attributes:
@@ -137,7 +137,7 @@ class Status:
     Attributes:
         records: The number of files that should be records, without those of failed runs.
         failed: The number of records of failed runs.
-        sweeps: The commands that are alive, and dead ones whose workers are still running.
+        sessions: The commands that are alive, and dead ones whose workers are still running.
         cohorts: The cohorts that are being trained.
         stopped: The cohorts that no command is working on, by experiment and profile.
         remarks: A line for each problem of a job that is not done.
@@ -146,17 +146,18 @@ class Status:
     results: str
     records: int
     failed: int
-    sweeps: list[SweepStatus]
+    sessions: list[SessionStatus]
     cohorts: list[CohortStatus]
     stopped: list[Stopped]
     remarks: list[str]
 
     @property
     def is_idle(self) -> bool:
-        return not self.cohorts and not any(sweep.is_alive for sweep in self.sweeps)
+        return not self.cohorts and not any(session.is_alive for session in self.sessions)
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Returns the content of ``status --json``, in which the sessions have the key that they have always had."""
+        return {"sweeps" if key == "sessions" else key: value for key, value in asdict(self).items()}
 
 
 def status(store: Store, experiments: Collection[str] = ()) -> Status:
@@ -169,21 +170,21 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
         RecordError: If the results folder is not a folder.
     """
     work = WorkFolder(store)
-    held = Held(work.leases)
-    jobs = [seen for seen in _jobs(work, store, held) if not experiments or seen.job.experiment in experiments]
-    found = [(sweep, file.is_under_way(sweep)) for file, sweep in sweeps(work)]
-    claimed = {job.name for sweep, is_alive in found if is_alive for job in sweep.jobs}
-    told = [
-        _sweep_status(work, store, held, sweep if is_alive else _without(sweep, claimed), is_alive)
-        for sweep, is_alive in found
-        if not experiments or sweep.experiment in experiments
+    holders = Holders(work.leases)
+    jobs = [seen for seen in _jobs(work, store, holders) if not experiments or seen.job.experiment in experiments]
+    found = [(session, file.is_under_way(session)) for file, session in sessions(work)]
+    claimed = {job.name for session, is_alive in found if is_alive for job in session.jobs}
+    known = [
+        _session_status(work, store, holders, session if is_alive else _without(session, claimed), is_alive)
+        for session, is_alive in found
+        if not experiments or session.experiment in experiments
     ]
     recorded = [_has_failed(path) for path in store.paths() if not experiments or path.parent.name in experiments]
     return Status(
         results=str(store.root),
         records=recorded.count(False),
         failed=recorded.count(True),
-        sweeps=[each for each in told if each.is_alive or each.running],
+        sessions=[each for each in known if each.is_alive or each.running],
         cohorts=[_cohort_status(seen) for seen in jobs if seen.is_held],
         stopped=list(_stopped(seen for seen in jobs if not seen.is_held and seen.folder.name not in claimed)),
         remarks=[f"{plain(seen.folder.name)}: {short_line(line)}" for seen in jobs for line in _remarks(seen)],
@@ -202,11 +203,11 @@ def _has_failed(path: Path) -> bool:
         return False
 
 
-def _without(sweep: Sweep, claimed: Set[str]) -> Sweep:
+def _without(session: Session, claimed: Set[str]) -> Session:
     """Returns a dead command without the jobs that a live command has taken over, since those are counted there."""
-    left = [job for job in sweep.jobs if job.name not in claimed]
-    n_taken = sum(len(job.wanted) for job in sweep.jobs) - sum(len(job.wanted) for job in left)
-    return sweep.model_copy(update={"jobs": left, "planned": sweep.planned - n_taken})
+    left = [job for job in session.jobs if job.name not in claimed]
+    n_taken = sum(len(job.wanted) for job in session.jobs) - sum(len(job.wanted) for job in left)
+    return session.model_copy(update={"jobs": left, "planned": session.planned - n_taken})
 
 
 def new_record(store: Store, experiment: str, run_id: str, replaced: str | None) -> Record | None:
@@ -245,7 +246,7 @@ def short_line(text: str) -> str:
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
-class Held:
+class Holders:
     """The holders of all leases, read once."""
 
     def __init__(self, leases: Leases):
@@ -273,12 +274,12 @@ class _Seen:
         return self.worker is not None
 
 
-def _jobs(work: WorkFolder, store: Store, held: Held) -> Iterator[_Seen]:
+def _jobs(work: WorkFolder, store: Store, holders: Holders) -> Iterator[_Seen]:
     for folder in work.jobs():
         with contextlib.suppress(RecordError):
             job = folder.read()
             if job is not None and not is_done(job, store):
-                yield _Seen(folder, job, held.worker(job.wanted))
+                yield _Seen(folder, job, holders.worker(job.wanted))
 
 
 def is_done(job: Job, store: Store) -> bool:
@@ -357,7 +358,7 @@ class _Work:
         step: The current step, or the step of the newest checkpoint if there is no progress.
     """
 
-    job: SweepJob
+    job: SessionJob
     records: list[Record]
     progress: Progress | None
     is_running: bool
@@ -368,21 +369,23 @@ class _Work:
         return len(self.job.wanted) - len(self.records)
 
 
-def _sweep_status(work: WorkFolder, store: Store, held: Held, sweep: Sweep, is_alive: bool) -> SweepStatus:
-    works = [_work(work, store, held, sweep.experiment, job) for job in sweep.jobs]
+def _session_status(
+    work: WorkFolder, store: Store, holders: Holders, session: Session, is_alive: bool
+) -> SessionStatus:
+    works = [_work(work, store, holders, session.experiment, job) for job in session.jobs]
     left = sum(each.left for each in works)
     running = sum(each.left for each in works if each.is_running)
     failed = sum(record.status == "failed" for each in works for record in each.records)
-    return SweepStatus(
-        experiment=sweep.experiment,
-        profile=sweep.profile,
-        executor=sweep.executor,
-        host=sweep.owner.host,
-        process=sweep.owner.process,
+    return SessionStatus(
+        experiment=session.experiment,
+        profile=session.profile,
+        executor=session.executor,
+        host=session.owner.host,
+        process=session.owner.process,
         is_alive=is_alive,
-        started=sweep.started,
-        planned=sweep.planned,
-        done=sweep.planned - left - failed,
+        started=session.started,
+        planned=session.planned,
+        done=session.planned - left - failed,
         failed=failed,
         running=running,
         left=left - running,
@@ -390,11 +393,11 @@ def _sweep_status(work: WorkFolder, store: Store, held: Held, sweep: Sweep, is_a
     )
 
 
-def _work(work: WorkFolder, store: Store, held: Held, experiment: str, job: SweepJob) -> _Work:
+def _work(work: WorkFolder, store: Store, holders: Holders, experiment: str, job: SessionJob) -> _Work:
     found = [new_record(store, experiment, run, replaced) for run, replaced in job.wanted.items()]
     records = [record for record in found if record is not None]
     folder = JobFolder(work.root / "jobs" / job.name)
-    is_running = len(records) < len(job.wanted) and held.worker(job.wanted) is not None
+    is_running = len(records) < len(job.wanted) and holders.worker(job.wanted) is not None
     progress = _progress(folder, job.steps) if is_running else None
     return _Work(job, records, progress, is_running, progress.step if progress else folder.checkpointed())
 
@@ -432,7 +435,7 @@ def _spent(works: list[_Work]) -> tuple[float, float]:
     return spent, bought
 
 
-def _cost(job: SweepJob, works: list[_Work]) -> float:
+def _cost(job: SessionJob, works: list[_Work]) -> float:
     """Returns the cost of a job in operations, or in seed-steps if the operations of any job are unknown."""
     if all(each.job.flops for each in works):
         return job.flops or 0.0
@@ -449,3 +452,35 @@ def _own_seconds_left(work: _Work, whole: float) -> float:
     if progress is not None and progress.step > progress.first:
         return steps * progress.seconds / (progress.step - progress.first)
     return whole * steps / work.job.steps
+
+
+# ---- leftovers ------------------------------------------------------------------------------------------------------
+
+
+def left_behind(store: Store) -> Iterator[str]:
+    """Yields a line for each file that a dead process left in the work folder; none of them blocks a later command.
+
+    These are the leases of dead workers, jobs whose runs are all recorded, and the files of dead commands.
+    """
+    work = WorkFolder(store)
+    for name, owner in work.leases.stale():
+        who = owner or "an unknown process"
+        yield f"{work.leases.folder / plain(name)}: the lease of {who}, which is gone; the next worker takes it over"
+    alive: set[str] = set()
+    for file, session in sessions(work):
+        if file.is_under_way(session):
+            alive.update(job.name for job in session.jobs)
+        else:
+            command = f"'wganbench run {session.experiment} --profile {session.profile}'"
+            yield f"{file.path}: of {command}, {session.owner}, which is gone; the same command goes on and removes it"
+    for folder in work.jobs():
+        if folder.name not in alive and _is_over(folder, store):
+            yield f"{plain(str(folder.path))}: its runs are all recorded; the next 'wganbench run' removes it"
+
+
+def _is_over(folder: JobFolder, store: Store) -> bool:
+    try:
+        job = folder.read()
+    except RecordError:
+        return False
+    return job is not None and is_done(job, store)

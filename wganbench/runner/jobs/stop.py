@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
@@ -12,6 +12,9 @@ from typing import Literal
 Reason = Literal["interrupted", "terminated", "out of time", "left alone", "overtaken"]
 """The reason to stop, in this order: Ctrl-C, SIGTERM, the time limit, the death of the command that started a worker,
 or the loss of a lease to another worker."""
+
+GRACE_SECONDS = 60.0
+"""The time that a worker has to write its checkpoint before it is killed."""
 
 EXIT_CODES = {"interrupted": 130, "terminated": 143, "out of time": 124}
 """The exit codes that a shell reports for SIGINT and SIGTERM, and timeout(1) for the time limit."""
@@ -57,3 +60,22 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def ending(end: Callable[[float], Iterable[object]]) -> Iterator[None]:
+    """Ends an executor's workers when the block is left, however that happens.
+
+    Args:
+        end: Ends the workers while it is iterated, given the seconds that they have to write their checkpoints: none
+            after a second Ctrl-C.
+    """
+    grace = GRACE_SECONDS
+    try:
+        yield
+    except KeyboardInterrupt:
+        grace = 0.0
+        raise
+    finally:
+        for _ in end(grace):
+            pass

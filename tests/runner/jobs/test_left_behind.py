@@ -12,7 +12,7 @@ from wganbench.records.verify import verify
 from wganbench.runner.jobs.job import WorkFolder
 from wganbench.runner.jobs.lease import LAPSE_SECONDS
 from wganbench.runner.jobs.session import begin
-from wganbench.runner.jobs.stale import left_behind
+from wganbench.runner.jobs.status import left_behind
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_the_file_of_a_dead_command_is_stale_and_that_of_a_living_one_is_not(sto
     job = made.planned(store, made.cohort(spec, "good", [0]))
     gone, alive = begin(WorkFolder(store), 1, [job], "local"), begin(WorkFolder(store), 1, [job], "local")
     for file, owner in ((gone, dead()), (alive, ELSEWHERE)):
-        sweep = alive.read().model_copy(update={"owner": owner})
-        file.path.write_text(sweep.model_dump_json())
+        session = alive.read().model_copy(update={"owner": owner})
+        file.path.write_text(session.model_dump_json())
     assert list(left_behind(store)) == [
         f"{gone.path}: of 'wganbench run made --profile paper', {dead()}, which is gone; "
         f"the same command goes on and removes it"
