@@ -134,7 +134,7 @@ def refused(reason: str) -> str:
     )
 
 
-def test_a_disk_without_room_is_told_in_one_line_and_nothing_is_left_there(tmp_path):
+def test_a_disk_without_room_is_reported_in_one_line_and_nothing_is_left_there(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (128 + 10, limits[1]))  # the kernel then refuses the rest
     try:
@@ -158,7 +158,7 @@ def test_a_full_disk_leaves_an_earlier_file_alone(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
+def test_a_file_in_the_place_of_the_folder_is_reported(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(DataError, match=refused("(File exists|Not a directory)")):
         obtain(recipe(), tmp_path / "taken")

@@ -124,7 +124,7 @@ def test_a_sample_that_is_no_point_of_the_plane_is_refused_where_one_is_read():
     ]
 
 
-def test_several_violations_are_all_told():
+def test_several_violations_are_all_reported():
     assert len(check_toy_data_set(object(), EVERYTHING)) == 4
 
 

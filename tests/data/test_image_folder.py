@@ -167,7 +167,7 @@ def test_sixteen_bits_are_refused(make_folder, tmp_path):
         (["test/cat/0.png", "test/dog/0.png"], "no folder train; must have train, and test"),
     ],
 )
-def test_a_folder_that_is_laid_out_otherwise_is_told(tmp_path, places, message):
+def test_a_folder_that_is_laid_out_otherwise_is_reported(tmp_path, places, message):
     for place in places:
         path = tmp_path / "faces" / place
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -175,7 +175,7 @@ def test_what_is_dropped_is_another_image_in_another_epoch():
     assert dropped == set(range(10))
 
 
-def test_epochs_are_shuffled_anew():
+def test_epochs_are_shuffled_again():
     order = epochs(100, 100)
     first, second = drawn(order, 2)
     assert first != second

@@ -99,7 +99,7 @@ def test_fetching_shapes_draws_both_splits(data_folder, few_shapes):
     assert lines[0].endswith(image_sets.shapes10().checksum)
 
 
-def test_what_cannot_be_fetched_is_told(data_folder):
+def test_what_cannot_be_fetched_is_reported(data_folder):
     with pytest.raises(
         DataError, match=r"^faces: cannot be fetched; must be one of shapes10, cifar10, mnist, imagenet32$"
     ):
@@ -112,7 +112,7 @@ def test_verify_finds_a_damaged_file_and_passes_whole_ones(data_folder, few_shap
     for split in ("train", "test"):
         image_sets.shapes10(split=split)
     assert [finding.whole for finding in verify()] == [True, True]
-    damaged = next((data_folder / "decoded").glob("shapes10-test-*"))
+    damaged = next((data_folder / "decoded").glob("shapes10-test-*.npy"))
     damaged.write_bytes(damaged.read_bytes()[:-1])
     findings = list(verify("shapes10"))
     assert {finding.text: finding.whole for finding in findings} == {
@@ -130,7 +130,7 @@ def test_verify_holds_published_files_against_their_checksums(data_folder, monke
     assert "t10k-images-idx3-ubyte: wrong checksum" in finding.text
 
 
-def test_verify_of_what_is_not_there_is_told(data_folder):
+def test_verify_of_what_is_not_there_is_reported(data_folder):
     assert list(verify()) == []
     with pytest.raises(DataError, match=rf"^cifar10: nothing of it in {data_folder}; 'wganbench data fetch cifar10'"):
         list(verify("cifar10"))

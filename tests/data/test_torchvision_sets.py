@@ -121,7 +121,9 @@ def test_what_is_decoded_needs_its_files_no_more(batches, data_folder, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "recipe"), [("cifar10", cifar10), ("mnist", mnist)])
-def test_a_set_that_is_not_there_is_told_with_what_is_missing_and_where_it_goes(name, recipe, data_folder, tmp_path):
+def test_a_set_that_is_not_there_is_reported_with_what_is_missing_and_where_it_goes(
+    name, recipe, data_folder, tmp_path
+):
     first = IMAGE_SETS[name].files["train"][0]
     message = (
         rf"^{name}: no {first} and \d more in {data_folder / name}; 'wganbench data fetch {name}' downloads it; without"

@@ -1,4 +1,4 @@
-"""The files that custom objects come from are found without importing any, and their changes are told."""
+"""The files that custom objects come from are found without importing any, and their changes are reported."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_record_without_custom_code_is_what_it_was_before_that_was_kept(beside
         Provenance.model_validate({**PROVENANCE.model_dump(), "custom_code": {"mine.py": "?"}})
 
 
-def test_a_change_is_told_with_the_number_of_runs_before_it(beside, tmp_path):
+def test_a_change_is_reported_with_the_number_of_runs_before_it(beside, tmp_path):
     experiment = beside(mine="import near\n", near="new")
     runs = [of_mine(experiment, seed, mine="import near\n", near="old") for seed in range(3)]
     runs += [of_mine(experiment, 3, mine="import near\n", near="new"), of_mine(experiment, 4)]

@@ -87,7 +87,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def told(store: Store) -> list[str]:
+def reported(store: Store) -> list[str]:
     with pytest.raises(RecordError) as caught:
         store.load()
     return str(caught.value).splitlines()
@@ -278,7 +278,7 @@ def with_setting(**changes: Any) -> dict[str, Any]:
         (signed({**COMMITTED_CONTENT, "id": 3}), "id: must be a valid string, got 3"),
     ],
 )
-def test_what_is_no_record_is_told_in_one_line_with_the_remedy(text, line):
+def test_what_is_no_record_is_reported_in_one_line_with_the_remedy(text, line):
     with pytest.raises(RecordError) as caught:
         read_text(text, "results/x/y.json")
     assert str(caught.value).replace(", setting", ": setting").startswith(f"results/x/y.json: {line}")
@@ -310,7 +310,7 @@ def test_a_number_that_json_does_not_have_is_no_traceback():
         read_text(signed(checked), "here")
 
 
-def test_every_file_that_is_no_record_is_told_and_all_at_once(make, store):
+def test_every_file_that_is_no_record_is_reported_and_all_at_once(make, store):
     store.write(make())
     store.write(make(seed=1))
     folder = store.root / "gaussians8"
@@ -321,7 +321,7 @@ def test_every_file_that_is_no_record_is_told_and_all_at_once(make, store):
     (folder / "other-name.json").write_text(write_text(make(seed=2)))
     (store.root / "elsewhere").mkdir()
     shutil.copy(store.path(make()), store.root / "elsewhere")
-    assert told(store) == [
+    assert reported(store) == [
         f"{store.root}/elsewhere/{make().id}.json: holds the record of {store.path(make())}; move the file there",
         f"{folder}/binary.json: not a text file in UTF-8; {SET_ASIDE}",
         f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again",
@@ -331,10 +331,10 @@ def test_every_file_that_is_no_record_is_told_and_all_at_once(make, store):
     ]
 
 
-def test_one_run_recorded_for_two_experiments_is_told(make, store):
+def test_one_run_recorded_for_two_experiments_is_reported(make, store):
     for experiment in ("gaussians8", "mine"):
         store.write(make().model_copy(update={"experiment": experiment}))
-    (line,) = told(store)
+    (line,) = reported(store)
     first, second = store.root / "gaussians8" / f"{make().id}.json", store.root / "mine" / f"{make().id}.json"
     assert line == f"{second}: the same run is recorded in {first}; keep one of them"
 
@@ -358,9 +358,9 @@ def test_a_folder_that_is_not_there_holds_no_records(store):
     assert not store.root.exists()
 
 
-def test_a_file_in_the_folders_place_is_told(store):
+def test_a_file_in_the_folders_place_is_reported(store):
     store.root.write_text("in the way")
-    assert told(store) == [f"{store.root}: cannot be written or read (not a folder); choose another with --results"]
+    assert reported(store) == [f"{store.root}: cannot be written or read (not a folder); choose another with --results"]
 
 
 # ---- older and newer schemas ----------------------------------------------------------------------------------------
@@ -459,7 +459,7 @@ def test_a_write_that_breaks_off_anywhere_leaves_all_as_it_was(make, store, monk
     assert files(store.root) == before
 
 
-def test_what_stands_in_the_folders_way_is_told(make, store):
+def test_what_stands_in_the_folders_way_is_reported(make, store):
     store.root.write_text("in the way")
     with pytest.raises(RecordError, match=r"gaussians8: cannot be written \(Not a directory\); choose another folder"):
         store.prepare(["gaussians8"])
@@ -641,7 +641,7 @@ def test_a_record_whose_artefact_is_damaged_is_left_out_and_ours_stays(make, sto
     assert store.artefact(mine, mine.artefacts[0]) == b"ours"
 
 
-def test_damaged_files_of_theirs_are_told_and_the_rest_is_merged(make, store, theirs):
+def test_damaged_files_of_theirs_are_reported_and_the_rest_is_merged(make, store, theirs):
     more = put(theirs, make(seed=1))
     (theirs.root / "gaussians8" / "broken.json").write_text("{")
     taken, skipped, (refusal,) = merge_stores(store, theirs)

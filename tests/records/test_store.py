@@ -52,7 +52,7 @@ def test_one_record_is_found_without_a_look_at_the_others(store, found):
         store.find("made", found[1].id)
 
 
-def test_a_record_under_another_runs_name_is_not_found_but_told(store, found):
+def test_a_record_under_another_runs_name_is_not_found_but_reported(store, found):
     store.path(found[0]).rename(store.path(found[2]))
     with pytest.raises(RecordError, match=rf"-s2.json: holds the record of .*{found[0].id}.json; move the file there"):
         store.find("made", found[2].id)
@@ -62,7 +62,7 @@ def test_a_record_under_another_runs_name_is_not_found_but_told(store, found):
         store.find("mine", found[1].id)
 
 
-def test_a_link_into_nothing_is_told_since_no_record_could_be_put_there(store, found):
+def test_a_link_into_nothing_is_reported_since_no_record_could_be_put_there(store, found):
     store.path(found[2]).symlink_to("nowhere")
     with pytest.raises(RecordError, match=r"cannot be read \(No such file or directory\); move it away"):
         store.find("made", found[2].id)
@@ -76,7 +76,7 @@ def test_the_checksum_of_a_record_is_the_one_in_its_file(store, found):
     assert checksum_of(read_text(text, "here")) == json.loads(text)["checksum"]
 
 
-def test_a_run_that_was_trained_anew_to_the_same_numbers_has_another_checksum(found):
+def test_a_run_that_was_trained_again_to_the_same_numbers_has_another_checksum(found):
     later = PROVENANCE.model_copy(update={"started": "2026-01-01T00:00:01+00:00"})
     assert checksum_of(found[0].model_copy(update={"provenance": later})) != checksum_of(found[0])
     assert checksum_of(found[0].model_copy(update={"wall_seconds": 1.0000001})) != checksum_of(found[0])
@@ -214,7 +214,7 @@ def test_a_disk_that_refuses_leaves_the_file_where_it_was(store, found, monkeypa
 # ---- reading the whole ones -----------------------------------------------------------------------------------------
 
 
-def test_the_whole_records_are_read_and_the_damaged_ones_set_aside_and_told(store, found):
+def test_the_whole_records_are_read_and_the_damaged_ones_set_aside_and_reported(store, found):
     path = store.path(found[0])
     path.write_text(path.read_text()[:-30])
     records, moved = store.load_whole()
@@ -331,7 +331,7 @@ def test_what_was_set_aside_is_seen_by_no_reader_and_comes_along_in_no_merge(sto
     assert len(store.held()) == 1
 
 
-def test_what_was_set_aside_keeps_no_run_from_being_recorded_anew(store, found, tmp_path):
+def test_what_was_set_aside_keeps_no_run_from_being_recorded_again(store, found, tmp_path):
     store.path(found[0]).write_text("broken")
     store.load_whole()
     (run,) = expand(made(tmp_path), "paper", [0], ["good"])

@@ -1,4 +1,4 @@
-"""What a worker on another machine is told, beside its jobs: where data and weights lie."""
+"""What a worker on another machine gets beside its jobs: where data and weights lie."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def nothing_set(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def seen_by_a_job(monkeypatch, told):
+def seen_by_a_job(monkeypatch, passed):
     """The environment while a job is worked on, after which this process has its own again."""
     before, seen = dict(os.environ), []
 
@@ -36,18 +36,18 @@ def seen_by_a_job(monkeypatch, told):
         seen.append({name: os.environ[name] for name in NAMES if name in os.environ})
 
     monkeypatch.setattr(remote, "work", work)
-    remote.work_on(["a job", "another"], "results", "going", told)
+    remote.work_on(["a job", "another"], "results", "going", passed)
     assert dict(os.environ) == before
     assert seen[0] == seen[1]
     return seen[0]
 
 
-def test_the_data_folder_is_told_though_no_variable_names_it(monkeypatch):
+def test_the_data_folder_is_passed_on_though_no_variable_names_it(monkeypatch):
     assert remote.environment() == {DATA_VARIABLE: str(data_folder())}
     assert data_folder().is_absolute()
 
 
-def test_what_is_set_here_is_told_with_whole_paths(monkeypatch, tmp_path):
+def test_what_is_set_here_is_passed_on_with_whole_paths(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(DATA_VARIABLE, "data")
     monkeypatch.setenv(WEIGHTS_VARIABLE, "weights/inception.pth")
@@ -58,11 +58,11 @@ def test_what_is_set_here_is_told_with_whole_paths(monkeypatch, tmp_path):
     }
 
 
-def test_a_worker_has_what_it_was_told_and_not_what_it_had(monkeypatch):
+def test_a_worker_has_what_it_was_given_and_not_what_it_had(monkeypatch):
     monkeypatch.setenv(DATA_VARIABLE, "/the/workers/own")
     monkeypatch.setenv(WEIGHTS_VARIABLE, "/left/by/another.pth")
-    told = {DATA_VARIABLE: "/of/the/command", "TORCH_HOME": "/torch"}
-    assert seen_by_a_job(monkeypatch, told) == told
+    passed = {DATA_VARIABLE: "/of/the/command", "TORCH_HOME": "/torch"}
+    assert seen_by_a_job(monkeypatch, passed) == passed
 
 
 def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch, tmp_path):
@@ -74,18 +74,18 @@ def test_a_new_interpreter_with_another_environment_has_the_commands(monkeypatch
     for package in ("wganbench", "wganbench/runner", "wganbench/runner/executors"):
         (tmp_path / package / "__init__.py").touch()
     (tmp_path / "wganbench" / "runner" / "executors" / "remote.py").write_text(
-        f"from pathlib import Path\ndef work_on(*told):\n    Path({str(out)!r}).write_text(repr((Path.cwd(), *told)))\n"
+        f"from pathlib import Path\ndef work_on(*got):\n    Path({str(out)!r}).write_text(repr((Path.cwd(), *got)))\n"
     )
     given = (str(tmp_path), str(tmp_path), ["a"], "results", "going", remote.environment())
     content = pytest.importorskip("cloudpickle").dumps((remote.entry_point(), given))
     script = "import pickle, sys; function, given = pickle.load(sys.stdin.buffer); function(*given)"
     plain = {key: value for key, value in os.environ.items() if key not in (*NAMES, "PYTHONPATH")}
     subprocess.run([sys.executable, "-c", script], input=content, check=True, env=plain, cwd="/", timeout=60)
-    told = {
+    passed = {
         DATA_VARIABLE: str(tmp_path / "images"),
         WEIGHTS_VARIABLE: str(Path("inception.pth").absolute()),
     }
-    assert out.read_text() == repr((tmp_path, ["a"], "results", "going", told))
+    assert out.read_text() == repr((tmp_path, ["a"], "results", "going", passed))
 
 
 @pytest.mark.parametrize("is_root", [False, True])
@@ -97,7 +97,7 @@ def test_the_working_folder_comes_last_where_ray_has_put_it_first(tmp_path, is_r
     for package in (root / "wganbench", root / "wganbench" / "runner", executors):
         (package / "__init__.py").touch()
     (executors / "remote.py").write_text(
-        f"import colorsys, sys\ndef work_on(*told):\n    open({str(out)!r}, 'w').write(repr(sys.path))\n"
+        f"import colorsys, sys\ndef work_on(*got):\n    open({str(out)!r}, 'w').write(repr(sys.path))\n"
     )
     (folder / "colorsys.py").write_text("raise ArithmeticError\n")
     given = (str(root), str(folder), ["a"], "results", "going", {})

@@ -125,7 +125,7 @@ def test_a_disk_that_refuses_is_an_error(tmp_path):
         leases.take(["a"])
 
 
-def test_without_leave_to_write_the_holder_is_told_by_the_clock_of_this_machine(leases, store, monkeypatch):
+def test_without_leave_to_write_the_holder_is_reported_by_the_clock_of_this_machine(leases, store, monkeypatch):
     lease(store, "a", ELSEWHERE, age=LAPSE_SECONDS - 20)
     lease(store, "b", ELSEWHERE, age=LAPSE_SECONDS + 1)
 
@@ -192,7 +192,7 @@ def test_a_lease_that_cannot_be_read_lasts_as_long_as_a_heartbeat(leases, store,
     assert leases.take(["a"]) is not None
 
 
-def test_the_age_of_a_lease_is_told_by_the_clock_of_the_file_system(leases, store, monkeypatch):
+def test_the_age_of_a_lease_is_reported_by_the_clock_of_the_file_system(leases, store, monkeypatch):
     lease(store, "a", ELSEWHERE)
     monkeypatch.setattr(module.time, "time", lambda: time.time() + 10 * LAPSE_SECONDS)
     assert leases.holder("a") == ELSEWHERE
@@ -308,7 +308,7 @@ def test_a_later_process_with_the_same_id_is_another_one(child):
     assert older.model_copy(update={"born": older.born + 60}).is_alive() is False
 
 
-def test_of_a_process_on_another_machine_nothing_can_be_told_even_if_the_id_is_one_of_here():
+def test_of_a_process_on_another_machine_nothing_can_be_reported_even_if_the_id_is_one_of_here():
     assert ELSEWHERE.model_copy(update={"process": os.getpid(), "born": myself().born}).is_alive() is None
 
 

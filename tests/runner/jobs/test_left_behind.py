@@ -1,4 +1,4 @@
-"""What is told of processes that are gone: their leases, jobs and commands, and nothing of the living."""
+"""What is reported of processes that are gone: their leases, jobs and commands, and nothing of the living."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_a_dead_session_with_no_job_left_on_disk_is_forgotten_by_any(work, jobs)
     assert not old.path.exists()
 
 
-def test_a_process_that_begins_anew_has_ended_what_it_did_before(work, jobs):
+def test_a_process_that_begins_again_has_ended_what_it_did_before(work, jobs):
     before, other = begin(work, 5, [jobs[0]], "inline"), begin(work, 5, [jobs[1]], "inline")
     begin(work, 5, [jobs[0]], "inline")
     assert not before.path.exists()

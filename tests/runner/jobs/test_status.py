@@ -107,14 +107,14 @@ def test_a_command_is_under_way_as_long_as_its_process_or_its_heartbeat(store, s
     assert [each.cohorts for each in found.stopped] == ([] if is_alive else [1])
 
 
-def test_a_dead_command_that_has_left_nothing_undone_is_not_told(store, spec):
+def test_a_dead_command_that_has_left_nothing_undone_is_not_reported(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0]))
     session(store, [job], owner=made.dead())
     made.record(store, spec, "good", 0)
     assert status(store) == Status(str(store.root), 1, 0, [], [], [], [])
 
 
-def test_of_a_dead_command_whose_workers_go_on_both_are_told(store, spec):
+def test_of_a_dead_command_whose_workers_go_on_both_are_reported(store, spec):
     job = made.planned(store, made.cohort(spec, "good", [0, 1]))
     session(store, [job], owner=made.dead(), executor="slurm")
     hold(store, job, made.ELSEWHERE)
@@ -307,7 +307,7 @@ def test_nobody_waits_for_a_command_that_is_gone(store, spec):
         (5 * 86400, "about 5 days"),
     ],
 )
-def test_a_time_left_is_told_no_finer_than_it_is_known(seconds, text):
+def test_a_time_left_is_reported_no_finer_than_it_is_known(seconds, text):
     assert about(seconds) == text
 
 
@@ -370,7 +370,7 @@ def test_what_went_wrong_with_a_job_is_a_short_line_each(store, spec):
     assert said(store).splitlines()[-4:] == [*warnings, memory]
 
 
-def test_a_time_out_and_an_error_are_told(store, spec):
+def test_a_time_out_and_an_error_are_reported(store, spec):
     jobs = [made.planned(store, made.cohort(spec, "good", [seed])) for seed in range(2)]
     jobs[0].folder.note("start", step=0)
     jobs[0].folder.note("timed out", step=70)
@@ -415,7 +415,7 @@ def test_before_the_first_record_what_is_under_way_is_said(store, spec):
     assert as_json(store)["records"] == 0
 
 
-def test_where_all_is_done_the_number_of_records_is_told(store, spec):
+def test_where_all_is_done_the_number_of_records_is_reported(store, spec):
     for seed in range(3):
         made.record(store, spec, "good", seed)
     assert said(store) == f"nothing is under way in {store.root}; 3 records\n"
@@ -489,7 +489,7 @@ def test_what_would_do_something_to_a_terminal_is_not_printed(store, spec):
     assert "\x1b" not in said(store)
 
 
-def test_a_folder_that_may_only_be_read_is_told_as_any_other(store, spec, monkeypatch):
+def test_a_folder_that_may_only_be_read_is_reported_as_any_other(store, spec, monkeypatch):
     job = made.planned(store, made.cohort(spec, "good", [0]))
     hold(store, job)
     before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*") if path.is_file()}
@@ -528,7 +528,7 @@ def test_the_table_has_a_row_a_command_and_a_row_a_cohort_under_way(store, spec)
     assert cohort_row.split()[:5] == [jobs[0].folder.name, "50", "100", "50", "0.17"]
 
 
-def test_an_experiment_is_told_alone_by_its_name_or_its_file(store, spec, tmp_path):
+def test_an_experiment_is_reported_alone_by_its_name_or_its_file(store, spec, tmp_path):
     job = made.planned(store, made.cohort(spec, "good", [0]))
     session(store, [job])
     made.record(store, spec, "bad", 0)

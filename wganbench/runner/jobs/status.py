@@ -9,7 +9,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from wganbench.errors import RecordError
 from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import Job, JobFolder, Progress, WorkFolder
-from wganbench.runner.jobs.lease import Leases
+from wganbench.runner.jobs.lease import Owner
 from wganbench.runner.jobs.session import Session, SessionJob, sessions
 from wganbench.spec import CONTROL, available, short
 
@@ -170,12 +170,12 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
         RecordError: If the results folder is not a folder.
     """
     work = WorkFolder(store)
-    holders = Holders(work.leases)
-    jobs = [seen for seen in _jobs(work, store, holders) if not experiments or seen.job.experiment in experiments]
+    held = work.leases.held()
+    jobs = [seen for seen in _jobs(work, store, held) if not experiments or seen.job.experiment in experiments]
     found = [(session, file.is_under_way(session)) for file, session in sessions(work)]
     claimed = {job.name for session, is_alive in found if is_alive for job in session.jobs}
     known = [
-        _session_status(work, store, holders, session if is_alive else _without(session, claimed), is_alive)
+        _session_status(work, store, held, session if is_alive else _without(session, claimed), is_alive)
         for session, is_alive in found
         if not experiments or session.experiment in experiments
     ]
@@ -246,16 +246,13 @@ def short_line(text: str) -> str:
     return line if len(line) <= 200 else f"{line[:199]}…"
 
 
-class Holders:
-    """The holders of all leases, read once."""
+Held = Mapping[str, Owner | None]
+"""The owner of each lease that is held, read once."""
 
-    def __init__(self, leases: Leases):
-        self.owners = leases.held()
 
-    def worker(self, runs: Iterable[str]) -> str | None:
-        """Returns the first holder of a lease on one of ``runs``; None if there is none."""
-        names = [str(self.owners[run] or "unknown") for run in runs if run in self.owners]
-        return names[0] if names else None
+def _worker(held: Held, runs: Iterable[str]) -> str | None:
+    """Returns the first holder of a lease on one of ``runs``; None if there is none."""
+    return next((str(held[run] or "unknown") for run in runs if run in held), None)
 
 
 # ---- jobs -----------------------------------------------------------------------------------------------------------
@@ -274,12 +271,12 @@ class _Seen:
         return self.worker is not None
 
 
-def _jobs(work: WorkFolder, store: Store, holders: Holders) -> Iterator[_Seen]:
+def _jobs(work: WorkFolder, store: Store, held: Held) -> Iterator[_Seen]:
     for folder in work.jobs():
         with contextlib.suppress(RecordError):
             job = folder.read()
             if job is not None and not is_done(job, store):
-                yield _Seen(folder, job, holders.worker(job.wanted))
+                yield _Seen(folder, job, _worker(held, job.wanted))
 
 
 def is_done(job: Job, store: Store) -> bool:
@@ -369,10 +366,8 @@ class _Work:
         return len(self.job.wanted) - len(self.records)
 
 
-def _session_status(
-    work: WorkFolder, store: Store, holders: Holders, session: Session, is_alive: bool
-) -> SessionStatus:
-    works = [_work(work, store, holders, session.experiment, job) for job in session.jobs]
+def _session_status(work: WorkFolder, store: Store, held: Held, session: Session, is_alive: bool) -> SessionStatus:
+    works = [_work(work, store, held, session.experiment, job) for job in session.jobs]
     left = sum(each.left for each in works)
     running = sum(each.left for each in works if each.is_running)
     failed = sum(record.status == "failed" for each in works for record in each.records)
@@ -393,11 +388,11 @@ def _session_status(
     )
 
 
-def _work(work: WorkFolder, store: Store, holders: Holders, experiment: str, job: SessionJob) -> _Work:
+def _work(work: WorkFolder, store: Store, held: Held, experiment: str, job: SessionJob) -> _Work:
     found = [new_record(store, experiment, run, replaced) for run, replaced in job.wanted.items()]
     records = [record for record in found if record is not None]
     folder = JobFolder(work.root / "jobs" / job.name)
-    is_running = len(records) < len(job.wanted) and holders.worker(job.wanted) is not None
+    is_running = len(records) < len(job.wanted) and _worker(held, job.wanted) is not None
     progress = _progress(folder, job.steps) if is_running else None
     return _Work(job, records, progress, is_running, progress.step if progress else folder.checkpointed())
 
@@ -474,13 +469,7 @@ def left_behind(store: Store) -> Iterator[str]:
             command = f"'wganbench run {session.experiment} --profile {session.profile}'"
             yield f"{file.path}: of {command}, {session.owner}, which is gone; the same command goes on and removes it"
     for folder in work.jobs():
-        if folder.name not in alive and _is_over(folder, store):
-            yield f"{plain(str(folder.path))}: its runs are all recorded; the next 'wganbench run' removes it"
-
-
-def _is_over(folder: JobFolder, store: Store) -> bool:
-    try:
-        job = folder.read()
-    except RecordError:
-        return False
-    return job is not None and is_done(job, store)
+        with contextlib.suppress(RecordError):
+            job = folder.read()
+            if job is not None and folder.name not in alive and is_done(job, store):
+                yield f"{plain(str(folder.path))}: its runs are all recorded; the next 'wganbench run' removes it"
