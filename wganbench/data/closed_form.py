@@ -35,26 +35,11 @@ class ClosedForm(ABC):
         """The points of the curve at fractions of its length, each 0 to 1: ``(n,)`` → ``(n, dim)``, same dtype."""
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draws new samples.
-
-        Args:
-            n: Number of samples.
-            rng: The only source of randomness.
-
-        Returns:
-            Shape ``(n, dim)``, float32, on the device of ``rng``.
-        """
+        """Draws samples, ``(n, dim)``, float32, on the device of ``rng``."""
         return self.along(torch.rand(n, generator=rng, device=rng.device))
 
     def even(self, n: int) -> Tensor:
-        """Points of equal weight that represent the distribution, the same at every call.
-
-        Args:
-            n: Number of points.
-
-        Returns:
-            Shape ``(n, dim)``, float64, on the CPU.
-        """
+        """Points of equal weight that represent the distribution, always the same: ``(n, dim)``, float64, CPU."""
         return self.along((torch.arange(n, dtype=torch.float64) + 0.5) / n)
 
     def to(self, device: torch.device | str) -> Self:

@@ -76,7 +76,9 @@ def digest(folder: Path) -> str:
         odd = f"{sorted(train - test)} that test has not, test {sorted(test - train)}"
         raise DataError(f"{folder}: train has classes {odd} that train has not; both must have the same")
     paths = [path for split in splits for path, _ in samples(folder, split)]
-    contents = [content for batch in _by_batches(_digests_of, paths) for content in batch]
+    contents = [
+        content for batch in _by_batches(lambda batch: list(map(_digest_of, batch)), paths) for content in batch
+    ]
     names = [path.relative_to(folder).as_posix() for path in paths]
     lines = sorted(f"{name}\0{content}\n" for name, content in zip(names, contents, strict=True))
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
@@ -191,10 +193,6 @@ def _by_batches(work: Callable[[Sequence[T]], R], items: Sequence[T]) -> Iterato
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(batches), THREADS):  # a few at a time, or the results would pile up in memory
             yield from pool.map(work, batches[start : start + THREADS])
-
-
-def _digests_of(paths: Sequence[Path]) -> list[str]:
-    return [_digest_of(path) for path in paths]
 
 
 def _digest_of(path: Path) -> str:

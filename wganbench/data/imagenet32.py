@@ -26,7 +26,8 @@ def recipe(split: Split, size: int = SIDE) -> Recipe:
     Raises:
         DataError: If a batch is missing or cannot be read.
     """
-    paths = batch_files(split)
+    folder = locate("imagenet32", split)
+    paths = [folder / file for file in IMAGE_SETS["imagenet32"].files[split]]
 
     def batches() -> Iterator[Batch]:
         n = 0
@@ -37,17 +38,11 @@ def recipe(split: Split, size: int = SIDE) -> Recipe:
         expected = IMAGE_SETS["imagenet32"].images[split]
         if n != expected:
             raise DataError(
-                f"imagenet32: {n:,} images in split {split!r} of {paths[0].parent}, and ImageNet 32×32 has "
+                f"imagenet32: {n:,} images in split {split!r} of {folder}, and ImageNet 32×32 has "
                 f"{expected:,}; other images go as a folder of them: --data imagenet32=FOLDER"
             )
 
     return Recipe("imagenet32", split, f"3x{size}x{size}", VERSION, _key(tuple(paths)), batches)
-
-
-def batch_files(split: Split) -> list[Path]:
-    """The files with the batches of a split, in order."""
-    folder = locate("imagenet32", split)
-    return [folder / file for file in IMAGE_SETS["imagenet32"].files[split]]
 
 
 @lru_cache

@@ -39,15 +39,7 @@ class Mixture:
         return (2,)
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draws new samples, each from a mode chosen with the probability of its weight.
-
-        Args:
-            n: Number of samples.
-            rng: The only source of randomness, on the device of ``centres``.
-
-        Returns:
-            Shape ``(n, 2)``, float32, on the device of ``rng``.
-        """
+        """Draws samples, ``(n, 2)``, float32, each from a mode chosen with the probability of its weight."""
         if self.weights is None:
             modes = torch.randint(len(self.centres), (n,), generator=rng, device=rng.device)
         else:
@@ -85,15 +77,7 @@ class SwissRoll:
         return (2,)
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draws new samples.
-
-        Args:
-            n: Number of samples.
-            rng: The only source of randomness.
-
-        Returns:
-            Shape ``(n, 2)``, float32, on the device of ``rng``.
-        """
+        """Draws samples, ``(n, 2)``, float32, on the device of ``rng``."""
         turns = torch.empty(n, device=rng.device).uniform_(1.5 * math.pi, 4.5 * math.pi, generator=rng)
         curve = torch.view_as_real(torch.polar(turns, turns))  # the distance from the origin is the angle
         return torch.normal(curve, self.noise, generator=rng) / self.scale

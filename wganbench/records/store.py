@@ -195,14 +195,17 @@ class Store:
         Raises:
             RecordError: If it is missing, or does not match the record's SHA-256.
         """
-        places = self._places(record, artefact)
-        found = [_content_of(place) for place in places]
-        for content in found:
-            if isinstance(content, bytes) and hashlib.sha256(content).hexdigest() == artefact.sha256:
+        mistakes = []
+        for path in self._places(record, artefact):
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                mistakes.append(f"{path}: cannot be read ({error.strerror}); restore it or run {record.id} again")
+                continue
+            if hashlib.sha256(content).hexdigest() == artefact.sha256:
                 return content
-        if isinstance(found[0], OSError):
-            raise RecordError(f"{places[0]}: cannot be read ({found[0].strerror}); restore it or run {record.id} again")
-        raise RecordError(f"{places[0]}: not what {record.id}.json says it is; restore it or run it again")
+            mistakes.append(f"{path}: not what {record.id}.json says it is; restore it or run it again")
+        raise RecordError(mistakes[0])
 
     def artefact_paths(self, record: Record) -> set[Path]:
         """Returns the paths that the artefacts of ``record`` may have."""
@@ -217,7 +220,7 @@ class Store:
         """Returns every file that is not hidden, not set aside, and neither one of ``records`` nor their artefact."""
         own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
         inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
-        seen = (path for path, parts in inside if parts[1:2] != (DAMAGED,) and not _is_hidden(parts))
+        seen = (path for path, parts in inside if DAMAGED not in parts[1:2] and not any(p[0] == "." for p in parts))
         return sorted(path for path in seen if path not in own and not path.is_dir())
 
     def prepare(self, experiments: Iterable[str]) -> None:
@@ -352,17 +355,6 @@ def _reason(path: Path) -> str:
         return _why(path).read_text(encoding="utf-8").strip() or "no reason was kept"
     except (OSError, UnicodeDecodeError):
         return "no reason was kept"
-
-
-def _is_hidden(parts: Iterable[str]) -> bool:
-    return any(part.startswith(".") for part in parts)
-
-
-def _content_of(path: Path) -> bytes | OSError:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        return error
 
 
 def _rename(path: Path, target: Path) -> None:

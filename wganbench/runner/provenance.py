@@ -49,9 +49,7 @@ def provenance(device: torch.device, precision: Precision = "fp32") -> Provenanc
     )
 
 
-@cache
-def _read_once(path: Path) -> bytes | None:
-    return read_file(path)
+_read_once = cache(read_file)
 
 
 def loaded_code(setting: Setting, folders: Sequence[str]) -> dict[str, str]:

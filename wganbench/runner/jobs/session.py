@@ -114,12 +114,8 @@ def forget(work: WorkFolder, names: Set[str] = frozenset()) -> None:
     """Removes the files of sessions that are over and whose remaining jobs, if any, are all in ``names``."""
     for file, session in sessions(work):
         is_over = session.owner == myself() or not file.is_under_way(session)
-        if is_over and names >= {job.name for job in session.jobs if _is_there(work, job)}:
+        if is_over and names >= {job.name for job in session.jobs if (work.root / "jobs" / job.name).is_dir()}:
             file.remove()
-
-
-def _is_there(work: WorkFolder, job: SessionJob) -> bool:
-    return (work.root / "jobs" / job.name).is_dir()
 
 
 def sessions(work: WorkFolder) -> Iterator[tuple[SessionFile, Session]]:
