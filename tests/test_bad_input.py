@@ -106,7 +106,7 @@ def test_images_of_mixed_sizes_without_a_size(here):
     images(here / "data" / "faces", *PLACES[:3])
     images(here / "data" / "faces", PLACES[3], size=(20, 18))
     line = run(data='{ name = "image_folder", folder = "faces" }')
-    said = "18×20 pixels, the first has 16×16; images of mixed sizes need a size to be brought to"
+    said = "18×20 pixels, the first has 16×16; set size to bring images of mixed sizes to one size"
     assert line.endswith(f"bee/1.png: {said}")
 
 
@@ -135,7 +135,7 @@ def test_no_room_on_the_disk_for_the_decoded_images(here):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert line == (
-        f"{here}/data/decoded: cannot hold shapes10, decoded (File too large); make room there, or name another folder "
+        f"{here}/data/decoded: cannot write the decoded shapes10 (File too large); make room there, or name another folder "
         f"with --data-dir or WGANBENCH_DATA"
     )
     assert list(here.glob("data/decoded/*")) == []
@@ -145,7 +145,7 @@ def test_a_data_folder_that_cannot_be_one(here, monkeypatch):
     (here / "taken").touch()
     monkeypatch.setenv("WGANBENCH_DATA", str(here / "taken"))
     line = run()
-    assert line.startswith(f"{here}/taken/decoded: cannot hold shapes10, decoded (")
+    assert line.startswith(f"{here}/taken/decoded: cannot write the decoded shapes10 (")
 
 
 def test_fewer_images_than_a_batch(here):

@@ -129,8 +129,8 @@ def test_the_file_beside_the_images_describes_them(tmp_path):
 
 def refused(reason: str) -> str:
     return (
-        rf"^.*: cannot hold small, decoded \({reason}\); make room there, or name another folder with --data-dir or "
-        rf"WGANBENCH_DATA$"
+        rf"^.*: cannot write the decoded small \({reason}\); make room there, or name another folder with --data-dir "
+        rf"or WGANBENCH_DATA$"
     )
 
 

@@ -49,11 +49,11 @@ def test_a_data_set_without_modes_keeps_it_where_no_measure_reads_modes():
     roll = SwissRoll()
     assert check_toy_data_set(roll, ("plane",)) == []
     assert check_toy_data_set(roll, ("centres",)) == [
-        "SwissRoll, centres: not there; must be a tensor of the modes' centres, (modes, dim)"
+        "SwissRoll, centres: missing; must be a tensor of the modes' centres, (modes, dim)"
     ]
     assert check_toy_data_set(Segment(), ("even", "plane")) == []
     (line,) = check_toy_data_set(roll, ("even",))
-    assert line.startswith("SwissRoll, even: not there; must be a function from n to (n, dim) points")
+    assert line.startswith("SwissRoll, even: missing; must be a function from n to (n, dim) points")
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_a_data_set_without_modes_keeps_it_where_no_measure_reads_modes():
             {"sample_shape": 2},
             "Grid9, sample_shape: must be a tuple of positive whole numbers, such as (2,), got 2",
         ),
-        ({"draw": None}, "Grid9, draw: not there; must be a method draw(n, rng)"),
-        ({"to": None}, "Grid9, to: not there; must be a method to(device)"),
+        ({"draw": None}, "Grid9, draw: missing; must be a method draw(n, rng)"),
+        ({"to": None}, "Grid9, to: missing; must be a method to(device)"),
         (
             {"to": lambda device: None},
             "Grid9, to('cpu'): must return the data set on that device, got None",
@@ -97,7 +97,7 @@ def test_a_data_set_without_modes_keeps_it_where_no_measure_reads_modes():
         ),
         ({"std": 0.0}, "Grid9, std: must be a positive number, one for all modes, got 0.0"),
         ({"std": torch.ones(9)}, "Grid9, std: must be a positive number, one for all modes, got Tensor"),
-        ({"std": None}, "Grid9, std: not there; must be the modes' standard deviation along each axis, a positive"),
+        ({"std": None}, "Grid9, std: missing; must be the modes' standard deviation along each axis, a positive"),
         (
             {"weights": torch.ones(9)},
             "Grid9, weights: must sum to 1, got 9; divide them by their sum",

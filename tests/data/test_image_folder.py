@@ -190,7 +190,7 @@ def test_a_test_split_is_a_folder_of_its_own(make_folder, tmp_path):
 def test_splits_with_other_classes_are_refused(make_folder):
     places = ("train/a/0.png", "train/b/0.png", "test/b/0.png", "test/c/0.png")
     folder = make_folder("faces", dict.fromkeys(places, (2, 2)))
-    with pytest.raises(DataError, match=r"faces: train has classes \['a'\] that test has not, test \['c'\]"):
+    with pytest.raises(DataError, match=r"faces: train has classes \['a'\] that test lacks, test \['c'\]"):
         digest(folder)
 
 

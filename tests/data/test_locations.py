@@ -132,9 +132,9 @@ def test_verify_holds_published_files_against_their_checksums(data_folder, monke
 
 def test_verify_of_what_is_not_there_is_reported(data_folder):
     assert list(verify()) == []
-    with pytest.raises(DataError, match=rf"^cifar10: nothing of it in {data_folder}; 'wganbench data fetch cifar10'"):
+    with pytest.raises(DataError, match=rf"^cifar10: no files of it in {data_folder}; 'wganbench data fetch cifar10'"):
         list(verify("cifar10"))
-    with pytest.raises(DataError, match=rf"^faces: nothing of it in {data_folder}$"):
+    with pytest.raises(DataError, match=rf"^faces: no files of it in {data_folder}$"):
         list(verify("faces"))
 
 

@@ -293,5 +293,5 @@ def test_a_record_in_which_a_key_stands_twice_is_damaged_though_its_last_values_
     changed = twice(text)
     assert changed != text
     assert json.loads(changed) == json.loads(text)
-    with pytest.raises(RecordError, match=r"^here: the key '[a-z_]+' stands twice in one table; 'wganbench results"):
+    with pytest.raises(RecordError, match=r"^here: the key '[a-z_]+' occurs twice in one table; 'wganbench results"):
         read_text(changed, "here")

@@ -301,7 +301,7 @@ def test_plan_calls_nothing_but_constructors_of_objectives(tiny):
         (
             'data = "custom_mine:Grid9"',
             "data: data set 'custom_mine:Grid9' (custom_mine.py:{class Grid9:})",
-            "will not do: Grid9, centres: not there; must be a tensor of the modes' centres, (modes, dim)",
+            "will not do: Grid9, centres: missing; must be a tensor of the modes' centres, (modes, dim)",
         ),
     ],
 )

@@ -138,7 +138,7 @@ def read(path: Path) -> Ledger | None:
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); restore it") from None
     except TwiceError as error:
-        raise RecordError(f"{path}: the key {str(error)!r} stands twice in one table; restore it") from None
+        raise RecordError(f"{path}: the key {str(error)!r} occurs twice in one table; restore it") from None
     except (ValueError, RecursionError):
         raise RecordError(f"{path}: not a report's verdicts; restore it") from None
     if not isinstance(content, dict) or "experiments" not in content:

@@ -161,7 +161,7 @@ def _write(path: Path, recipe: Recipe) -> None:
             file.write(about.model_dump_json().encode())
     except OSError as error:
         raise DataError(
-            f"{path.parent}: cannot hold {recipe.name}, decoded ({error.strerror}); make room there, or name another "
+            f"{path.parent}: cannot write the decoded {recipe.name} ({error.strerror}); make room there, or name another "
             f"folder with --data-dir or WGANBENCH_DATA"
         ) from None
 

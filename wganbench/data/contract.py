@@ -97,7 +97,7 @@ def check_toy_data_set(data: Any, needs: Collection[str] = ()) -> list[str]:
     found = list(_check_drawing(data))
     for name in ("centres", "std", "even"):
         if name in needs and getattr(data, name, None) is None:
-            found.append(f"{_name(data)}, {name}: not there; must be {_MUST_BE[name]}")
+            found.append(f"{_name(data)}, {name}: missing; must be {_MUST_BE[name]}")
     if PLANE in needs and _shape(data) not in (None, (2,)):
         found.append(f"{_name(data)}, sample_shape: must be (2,), as a point of the plane is read, got {_shape(data)}")
     if "centres" in needs and getattr(data, "centres", None) is not None:
@@ -133,7 +133,7 @@ def _check_drawing(data: Any) -> Iterator[str]:
         yield f"{where}, sample_shape: must be a tuple of positive whole numbers, such as (2,), got {got}"
     for name, signature in (("draw", "draw(n, rng)"), ("to", "to(device)")):
         if not callable(getattr(data, name, None)):
-            yield f"{where}, {name}: not there; must be a method {signature}"
+            yield f"{where}, {name}: missing; must be a method {signature}"
             return
     moved, error = _tried(lambda: data.to("cpu"))
     if error or not callable(getattr(moved, "draw", None)):

@@ -73,8 +73,8 @@ def digest(folder: Path) -> str:
     splits: list[Split] = ["train", "test"] if (folder / "test").is_dir() else ["train"]
     train, test = (set(_classes(_root(folder, split))) for split in (splits[0], splits[-1]))
     if train != test:
-        odd = f"{sorted(train - test)} that test has not, test {sorted(test - train)}"
-        raise DataError(f"{folder}: train has classes {odd} that train has not; both must have the same")
+        odd = f"{sorted(train - test)} that test lacks, test {sorted(test - train)}"
+        raise DataError(f"{folder}: train has classes {odd} that train lacks; both must have the same")
     paths = [path for split in splits for path, _ in samples(folder, split)]
     contents = [
         content for batch in _by_batches(lambda batch: list(map(_digest_of, batch)), paths) for content in batch
@@ -174,7 +174,7 @@ def _stack(decode: Callable[[Path], Pixels], shape: tuple[int, ...], found: Sequ
         image = decode(path)
         if image.shape != shape:
             sizes = f"{_size(image.shape)} pixels, the first has {_size(shape)}"
-            raise DataError(f"{path}: {sizes}; images of mixed sizes need a size to be brought to")
+            raise DataError(f"{path}: {sizes}; set size to bring images of mixed sizes to one size")
         images.append(image)
     return np.stack(images), np.array([label for _, label in found], np.int64)
 

@@ -39,7 +39,7 @@ def recipe(split: Split, size: int = SIDE) -> Recipe:
         if n != expected:
             raise DataError(
                 f"imagenet32: {n:,} images in split {split!r} of {folder}, and ImageNet 32×32 has "
-                f"{expected:,}; other images go as a folder of them: --data imagenet32=FOLDER"
+                f"{expected:,}; pass other images as a folder: --data imagenet32=FOLDER"
             )
 
     return Recipe("imagenet32", split, f"3x{size}x{size}", VERSION, _key(tuple(paths)), batches)

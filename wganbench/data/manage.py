@@ -134,7 +134,7 @@ def verify(name: str | None = None) -> Iterator[Check]:
             yield _decoded(path)
     if name is not None and not found:
         known = f"; {IMAGE_SETS[name].remedy}" if name in IMAGE_SETS and IMAGE_SETS[name].remedy else ""
-        raise DataError(f"{name}: nothing of it in {data_folder()}{known}")
+        raise DataError(f"{name}: no files of it in {data_folder()}{known}")
 
 
 def _published(name: str, split: Split, folder: Path) -> Check:

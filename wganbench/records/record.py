@@ -265,7 +265,7 @@ def read_text(text: str, where: str) -> Record:
     try:
         content = parse_json(text)
     except TwiceError as error:
-        raise DamagedError(f"{where}: the key {short(str(error))} stands twice in one table; {SET_ASIDE}") from None
+        raise DamagedError(f"{where}: the key {short(str(error))} occurs twice in one table; {SET_ASIDE}") from None
     except ValueError:
         raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again") from None
     except RecursionError:
@@ -274,7 +274,7 @@ def read_text(text: str, where: str) -> Record:
         raise DamagedError(f"{where}: not a record of wganbench; {SET_ASIDE}")
     number = content["schema_number"]
     if type(number) is not int or number < 1:
-        raise DamagedError(f"{where}: schema {short(number)} is none of wganbench's; {SET_ASIDE}")
+        raise DamagedError(f"{where}: unknown schema {short(number)}; {SET_ASIDE}")
     if number > SCHEMA:
         raise RecordError(f"{where}: schema {number}, this version reads up to {SCHEMA}; upgrade wganbench")
     stated = content.pop("checksum")

@@ -43,7 +43,7 @@ def reference_folder() -> Path:
     for folder in (_shipped(), clone):
         if folder.is_dir():
             return folder
-    raise RecordError(f"{clone}: no such folder, and the package brings no records; name a results folder")
+    raise RecordError(f"{clone}: no such folder, and the package ships no records; name a results folder")
 
 
 def _shipped() -> Path:

@@ -204,7 +204,7 @@ class Store:
                 continue
             if hashlib.sha256(content).hexdigest() == artefact.sha256:
                 return content
-            mistakes.append(f"{path}: not what {record.id}.json says it is; restore it or run it again")
+            mistakes.append(f"{path}: does not match {record.id}.json; restore it or run it again")
         raise RecordError(mistakes[0])
 
     def artefact_paths(self, record: Record) -> set[Path]:
@@ -302,7 +302,9 @@ class Store:
         text = write_text(record)
         path = self.path(record)
         if len(text.encode()) > MAX_BYTES:
-            raise RecordError(f"{path}: {len(text.encode()):,} bytes; a record has at most {MAX_BYTES:,}: fewer points")
+            raise RecordError(
+                f"{path}: {len(text.encode()):,} bytes; a record has at most {MAX_BYTES:,}; measure at fewer points"
+            )
         return write_atomically(path, text.encode(), replace=replace)
 
 

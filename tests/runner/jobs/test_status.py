@@ -363,7 +363,7 @@ def test_what_went_wrong_with_a_job_is_a_short_line_each(store, spec):
         f"{at}: checkpoint-00000040.pt: damaged; it is passed over",
         f"{at}: {'x' * 199}…",
     ]
-    memory = f"{at}: the device had no memory for it beside others"
+    memory = f"{at}: the device had too little memory for it beside others"
     assert status(store).remarks == [*warnings, f"{at}: its worker died", memory]
     hold(store, job)
     assert status(store).remarks == [*warnings, memory], "the last attempt has no end since it is under way"
@@ -376,7 +376,7 @@ def test_a_time_out_and_an_error_are_reported(store, spec):
     jobs[0].folder.note("timed out", step=70)
     jobs[1].folder.note("error", message="mine.py: does not import\nmore")
     assert status(store).remarks == [
-        f"{jobs[0].folder.name}: ran out of its time at step 70",
+        f"{jobs[0].folder.name}: timed out at step 70",
         f"{jobs[1].folder.name}: mine.py: does not import",
     ]
 

@@ -334,9 +334,9 @@ def _remarks(seen: _Seen) -> Iterator[str]:
     if history.died and not seen.is_held:  # a retried death has a warning
         yield "its worker died"
     if history.out_of_memory:
-        yield "the device had no memory for it beside others"
+        yield "the device had too little memory for it beside others"
     if history.timed_out is not None:
-        yield f"ran out of its time at step {short(history.timed_out)}"
+        yield f"timed out at step {short(history.timed_out)}"
     if history.error is not None:
         yield str(history.error)
 
@@ -467,7 +467,7 @@ def left_behind(store: Store) -> Iterator[str]:
             alive.update(job.name for job in session.jobs)
         else:
             command = f"'wganbench run {session.experiment} --profile {session.profile}'"
-            yield f"{file.path}: of {command}, {session.owner}, which is gone; the same command goes on and removes it"
+            yield f"{file.path}: of {command}, {session.owner}, which is gone; the same command continues and removes it"
     for folder in work.jobs():
         with contextlib.suppress(RecordError):
             job = folder.read()
