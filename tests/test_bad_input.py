@@ -135,8 +135,8 @@ def test_no_room_on_the_disk_for_the_decoded_images(here):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert line == (
-        f"{here}/data/decoded: cannot write the decoded shapes10 (File too large); make room there, or name another folder "
-        f"with --data-dir or WGANBENCH_DATA"
+        f"{here}/data/decoded: cannot write the decoded shapes10 (File too large); make room there, or name another "
+        f"folder with --data-dir or WGANBENCH_DATA"
     )
     assert list(here.glob("data/decoded/*")) == []
 

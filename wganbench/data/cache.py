@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from wganbench.errors import DataError
-from wganbench.files import leftovers, replacing
+from wganbench.files import DATA_VARIABLE, leftovers, replacing
 
 SUFFIX = ".npy"
 
@@ -161,8 +161,8 @@ def _write(path: Path, recipe: Recipe) -> None:
             file.write(about.model_dump_json().encode())
     except OSError as error:
         raise DataError(
-            f"{path.parent}: cannot write the decoded {recipe.name} ({error.strerror}); make room there, or name another "
-            f"folder with --data-dir or WGANBENCH_DATA"
+            f"{path.parent}: cannot write the decoded {recipe.name} ({error.strerror}); make room there, or name "
+            f"another folder with --data-dir or {DATA_VARIABLE}"
         ) from None
 
 

@@ -467,7 +467,8 @@ def left_behind(store: Store) -> Iterator[str]:
             alive.update(job.name for job in session.jobs)
         else:
             command = f"'wganbench run {session.experiment} --profile {session.profile}'"
-            yield f"{file.path}: of {command}, {session.owner}, which is gone; the same command continues and removes it"
+            gone = f"of {command}, {session.owner}, which is gone"
+            yield f"{file.path}: {gone}; the same command continues and removes it"
     for folder in work.jobs():
         with contextlib.suppress(RecordError):
             job = folder.read()
