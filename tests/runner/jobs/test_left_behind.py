@@ -52,7 +52,7 @@ def test_the_file_of_a_dead_command_is_stale_and_that_of_a_living_one_is_not(sto
         file.path.write_text(session.model_dump_json())
     assert list(left_behind(store)) == [
         f"{gone.path}: of 'wganbench run made --profile paper', {dead()}, which is gone; "
-        f"the same command goes on and removes it"
+        f"the same command continues and removes it"
     ]
 
 
