@@ -122,7 +122,9 @@ def test_a_draw_depends_on_its_stream_alone_and_even_points_on_nothing(data):
     ],
 )
 def test_an_option_that_is_not_positive_is_refused_by_name(factory, option, value):
-    with pytest.raises(DataError, match=f"^{factory.__name__}, {option}: must be positive and finite, got {value}$"):
+    with pytest.raises(
+        DataError, match=f"^{factory.__name__.lower()}, {option}: must be positive and finite, got {value}$"
+    ):
         factory(**{option: value})
 
 

@@ -114,7 +114,8 @@ def test_a_draw_depends_on_its_stream_alone(data):
     + [(gaussian_ring, "std", math.nan), (gaussian_grid, "spacing", math.inf)],
 )
 def test_an_option_that_is_not_positive_is_refused_by_name(factory, option, value):
-    with pytest.raises(DataError, match=f"^{factory.__name__}, {option}: must be positive and finite, got {value}$"):
+    name = "swiss_roll" if factory is SwissRoll else factory.__name__
+    with pytest.raises(DataError, match=f"^{name}, {option}: must be positive and finite, got {value}$"):
         factory(**{option: value})
 
 
