@@ -106,7 +106,9 @@ def _in(environment: Environment) -> Iterator[None]:
 
 def work_on(jobs: Sequence[str], results: str, keep_alive: str, environment: Environment) -> None:
     """Works on jobs one after the other, for the whole life of a worker or a part of it."""
-    with _in(environment), safe_path(), Stop().on_signals() as stop, _until_warned(stop):
+    # Submitit has SLURM send one of the two signals before the time is up. Its own handler would raise an exception
+    # within a training, which would be recorded as the training's error.
+    with _in(environment), safe_path(), Stop().on_signals(signal.SIGUSR1, signal.SIGUSR2) as stop:
         check = partial(_check, Path(keep_alive), stop)
         check()
         with repeating(check):
@@ -123,23 +125,6 @@ def _check(keep_alive: Path, stop: Stop) -> None:
         stop.ask("terminated")
     except OSError:
         pass
-
-
-@contextmanager
-def _until_warned(stop: Stop) -> Iterator[None]:
-    """Requests a stop on SIGUSR1 or SIGUSR2; submitit has SLURM send one of them before the time is up.
-
-    Submitit's own handler would raise an exception within a training, which would be recorded as the training's error.
-    """
-    before = {
-        number: signal.signal(number, lambda number, frame: stop.ask("out of time"))
-        for number in (signal.SIGUSR1, signal.SIGUSR2)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def is_held(planned: Planned, work: WorkFolder) -> bool:

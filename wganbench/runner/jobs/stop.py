@@ -44,17 +44,22 @@ class Stop:
         self._reason = self._reason or reason
 
     @contextmanager
-    def on_signals(self) -> Iterator[Stop]:
-        """Lets SIGTERM and Ctrl-C request a stop; a second Ctrl-C does not wait for the checkpoint."""
+    def on_signals(self, *time_is_up: signal.Signals) -> Iterator[Stop]:
+        """Lets SIGTERM and Ctrl-C request a stop; a second Ctrl-C does not wait for the checkpoint.
+
+        Args:
+            time_is_up: Further signals, by which a cluster says that the worker's time is nearly up.
+        """
+        reasons: dict[int, Reason] = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
         seen: set[int] = set()
 
         def handle(number: int, frame: FrameType | None) -> None:
             if number == signal.SIGINT and number in seen:
                 raise KeyboardInterrupt
             seen.add(number)
-            self.ask("interrupted" if number == signal.SIGINT else "terminated")
+            self.ask(reasons.get(number, "out of time"))
 
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, handle) for number in (*reasons, *time_is_up)}
         try:
             yield self
         finally:
