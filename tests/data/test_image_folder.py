@@ -95,7 +95,9 @@ def test_a_size_crops_about_the_centre_and_averages_areas(tmp_path):
 
 def test_images_of_mixed_sizes_need_a_size(make_folder, tmp_path):
     folder = make_folder("faces", {"a/0.png": (4, 4), "a/1.png": (8, 6), "b/0.png": (5, 4)})
-    message = r"(a/1\.png: 8×6|b/0\.png: 5×4) pixels, the first has 4×4; images of mixed sizes need a size"
+    message = (
+        r"(a/1\.png: 8×6|b/0\.png: 5×4) pixels, the first has 4×4; set size to bring images of mixed sizes to one size"
+    )
     with pytest.raises(DataError, match=message):
         decoded(folder, tmp_path)
     assert decoded(folder, tmp_path, size=4).images.shape == (3, 3, 4, 4)

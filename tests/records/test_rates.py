@@ -86,7 +86,7 @@ WHOLE = measured([(1e6, 1e8)]).model_dump_json()
         ('{"version": 1, "measured": [{"device": "tpu"}]}', "device"),
     ],
 )
-def test_a_damaged_file_is_reported_in_one_line(tmp_path, text, says):
+def test_a_damaged_file_is_told_of_in_one_line(tmp_path, text, says):
     path = tmp_path / "rates.json"
     path.write_text(text)
     for use in (rates.read, lambda path: rates.keep(path, measured([(1.0, 1.0)]))):
@@ -98,13 +98,13 @@ def test_a_damaged_file_is_reported_in_one_line(tmp_path, text, says):
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe", b"\x00"])
-def test_a_file_that_is_no_text_is_reported(tmp_path, text):
+def test_a_file_that_is_no_text_is_told_of(tmp_path, text):
     (tmp_path / "rates.json").write_bytes(text)
     with pytest.raises(DataError, match="not whole JSON"):
         rates.read(tmp_path / "rates.json")
 
 
-def test_a_folder_in_its_place_is_reported(tmp_path):
+def test_a_folder_in_its_place_is_told_of(tmp_path):
     (tmp_path / "rates.json").mkdir()
     with pytest.raises(DataError, match="cannot be read"):
         rates.read(tmp_path / "rates.json")

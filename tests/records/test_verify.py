@@ -71,7 +71,7 @@ def test_records_that_do_not_read_are_damaged(store, found):
     assert (findings.orphaned, findings.set_aside, findings.stale) == ([], [], [])
 
 
-@pytest.mark.parametrize(("content", "says"), [(b"clouds", "not what "), (None, "cannot be read (No such file")])
+@pytest.mark.parametrize(("content", "says"), [(b"clouds", "does not match "), (None, "cannot be read (No such file")])
 def test_artefacts_that_are_not_what_their_record_says_are_damaged(store, found, content, says):
     path = store.root / "made" / found[0].artefacts[0].file
     path.unlink()
