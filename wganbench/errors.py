@@ -40,3 +40,16 @@ class DamagedError(RecordError):
 
 class ExtensionError(WganbenchError):
     """A dotted name in a spec does not lead to a usable object."""
+
+
+def first_line(error: BaseException, *, with_type: bool = False) -> str:
+    """Returns the first line of an error's message, which may be from custom code; its type's name if it has none.
+
+    Args:
+        error: The error.
+        with_type: Whether to put the type's name before a message, too.
+    """
+    message, name = str(error).strip(), type(error).__name__
+    if with_type:
+        return f"{name}: {message}".splitlines()[0]
+    return (message or name).splitlines()[0]

@@ -23,9 +23,10 @@ import torch
 from wganbench.errors import RecordError
 from wganbench.records.record import Provenance
 from wganbench.runner import checkpoint as module
+from wganbench.runner.build import make_trainer
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity
-from wganbench.runner.cohort import make_trainer
-from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.evaluation import Evaluator
+from wganbench.runner.trace import Trace
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
 
@@ -551,30 +552,30 @@ layer_norms = {}
 
 
 def observed(cohort, steps, folder, stop_after=()):
-    """What is packed of each seed, and its trace; with a new trainer and observer after each of these steps."""
+    """What is packed of each seed, and its trace; with a new trainer and evaluator after each of these steps."""
     setting = cohort.runs[0].setting
     identity = Identity.of(cohort, MADE_BY, cohort.runs[0].id)
     first, ends = 0, [*stop_after, steps]
     for end in ends:
         trainer, traces = make_trainer(setting, cohort.seeds, CPU), [Trace() for _ in cohort.runs]
-        observer, checkpoints = Observer(setting, cohort.seeds, CPU, traces, 0), Checkpoints(folder, identity)
+        evaluator, checkpoints = Evaluator(setting, cohort.seeds, CPU, traces, 0), Checkpoints(folder, identity)
         found = checkpoints.latest()
         assert (found is None) == (first == 0)
         if found is None:
-            observer.look(trainer, 0)
+            evaluator.evaluate(trainer, 0)
         else:
             trainer.restore(found.trainer)
             for trace, state in zip(traces, found.traces, strict=True):
                 trace.restore(state)
         for step in range(first + 1, end + 1):
             trainer.step()
-            observer.look(trainer, step)
+            evaluator.evaluate(trainer, step)
         checkpoints.save(Checkpoint(end, 0.0, 0.0, trainer.state(), [trace.state() for trace in traces]))
         first = end
-    return [(trace.curves, trace.kept, observer.pack(index)) for index, trace in enumerate(traces)]
+    return [(trace.curves, trace.kept, evaluator.pack(index)) for index, trace in enumerate(traces)]
 
 
-def test_an_observer_keeps_nothing_that_a_new_one_lacks(tiny, tmp_path):
+def test_an_evaluator_keeps_nothing_that_a_new_one_lacks(tiny, tmp_path):
     path = tiny(MORE)
     path.write_text(path.read_text().replace("steps = 4\n", "steps = 12\n").replace("[0.0, 1.0]", "[0.0, 0.5, 1.0]"))
     cohort = Cohort(tuple(expand(load(path), "smoke", [3, 5], ["gp"])))

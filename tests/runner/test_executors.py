@@ -174,7 +174,7 @@ def by_variant(records):
 def test_a_worker_that_always_dies_fails_its_runs_after_its_retries_and_no_other(faulty, tmp_path):
     path, events = faulty("dies", at=3), []
     store, variants, execution = Store(tmp_path / "results"), ["faulty", "clip", "gp"], replace(LOCAL, retries=1)
-    found = by_variant(execute(path, store, [0], variants, execution, tell=events.append))
+    found = by_variant(execute(path, store, [0], variants, execution, on_event=events.append))
     assert {name: (record.status, record.retries) for name, record in found.items()} == {
         "faulty": ("failed", 1),
         "clip": ("finished", 0),
@@ -411,7 +411,7 @@ def goes_on(tiny, tmp_path) -> None:
     """Ends in this process what a command has begun, as if nothing had been."""
     spec, _, _ = sleepy(tiny, tmp_path)
     events = []
-    execute(spec, Store(tmp_path / "results"), range(4), execution=INLINE, tell=events.append)
+    execute(spec, Store(tmp_path / "results"), range(4), execution=INLINE, on_event=events.append)
     assert any(event["step"] for event in events if event["event"] == "start")
     assert not any(event["retries"] for event in events if event["event"] == "start")
     execute(spec, Store(tmp_path / "whole"), range(4), execution=INLINE)
@@ -497,7 +497,7 @@ def test_no_job_begins_once_the_time_is_up(tiny, tmp_path):
     events = []
     for execution in (INLINE, LOCAL):
         stop = Stop(0.0)
-        assert execute(tiny(), Store(tmp_path), execution=execution, stop=stop, tell=events.append) == []
+        assert execute(tiny(), Store(tmp_path), execution=execution, stop=stop, on_event=events.append) == []
         assert stop.reason == "out of time"
     assert [event["event"] for event in events] == ["begin", "begin"]  # what there is to do, and no job of it
 

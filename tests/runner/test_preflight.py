@@ -7,7 +7,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from wganbench.cli import cli
@@ -350,7 +349,7 @@ def test_checks_change_no_number_of_the_training_after_them(tiny):
     assert import_folders(str(spec))[0] in sys.path
     experiment = load(str(spec))
     (cohort,) = cohorts(expand(experiment, "smoke", [0, 1], ["mine"]), 2)
-    unchecked = {each.record.id: each.record for each in train_cohort(cohort, torch.device("cpu"))}
+    unchecked = {each.record.id: each.record for each in train_cohort(cohort)}
     checked = Store("results").load()
     assert checked.keys() == unchecked.keys()
     for name, record in checked.items():

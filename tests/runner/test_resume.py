@@ -89,7 +89,7 @@ def test_stopped_twice_and_gone_on_with_it_ends_as_if_nothing_had_been(training,
     store, events = Store(tmp_path), []
     train_until(3, training, store, monkeypatch)
     train_until(7, training, store, monkeypatch)
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert told(store, records) == undisturbed(training)
     assert len(records) == 2
     assert bool(records[0].artefacts) == (training[0] == "gaussians8")  # whose samples are drawn
@@ -147,7 +147,7 @@ def test_where_the_newest_checkpoint_is_cut_off_the_one_before_serves_and_a_line
     train_until(6, training, store, monkeypatch)
     _, newest = checkpoints(store)
     newest.write_bytes(newest.read_bytes()[:-1])
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert warnings(events) == [f"{newest}: damaged, its content does not match its checksum; it is passed over"]
     assert told(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {5}
@@ -158,7 +158,7 @@ def test_where_all_checkpoints_are_damaged_the_training_begins_anew(tmp_path, mo
     train_until(6, training, store, monkeypatch)
     for path in checkpoints(store):
         path.write_bytes(b"")
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
     assert told(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
@@ -187,7 +187,7 @@ def test_checkpoints_made_otherwise_are_passed_over_with_what_differs(tmp_path, 
     with monkeypatch.context() as patched:
         about = other(patched)
         train_until(5, training, store, monkeypatch, **about)
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
     assert all("of another run, setting or machine" in line and says in line for line in warnings(events))
     assert told(store, records) == undisturbed(training)
@@ -280,7 +280,7 @@ def test_a_checkpoint_that_claims_what_its_curves_do_not_show_is_passed_over(
     store, training, events = Store(tmp_path), TRAININGS[0], []
     train_until(6, training, store, monkeypatch)
     forged = forge(checkpoints(store)[-1], change)
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert warnings(events) == [f"{forged}: {says}, though its checksum is right; it is passed over"]
     assert told(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {5}  # from the one before
@@ -318,7 +318,7 @@ def test_a_cohort_of_which_some_runs_have_diverged_goes_on(tiny, tmp_path, monke
         patched.setattr(Checkpoints, "save", saved)
         assert execute(path, Store(tmp_path / "stopped"), seeds, ["unlucky"], inline, stop=stop) == []
     store = Store(tmp_path / "stopped")
-    records = execute(path, store, seeds, ["unlucky"], inline, tell=events.append)
+    records = execute(path, store, seeds, ["unlucky"], inline, on_event=events.append)
     assert sorted(record.status for record in records) == ["diverged", "finished"]
     assert (warnings(events), [event["step"] for event in events if event["event"] == "start"]) == ([], [2])
     assert told(store, records) == told(straight, execute(path, straight, seeds, ["unlucky"], inline))

@@ -16,7 +16,7 @@ from wganbench.spec.plan import expand
 def execute(path, store, seeds=(0, 1, 2), variants=(), execution=None, overrides=(), **options):
     spec = load(path, overrides)
     runs = expand(spec, "smoke", list(seeds), variants)
-    return list(run_all(runs, store, spec.path, execution or Execution(device="cpu", stack=2), **options))
+    return list(run_all(runs, store, execution or Execution(device="cpu", stack=2), **options))
 
 
 def numbers(records):

@@ -1,6 +1,6 @@
 import pytest
 
-from wganbench.runner.schedule import moments, schedule
+from wganbench.runner.evaluation import schedule, snapshots
 
 
 @pytest.mark.parametrize("steps", [1, 3, 10, 1_500, 50_000])
@@ -29,5 +29,5 @@ def test_an_even_schedule_is_all_regular_and_lies_in_one_of_ten_times_the_points
 
 
 def test_moments_are_the_write_ups_epochs():
-    assert moments(50_000, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0]) == [0, 500, 2500, 5000, 10_000, 25_000, 50_000]
-    assert moments(3, [0.0, 0.01, 0.1, 1.0]) == [0, 3]
+    assert snapshots(50_000, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0]) == [0, 500, 2500, 5000, 10_000, 25_000, 50_000]
+    assert snapshots(3, [0.0, 0.01, 0.1, 1.0]) == [0, 3]

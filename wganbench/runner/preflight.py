@@ -17,11 +17,12 @@ from wganbench.errors import ExtensionError, SpecError
 from wganbench.measures.scores.network_outputs import ScoreNetwork
 from wganbench.records.custom_code import import_folders
 from wganbench.runner import conformance
-from wganbench.runner.cohort import make_trainer
-from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.build import make_trainer
+from wganbench.runner.evaluation import Evaluator
 from wganbench.runner.findings import Finding, collect
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.resolve import check_signature, constraint, described, factory, inputs_of, measure, picture, score
+from wganbench.runner.trace import Trace
 from wganbench.spec import Component, Setting, catalogue
 from wganbench.spec.plan import Run
 
@@ -42,26 +43,22 @@ class _Use:
     kind: str
     component: Component
     setting: Setting
+    spec_path: str
     variants: list[str] = field_of(default_factory=list)
 
     @property
     def place(self) -> str:
+        """The spec's file and the field, for messages."""
         more = len(self.variants) - 1
-        return f"variants.{self.variants[0]}" + (f" and {more} more, {self.field}" if more else f".{self.field}")
+        field = f" and {more} more, {self.field}" if more else f".{self.field}"
+        return f"{Path(self.spec_path).name}, variants.{self.variants[0]}{field}"
 
 
-def check(
-    runs: Sequence[Run],
-    spec_path: str,
-    warn: Warn = lambda place, text: None,
-    *,
-    device: torch.device | None = None,
-) -> None:
+def check(runs: Sequence[Run], warn: Warn = lambda place, text: None, *, device: torch.device | None = None) -> None:
     """Checks everything about the settings of ``runs`` that can be checked before training.
 
     Args:
         runs: The runs to check.
-        spec_path: Path of the spec, for messages and imports.
         warn: Called for what may be intended, but is more likely a mistake.
         device: The device to call custom objects on: that of the training if it is in this process. None if the
             training may be on another device; the objects are then called on the CPU, and failed calls are warnings.
@@ -74,26 +71,26 @@ def check(
         SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
             images for a batch or a measure.
     """
-    check_signatures(runs, spec_path)
+    check_signatures(runs)
     uses = _custom(runs, _context)
-    _check_conformance([use for use in uses if use.kind == "data set"], spec_path, warn, device)
+    _check_conformance([use for use in uses if use.kind == "data set"], warn, device)
     _check_together({run.family: run.setting for run in runs}.values())
-    _check_conformance([use for use in uses if use.kind != "data set"], spec_path, warn, device)
+    _check_conformance([use for use in uses if use.kind != "data set"], warn, device)
 
 
-def check_signatures(runs: Iterable[Run], spec_path: str) -> None:
+def check_signatures(runs: Iterable[Run]) -> None:
     """Imports every custom object, and checks that it accepts its inputs and options.
 
     Raises:
         ExtensionError: If any object does not; one line per object, however many variants and seeds use it.
     """
-    add_import_folders(import_folders(spec_path))
     problems = []
     for use in _custom(runs, lambda kind, setting: ()):
+        add_import_folders(import_folders(use.spec_path))
         try:
             check_signature(use.kind, use.component)
         except ExtensionError as error:
-            problems.append(f"{Path(spec_path).name}, {use.place}: {error}")
+            problems.append(f"{use.place}: {error}")
     if problems:
         raise ExtensionError("\n".join(problems))
 
@@ -108,7 +105,7 @@ def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
         for place, kind, component in run.setting.components():
             if catalogue.is_dotted(component.name):
                 key = (place, component.model_dump_json(), *context(kind, run.setting))
-                use = found.setdefault(key, _Use(place, kind, component, run.setting))
+                use = found.setdefault(key, _Use(place, kind, component, run.setting, run.spec_path))
                 use.variants += [run.variant] if run.variant not in use.variants else []
     return list(found.values())
 
@@ -135,19 +132,16 @@ def _rows(setting: Setting) -> str | None:
     return "warning" if catalogue.is_dotted(setting.constraint.name) else "error"
 
 
-def _check_conformance(uses: Sequence[_Use], spec_path: str, warn: Warn, device: torch.device | None) -> None:
+def _check_conformance(uses: Sequence[_Use], warn: Warn, device: torch.device | None) -> None:
     problems = []
     for use in uses:
         for finding in collect(_findings(use, device or torch.device("cpu"))):
             line = f" ({finding.line})" if finding.line else ""
-            place, text = (
-                f"{Path(spec_path).name}, {use.place}",
-                f"{described(use.kind, use.component)} {finding.text}{line}",
-            )
+            text = f"{described(use.kind, use.component)} {finding.text}{line}"
             if finding.is_error and (device is not None or finding.check != "call"):
-                problems.append(f"{place}: {text}")
+                problems.append(f"{use.place}: {text}")
             else:
-                warn(place, text)
+                warn(use.place, text)
     if problems:
         raise ExtensionError("\n".join(problems))
 
@@ -188,7 +182,7 @@ def _measure_once(use: _Use, device: torch.device) -> None:
     label = use.field.partition(".")[2]
     alone = {"measures": {label: use.setting.measures[label]}, "pictures": None, "score": None}
     setting = use.setting.model_copy(update=alone)
-    Observer(setting, [0], device, [Trace()]).look(make_trainer(setting, [0], device), setting.steps)
+    Evaluator(setting, [0], device, [Trace()]).evaluate(make_trainer(setting, [0], device), setting.steps)
 
 
 def _check_together(settings: Iterable[Setting]) -> None:

@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wganbench import variables
-from wganbench.errors import ExtensionError
+from wganbench.errors import ExtensionError, first_line
 from wganbench.measures.scores.network_outputs import ScoreNetwork
 from wganbench.measures.scores.protocol import path_of
 from wganbench.spec import Component, catalogue
@@ -32,6 +32,12 @@ LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
 """The methods of an objective with the inputs of each."""
 
 
+class Given(Protocol):
+    """The inputs of measures and pictures, by name."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
 def import_object(kind: str, name: str) -> Any:
     """Imports the object with a built-in or dotted name.
 
@@ -43,7 +49,7 @@ def import_object(kind: str, name: str) -> Any:
     try:
         imported = importlib.import_module(module)
     except Exception as error:  # a custom module may raise anything on import
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = first_line(error, with_type=True)
         mend = "it must be package.module:object, with the module beside the spec, in this folder or installed"
         if module.endswith(".py"):
             mend = f"did you mean {module.removesuffix('.py')}:{attribute}?"
@@ -129,7 +135,7 @@ def _check_losses(component: Component) -> None:
     try:
         objective = factory("objective", component)()
     except Exception as error:  # custom code may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = first_line(error, with_type=True)
         raise ExtensionError(f"{described('objective', component)} cannot be made ({reason})") from None
     for method, inputs in LOSS_INPUTS.items():
         loss, call = getattr(objective, method, None), f"{method}({', '.join(inputs)})"
@@ -167,7 +173,7 @@ def _constraint_inputs(component: Component, function: Callable[..., Any]) -> li
     return _inputs("constraint", component, function, PENALTY_INPUTS)
 
 
-def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
+def measure(component: Component) -> Callable[[Given], float]:
     """Returns a function that computes the measure from the inputs by name."""
     bound, taken = _observing("measure", component)
     return lambda given: float(bound(*(given[name] for name in taken)))
@@ -190,7 +196,7 @@ def score(component: Component) -> ScoreNetwork:
     return network
 
 
-def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:
+def picture(component: Component) -> Callable[[Given], NDArray[np.float64]]:
     """Returns a function that makes the picture, an array, from the inputs by name."""
     bound, taken = _observing("picture", component)
     return lambda given: np.asarray(bound(*(given[name] for name in taken)), dtype=np.float64)

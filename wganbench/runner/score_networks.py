@@ -14,7 +14,7 @@ from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError
 from wganbench.files import replacing
 from wganbench.measures.scores.inception import Inception, self_test
-from wganbench.measures.scores.network_outputs import Seen, images_in_batches
+from wganbench.measures.scores.network_outputs import NetworkOutputs, images_in_batches
 from wganbench.measures.scores.protocol import ENDING, About
 from wganbench.measures.scores.train_classifier import RECIPES, train_classifier
 from wganbench.runner.loop import choose_device
@@ -103,7 +103,7 @@ def calibrate(device: str = "auto") -> str:
     real: Images = factory("data set", Component.resolve("data set", "cifar10"))()
     network = score(Component.resolve("score", "inception")).to(choose_device(device))
     assert isinstance(network, Inception)
-    mean, spread = self_test(network, Seen(network, images_in_batches(real.pixels)))
+    mean, spread = self_test(network, NetworkOutputs(network, images_in_batches(real.pixels)))
     return (
         f"weights {network.hash} on {network.device.type}: CIFAR-10's training images score {mean:.2f} ± {spread:.2f}, "
         f"as they must; runs here are scored by {network.protocol}"

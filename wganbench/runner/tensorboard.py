@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from wganbench.errors import ExtensionError, RecordError
-from wganbench.runner.evaluation import Trace
+from wganbench.runner.trace import Trace
 
 FLUSH_SECONDS = 5.0
 """The interval of flushing to disk, which may be slow; TensorBoard reloads at the same interval."""

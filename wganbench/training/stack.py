@@ -219,7 +219,7 @@ def build(
 ROWS = 4
 
 
-def rows_are_apart(critic: Stack, sample_shape: Sequence[int]) -> bool:
+def is_rowwise(critic: Stack, sample_shape: Sequence[int]) -> bool:
     """Returns whether the derivative of a row's score is 0 with respect to other rows, and not 0 for the row itself.
 
     A normalisation over the batch couples rows, and would mix the statistics of real and fake samples. A critic whose

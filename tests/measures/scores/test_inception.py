@@ -12,7 +12,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from wganbench.errors import DataError
 from wganbench.measures.scores.inception import LIBRARIES, REAL_SAMPLES, Inception, inception, self_test
-from wganbench.measures.scores.network_outputs import Outputs, Seen, images_in_batches
+from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches
 from wganbench.measures.scores.protocol import PUBLISHED
 
 
@@ -188,7 +188,7 @@ SCORE = math.exp(-0.005 * math.log(0.005) - 0.995 * math.log(0.995 / 11))
 
 
 def put_to_the_test(network, n=REAL_SAMPLES):
-    return self_test(network, Seen(network, images_in_batches(REAL[:n])))
+    return self_test(network, NetworkOutputs(network, images_in_batches(REAL[:n])))
 
 
 def test_the_score_of_real_data_opens_the_published_protocol_for_these_weights_on_this_kind_of_device():
@@ -241,6 +241,6 @@ def test_a_data_folder_that_cannot_be_written_is_told_in_a_line(data_folder):
 def test_a_self_test_is_of_the_network_itself_and_of_all_images():
     network = Sure(11)
     with pytest.raises(DataError, match="must be before the network that is tested"):
-        self_test(network, Seen(Sure(11), images_in_batches(REAL)))
+        self_test(network, NetworkOutputs(Sure(11), images_in_batches(REAL)))
     with pytest.raises(DataError, match="50,000 images were asked for, there are 10,000"):
         put_to_the_test(network, 10_000)

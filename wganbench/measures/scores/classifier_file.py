@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from wganbench.errors import DataError
+from wganbench.errors import DataError, first_line
 from wganbench.measures.scores.network import SMALLEST, shapes_of
 from wganbench.measures.scores.protocol import FORMAT, About, about_in, read_content
 
@@ -58,7 +58,7 @@ def read_file(path: Path) -> tuple[About, dict[str, Tensor]]:
     try:
         state = load(content)
     except SafetensorError as error:
-        raise DataError(f"{path}: not a whole safetensors file ({_first_line(error)}); restore it") from None
+        raise DataError(f"{path}: not a whole safetensors file ({first_line(error)}); restore it") from None
     _check_weights(path, about, state)
     return about, state
 
@@ -72,8 +72,4 @@ def _check_weights(path: Path, about: About, state: Mapping[str, Tensor]) -> Non
             found = f"{tuple(tensor.shape)} {tensor.dtype}"
             raise DataError(f"{path}: tensor {name!r} is {found}; must be {expected[name]} torch.float16")
         if not tensor.isfinite().all():
-            raise DataError(f"{path}: tensor {name!r} is not finite; train the classifier anew")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+            raise DataError(f"{path}: tensor {name!r} is not finite; train the classifier again")

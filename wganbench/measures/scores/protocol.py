@@ -139,7 +139,7 @@ def about_in(content: bytes, path: Path) -> About:
     try:
         return About(**{field.name: kinds[str(field.type)](said[field.name]) for field in fields(About)})
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: what it says of itself is wrong ({error}); train the classifier anew") from None
+        raise DataError(f"{path}: what it says of itself is wrong ({error}); train the classifier again") from None
 
 
 def _metadata(content: bytes, path: Path) -> Mapping[str, str]:

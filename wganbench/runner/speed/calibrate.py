@@ -14,8 +14,9 @@ import torch
 from wganbench.errors import SpecError, WganbenchError
 from wganbench.records.custom_code import import_folders
 from wganbench.records.rates import Measured, Point, kind, processor_name, torch_version
+from wganbench.runner.build import make_trainer
 from wganbench.runner.clock import wait_for
-from wganbench.runner.cohort import is_out_of_memory, make_trainer
+from wganbench.runner.cohort import is_out_of_memory
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.precision import numerics, products
 from wganbench.spec.plan import Cohort, step_flops
