@@ -289,7 +289,7 @@ def test_plan_calls_nothing_but_constructors_of_objectives(tiny):
         (
             'fixed_generator = { name = "custom_mine:Flipped", by = 1.0 }',
             "fixed_generator: fixed generator 'custom_mine:Flipped' (custom_mine.py:{class Flipped(Shifted):})",
-            "makes a fake of other rows than its own; row i is of row i of real and noise",
+            "makes a fake from other rows than its own; row i must be made from row i of real and noise",
         ),
         (
             'measures.spread = { name = "custom_mine:broken_spread", points = 1 }',

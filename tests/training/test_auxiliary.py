@@ -203,7 +203,7 @@ def test_a_restored_conditional_trainer_goes_on_as_it_was_and_its_steps_can_be_r
     plain.step()
     kept = plain.state()
     plain.step()
-    step = capture(other, lambda trainer: trainer.compute)
+    step = capture(other, lambda trainer: trainer.device_step)
     for _ in range(3):
         step()
     other.restore(kept)

@@ -53,7 +53,7 @@ def same(one, other):
 
 
 def by_itself(trainer):
-    return trainer.compute
+    return trainer.device_step
 
 
 def made(variant="wgan-gp", experiment="swissroll"):

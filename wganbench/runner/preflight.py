@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,16 @@ from wganbench.records.custom_code import import_folders
 from wganbench.runner import conformance
 from wganbench.runner.build import make_trainer
 from wganbench.runner.evaluation import Evaluator
-from wganbench.runner.findings import Finding, collect
+from wganbench.runner.findings import Add, Finding, collect
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.resolve import check_signature, constraint, described, factory, inputs_of, measure, picture, score
 from wganbench.runner.trace import Trace
 from wganbench.spec import Component, Setting, catalogue
 from wganbench.spec.plan import Run
 
-SEEN = ("seen", "seen_real")
+SCORED = ("seen", "seen_real")
 """The inputs of measures that read a score network."""
-UNTRIED = {*SEEN, "curves", "classify", "real_labels", "fake_labels"}
+UNTRIED = {*SCORED, "curves", "classify", "real_labels", "fake_labels"}
 """The inputs that do not exist before the training or take too long to make."""
 
 Warn = Callable[[str, str], None]
@@ -135,7 +136,7 @@ def _rows(setting: Setting) -> str | None:
 def _check_conformance(uses: Sequence[_Use], warn: Warn, device: torch.device | None) -> None:
     problems = []
     for use in uses:
-        for finding in collect(_findings(use, device or torch.device("cpu"))):
+        for finding in collect(partial(_add_findings, use, device or torch.device("cpu"))):
             line = f" ({finding.line})" if finding.line else ""
             text = f"{described(use.kind, use.component)} {finding.text}{line}"
             if finding.is_error and (device is not None or finding.check != "call"):
@@ -146,35 +147,38 @@ def _check_conformance(uses: Sequence[_Use], warn: Warn, device: torch.device | 
         raise ExtensionError("\n".join(problems))
 
 
-def _findings(use: _Use, device: torch.device) -> Iterator[Finding]:
+def _add_findings(use: _Use, device: torch.device, add: Add) -> None:
+    for finding in _findings(use, device):
+        add(finding)
+
+
+def _findings(use: _Use, device: torch.device) -> list[Finding]:
     component, setting = use.component, use.setting
     if use.kind in ("optimizer", "score", "picture"):
-        return
+        return []
     if use.kind == "objective":
-        yield from conformance.check_objective(factory("objective", component)(), device)
-        return
+        return conformance.check_objective(factory("objective", component)(), device)
     data = factory("data set", setting.data)()
-    if use.kind == "data set":
-        if not isinstance(data, Images):
-            yield from (Finding("call", f"will not do: {text}") for text in check_toy_data_set(data, _needs(setting)))
-        return
-    shape = tuple(data.sample_shape)
+    is_images, shape = isinstance(data, Images), tuple(data.sample_shape) if use.kind != "data set" else ()
+    if use.kind == "data set" and not is_images:
+        return [Finding("call", f"will not do: {text}") for text in check_toy_data_set(data, _needs(setting))]
     if use.kind == "constraint":
         penalty, projection = constraint(component)
         if penalty is not None:
-            yield from conformance.check_penalty(penalty, shape, device)
-        if projection is not None:
-            yield from conformance.check_projection(projection, device)
-    elif use.kind == "fixed generator":
-        yield from conformance.check_fixed_generator(factory(use.kind, component)(), shape, device)
-    elif use.kind == "network" and setting.classes is None:  # with classes it is called in another way
+            return conformance.check_penalty(penalty, shape, device)
+        assert projection is not None
+        return conformance.check_projection(projection, device)
+    if use.kind == "fixed generator":
+        return conformance.check_fixed_generator(factory(use.kind, component)(), shape, device)
+    if use.kind == "network" and setting.classes is None:  # with classes it is called in another way
         make = factory(use.kind, component)
         is_critic = use.field == "critic"
         shapes = (shape, ()) if is_critic else ((setting.latent_dim or 0,), shape)
         rows = _rows(setting) if is_critic else None
-        yield from conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
-    elif use.kind == "measure" and not isinstance(data, Images) and not UNTRIED & {*inputs_of(use.kind, component)}:
+        return conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
+    if use.kind == "measure" and not is_images and not UNTRIED & {*inputs_of(use.kind, component)}:
         _measure_once(use, device)
+    return []
 
 
 def _measure_once(use: _Use, device: torch.device) -> None:
@@ -186,15 +190,7 @@ def _measure_once(use: _Use, device: torch.device) -> None:
 
 
 def _check_together(settings: Iterable[Setting]) -> None:
-    """Imports every name of the settings and checks that the objects fit together.
-
-    Raises:
-        ExtensionError: If an object cannot be used; the first one is reported.
-        DataError: If a score's weights or an image set cannot be obtained, or the images do not suit the score network
-            or have other classes than the networks.
-        SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
-            images for a batch or a measure.
-    """
+    """Imports every name of the settings and checks that the objects fit together; raises the first problem."""
     networks: dict[str, ScoreNetwork] = {}  # loading one takes a second, and many settings share one
     for setting in settings:
         for use in setting.measures.values():
@@ -246,7 +242,9 @@ def _check_classes(setting: Setting, data: Any) -> None:
 
 def _check_score(setting: Setting, data: Any, networks: dict[str, ScoreNetwork]) -> None:
     """Calls the score network on one image, and checks that there are as many images as measures compare with."""
-    reading = {label: use for label, use in setting.measures.items() if {*inputs_of("measure", use.measure)} & {*SEEN}}
+    reading = {
+        label: use for label, use in setting.measures.items() if {*inputs_of("measure", use.measure)} & {*SCORED}
+    }
     if setting.score is None:
         for label in reading:
             raise SpecError(f"measures.{label}: reads a score network, and the setting has none; set score")
