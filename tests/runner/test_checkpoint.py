@@ -24,8 +24,8 @@ from wganbench.errors import RecordError
 from wganbench.records.record import Provenance
 from wganbench.runner import checkpoint as module
 from wganbench.runner.build import make_trainer
-from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity
-from wganbench.runner.evaluation import Evaluator
+from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity, find_inconsistency
+from wganbench.runner.evaluation import Evaluator, schedule
 from wganbench.runner.trace import Trace
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
@@ -583,3 +583,18 @@ def test_an_evaluator_keeps_nothing_that_a_new_one_lacks(tiny, tmp_path):
     assert observed(cohort, 12, tmp_path / "stopped", [1, 5, 6, 11]) == straight
     assert all(pack is not None and kept == [0, 6, 12] for _, kept, pack in straight)
     assert set(straight[0][0]) >= {"critic_loss", "generator_loss", "settled", "ratio"}
+
+
+def test_measures_at_evenly_spaced_steps_leave_a_checkpoint_consistent():
+    spec = load("estimate-quality")
+    setting = spec.setting(spec.variants_of("paper")[0], "paper")
+    trace, half = Trace(steps_done=setting.steps // 2), setting.steps // 2
+    for label, use in setting.measures.items():
+        for step in schedule(setting.steps, use.points, even=use.spacing == "even"):
+            if step <= half:
+                trace.add(label, step, 0.5)
+    saved = Checkpoint(half, 1.0, 1.0, {"steps_done": half}, [trace.state()])
+    assert any(use.spacing == "even" for use in setting.measures.values())
+    assert find_inconsistency(setting, (), saved) is None
+    trace.add(label, half + 1, 0.5)
+    assert find_inconsistency(setting, (), replace(saved, traces=[trace.state()])).startswith(f"{label} has ")

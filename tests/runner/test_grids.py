@@ -126,7 +126,7 @@ def test_scores_by_another_network_than_before_the_stop_start_anew(imaged, tmp_p
     records = train(imaged, halted, on_event=events.append)
     (said,) = (event["message"] for event in events if event["event"] == "warning")
     before = f"classifier@{CLASSIFIER}"
-    assert said == f"step 2: scores so far are by {before}, here by classifier@other; it starts anew"
+    assert said == f"step 2: scores so far are by {before}, here by classifier@other; it starts from scratch"
     assert [(record.score_protocol, record.curves) for record in records] == [
         ("classifier@other", curves) for curves in expected
     ]

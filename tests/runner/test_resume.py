@@ -248,30 +248,30 @@ def of_trace(**fields):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (claims_step(10), "of step 10, where one of this setting is of step 1 to 9"),
-        (claims_the_end_with_curves, "of step 10, where one of this setting is of step 1 to 9"),
-        (claims_step(5000), "of step 5000, where one of this setting is of step 1 to 9"),
-        (claims_step(9, trained=False), "its training is at step 6, and it says 9"),
+        (claims_step(10), "its step is 10, must be from 1 to 9"),
+        (claims_the_end_with_curves, "its step is 10, must be from 1 to 9"),
+        (claims_step(5000), "its step is 5000, must be from 1 to 9"),
+        (claims_step(9, trained=False), "its trainer is at step 6, its first lines say 9"),
         (
             claims_step(9),
-            "modes_covered has 7 up to step 6 of the 10 values that it must have by step 9",
+            "modes_covered has 7 up to step 6 of the 10 values due by step 9",
         ),
         (
             of_curve("generator_loss", lambda steps, values: (steps.pop(2), values.pop(2))),
-            "generator_loss has 5 up to step 6 of the 6 values that it must have by step 6",
+            "generator_loss has 5 up to step 6 of the 6 values due by step 6",
         ),
         (
             of_curve("critic_loss", lambda steps, values: values.pop()),
-            "critic_loss has none of the 6 values that it must have by step 6",
+            "critic_loss has none of the 6 values due by step 6",
         ),
         (
             of_curve("critic_loss", lambda steps, values: (steps.append(7), values.append(0.0))),
-            "critic_loss has 7 up to step 7 of the 6 values that it must have by step 6",
+            "critic_loss has 7 up to step 7 of the 6 values due by step 6",
         ),
         (of_trace(curves=3), "a run of it is 'finished' after 6 steps, at step 6"),
         (of_trace(steps_done=10), "a run of it is 'finished' after 10 steps, at step 6"),
         (of_trace(status="failed"), "a run of it is 'failed' after 6 steps, at step 6"),
-        (of_trace(status="diverged"), "of runs that have all diverged, which are recorded and not gone on with"),
+        (of_trace(status="diverged"), "all of its runs have diverged, which ends a training"),
     ],
 )
 def test_a_checkpoint_that_claims_what_its_curves_do_not_show_is_passed_over(

@@ -161,7 +161,7 @@ class Checkpoints:
             step, theirs = int(about["step"]), dict(about["identity"])
             seconds = float(about["wall_seconds"]), float(about["training_seconds"])
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            raise _UnusableError("tells of no run, though its checksum is right") from None
+            raise _UnusableError("does not say which run it is of, though its checksum is right") from None
         found = list(_differences(theirs, self.identity.texts()))
         if found:
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
@@ -246,15 +246,15 @@ def find_inconsistency(setting: Setting, losses: Iterable[str], saved: Checkpoin
         saved: The checkpoint to check.
     """
     if not 0 < saved.step < setting.steps:
-        return f"of step {saved.step}, where one of this setting is of step 1 to {setting.steps - 1}"
+        return f"its step is {saved.step}, must be from 1 to {setting.steps - 1}"
     trained = saved.trainer.get("steps_done")
     if trained != saved.step:
-        return f"its training is at step {trained}, and it says {saved.step}"
+        return f"its trainer is at step {trained}, its first lines say {saved.step}"
     due = due_steps(setting) | {
         label: [step for step in schedule(setting.steps, LOSS_POINTS) if step > 0] for label in losses
     }
     if all(trace.get("status") == "diverged" for trace in saved.traces):
-        return "of runs that have all diverged, which are recorded and not gone on with"
+        return "all of its runs have diverged, which ends a training"
     return next(filter(None, (_find_in_trace(trace, due, saved.step) for trace in saved.traces)), None)
 
 
@@ -269,7 +269,7 @@ def _find_in_trace(trace: Mapping[str, Any], due: Mapping[str, list[int]], step:
         found = _steps(curves.get(label, ([], [])))
         if found != expected:
             had = "none" if not found else f"{len(found)} up to step {found[-1]}"
-            return f"{label} has {had} of the {len(expected)} values that it must have by step {last}"
+            return f"{label} has {had} of the {len(expected)} values due by step {last}"
     return None
 
 

@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wganbench.data.fixed_generators import Fixed
 from wganbench.measures.scores.network_outputs import NetworkOutputs, real_in_batches
 from wganbench.measures.scores.sampling import BATCH, label_batches, sample_batches, sample_images
 from wganbench.rng import Streams, generator
@@ -221,7 +220,7 @@ def _small(array: NDArray[np.float64]) -> NDArray[np.floating]:
 
 
 class Inputs:
-    """The inputs of one seed's measures and pictures at one step, by name; each is made when it is first requested.
+    """The inputs of one seed's measures and pictures at one step, by name; most are made when first requested.
 
     With a fixed generator, row i of ``fake`` is made from row i of ``real``.
     """
@@ -230,7 +229,14 @@ class Inputs:
 
     def __init__(self, evaluator: Evaluator, trainer: StackTrainer, fakes: Callable[[], Tensor], index: int, step: int):
         self._evaluator, self._trainer, self._fakes, self._index, self._step = evaluator, trainer, fakes, index, step
-        self._seed, self._n = evaluator.seeds[index], evaluator.setting.measured_samples
+        self._setting = evaluator.setting
+        self.data: Any = trainer.data
+        self.fixed = trainer.fixed
+        self.curves = evaluator.traces[index].curves
+        self.training_seconds = evaluator.training_seconds
+        constraint = self._setting.constraint
+        weight = constraint.options.get("penalty_weight") if constraint else None
+        self.penalty_weight = math.nan if weight is None else float(weight)
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
@@ -240,66 +246,57 @@ class Inputs:
         self.rng = self._stream(purpose)
         return self
 
-    def batches(self, use: str) -> Callable[[int], Iterator[Tensor]]:
-        """Returns a function that samples n images of the seed as in published work, from the streams of ``use``."""
-        sampled, latent_dim = self._trainer.sampled, self._trainer.latent_dim
-        assert sampled is not None
-        generate = sampled.of_seed(self._index)
-
-        def batches(n: int) -> Iterator[Tensor]:
-            rng = self._stream(f"{use} latent {self._step}")
-            labels = None if self._evaluator.setting.classes is None else self._labels(use)
-            return sample_batches(generate, n, rng, latent_dim=latent_dim, labels=labels)
-
-        return batches
-
-    def _labels(self, use: str) -> Iterator[Tensor]:
-        assert self._evaluator.setting.classes is not None
-        return label_batches(self._evaluator.setting.classes, self._stream(f"{use} labels {self._step}"))
-
     def _stream(self, purpose: str) -> torch.Generator:
-        return generator(self._seed, purpose, self._evaluator.device)
+        return generator(self._evaluator.seeds[self._index], purpose, self._evaluator.device)
 
     @cached_property
     def fake(self) -> Tensor:
         if self.fixed is not None:
             rng = self._stream(f"measured noise {self._step}")
-            return self.fixed(self.real, torch.randn(self.real.shape, generator=rng, device=self._evaluator.device))
+            return self.fixed(self.real, torch.randn(self.real.shape, generator=rng, device=rng.device))
         if self._evaluator.in_batches:
-            return torch.cat(list(self.batches("measured")(self._n)))
+            return torch.cat(list(self.batches("measured")(self._setting.measured_samples)))
         return self._fakes()[self._index]
+
+    def batches(self, use: str) -> Callable[[int], Iterator[Tensor]]:
+        """Returns a function that samples n images of the seed as in published work, from the streams of ``use``."""
+        assert self._trainer.sampled is not None
+        generate, latent_dim = self._trainer.sampled.of_seed(self._index), self._trainer.latent_dim
+
+        def batches(n: int) -> Iterator[Tensor]:
+            rng = self._stream(f"{use} latent {self._step}")
+            labels = None if self._setting.classes is None else self._labels(use)
+            return sample_batches(generate, n, rng, latent_dim=latent_dim, labels=labels)
+
+        return batches
+
+    def _labels(self, use: str) -> Iterator[Tensor]:
+        assert self._setting.classes is not None
+        return label_batches(self._setting.classes, self._stream(f"{use} labels {self._step}"))
 
     @cached_property
     def real(self) -> Tensor:
-        return self.data.draw(self._n, self._stream(f"measured real {self._step}"))
-
-    @property
-    def data(self) -> Any:
-        return self._trainer.data
-
-    @property
-    def fixed(self) -> Fixed | None:
-        return self._trainer.fixed
+        return self.data.draw(self._setting.measured_samples, self._stream(f"measured real {self._step}"))
 
     @cached_property
     def real_labels(self) -> Tensor:
-        assert self._trainer.images is not None
-        return self._trainer.images.draw_labels(self._n, self._stream(f"measured real {self._step}"))
+        return self.data.draw_labels(self._setting.measured_samples, self._stream(f"measured real {self._step}"))
 
     @cached_property
     def fake_labels(self) -> Tensor:
-        return torch.cat(list(islice(self._labels("measured"), -(-self._n // BATCH))))[: self._n]
+        n = self._setting.measured_samples
+        return torch.cat(list(islice(self._labels("measured"), -(-n // BATCH))))[:n]
 
     @cached_property
-    def critic(self) -> Callable[..., Any]:
-        return self._in_batches(self._trainer.critic.of_seed(self._index))
+    def critic(self) -> Callable[[Tensor], Tensor]:
+        return self._by_batches(self._trainer.critic.of_seed(self._index))
 
     @cached_property
     def classify(self) -> Callable[[Tensor], Tensor]:
         critic = self._trainer.critic.of_seed(self._index)
-        return self._in_batches(lambda x: critic(x, with_logits=True)[1])
+        return self._by_batches(lambda x: critic(x, with_logits=True)[1])
 
-    def _in_batches(self, critic: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def _by_batches(self, critic: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
         """Makes a critic work batch by batch, to save memory, if samples are made in batches."""
         if not self._evaluator.in_batches:
             return critic
@@ -309,27 +306,12 @@ class Inputs:
     def network(self) -> nn.Module:
         return self._trainer.critic.module_of_seed(self._index)
 
-    @property
-    def penalty_weight(self) -> float:
-        constraint = self._evaluator.setting.constraint
-        weight = constraint.options.get("penalty_weight") if constraint else None
-        return math.nan if weight is None else float(weight)
-
-    @property
-    def curves(self) -> dict[str, tuple[list[int], list[float | None]]]:
-        return self._evaluator.traces[self._index].curves
-
     @cached_property
     def seen(self) -> NetworkOutputs:
         """The score network's outputs for the seed's generated images."""
-        assert self._evaluator.score is not None and self._trainer.images is not None
-        scaling = self._trainer.images.scaling
-        return NetworkOutputs(self._evaluator.score, self.batches("scored"), scaling=scaling)
+        assert self._evaluator.score is not None
+        return NetworkOutputs(self._evaluator.score, self.batches("scored"), scaling=self.data.scaling)
 
     @property
     def seen_real(self) -> NetworkOutputs:
         return self._evaluator.real_outputs(self._trainer)
-
-    @property
-    def training_seconds(self) -> float:
-        return self._evaluator.training_seconds

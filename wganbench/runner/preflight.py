@@ -250,7 +250,7 @@ def _check_score(setting: Setting, data: Any, networks: dict[str, ScoreNetwork])
             raise SpecError(f"measures.{label}: reads a score network, and the setting has none; set score")
         return
     if not isinstance(data, Images):
-        raise SpecError(f"score: is of images, and {setting.data.name!r} has none; leave it out")
+        raise SpecError(f"score: needs images, and {setting.data.name!r} has none; leave it out")
     key = setting.score.model_dump_json()
     networks[key] = networks[key] if key in networks else score(setting.score)
     networks[key](data.pixels[:1])

@@ -15,8 +15,10 @@ def seeded(seed=0):
 
 
 def train(train, test, **changed):
-    options = {"stated_accuracy": 0.1, "recipe": "drawn", "epochs": 1}
-    return train_classifier(train, test, **{**options, **changed})
+    recipe = {name: changed.pop(name) for name in ("accuracy", "epochs") if name in changed}
+    return train_classifier(
+        train, test, replace(RECIPES["drawn"], **{"accuracy": 0.1, "epochs": 1, **recipe}), **changed
+    )
 
 
 def test_what_is_said_of_a_classifier_is_so(trained, stripes):
@@ -57,7 +59,7 @@ def test_a_classifier_below_its_stated_accuracy_is_none(stripes):
     with pytest.raises(
         DataError, match=r"classifier of stripes at 8×8: test accuracy 0\.\d{4} after 1 epochs, stated was 0\.99;"
     ):
-        train(shuffled, test, stated_accuracy=0.99)
+        train(shuffled, test, accuracy=0.99)
 
 
 def split(**changed):
@@ -76,9 +78,8 @@ def split(**changed):
         (split(labels=torch.arange(150) % 3 - 1), striped(30, 1), {}, "labels must be 0, 1, … and all be trained on"),
         (split(labels=torch.arange(150) % 2), striped(30, 1), {}, "labels must be 0, 1, … and all be trained on"),
         (split(labels=torch.zeros(150).long()), striped(30, 1), {}, "labels must be 0, 1, … and all be trained on"),
-        (split(), striped(30, 1), {"stated_accuracy": 0.0}, "stated_accuracy: must be above 0 and at most 1, got 0.0"),
-        (split(), striped(30, 1), {"stated_accuracy": 1.01}, "stated_accuracy: must be above 0 and at most 1"),
-        (split(), striped(30, 1), {"recipe": "drwan"}, "recipe: unknown 'drwan'; known: drawn, photographs"),
+        (split(), striped(30, 1), {"accuracy": 0.0}, "accuracy: must be above 0 and at most 1, got 0.0"),
+        (split(), striped(30, 1), {"accuracy": 1.01}, "accuracy: must be above 0 and at most 1"),
         (split(name="a/b"), striped(30, 1), {}, "classifier of a/b: the name is part of"),
     ],
 )

@@ -41,8 +41,8 @@ class Recipe:
             dropped.
         peak_rate: Largest learning rate for that batch size, reached after a fifth of the steps.
         weight_decay: Weight decay of all parameters.
-        epochs: Default number of passes over the training images.
-        accuracy: Default accuracy that a classifier must reach, as a share of the test images.
+        epochs: Number of passes over the training images.
+        accuracy: Share of the test images that a classifier must label correctly, above 0 and at most 1.
         shift: Largest random shift of an image along each axis, in pixels; its edge is repeated.
         flip: Whether to mirror half of the images left to right.
     """
@@ -82,35 +82,29 @@ RECIPES = {
 def train_classifier(
     train: Images,
     test: Images,
+    recipe: Recipe,
     *,
-    stated_accuracy: float,
-    recipe: str,
     seed: int = 0,
-    epochs: int | None = None,
     device: torch.device | str = "cpu",
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Classifier, bytes]:
-    """Trains a classifier of at least the stated accuracy; returns it and the content of its file.
+    """Trains a classifier of at least the recipe's accuracy; returns it and the content of its file.
 
     The result is the same on the same machine with the same number of threads; elsewhere it differs, as does its hash.
 
     Args:
         train, test: Training and test images of one data set; their scaling does not matter.
-        stated_accuracy: Share of the test images that it must label correctly, above 0 and at most 1.
-        recipe: A key of ``RECIPES``.
+        recipe: One of ``RECIPES``, with other epochs or another accuracy if desired.
         seed: Seed of the initial weights, and of the order and augmentation of the images.
-        epochs: Number of passes over the training images; None for that of the recipe.
         device: Device to train on.
         on_step: Called after each step with its number and the total number of steps.
 
     Raises:
         DataError: If the data is unsuitable, or the classifier is less accurate than stated.
     """
-    if recipe not in RECIPES:
-        raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
-    chosen = RECIPES[recipe].scaled(len(train))
-    if not 0 < stated_accuracy <= 1:
-        raise DataError(f"classifier, stated_accuracy: must be above 0 and at most 1, got {stated_accuracy}")
+    chosen = recipe.scaled(len(train))
+    if not 0 < recipe.accuracy <= 1:
+        raise DataError(f"classifier, accuracy: must be above 0 and at most 1, got {recipe.accuracy}")
     _check(train, test, chosen.batch_size)
     channels, size, _ = train.sample_shape
     about = About(
@@ -122,9 +116,9 @@ def train_classifier(
         classes=train.n_classes,
         width=chosen.width,
         test_accuracy=math.nan,
-        stated_accuracy=stated_accuracy,
+        stated_accuracy=recipe.accuracy,
         recipe=chosen.name,
-        epochs=epochs or chosen.epochs,
+        epochs=chosen.epochs,
         seed=seed,
         real_score=math.nan,
         real_score_spread=math.nan,
