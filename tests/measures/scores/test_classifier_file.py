@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import save
 
 from wganbench.errors import DataError
-from wganbench.measures.scores.classifier_file import content_of, read_file
-from wganbench.measures.scores.network import Network, folded_state
+from wganbench.measures.scores.classifier import Network, content_of, folded_state, read_file
 
 
 def put(folder, content, data="stripes-8"):

@@ -14,10 +14,8 @@ from torch.nn.functional import cross_entropy, pad
 
 from wganbench.data.images import Images
 from wganbench.errors import DataError
-from wganbench.measures.scores.classifier import Classifier
-from wganbench.measures.scores.classifier_file import content_of
+from wganbench.measures.scores.classifier import SMALLEST, Classifier, Network, content_of, folded_state
 from wganbench.measures.scores.formulas import inception_score
-from wganbench.measures.scores.network import SMALLEST, Network, folded_state
 from wganbench.measures.scores.protocol import DATA_NAME, About
 from wganbench.rng import generator
 
