@@ -21,7 +21,7 @@ from PIL import Image
 
 from wganbench.data.cache import Batch, Recipe, Split
 from wganbench.data.resize import Pixels, box_average, centre_crop
-from wganbench.errors import DataError
+from wganbench.errors import DataError, first_line
 
 VERSION = 2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -156,7 +156,7 @@ def _decode(path: Path, size: int | None, channels: Literal[1, 3]) -> Pixels:
     except DataError:
         raise
     except Exception as error:  # Pillow may raise any error for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DataError(f"{path}: not a whole image ({reason}); replace or remove it") from None
     planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
     if size is None:

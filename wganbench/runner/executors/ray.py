@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from wganbench.errors import ExtensionError, SpecError, WganbenchError
+from wganbench.errors import ExtensionError, SpecError, WganbenchError, first_line
 from wganbench.records.store import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
 from wganbench.runner.import_path import safe_path
@@ -250,7 +250,7 @@ class Ray:
                 self.ray.init(logging_level=logging.CRITICAL, **options)
         except (OSError, RuntimeError, ValueError, self.ray.exceptions.RayError) as error:
             self.ray.shutdown()
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            reason = first_line(error).rstrip(".")
             where = f"--address {address}" if address else "--executor ray"
             raise SpecError(f"{where}: Ray cannot be had ({reason}); 'ray start --head' begins a cluster") from None
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wganbench.errors import ExtensionError, SpecError
+from wganbench.errors import ExtensionError, SpecError, first_line
 from wganbench.records.store import Store
 from wganbench.runner.executors.remote import Going, arguments, carried, is_held
 from wganbench.runner.import_path import safe_path
@@ -217,7 +217,7 @@ class Slurm:
             with warnings.catch_warnings(action="error"):
                 submitter.update_parameters(**options)
         except (AssertionError, NameError, TypeError, ValueError, Warning) as error:
-            raise SpecError(f"--slurm: {str(error).splitlines()[0]}; must be an option of submitit's") from None
+            raise SpecError(f"--slurm: {first_line(error)}; must be an option of submitit's") from None
         return submitter
 
     def _options(self, threads: int, timeout_seconds: float | None) -> dict[str, Any]:
