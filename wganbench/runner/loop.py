@@ -1,7 +1,4 @@
-"""Executes planned runs; this is the only place where names become objects.
-
-The interface is ``run_all``, which takes planned runs and leaves records in the store.
-"""
+"""Executes planned runs: `run_all` takes them and leaves records in the store."""
 
 from __future__ import annotations
 
@@ -198,15 +195,16 @@ class _Queue:
             ready = [planned for planned in free if planned not in short]
             for planned in self.executor.run(ready or short, self.stop, one_at_a_time=not ready):
                 before = self.n_reported[planned.folder.path]
-                yield from self._news(planned)
+                yield from self._new_records(planned)
                 if planned.folder.path in self.left:
                     self._check_progress(planned, before)
             if not free:
                 time.sleep(LOOK_SECONDS)
             for planned in list(self.left.values()):  # other commands may have completed some
-                yield from self._news(planned)
+                yield from self._new_records(planned)
 
-    def _news(self, planned: Planned) -> Iterator[Record]:
+    def _new_records(self, planned: Planned) -> Iterator[Record]:
+        """Reports the new lines of a job's log, and yields its new records; removes the job if it is done."""
         job, folder = planned.job, planned.folder
         log = folder.log()
         for event in log[self.n_reported[folder.path] :]:
