@@ -99,7 +99,6 @@ def test_the_newest_comes_back_as_it_was_saved(folder, said):
 def test_a_folder_that_does_not_exist_has_none(folder, said):
     checkpoints = Checkpoints(folder, IDENTITY, said.append)
     assert checkpoints.latest() is None
-    checkpoints.clear()
     assert said == []
     assert not folder.exists()
 
@@ -111,16 +110,6 @@ def test_the_newest_two_are_kept_by_one_process_and_by_several(folder):
     assert steps_in(folder) == [10, 100_000_000]
     filled(folder, 100_000_001)
     assert steps_in(folder) == [100_000_000, 100_000_001]
-
-
-def test_clear_leaves_nothing_of_ours_and_all_else(folder):
-    filled(folder, 1, 2)
-    (folder / "note").touch()
-    Checkpoints(folder, IDENTITY).clear()
-    assert [path.name for path in folder.iterdir()] == ["note"]
-    (folder / "note").unlink()
-    Checkpoints(folder, IDENTITY).clear()
-    assert not folder.exists()
 
 
 def test_what_a_killed_writer_left_half_written_goes_with_the_next_checkpoint(folder):

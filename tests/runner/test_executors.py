@@ -225,7 +225,7 @@ def test_what_was_recorded_before_the_deaths_stays_where_seeds_are_trained_one_b
     before = execute(path, store, [0, 1], ["faulty"], dying)
     assert {record.status for record in before} == {"finished"}
     marker.unlink()
-    execute(path, store, [0, 1], ["faulty"], dying, again=True)
+    execute(path, store, [0, 1], ["faulty"], dying, redo="all")
     after = {record.seed: record for record in store.load().values()}
     assert {seed: record.status for seed, record in after.items()} == {0: "finished", 1: "failed"}
     assert told(after[0]) == told(before[0])

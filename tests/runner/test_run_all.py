@@ -130,7 +130,7 @@ def test_an_exception_fails_its_cohort_is_recorded_and_the_rest_goes_on(tiny, tm
     assert [record.status for record in records] == ["failed", "finished"]
     assert "ArithmeticError: no such thing" in records[0].note
     assert [r.id for r in execute(path, store, seeds=[0], variants=["broken"])] == [records[0].id]
-    assert execute(path, store, seeds=[0], variants=["broken"], keep_failed=True) == []
+    assert execute(path, store, seeds=[0], variants=["broken"], redo="none") == []
 
 
 def test_a_network_that_cannot_be_stacked_is_trained_seed_by_seed_and_says_why(tiny, tmp_path, monkeypatch):

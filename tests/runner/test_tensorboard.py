@@ -78,7 +78,7 @@ def test_event_files_change_no_record(tiny, tmp_path):
 
 def test_what_is_trained_again_is_written_anew(tiny, tmp_path):
     for _ in range(2):
-        execute(tiny(), Store(tmp_path / "results"), [0], ["gp"], logged(tmp_path / "board"), again=True)
+        execute(tiny(), Store(tmp_path / "results"), [0], ["gp"], logged(tmp_path / "board"), redo="all")
     (record,) = Store(tmp_path / "results").load().values()
     assert Counter(values(tmp_path / "board" / record.id)) == curves(record)
 

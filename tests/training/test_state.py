@@ -297,9 +297,17 @@ WEIGHT = "state.networks.critic.parameters.layers.0.weight"
     [
         ({"critic": wider}, as_it_is, f"{WEIGHT}: float32 (3, 7, 2), here float32 (3, 6, 2); "),
         ({"seeds": (3, 4)}, as_it_is, f"{WEIGHT}: float32 (2, 6, 2), here float32 (3, 6, 2); "),
-        ({"critic": Counting}, as_it_is, "state.networks.critic.parameters.layers.0.weight: not there, here float32 (3, 6, 2); "),
+        (
+            {"critic": Counting},
+            as_it_is,
+            "state.networks.critic.parameters.layers.0.weight: not there, here float32 (3, 6, 2); ",
+        ),
         ({"optimizer": RMSPROP}, as_it_is, "state.networks.critic.groups.0.betas.0: not there, here no tensor; "),
-        ({"fixed": Noised()}, as_it_is, "state.networks.generator.parameters.layers.0.weight: not there, here float32 (3, 6, 4); "),
+        (
+            {"fixed": Noised()},
+            as_it_is,
+            "state.networks.generator.parameters.layers.0.weight: not there, here float32 (3, 6, 4); ",
+        ),
         ({}, without_stream, "state.streams.latent.0: not there, here uint8 (5056,); "),
         ({}, without_loss, "state.losses.generator_loss: not there in shape (3,); "),
         ({}, in_double, "state.networks.generator.parameters.layers.0.bias: float64 (3, 6), here float32 (3, 6); "),

@@ -137,13 +137,6 @@ class Checkpoints:
             return checkpoint
         return None
 
-    def clear(self) -> None:
-        """Removes all checkpoints, and the folder if nothing else is in it."""
-        self._usable = []
-        self._remove(iter(self._paths()))
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
-
     def _paths(self) -> list[Path]:
         """Returns all files named like a checkpoint, the newest first."""
         found = [path for path in self.folder.glob("*.pt") if re.fullmatch(r"checkpoint-[0-9]{8,18}\.pt", path.name)]
@@ -260,24 +253,14 @@ def find_inconsistency(setting: Setting, losses: Iterable[str], saved: Checkpoin
 
 def _find_in_trace(trace: Mapping[str, Any], due: Mapping[str, list[int]], step: int) -> str | None:
     """Returns what is inconsistent in the trace of one run; None if nothing is."""
-    status, done, curves = trace.get("status"), trace.get("steps_done"), trace.get("curves")
-    if status not in ("finished", "diverged") or type(done) is not int or done > step or not isinstance(curves, dict):
+    status, done = trace["status"], trace["steps_done"]
+    if status not in ("finished", "diverged") or done > step:
         return f"a run of it is {status!r} after {done!r} steps, at step {step}"
     last = step if status == "finished" else done - 1
     for label, steps in due.items():
         expected = [each for each in steps if each <= last]
-        found = _steps(curves.get(label, ([], [])))
-        if found != expected:
-            had = "none" if not found else f"{len(found)} up to step {found[-1]}"
+        found, values = trace["curves"].get(label, ([], []))
+        if found != expected or len(values) != len(found):
+            had = "none" if not found else f"{len(values)} up to step {found[-1]}"
             return f"{label} has {had} of the {len(expected)} values due by step {last}"
     return None
-
-
-def _steps(curve: Any) -> list[Any]:
-    """Returns the steps of a curve with one value per step; an empty list if ``curve`` is no such curve."""
-    if not isinstance(curve, tuple | list) or len(curve) != 2 or not all(isinstance(part, list) for part in curve):
-        return []
-    steps, values = curve
-    numbers = all(type(each) is int for each in steps)
-    are_values = all(each is None or type(each) is float for each in values)
-    return steps if numbers and are_values and len(steps) == len(values) else []
