@@ -52,16 +52,12 @@ def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, win
     """
     (taken, values), (steps, exact) = _known(curves, of), _known(curves, to)
     late = steps > skip * steps[-1]
-    smooth = np.array([_median(values[abs(taken - step) <= window // 2]) for step in steps[late]])
+    near = [values[abs(taken - step) <= window // 2] for step in steps[late]]
+    smooth = np.array([np.median(each) if len(each) else math.nan for each in near])
     pairs = np.array([smooth, exact[late]])
     if late.sum() < 3 or not np.isfinite(pairs).all() or (np.ptp(pairs, axis=1) == 0).any():
         return math.nan
     return float(scipy.stats.spearmanr(*pairs).statistic)
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    """Returns the median; NaN if there are no values, or one is not finite."""
-    return float(np.median(values)) if len(values) else math.nan
 
 
 def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:

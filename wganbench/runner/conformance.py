@@ -20,7 +20,7 @@ from wganbench.rng import Streams
 from wganbench.runner.findings import Add, Finding, NonconformingError, collect, line_of
 from wganbench.runner.probes import LinearCritic, SmoothCritic, alike, gradients_of, in_short, normal
 from wganbench.training.method import Objective, Penalty, Projection
-from wganbench.training.stack import Stack, build
+from wganbench.training.stack import Stack, build, depends_on_rows
 
 SEEDS = (0, 1)
 ROWS = 12
@@ -182,7 +182,7 @@ def check_network(
         _check_made(make(), modules)
         x = normal(SEEDS, "input", (ROWS, *input_shape), torch.float32, device)
         _check_outputs(modules, x, (ROWS, *output_shape))
-        if rows is not None and mixes_rows(modules()[0], x[0]):
+        if rows is not None and depends_on_rows(modules()[0], x[0])[1]:
             text = (
                 "mixes the rows of a batch in training, and a penalty is about each row's own gradient; normalise over "
                 "each row, as LayerNorm does"
@@ -248,13 +248,6 @@ def check_fixed_generator(fixed: Any, sample_shape: Sequence[int], device: torch
             raise NonconformingError("rows apart", text)
 
     return collect(check)
-
-
-def mixes_rows(module: nn.Module, x: Tensor) -> bool:
-    """Returns whether, in training, a row's output has a derivative other than 0 with respect to another row."""
-    x = x.detach().clone().requires_grad_()
-    (gradient,) = gradients_of(module.train()(x)[0], [x])
-    return bool(gradient[1:].any())
 
 
 # ---- checks that several kinds share --------------------------------------------------------------------------------

@@ -174,14 +174,6 @@ class Evaluator:
         self._real = self._real or NetworkOutputs(self.score, real_in_batches(trainer.images))
         return self._real
 
-    def real_cloud(self) -> Tensor:
-        """Returns real samples to plot beside the fake ones."""
-        assert self.drawn is not None
-        data = resolve.factory("data set", self.setting.data)()
-        cloud = data.draw(self.setting.measured_samples, generator(self.seeds[self.drawn], "drawn real"))
-        assert isinstance(cloud, Tensor)
-        return cloud
-
     def pack(self, index: int) -> dict[str, bytes]:
         """Returns the files kept for one seed by their ending; there may be none.
 
@@ -194,7 +186,12 @@ class Evaluator:
         files, are_images = {}, bool(trace.clouds) and trace.clouds[0].dtype == torch.uint8
         if trace.clouds and not are_images:
             arrays["fake"] = torch.stack(trace.clouds).numpy().astype(np.float16)
-            arrays["real"] = self.real_cloud().numpy().astype(np.float16)
+            assert self.drawn is not None
+            data, rng = (
+                resolve.factory("data set", self.setting.data)(),
+                generator(self.seeds[self.drawn], "drawn real"),
+            )
+            arrays["real"] = data.draw(self.setting.measured_samples, rng).numpy().astype(np.float16)
         if arrays:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, steps=np.array(trace.kept), **arrays)  # type: ignore[arg-type]  # numpy's stub

@@ -49,7 +49,11 @@ class Trace:
     def state(self) -> State:
         """Copies the trace, in the form that `wganbench.training.state` describes."""
         held = {item.name: getattr(self, item.name) for item in fields(self)}
-        pictures = {label: [_as_tensor(picture) for picture in kept] for label, kept in self.pictures.items()}
+        # Pictures are copied, since torch accepts no reversed axis and no read-only memory.
+        pictures = {
+            label: [torch.from_numpy(np.array(each, order="C")) for each in kept]
+            for label, kept in self.pictures.items()
+        }
         copied = copy_plain({**held, "pictures": pictures}, "trace")
         assert isinstance(copied, dict)
         return copied
@@ -67,7 +71,3 @@ class Trace:
         pictures = {label: [picture.numpy() for picture in kept] for label, kept in copied["pictures"].items()}
         for name, value in {**copied, "pictures": pictures}.items():
             setattr(self, name, value)
-
-
-def _as_tensor(array: NDArray[np.float64]) -> Tensor:
-    return torch.from_numpy(np.array(array, order="C"))  # torch accepts no reversed axis and no read-only memory

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -134,7 +135,7 @@ class _Attempt:
             checkpoints=self._checkpoints,
             stop=self.stop,
             on_begin=self._begin,
-            on_step=self._reach,
+            on_step=partial(setattr, self.heart, "step"),
             on_message=self._warn,
             checkpoint_seconds=self.job.checkpoint_seconds,
             timeout_seconds=self.job.timeout_seconds,
@@ -153,9 +154,6 @@ class _Attempt:
 
     def _begin(self, step: int) -> None:
         self.heart.first = self.heart.step = step
-
-    def _reach(self, step: int) -> None:
-        self.heart.step = step
 
     def _keep(self, outcomes: Iterator[Outcome]) -> None:
         left = {run.id for run in self.job.left(self.store)}  # keeps records that an earlier attempt has replaced

@@ -129,11 +129,11 @@ def restore_network(stack: Stack, optimizer: Optimizer, state: State) -> None:
     for weights, entry in optimizer.state.items():
         for name, value in entry.items():
             old = held.get(weights, {}).get(name)
-            if isinstance(old, Tensor) and _is_alike(old, value):
+            if isinstance(old, Tensor) and (old.shape, old.dtype, old.device) == (
+                value.shape,
+                value.dtype,
+                value.device,
+            ):
                 entry[name] = old.copy_(value)
     for group, tensors in zip(optimizer.param_groups, options, strict=True):
         group.update({name: tensor.copy_(group[name]) for name, tensor in tensors.items()})
-
-
-def _is_alike(a: Tensor, b: Any) -> bool:
-    return isinstance(b, Tensor) and (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)
