@@ -45,7 +45,7 @@ def accept(trainer):
     ],
     ids=["captured", "not asked for", "on a CPU", "refused"],
 )
-def test_steps_are_captured_on_a_card_where_they_can_be_and_else_one_line_says_why(
+def test_steps_are_captured_on_a_gpu_where_they_can_be_and_else_one_line_says_why(
     monkeypatch, device, asked, capture, captured, said
 ):
     monkeypatch.setattr(module, "capture", capture)
@@ -73,7 +73,7 @@ def test_captured_is_in_the_record_and_left_out_where_it_is_not(tiny):
 
 
 @pytest.mark.parametrize(("options", "asked"), [((), True), (("--no-capture",), False)])
-def test_the_command_asks_for_it_unless_told_otherwise(monkeypatch, tmp_path, options, asked):
+def test_the_command_asks_for_it_unless_it_is_switched_off(monkeypatch, tmp_path, options, asked):
     seen = []
 
     def run_all(runs, store, execution, **others):

@@ -164,7 +164,7 @@ def test_something_appended_is_seen(folder, said):
     assert said == [f"{path}: {DAMAGED}"]
 
 
-def test_a_damaged_one_is_written_anew_and_the_one_before_stays_until_then(folder, said):
+def test_a_damaged_one_is_written_again_and_the_one_before_stays_until_then(folder, said):
     path = filled(folder, 1, 2)
     path.write_bytes(b"")
     checkpoints = Checkpoints(folder, IDENTITY, said.append)
@@ -380,8 +380,8 @@ def test_an_identity_has_the_whole_setting_and_all_of_the_provenance_known_befor
     assert Identity.of(Cohort((runs[0],)), MADE_BY, runs[1].id).drawn is None
     assert json.loads(identity.setting) == runs[0].setting.model_dump(mode="json")
     assert {"clouds", "measures", "batch_size", "constraint"} <= json.loads(identity.setting).keys()
-    told = {"device", "threads", "deterministic", "commit", "dirty", "python", "torch"}
-    assert told <= identity.made_by.keys()
+    expected = {"device", "threads", "deterministic", "commit", "dirty", "python", "torch"}
+    assert expected <= identity.made_by.keys()
     assert all(type(value) is str for value in identity.made_by.values())
     later = MADE_BY.model_copy(update={"started": "2027-01-01T00:00:00+00:00", "captured": True})
     assert Identity.of(Cohort(tuple(runs)), later, runs[1].id) == identity
@@ -433,14 +433,14 @@ def files_of_at_most(size):
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_file_too_large_for_the_disk_is_told_in_one_line(folder):
+def test_a_file_too_large_for_the_disk_is_reported_in_one_line(folder):
     filled(folder, 1, 2)
     with files_of_at_most(1000), pytest.raises(RecordError, match="File too large"):
         Checkpoints(folder, IDENTITY).save(checkpoint(3))
     assert steps_in(folder) == [1, 2]
 
 
-def test_a_folder_in_the_place_of_a_checkpoint_is_told_in_one_line(folder):
+def test_a_folder_in_the_place_of_a_checkpoint_is_reported_in_one_line(folder):
     filled(folder, 1)
     (folder / "checkpoint-00000002.pt").mkdir()
     with pytest.raises(RecordError, match=r"checkpoint-00000002\.pt: cannot be written \(Is a directory\)"):

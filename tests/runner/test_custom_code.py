@@ -107,7 +107,7 @@ def test_a_training_goes_on_with_the_code_that_it_began_with_alone(tiny, tmp_pat
     assert record.curves == undisturbed.curves
 
 
-def test_a_file_that_an_installed_module_keeps_from_being_used_is_told_of(tiny, tmp_path, edit):
+def test_a_file_that_an_installed_module_keeps_from_being_used_is_reported(tiny, tmp_path, edit):
     (tmp_path / "torch.py").write_text("raise ArithmeticError\n")
     path, events = tiny('[variants.mine]\ncritic_optimizer = { name = "torch.optim:Adam", lr = 1e-3 }\n'), []
     (record,) = execute(path, Store(tmp_path / "results"), [0], ["mine"], INLINE, on_event=events.append)

@@ -140,10 +140,10 @@ def test_a_critic_that_diverges_ends_its_run(tiny, tmp_path):
         ("[pictures]\nsurface = {}\n", "pictures.surface: unknown picture 'surface'"),
     ],
 )
-def test_what_cannot_be_measured_is_told_before_any_training(tiny, extra, line):
+def test_what_cannot_be_measured_is_reported_before_any_training(tiny, extra, line):
     with pytest.raises(SpecError) as caught:
         load(tiny(extra))
-    assert any(line in told for told in str(caught.value).splitlines()), caught.value
+    assert any(line in each for each in str(caught.value).splitlines()), caught.value
 
 
 def test_a_picture_that_takes_what_nobody_gives_is_refused(tiny, tmp_path, monkeypatch):
@@ -172,7 +172,7 @@ def test_a_picture_that_takes_what_nobody_gives_is_refused(tiny, tmp_path, monke
         ),
     ],
 )
-def test_a_measure_that_the_fixed_generator_cannot_serve_is_told_before_any_training(tiny, tmp_path, extra, line):
+def test_a_measure_that_the_fixed_generator_cannot_serve_is_reported_before_any_training(tiny, tmp_path, extra, line):
     top, brackets, measures = extra.partition("[")
     path = tiny(brackets + measures)
     path.write_text(path.read_text().replace("steps = 4\n", f"steps = 4\n{top}", 1))
@@ -182,7 +182,7 @@ def test_a_measure_that_the_fixed_generator_cannot_serve_is_told_before_any_trai
     assert not (tmp_path / "results").exists()
 
 
-def test_a_stranger_s_fixed_generator_needs_no_formula(tiny, tmp_path, monkeypatch):
+def test_a_custom_fixed_generator_needs_no_formula(tiny, tmp_path, monkeypatch):
     text = "class Same:\n    independent = False\n\n    def __call__(self, real, noise):\n        return real\n"
     (tmp_path / "same.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))

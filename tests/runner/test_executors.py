@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from tests.runner.commands import Command, left_behind, numbers, run, sleepy_spec, told, until
+from tests.runner.commands import Command, described, left_behind, numbers, run, sleepy_spec, until
 from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
 from wganbench.errors import RecordError
@@ -202,7 +202,7 @@ def test_a_worker_that_dies_once_leaves_nothing_but_a_count(faulty, tmp_path):
     assert marker.exists()
     undisturbed = execute(path, Store(tmp_path / "undisturbed"), [0, 1], ["faulty"], LOCAL)
     assert {record.retries for record in undisturbed} == {0}
-    assert [told(record) for record in disturbed] == [told(record) for record in undisturbed]
+    assert [described(record) for record in disturbed] == [described(record) for record in undisturbed]
 
 
 def test_deaths_with_a_checkpoint_between_them_are_without_limit(faulty, tmp_path):
@@ -228,7 +228,7 @@ def test_what_was_recorded_before_the_deaths_stays_where_seeds_are_trained_one_b
     execute(path, store, [0, 1], ["faulty"], dying, redo="all")
     after = {record.seed: record for record in store.load().values()}
     assert {seed: record.status for seed, record in after.items()} == {0: "finished", 1: "failed"}
-    assert told(after[0]) == told(before[0])
+    assert described(after[0]) == described(before[0])
 
 
 def test_short_jobs_share_a_process(faulty, tmp_path):
@@ -287,7 +287,7 @@ def test_without_memory_a_cohort_is_tried_again_when_no_other_is_left_to_train(f
     assert max(end for _, end in together) < dead[0]
     assert dead[1] < first[0] and first[1] < second[0]
     alone = by_variant(execute(path, Store(tmp_path / "alone"), [0, 1], ["faulty"], LOCAL))
-    assert told(alone["faulty"]) == told(records["faulty"])
+    assert described(alone["faulty"]) == described(records["faulty"])
 
 
 @BOTH
@@ -554,7 +554,7 @@ def test_a_training_is_the_same_bit_for_bit_in_this_process_and_others(tiny, tmp
     for n, execution in enumerate([INLINE, LOCAL, INLINE, LOCAL]):
         store = Store(tmp_path / str(n))
         records = execute(path, store, [0, 1, 2], execution=execution)
-        found.append({record.id: (told(record), record.provenance.libraries) for record in records})
+        found.append({record.id: (described(record), record.provenance.libraries) for record in records})
         found[-1] |= {path.name: path.read_bytes() for path in store.root.glob("*/artefacts/*")}
     assert len(found[0]) == 6 + 2
     assert found[0] == found[1] == found[2] == found[3]
@@ -567,7 +567,7 @@ def test_two_threads_work_in_a_process_that_was_forked(tiny, tmp_path):
     local = execute(tiny(), Store(tmp_path / "local"), seeds, ["clip"], two, wide)
     inline = execute(tiny(), Store(tmp_path / "inline"), seeds, ["clip"], replace(two, executor="inline"), wide)
     assert [record.status for record in local] == ["finished"] * 2
-    assert [told(record) for record in local] == [told(record) for record in inline]
+    assert [described(record) for record in local] == [described(record) for record in inline]
 
 
 def test_a_relative_folder_is_the_commands_and_not_the_one_it_was_started_in(tiny, tmp_path, monkeypatch):
@@ -596,14 +596,14 @@ def test_there_are_as_many_places_as_cores_for_the_threads_or_as_asked_for(monke
         (None, 3, None, 1, ["0", "1", "2"]),
         ("", 1, None, 1, ["0"]),
         ("2,0", 2, None, 1, ["2", "0"]),
-        ("2,0", 2, None, 2, ["2", "0", "2", "0"]),  # a second job for a card when each has one
+        ("2,0", 2, None, 2, ["2", "0", "2", "0"]),  # a second job for a GPU when each has one
         ("2,0", 2, 3, 2, ["2", "0", "2"]),
         ("2,0", 2, 1, 1, ["2"]),
         ("GPU-8932f937,GPU-46fa1d3c", 2, None, 1, ["GPU-8932f937", "GPU-46fa1d3c"]),
         ("1,-1,0", 1, None, 1, ["1"]),  # CUDA reads up to the first that is none
     ],
 )
-def test_on_cards_there_are_so_many_places_for_each_that_is_visible(
+def test_on_gpus_there_are_so_many_places_for_each_that_is_visible(
     monkeypatch, visible, count, jobs, per_gpu, expected
 ):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

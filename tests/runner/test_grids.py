@@ -118,7 +118,7 @@ def test_stopped_and_gone_on_with_a_run_ends_in_the_same_grid(imaged, tmp_path, 
     assert [kept(halted, record) for record in records] == expected
 
 
-def test_scores_by_another_network_than_before_the_stop_start_anew(imaged, tmp_path, monkeypatch):
+def test_scores_by_another_network_than_before_the_stop_start_from_scratch(imaged, tmp_path, monkeypatch):
     whole, halted, events = Store(tmp_path / "a"), Store(tmp_path / "b"), []
     expected = [record.curves for record in train(imaged, whole)]
     train_until_two(imaged, halted, monkeypatch)

@@ -58,7 +58,7 @@ def checkpoints(store):
     return sorted(store.root.glob(".work/jobs/*/*/*/*.pt"))
 
 
-def told(store, records):
+def described(store, records):
     """All of records and artefacts, but for the times."""
     timeless = {"wall_seconds": True, "provenance": {"started"}}
     return {
@@ -78,7 +78,7 @@ def undisturbed(tmp_path_factory):
     def look_up(training):
         if training not in known:
             store = Store(tmp_path_factory.mktemp("undisturbed"))
-            known[training] = told(store, train(training, store))
+            known[training] = described(store, train(training, store))
         return known[training]
 
     return look_up
@@ -90,7 +90,7 @@ def test_stopped_twice_and_gone_on_with_it_ends_as_if_nothing_had_been(training,
     train_until(3, training, store, monkeypatch)
     train_until(7, training, store, monkeypatch)
     records = train(training, store, on_event=events.append)
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert len(records) == 2
     assert bool(records[0].artefacts) == (training[0] == "gaussians8")  # whose samples are drawn
     assert {record.retries for record in records} == {0}
@@ -104,10 +104,10 @@ def test_a_training_whose_rates_fall_and_that_is_averaged_goes_on_as_if_nothing_
 ):
     asked = {"overrides": [STEPS, "lr_decay='linear'", "generator_average=0.8"]}
     straight, store = Store(tmp_path / "straight"), Store(tmp_path / "stopped")
-    expected = told(straight, train(TRAININGS[5], straight, **asked))
+    expected = described(straight, train(TRAININGS[5], straight, **asked))
     train_until(3, TRAININGS[5], store, monkeypatch, **asked)
     train_until(7, TRAININGS[5], store, monkeypatch, **asked)
-    assert told(store, train(TRAININGS[5], store, **asked)) == expected
+    assert described(store, train(TRAININGS[5], store, **asked)) == expected
     losses, steady = (
         [record["curves"]["critic_loss"] for record, _ in each.values()]
         for each in (expected, undisturbed(TRAININGS[5]))
@@ -119,7 +119,7 @@ def test_a_worker_goes_on_with_what_this_process_began(tmp_path, monkeypatch, un
     store, training = Store(tmp_path), TRAININGS[0]
     train_until(4, training, store, monkeypatch)
     records = train(training, store, execution=LOCAL)
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {4}
 
 
@@ -132,7 +132,7 @@ def test_another_command_goes_on_with_what_this_process_began(tmp_path, monkeypa
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["step"] for event in events if event["event"] == "start"] == [6]
     records = store.load().values()
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {6}
 
 
@@ -149,18 +149,18 @@ def test_where_the_newest_checkpoint_is_cut_off_the_one_before_serves_and_a_line
     newest.write_bytes(newest.read_bytes()[:-1])
     records = train(training, store, on_event=events.append)
     assert warnings(events) == [f"{newest}: damaged, its content does not match its checksum; it is passed over"]
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {5}
 
 
-def test_where_all_checkpoints_are_damaged_the_training_begins_anew(tmp_path, monkeypatch, undisturbed):
+def test_where_all_checkpoints_are_damaged_the_training_begins_from_scratch(tmp_path, monkeypatch, undisturbed):
     store, training, events = Store(tmp_path), TRAININGS[0], []
     train_until(6, training, store, monkeypatch)
     for path in checkpoints(store):
         path.write_bytes(b"")
     records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
 
 
@@ -190,7 +190,7 @@ def test_checkpoints_made_otherwise_are_passed_over_with_what_differs(tmp_path, 
     records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
     assert all("of another run, setting or machine" in line and says in line for line in warnings(events))
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
 
 
@@ -281,7 +281,7 @@ def test_a_checkpoint_that_claims_what_its_curves_do_not_show_is_passed_over(
     forged = forge(checkpoints(store)[-1], change)
     records = train(training, store, on_event=events.append)
     assert warnings(events) == [f"{forged}: {says}, though its checksum is right; it is passed over"]
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {5}  # from the one before
     assert left_behind(tmp_path) == []
 
@@ -320,4 +320,4 @@ def test_a_cohort_of_which_some_runs_have_diverged_goes_on(tiny, tmp_path, monke
     records = execute(path, store, seeds, ["unlucky"], inline, on_event=events.append)
     assert sorted(record.status for record in records) == ["diverged", "finished"]
     assert (warnings(events), [event["step"] for event in events if event["event"] == "start"]) == ([], [2])
-    assert told(store, records) == told(straight, execute(path, straight, seeds, ["unlucky"], inline))
+    assert described(store, records) == described(straight, execute(path, straight, seeds, ["unlucky"], inline))

@@ -110,7 +110,7 @@ def test_rates_that_fall_do_so_in_captured_steps_and_after_what_was_checked():
     assert [id(rate) for rate in now] == [id(rate) for rate in rates]
 
 
-def test_a_rate_that_falls_as_a_number_is_told_of_beforehand():
+def test_a_rate_that_falls_as_a_number_is_reported_beforehand():
     trainer = make_trainer(small(load("swissroll", ["lr_decay='linear'"]).setting("wgan-gp", "smoke")), SEEDS, CPU)
     trainer.critic_optimizer = torch.optim.Adam(list(trainer.critic.parameters.values()), lr=0.1, foreach=True)
     with pytest.raises(NotCapturedError, match=r"^Adam with foreach takes no learning rate that falls in a graph$"):
@@ -182,7 +182,7 @@ def test_what_changes_from_step_to_step_in_python_is_noticed():
         capture(trainer, record)
 
 
-def test_an_unknown_optimiser_is_told_of_beforehand():
+def test_an_unknown_optimiser_is_reported_beforehand():
     trainer = made()
     trainer.critic_optimizer = torch.optim.SGD(list(trainer.critic.parameters.values()), lr=0.1)
     with pytest.raises(NotCapturedError, match=r"^SGD is not known to work in a graph$"):

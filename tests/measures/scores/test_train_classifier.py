@@ -33,11 +33,11 @@ def test_what_is_said_of_a_classifier_is_so(trained, stripes):
     assert (about.recipe, about.epochs, about.seed) == ("drawn/1, batches of 24", 3, 0)
 
 
-def test_every_step_is_told_with_how_many_there_are(stripes):
-    told = []
-    train(*stripes, epochs=2, on_step=lambda step, steps: told.append((step, steps)))
-    assert told == [(step, told[-1][0]) for step in range(1, len(told) + 1)]
-    assert len(told) > 2
+def test_every_step_is_reported_with_how_many_there_are(stripes):
+    reported = []
+    train(*stripes, epochs=2, on_step=lambda step, steps: reported.append((step, steps)))
+    assert reported == [(step, reported[-1][0]) for step in range(1, len(reported) + 1)]
+    assert len(reported) > 2
 
 
 def test_training_again_makes_the_same_file_and_another_seed_another(stripes):
