@@ -38,13 +38,12 @@ Warn = Callable[[str, str], None]
 
 @dataclass
 class _Use:
-    """A custom component with the variants that use it in one field; ``setting`` is that of the first variant."""
+    """A custom component with the variants that use it in one field; ``run`` is of the first variant."""
 
     field: str
     kind: str
     component: Component
-    setting: Setting
-    spec_path: str
+    run: Run
     variants: list[str] = field_of(default_factory=list)
 
     @property
@@ -52,7 +51,7 @@ class _Use:
         """The spec's file and the field, for messages."""
         more = len(self.variants) - 1
         field = f" and {more} more, {self.field}" if more else f".{self.field}"
-        return f"{Path(self.spec_path).name}, variants.{self.variants[0]}{field}"
+        return f"{Path(self.run.spec_path).name}, variants.{self.variants[0]}{field}"
 
 
 def check(runs: Sequence[Run], warn: Warn = lambda place, text: None, *, device: torch.device | None = None) -> None:
@@ -87,7 +86,7 @@ def check_signatures(runs: Iterable[Run]) -> None:
     """
     problems = []
     for use in _custom(runs, lambda kind, setting: ()):
-        add_import_folders(import_folders(use.spec_path))
+        add_import_folders(import_folders(use.run.spec_path))
         try:
             check_signature(use.kind, use.component)
         except ExtensionError as error:
@@ -106,7 +105,7 @@ def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
         for place, kind, component in run.setting.components():
             if catalogue.is_dotted(component.name):
                 key = (place, component.model_dump_json(), *context(kind, run.setting))
-                use = found.setdefault(key, _Use(place, kind, component, run.setting, run.spec_path))
+                use = found.setdefault(key, _Use(place, kind, component, run))
                 use.variants += [run.variant] if run.variant not in use.variants else []
     return list(found.values())
 
@@ -153,7 +152,7 @@ def _add_findings(use: _Use, device: torch.device, add: Add) -> None:
 
 
 def _findings(use: _Use, device: torch.device) -> list[Finding]:
-    component, setting = use.component, use.setting
+    component, setting = use.component, use.run.setting
     if use.kind in ("optimizer", "score", "picture"):
         return []
     if use.kind == "objective":
@@ -184,8 +183,8 @@ def _findings(use: _Use, device: torch.device) -> list[Finding]:
 def _measure_once(use: _Use, device: torch.device) -> None:
     """Takes a measure of untrained networks, since in training it may first be due at the last step."""
     label = use.field.partition(".")[2]
-    alone = {"measures": {label: use.setting.measures[label]}, "pictures": None, "score": None}
-    setting = use.setting.model_copy(update=alone)
+    alone = {"measures": {label: use.run.setting.measures[label]}, "pictures": None, "score": None}
+    setting = use.run.setting.model_copy(update=alone)
     Evaluator(setting, [0], device, [Trace()]).evaluate(make_trainer(setting, [0], device), setting.steps)
 
 

@@ -87,14 +87,14 @@ def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
             add_import_folders(job.import_folders)
             device, precision = torch.device(job.device), job.setting.precision
             with numerics(device, job.threads, deterministic=job.deterministic, precision=precision):
-                _Attempt(folder, job, store, lease, stop, alone).make()
+                _JobAttempt(folder, job, store, lease, stop, alone).make()
         if not job.left(store):
             lease.forget()  # the folder is kept for the command, which reads the log
     finally:
         lease.release()
 
 
-class _Attempt:
+class _JobAttempt:
     """One attempt at a job whose leases this process holds."""
 
     def __init__(self, folder: JobFolder, job: Job, store: Store, lease: Lease, stop: Stop, alone: bool):
