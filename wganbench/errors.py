@@ -50,6 +50,6 @@ def first_line(error: BaseException, *, with_type: bool = False) -> str:
         with_type: Whether to put the type's name before a message, too.
     """
     message, name = str(error).strip(), type(error).__name__
-    if with_type:
-        return f"{name}: {message}".splitlines()[0]
-    return (message or name).splitlines()[0]
+    if not message:
+        return name
+    return f"{name}: {message}".splitlines()[0] if with_type else message.splitlines()[0]
