@@ -17,6 +17,7 @@ from wganbench.runner.cohort import Attempt, train_cohort
 from wganbench.runner.precision import numerics
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
+from wganbench.training.batches import Batches
 from wganbench.training.cuda_graph import NotCapturedError, capture
 from wganbench.training.stack import Stack, build
 
@@ -60,7 +61,8 @@ def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
     setting, seeds = load(name).setting(variant, "smoke"), (0, 3)
     here, there = (make_trainer(setting, seeds, torch.device(name)) for name in ("cpu", "cuda"))
     there.streams = {name: MovedStreams(seeds, name) for name in there.streams}
-    there.data = MovedData(there.data)
+    moved, size = MovedData(there.data), setting.batch_size
+    there.batches = {name: Batches(moved, there.streams[name], size) for name in there.batches}
     for trainer in (here, there):
         trainer.step()
     for label, loss in here.losses.items():
@@ -208,7 +210,7 @@ def test_a_network_that_cannot_be_captured_is_trained_all_the_same():
         with pytest.raises(NotCapturedError) as reason:
             capture(refused)
         assert len(str(reason.value).splitlines()) == 1
-        torch.randn(3, device="cuda")  # the card's own generator is out of the capture as well
+        torch.randn(3, device="cuda")  # the GPU's own generator is out of the capture as well
         for _ in range(5):
             plain.step()
             refused.step()
