@@ -111,7 +111,7 @@ def test_training_here_is_training_by_the_function(here, pictures):
 def test_a_classifier_below_its_stated_accuracy_is_not_kept(here, pictures):
     line = wrong("classifier", "train", pictures, "--size", 8, "--recipe", "drawn", "--epochs", 1, "--accuracy", 1.0)
     assert line.startswith("wganbench: classifier of stripes at 8×8: test accuracy 0.")
-    assert "after 1 epochs, stated was 1.0; nothing is scored with it" in line
+    assert "after 1 epochs, must be at least 1.0 as stated; it is not kept" in line
     assert classifiers(here) == []
 
 

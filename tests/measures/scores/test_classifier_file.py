@@ -58,8 +58,8 @@ def test_a_damaged_file_is_reported_in_one_line(file, damage, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda said, state: said.pop("seed"), "what it says of itself is wrong .'seed'."),
-        (lambda said, state: said.update(width="wide"), "what it says of itself is wrong"),
+        (lambda said, state: said.pop("seed"), "its metadata is wrong .'seed'."),
+        (lambda said, state: said.update(width="wide"), "its metadata is wrong"),
         (lambda said, state: said.update(size="0"), "size at least 8"),
         (lambda said, state: said.update(format="2"), "its format is '2'; this version reads '1'"),
         (lambda said, state: said.update(width="17"), r"tensor '.*' is \(.*\) torch.float16; must be \(.*\)"),

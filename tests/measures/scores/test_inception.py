@@ -218,7 +218,9 @@ def test_another_score_of_real_data_closes_it(classes):
     ) as caught:
         put_to_the_test(network)
     assert network.protocol == "inception@12345678-uncalibrated"
-    assert str(caught.value).endswith("scores go by inception@12345678-uncalibrated and stand beside nothing published")
+    assert str(caught.value).endswith(
+        "scores have the protocol inception@12345678-uncalibrated and are not comparable with published ones"
+    )
 
 
 def test_what_is_kept_is_the_score_and_a_damaged_file_counts_as_none(data_folder):
@@ -244,5 +246,5 @@ def test_a_self_test_is_of_the_network_itself_and_of_all_images():
     network = Sure(11)
     with pytest.raises(DataError, match="must be before the network that is tested"):
         self_test(network, NetworkOutputs(Sure(11), images_in_batches(REAL)))
-    with pytest.raises(DataError, match="50,000 images were asked for, there are 10,000"):
+    with pytest.raises(DataError, match="50,000 images requested, must be from 1 to the 10,000 there are"):
         put_to_the_test(network, 10_000)

@@ -85,5 +85,5 @@ def test_an_image_that_is_not_finite_has_no_score(bad):
 
 @pytest.mark.parametrize("n", [41, 0])
 def test_more_images_than_there_are_are_refused(n):
-    with pytest.raises(DataError, match=r"brightness@1: .* images were asked for, there are"):
+    with pytest.raises(DataError, match=r"brightness@1: .* images requested, must be from 1 to"):
         seen(noise(40)).outputs(n)

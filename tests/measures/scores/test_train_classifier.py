@@ -57,7 +57,8 @@ def test_a_classifier_below_its_stated_accuracy_is_none(stripes):
     training, test = stripes
     shuffled = replace(training, labels=training.labels[torch.randperm(768, generator=seeded())])
     with pytest.raises(
-        DataError, match=r"classifier of stripes at 8×8: test accuracy 0\.\d{4} after 1 epochs, stated was 0\.99;"
+        DataError,
+        match=r"classifier of stripes at 8×8: test accuracy 0\.\d{4} after 1 epochs, must be at least 0\.99 as stated;",
     ):
         train(shuffled, test, accuracy=0.99)
 

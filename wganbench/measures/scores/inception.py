@@ -115,14 +115,14 @@ def self_test(network: Inception, real: NetworkOutputs) -> tuple[float, float]:
         DataError: If the images do not get their known score, or ``real`` belongs to another network.
     """
     if real.network is not network:
-        raise DataError("inception, self-test: the real images must be before the network that is tested")
+        raise DataError("inception, self-test: the outputs for real images must be those of the network under test")
     mean, spread = inception_score(real.outputs(REAL_SAMPLES).logits, splits=10)
     keep(network.hash, network.device.type, mean, spread)
     if not is_known(mean):
         raise DataError(
             f"inception, self-test: real images score {mean:.2f} ± {spread:.2f}, must be {REAL_SCORE} ± "
             f"{REAL_TOLERANCE}: other weights than the graph of 2015-12-05, or not CIFAR-10's training "
-            f"images; scores go by {network.protocol} and stand beside nothing published"
+            f"images; scores have the protocol {network.protocol} and are not comparable with published ones"
         )
     return mean, spread
 

@@ -70,7 +70,9 @@ class NetworkOutputs:
         outputs = [self._of_batch(images) for images in self.batches(n)]
         found = sum(len(each.logits) for each in outputs)
         if found < n or n < 1:
-            raise DataError(f"{self.network.protocol}: {n:,} images were asked for, there are {found:,}; ask for those")
+            raise DataError(
+                f"{self.network.protocol}: {n:,} images requested, must be from 1 to the {found:,} there are"
+            )
         return Outputs(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
 
     def _of_batch(self, images: Tensor) -> Outputs:

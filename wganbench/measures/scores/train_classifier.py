@@ -135,8 +135,8 @@ def _measured(classifier: Classifier, test: Images) -> About:
     if not accuracy >= about.stated_accuracy:
         raise DataError(
             f"classifier of {about.data} at {about.size}×{about.size}: test accuracy {accuracy:.4f} after "
-            f"{about.epochs} epochs, stated was {about.stated_accuracy}; nothing is scored with it: train longer, or "
-            f"state less before training"
+            f"{about.epochs} epochs, must be at least {about.stated_accuracy} as stated; it is not kept: train "
+            f"longer, or state a lower accuracy"
         )
     score, spread = inception_score(classifier(test.pixels).logits, splits=REAL_SPLITS)
     return replace(about, test_accuracy=accuracy, real_score=round(score, 4), real_score_spread=round(spread, 4))
