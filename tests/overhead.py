@@ -56,9 +56,8 @@ def measure(folder: Path, executor: str, jobs: int, workers: int, seconds: float
     for record in run_all(
         expand(spec, "smoke", range(jobs)),
         Store(folder / "results"),
-        spec.path,
         execution,
-        tell=lambda event: started.append(event["time"]) if event["event"] == "start" else None,
+        on_event=lambda event: started.append(event["time"]) if event["event"] == "start" else None,
     ):
         assert record.status == "finished", record.note
         ended = time.time()

@@ -200,7 +200,7 @@ def test_a_score_of_points(here):
         spec = spec.replace(f'"{name}", filters = 2 }}', other)
     Path("points.toml").write_text(spec)
     line = one_line("run", "points.toml", "--profile", "smoke", "--device", "cpu")
-    assert line == "score: is of images, and 'gaussian_ring' has none; leave it out"
+    assert line == "score: needs images, and 'gaussian_ring' has none; leave it out"
 
 
 def test_a_stranger_s_measure_that_reads_a_score_network_where_there_is_none(here, monkeypatch):

@@ -12,10 +12,12 @@ from wganbench.cli import cli
 from wganbench.data import shapes10
 from wganbench.records import speeds
 from wganbench.rng import Streams
-from wganbench.runner.cohort import Attempt, make_trainer, train_cohort
+from wganbench.runner.build import make_trainer
+from wganbench.runner.cohort import Attempt, train_cohort
 from wganbench.runner.precision import numerics
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
+from wganbench.training.batches import Batches
 from wganbench.training.cuda_graph import NotCapturedError, capture
 from wganbench.training.stack import Stack, build
 
@@ -59,7 +61,8 @@ def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
     setting, seeds = load(name).setting(variant, "smoke"), (0, 3)
     here, there = (make_trainer(setting, seeds, torch.device(name)) for name in ("cpu", "cuda"))
     there.streams = {name: MovedStreams(seeds, name) for name in there.streams}
-    there.data = MovedData(there.data)
+    moved, size = MovedData(there.data), setting.batch_size
+    there.batches = {name: Batches(moved, there.streams[name], size) for name in there.batches}
     for trainer in (here, there):
         trainer.step()
     for label, loss in here.losses.items():
@@ -69,7 +72,7 @@ def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant):
     runs = expand(load(name), "smoke", [0, 1], [variant])
-    for outcome in train_cohort(Cohort(tuple(runs)), torch.device("cuda"), drawn=runs[0].id):
+    for outcome in train_cohort(Cohort(tuple(runs)), Attempt(device=CUDA, drawn=runs[0].id)):
         assert outcome.record.status == "finished", outcome.record.note
         undefined = {label for label, value in outcome.record.measures.items() if value is None}
         assert undefined <= {"drift", "rank_correlation"}, "these need more than a few steps"
@@ -114,8 +117,8 @@ def test_image_networks_on_tensor_cores_lie_channels_last_and_step_as_in_float32
     )
     for trainer, how in ((exact, "fp32"), (rounded, precision)):
         with numerics(CUDA, 1, precision=how):
-            trainer.advance()
-            trainer.compute()
+            trainer.host_step()
+            trainer.device_step()
     filters = [tensor for tensor in rounded.critic.parameters.values() if tensor.ndim == 5]
     assert all(tensor[0].is_contiguous(memory_format=torch.channels_last) for tensor in filters)
     assert all(tensor.grad[0].stride() == tensor[0].stride() for tensor in filters)
@@ -207,7 +210,7 @@ def test_a_network_that_cannot_be_captured_is_trained_all_the_same():
         with pytest.raises(NotCapturedError) as reason:
             capture(refused)
         assert len(str(reason.value).splitlines()) == 1
-        torch.randn(3, device="cuda")  # the card's own generator is out of the capture as well
+        torch.randn(3, device="cuda")  # the GPU's own generator is out of the capture as well
         for _ in range(5):
             plain.step()
             refused.step()
@@ -218,8 +221,8 @@ def test_a_network_that_cannot_be_captured_is_trained_all_the_same():
 def test_a_record_tells_whether_its_steps_were_captured(asked):
     runs = expand(load("swissroll"), "smoke", [0], ["wgan-gp"])
     said = []
-    attempt = Attempt(capture=asked, warn=said.append)
-    (outcome,) = train_cohort(Cohort(tuple(runs)), CUDA, attempt=attempt)
+    attempt = Attempt(device=CUDA, capture=asked, on_message=said.append)
+    (outcome,) = train_cohort(Cohort(tuple(runs)), attempt)
     assert (outcome.record.status, outcome.record.provenance.captured, said) == ("finished", asked, [])
 
 

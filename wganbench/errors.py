@@ -42,6 +42,14 @@ class ExtensionError(WganbenchError):
     """A dotted name in a spec does not lead to a usable object."""
 
 
-def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's message, or its type if there is none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def first_line(error: BaseException, *, with_type: bool = False) -> str:
+    """Returns the first line of an error's message, which may be from custom code; its type's name if it has none.
+
+    Args:
+        error: The error.
+        with_type: Whether to put the type's name before a message, too.
+    """
+    message, name = str(error).strip(), type(error).__name__
+    if not message:
+        return name
+    return f"{name}: {message}".splitlines()[0] if with_type else message.splitlines()[0]

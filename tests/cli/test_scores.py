@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
 from wganbench.files import WEIGHTS_VARIABLE
 from wganbench.measures.scores.protocol import PUBLISHED, path_of, read_about
-from wganbench.measures.scores.train_classifier import train_classifier
+from wganbench.measures.scores.train_classifier import RECIPES, train_classifier
 from wganbench.records.store import Store
 from wganbench.runner import score_networks
 
@@ -102,7 +103,7 @@ def test_training_here_is_training_by_the_function(here, pictures):
     sets = [score_networks._images(str(pictures), split, 16) for split in ("train", "test")]
     assert [len(each) for each in sets] == [256, 60]
     torch.set_num_threads(1)
-    _, content = train_classifier(*sets, stated_accuracy=0.01, recipe="drawn", epochs=1, seed=3)
+    _, content = train_classifier(*sets, replace(RECIPES["drawn"], accuracy=0.01, epochs=1), seed=3)
     (path,) = classifiers(here / "data")
     assert path.read_bytes() == content
 
@@ -110,7 +111,7 @@ def test_training_here_is_training_by_the_function(here, pictures):
 def test_a_classifier_below_its_stated_accuracy_is_not_kept(here, pictures):
     line = wrong("classifier", "train", pictures, "--size", 8, "--recipe", "drawn", "--epochs", 1, "--accuracy", 1.0)
     assert line.startswith("wganbench: classifier of stripes at 8×8: test accuracy 0.")
-    assert "after 1 epochs, stated was 1.0; nothing is scored with it" in line
+    assert "after 1 epochs, must be at least 1.0 as stated; it is not kept" in line
     assert classifiers(here) == []
 
 

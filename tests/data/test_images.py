@@ -134,7 +134,7 @@ def test_without_flips_no_coin_is_thrown():
 
 
 @pytest.mark.gpu
-def test_on_a_card_bytes_lie_there_and_order_and_draws_are_made_there():
+def test_on_a_gpu_bytes_lie_there_and_order_and_draws_are_made_there():
     data = images("256-dequantised").to("cuda")
     assert (data.pixels.device.type, data.labels.device.type, data.pixels.dtype) == ("cuda", "cuda", torch.uint8)
     order = Epochs(len(data), 4, torch.Generator("cuda").manual_seed(0))

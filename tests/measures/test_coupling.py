@@ -88,7 +88,7 @@ def test_the_law_is_what_gradient_ascent_on_the_penalised_gap_finds():
 
 
 @pytest.mark.parametrize("slope", [-2.0, 0.0, 0.5, 3.0])
-def test_an_excess_is_told_with_its_sign(slope):
+def test_an_excess_is_given_with_its_sign(slope):
     real, fake = coupled(Gaussian(dim=2), Translated(by=2.0))
     assert segment_norm_excess(along_x(slope), real, fake, seeded(), 10.0) == pytest.approx(abs(slope) - 1.1, abs=1e-5)
 

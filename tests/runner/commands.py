@@ -21,7 +21,7 @@ from wganbench.records.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
-STRANGER = """
+CUSTOM = """
 import os, pathlib, time
 
 import torch
@@ -48,14 +48,14 @@ class Counted(Mlp):
 
 
 def sleepy_spec(tiny: Callable[..., Path], variants: int, steps: int, name: str = "tiny") -> Path:
-    """A spec of ``variants`` variants beside a module of a stranger's."""
+    """A spec of ``variants`` variants beside a custom module."""
     text = "".join(
-        f'[variants.v{i}]\nconstraint = "{name}_stranger:sleepy"\n'
-        f'critic = {{ name = "{name}_stranger:Counted", hidden = [4], init_scale = {1 + i / 8} }}\n'
+        f'[variants.v{i}]\nconstraint = "{name}_custom:sleepy"\n'
+        f'critic = {{ name = "{name}_custom:Counted", hidden = [4], init_scale = {1 + i / 8} }}\n'
         for i in range(variants)
     )
     path = tiny(text, name)
-    (path.parent / f"{name}_stranger.py").write_text(STRANGER)
+    (path.parent / f"{name}_custom.py").write_text(CUSTOM)
     path.write_text(path.read_text().replace("steps = 4\n", f"steps = {steps}\n").replace(WITHOUT, ""))
     return path
 
@@ -163,10 +163,10 @@ def numbers(results: Path) -> dict[str, tuple[Any, ...]]:
 
     Raises RecordError if a record is damaged or doubled.
     """
-    return {run_id: told(record) for run_id, record in Store(results).load().items()}
+    return {run_id: described(record) for run_id, record in Store(results).load().items()}
 
 
-def told(record: Record) -> tuple[Any, ...]:
+def described(record: Record) -> tuple[Any, ...]:
     about = (record.status, record.note, record.steps_done, record.measures, record.best, record.curves)
     return (*about, record.cohort, record.artefacts, record.profile, record.provenance.threads)
 

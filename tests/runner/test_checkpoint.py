@@ -23,9 +23,10 @@ import torch
 from wganbench.errors import RecordError
 from wganbench.records.record import Provenance
 from wganbench.runner import checkpoint as module
-from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity
-from wganbench.runner.cohort import make_trainer
-from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.build import make_trainer
+from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity, find_inconsistency
+from wganbench.runner.evaluation import Evaluator, schedule
+from wganbench.runner.trace import Trace
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
 
@@ -98,7 +99,6 @@ def test_the_newest_comes_back_as_it_was_saved(folder, said):
 def test_a_folder_that_does_not_exist_has_none(folder, said):
     checkpoints = Checkpoints(folder, IDENTITY, said.append)
     assert checkpoints.latest() is None
-    checkpoints.clear()
     assert said == []
     assert not folder.exists()
 
@@ -110,16 +110,6 @@ def test_the_newest_two_are_kept_by_one_process_and_by_several(folder):
     assert steps_in(folder) == [10, 100_000_000]
     filled(folder, 100_000_001)
     assert steps_in(folder) == [100_000_000, 100_000_001]
-
-
-def test_clear_leaves_nothing_of_ours_and_all_else(folder):
-    filled(folder, 1, 2)
-    (folder / "note").touch()
-    Checkpoints(folder, IDENTITY).clear()
-    assert [path.name for path in folder.iterdir()] == ["note"]
-    (folder / "note").unlink()
-    Checkpoints(folder, IDENTITY).clear()
-    assert not folder.exists()
 
 
 def test_what_a_killed_writer_left_half_written_goes_with_the_next_checkpoint(folder):
@@ -174,7 +164,7 @@ def test_something_appended_is_seen(folder, said):
     assert said == [f"{path}: {DAMAGED}"]
 
 
-def test_a_damaged_one_is_written_anew_and_the_one_before_stays_until_then(folder, said):
+def test_a_damaged_one_is_written_again_and_the_one_before_stays_until_then(folder, said):
     path = filled(folder, 1, 2)
     path.write_bytes(b"")
     checkpoints = Checkpoints(folder, IDENTITY, said.append)
@@ -390,8 +380,8 @@ def test_an_identity_has_the_whole_setting_and_all_of_the_provenance_known_befor
     assert Identity.of(Cohort((runs[0],)), MADE_BY, runs[1].id).drawn is None
     assert json.loads(identity.setting) == runs[0].setting.model_dump(mode="json")
     assert {"clouds", "measures", "batch_size", "constraint"} <= json.loads(identity.setting).keys()
-    told = {"device", "threads", "deterministic", "commit", "dirty", "python", "torch"}
-    assert told <= identity.made_by.keys()
+    expected = {"device", "threads", "deterministic", "commit", "dirty", "python", "torch"}
+    assert expected <= identity.made_by.keys()
     assert all(type(value) is str for value in identity.made_by.values())
     later = MADE_BY.model_copy(update={"started": "2027-01-01T00:00:00+00:00", "captured": True})
     assert Identity.of(Cohort(tuple(runs)), later, runs[1].id) == identity
@@ -443,14 +433,14 @@ def files_of_at_most(size):
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_a_file_too_large_for_the_disk_is_told_in_one_line(folder):
+def test_a_file_too_large_for_the_disk_is_reported_in_one_line(folder):
     filled(folder, 1, 2)
     with files_of_at_most(1000), pytest.raises(RecordError, match="File too large"):
         Checkpoints(folder, IDENTITY).save(checkpoint(3))
     assert steps_in(folder) == [1, 2]
 
 
-def test_a_folder_in_the_place_of_a_checkpoint_is_told_in_one_line(folder):
+def test_a_folder_in_the_place_of_a_checkpoint_is_reported_in_one_line(folder):
     filled(folder, 1)
     (folder / "checkpoint-00000002.pt").mkdir()
     with pytest.raises(RecordError, match=r"checkpoint-00000002\.pt: cannot be written \(Is a directory\)"):
@@ -551,30 +541,30 @@ layer_norms = {}
 
 
 def observed(cohort, steps, folder, stop_after=()):
-    """What is packed of each seed, and its trace; with a new trainer and observer after each of these steps."""
+    """What is packed of each seed, and its trace; with a new trainer and evaluator after each of these steps."""
     setting = cohort.runs[0].setting
     identity = Identity.of(cohort, MADE_BY, cohort.runs[0].id)
     first, ends = 0, [*stop_after, steps]
     for end in ends:
         trainer, traces = make_trainer(setting, cohort.seeds, CPU), [Trace() for _ in cohort.runs]
-        observer, checkpoints = Observer(setting, cohort.seeds, CPU, traces, 0), Checkpoints(folder, identity)
+        evaluator, checkpoints = Evaluator(setting, cohort.seeds, CPU, traces, 0), Checkpoints(folder, identity)
         found = checkpoints.latest()
         assert (found is None) == (first == 0)
         if found is None:
-            observer.look(trainer, 0)
+            evaluator.evaluate(trainer, 0)
         else:
             trainer.restore(found.trainer)
             for trace, state in zip(traces, found.traces, strict=True):
                 trace.restore(state)
         for step in range(first + 1, end + 1):
             trainer.step()
-            observer.look(trainer, step)
+            evaluator.evaluate(trainer, step)
         checkpoints.save(Checkpoint(end, 0.0, 0.0, trainer.state(), [trace.state() for trace in traces]))
         first = end
-    return [(trace.curves, trace.kept, observer.pack(index)) for index, trace in enumerate(traces)]
+    return [(trace.curves, trace.kept, evaluator.pack(index)) for index, trace in enumerate(traces)]
 
 
-def test_an_observer_keeps_nothing_that_a_new_one_lacks(tiny, tmp_path):
+def test_an_evaluator_keeps_nothing_that_a_new_one_lacks(tiny, tmp_path):
     path = tiny(MORE)
     path.write_text(path.read_text().replace("steps = 4\n", "steps = 12\n").replace("[0.0, 1.0]", "[0.0, 0.5, 1.0]"))
     cohort = Cohort(tuple(expand(load(path), "smoke", [3, 5], ["gp"])))
@@ -582,3 +572,18 @@ def test_an_observer_keeps_nothing_that_a_new_one_lacks(tiny, tmp_path):
     assert observed(cohort, 12, tmp_path / "stopped", [1, 5, 6, 11]) == straight
     assert all(pack is not None and kept == [0, 6, 12] for _, kept, pack in straight)
     assert set(straight[0][0]) >= {"critic_loss", "generator_loss", "settled", "ratio"}
+
+
+def test_measures_at_evenly_spaced_steps_leave_a_checkpoint_consistent():
+    spec = load("estimate-quality")
+    setting = spec.setting(spec.variants_of("paper")[0], "paper")
+    trace, half = Trace(steps_done=setting.steps // 2), setting.steps // 2
+    for label, use in setting.measures.items():
+        for step in schedule(setting.steps, use.points, even=use.spacing == "even"):
+            if step <= half:
+                trace.add(label, step, 0.5)
+    saved = Checkpoint(half, 1.0, 1.0, {"steps_done": half}, [trace.state()])
+    assert any(use.spacing == "even" for use in setting.measures.values())
+    assert find_inconsistency(setting, (), saved) is None
+    trace.add(label, half + 1, 0.5)
+    assert find_inconsistency(setting, (), replace(saved, traces=[trace.state()])).startswith(f"{label} has ")

@@ -15,8 +15,9 @@ from wganbench.errors import DataError
 from wganbench.measures.scores.sampling import BATCH
 from wganbench.records.store import Store
 from wganbench.runner.artefacts import GAP
-from wganbench.runner.cohort import make_trainer
-from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.build import make_trainer
+from wganbench.runner.evaluation import Evaluator, Inputs
+from wganbench.runner.trace import Trace
 from wganbench.spec import load
 
 SPEC = """
@@ -66,8 +67,8 @@ def observed(path, **changes):
     """An observer at its last step, a trainer that it looks at, and the inputs that it gives for seed 5."""
     setting = load(path).setting("gp", "smoke").model_copy(update=changes)
     trainer = make_trainer(setting, (3, 5), CPU)
-    observer = Observer(setting, (3, 5), CPU, [Trace(), Trace()])
-    return observer, trainer, observer._inputs(trainer, {"fake": lambda: None}, 1, 2)
+    evaluator = Evaluator(setting, (3, 5), CPU, [Trace(), Trace()])
+    return trainer, Inputs(evaluator, trainer, lambda: None, 1, 2)
 
 
 def test_a_run_tells_how_many_labels_its_critic_tells(path, tmp_path):
@@ -78,7 +79,7 @@ def test_a_run_tells_how_many_labels_its_critic_tells(path, tmp_path):
 
 
 def test_real_images_are_measured_with_their_labels(path):
-    _, trainer, given = observed(path)
+    trainer, given = observed(path)
     assert given["real"].shape == (130, 3, 8, 8)
     for image, label in list(zip(given["real"], given["real_labels"], strict=True))[:20]:
         stored = 2 * (trainer.data.pixels.float() / 255 - 0.5)
@@ -88,7 +89,7 @@ def test_real_images_are_measured_with_their_labels(path):
 
 def test_fake_images_are_made_of_their_labels_a_hundred_at_a_time(path):
     """With the statistics of all of these: made in halves, or of other labels, they would be others."""
-    observer, trainer, given = observed(path)
+    trainer, given = observed(path)
     with torch.no_grad():
         for tensor in trainer.generator.parameters.values():
             tensor.add_(torch.randn_like(tensor) / 2)
@@ -103,7 +104,7 @@ def test_fake_images_are_made_of_their_labels_a_hundred_at_a_time(path):
         return generate(z, asked)
 
     trainer.generator.of_seed = lambda index: spy
-    (first, second) = observer._batches(trainer, 1, "measured", 2)(130)
+    (first, second) = given.batches("measured")(130)
     assert sizes == [BATCH, BATCH]
     assert torch.equal(torch.cat([first, second]), made)
     swapped = labels[:BATCH].roll(1)
@@ -112,7 +113,7 @@ def test_fake_images_are_made_of_their_labels_a_hundred_at_a_time(path):
 
 
 def test_a_critic_that_is_asked_about_many_images_sees_them_in_batches(path):
-    _, trainer, given = observed(path)
+    trainer, given = observed(path)
     x = given["real"]
     scores, logits = trainer.critic.module_of_seed(1)(x, with_logits=True)
     torch.testing.assert_close(given["critic"](x), scores)
@@ -122,7 +123,7 @@ def test_a_critic_that_is_asked_about_many_images_sees_them_in_batches(path):
 def test_a_grid_has_a_class_a_column(path, tmp_path, monkeypatch):
     path.write_text(SCORED)
     asked = []
-    original = Observer._keep_grid
+    original = Evaluator._keep_grid
 
     def keep(self, trainer, index):
         generate = trainer.generator.of_seed(index)
@@ -132,7 +133,7 @@ def test_a_grid_has_a_class_a_column(path, tmp_path, monkeypatch):
             )
             original(self, trainer, index)
 
-    monkeypatch.setattr(Observer, "_keep_grid", keep)
+    monkeypatch.setattr(Evaluator, "_keep_grid", keep)
     store = Store(tmp_path / "results")
     (record,) = execute(path, store, seeds=[0])
     assert record.status == "finished", record.note

@@ -12,10 +12,10 @@ from wganbench.records.store import Store
 from wganbench.runner import clock
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.clock import Clock
-from wganbench.runner.evaluation import Observer
+from wganbench.runner.evaluation import Evaluator
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.loop import Execution
-from wganbench.training.gan_trainer import Trainer
+from wganbench.training.gan_trainer import GanTrainer
 
 STEP, LOOK, SAVE = 3.0, 100.0, 10_000.0
 MEASURED = "[measures.training_seconds]\npoints = 100\n"
@@ -37,8 +37,8 @@ def now(monkeypatch):
 
         monkeypatch.setattr(owner, name, slow)
 
-    taking(Trainer, "step", STEP)
-    taking(Observer, "look", LOOK)
+    taking(GanTrainer, "step", STEP)
+    taking(Evaluator, "evaluate", LOOK)
     taking(Checkpoints, "save", SAVE)
     return seconds
 

@@ -18,7 +18,6 @@ from wganbench.networks.dcgan import DcganCritic, DcganGenerator
 from wganbench.networks.mlp import Mlp
 from wganbench.runner import conformance
 from wganbench.runner.conformance import (
-    CHECKS,
     check_fixed_generator,
     check_network,
     check_objective,
@@ -235,8 +234,12 @@ def fails(critic, real):
         (one_a_row, "shape", "returns shape (2, 12) for 2 seeds; must be a tensor of shape (2,)"),
         (a_number, "shape", "returns a float for 2 seeds; must be a tensor of shape (2,)"),
         (in_float64, "dtype", "returns torch.float64 for torch.float32"),
-        (coupled, "seeds apart", "for a seed that is stacked than alone; seeds share nothing"),
-        (coupled_by_its_gradient, "seeds apart", "has another gradient for a seed that is stacked than alone"),
+        (coupled, "seeds apart", "for a seed when it is stacked than when it is alone; seeds share nothing"),
+        (
+            coupled_by_its_gradient,
+            "seeds apart",
+            "has another gradient for a seed when it is stacked than when it is alone",
+        ),
         (drawn_at_large, "repeatable", "for the same arguments; draw from rng alone"),
         (drawn_by_numpy, "repeatable", "for the same arguments; draw from rng alone"),
         (drawn_by_python, "repeatable", "for the same arguments; draw from rng alone"),
@@ -251,7 +254,6 @@ def test_a_penalty_that_is_wrong_is_an_error_of_one_line(penalty, check, said, s
     assert finding.check == check
     assert said in finding.text
     assert "\n" not in finding.text
-    assert check in CHECKS["penalty"]
 
 
 @pytest.mark.parametrize("penalty", [of_a_mean, a_scalar, without_a_graph, root_of_0])
@@ -362,7 +364,11 @@ def rebinds(parameters):
     ("projection", "check", "said"),
     [
         (divides_by_a_norm, "finite", "makes parameters that are 0, as biases begin, not finite"),
-        (divides_by_the_norm_of_all, "seeds apart", "changes seed 0 otherwise when it is stacked than alone"),
+        (
+            divides_by_the_norm_of_all,
+            "seeds apart",
+            "changes seed 0 in another way when it is stacked than when it is alone",
+        ),
         (noisy, "repeatable", "gives two results for the same parameters"),
         (returns_clipped, "in place", "and returns a list; change them in place"),
         (rebinds, "in place", "leaves parameters of size 1e6 as they are; change them in place"),
@@ -372,7 +378,6 @@ def test_a_projection_that_is_wrong_is_an_error_of_one_line(projection, check, s
     finding = only(check_projection(projection))
     assert (finding.check, finding.is_error) == (check, True)
     assert said in finding.text
-    assert check in CHECKS["projection"]
 
 
 # ---- objectives -----------------------------------------------------------------------------------------------------
@@ -467,7 +472,6 @@ def test_an_objective_that_is_wrong_is_an_error_of_one_line(objective, check, sa
     finding = only(check_objective(objective()))
     assert (finding.check, finding.is_error) == (check, True)
     assert said in finding.text
-    assert check in CHECKS["objective"]
 
 
 def test_a_logarithm_that_large_scores_overflow_is_a_warning_and_its_stable_form_is_none():
@@ -564,7 +568,6 @@ def test_a_network_that_is_wrong_is_an_error_of_one_line(make, check, said):
     finding = only(check_network(make, (2,), ()))
     assert (finding.check, finding.is_error) == (check, True)
     assert said in finding.text
-    assert check in CHECKS["network"]
 
 
 @pytest.mark.parametrize(("rows", "found"), [(None, []), ("warning", [False]), ("error", [True])])
@@ -613,7 +616,7 @@ class First(Same):
     ("fixed", "check", "said"),
     [
         (Unsaid, "call", "has no attribute 'independent'"),
-        (Reversed, "rows apart", "row i is of row i of real and noise"),
+        (Reversed, "rows apart", "row i must be made from row i of real and noise"),
         (OwnNoise, "repeatable", "draw from noise alone"),
         (First, "shape", "returns shape (12,) for (12, 2); must be the shape of real"),
     ],
@@ -622,7 +625,6 @@ def test_a_fixed_generator_that_is_wrong_is_an_error_of_one_line(fixed, check, s
     finding = only(check_fixed_generator(fixed(), (2,)))
     assert (finding.check, finding.is_error) == (check, True)
     assert said in finding.text
-    assert check in CHECKS["fixed generator"]
 
 
 def test_a_batch_of_the_checks_is_of_no_size_that_a_spec_is_likely_to_have():

@@ -97,7 +97,7 @@ def test_a_training_goes_on_with_the_code_that_it_began_with_alone(tiny, tmp_pat
     edit(1.0)
     train_until(3, path, store)
     edit(weight)
-    (record,) = execute(path, store, [0], ["mine"], INLINE, tell=events.append)
+    (record,) = execute(path, store, [0], ["mine"], INLINE, on_event=events.append)
     warnings = [event["message"] for event in events if event["event"] == "warning"]
     assert len(warnings) == (0 if first else 2)
     assert all("edited_weight.py " in line and line.endswith("it is passed over") for line in warnings)
@@ -107,9 +107,9 @@ def test_a_training_goes_on_with_the_code_that_it_began_with_alone(tiny, tmp_pat
     assert record.curves == undisturbed.curves
 
 
-def test_a_file_that_an_installed_module_keeps_from_being_used_is_told_of(tiny, tmp_path, edit):
+def test_a_file_that_an_installed_module_keeps_from_being_used_is_reported(tiny, tmp_path, edit):
     (tmp_path / "torch.py").write_text("raise ArithmeticError\n")
     path, events = tiny('[variants.mine]\ncritic_optimizer = { name = "torch.optim:Adam", lr = 1e-3 }\n'), []
-    (record,) = execute(path, Store(tmp_path / "results"), [0], ["mine"], INLINE, tell=events.append)
+    (record,) = execute(path, Store(tmp_path / "results"), [0], ["mine"], INLINE, on_event=events.append)
     assert record.status == "finished"
     assert {"event": "not used", "file": str(tmp_path / "torch.py"), "name": "torch.optim:Adam"} in events

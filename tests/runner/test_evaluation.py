@@ -10,6 +10,7 @@ import torch
 from tests.runner.test_run_all import execute
 from wganbench.errors import ExtensionError, SpecError
 from wganbench.records.store import Store
+from wganbench.runner.evaluation import schedule, snapshots
 from wganbench.spec import load
 
 FIXED = """
@@ -140,10 +141,10 @@ def test_a_critic_that_diverges_ends_its_run(tiny, tmp_path):
         ("[pictures]\nsurface = {}\n", "pictures.surface: unknown picture 'surface'"),
     ],
 )
-def test_what_cannot_be_measured_is_told_before_any_training(tiny, extra, line):
+def test_what_cannot_be_measured_is_reported_before_any_training(tiny, extra, line):
     with pytest.raises(SpecError) as caught:
         load(tiny(extra))
-    assert any(line in told for told in str(caught.value).splitlines()), caught.value
+    assert any(line in each for each in str(caught.value).splitlines()), caught.value
 
 
 def test_a_picture_that_takes_what_nobody_gives_is_refused(tiny, tmp_path, monkeypatch):
@@ -172,7 +173,7 @@ def test_a_picture_that_takes_what_nobody_gives_is_refused(tiny, tmp_path, monke
         ),
     ],
 )
-def test_a_measure_that_the_fixed_generator_cannot_serve_is_told_before_any_training(tiny, tmp_path, extra, line):
+def test_a_measure_that_the_fixed_generator_cannot_serve_is_reported_before_any_training(tiny, tmp_path, extra, line):
     top, brackets, measures = extra.partition("[")
     path = tiny(brackets + measures)
     path.write_text(path.read_text().replace("steps = 4\n", f"steps = 4\n{top}", 1))
@@ -182,10 +183,43 @@ def test_a_measure_that_the_fixed_generator_cannot_serve_is_told_before_any_trai
     assert not (tmp_path / "results").exists()
 
 
-def test_a_stranger_s_fixed_generator_needs_no_formula(tiny, tmp_path, monkeypatch):
+def test_a_custom_fixed_generator_needs_no_formula(tiny, tmp_path, monkeypatch):
     text = "class Same:\n    independent = False\n\n    def __call__(self, real, noise):\n        return real\n"
     (tmp_path / "same.py").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     path = tiny("[variants.same]\nfixed_generator = 'same:Same'\nconstraint = 'gradient_penalty'\n")
     (record,) = execute(path, Store(tmp_path / "results"), seeds=[0], variants=["same"])
     assert record.status == "finished", record.note
+
+
+# ---- steps -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10, 1_500, 50_000])
+@pytest.mark.parametrize("points", [1, 2, 3, 10, 20, 200])
+def test_a_schedule_ends_on_the_last_step_and_keeps_to_its_size(steps, points):
+    chosen = schedule(steps, points)
+    assert len(chosen) <= points
+    assert chosen == sorted(set(chosen))
+    assert chosen[-1] == steps
+    assert points == 1 or chosen[0] == 0
+
+
+def test_half_of_a_schedule_is_regular_and_half_logarithmic():
+    chosen = schedule(50_000, 100)
+    regular = [round(k * 50_000 / 49) for k in range(50)]
+    assert set(regular) <= set(chosen)
+    assert sum(step < 1000 for step in chosen) >= 25  # most decades lie before the second regular point
+
+
+@pytest.mark.parametrize("steps", [3, 40, 1_500, 100_000])
+def test_an_even_schedule_is_all_regular_and_lies_in_one_of_ten_times_the_points(steps):
+    few, many = (schedule(steps, points, even=True) for points in (20, 191))
+    assert set(few) <= set(many)
+    assert few == sorted({round(k * steps / 19) for k in range(20)})
+    assert schedule(steps, 1, even=True) == [steps]
+
+
+def test_snapshots_are_at_the_write_ups_epochs():
+    assert snapshots(50_000, [0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0]) == [0, 500, 2500, 5000, 10_000, 25_000, 50_000]
+    assert snapshots(3, [0.0, 0.01, 0.1, 1.0]) == [0, 3]

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from tests.runner.commands import Command, left_behind, numbers, run, sleepy_spec, told, until
+from tests.runner.commands import Command, described, left_behind, numbers, run, sleepy_spec, until
 from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
 from wganbench.errors import RecordError
@@ -174,7 +174,7 @@ def by_variant(records):
 def test_a_worker_that_always_dies_fails_its_runs_after_its_retries_and_no_other(faulty, tmp_path):
     path, events = faulty("dies", at=3), []
     store, variants, execution = Store(tmp_path / "results"), ["faulty", "clip", "gp"], replace(LOCAL, retries=1)
-    found = by_variant(execute(path, store, [0], variants, execution, tell=events.append))
+    found = by_variant(execute(path, store, [0], variants, execution, on_event=events.append))
     assert {name: (record.status, record.retries) for name, record in found.items()} == {
         "faulty": ("failed", 1),
         "clip": ("finished", 0),
@@ -202,7 +202,7 @@ def test_a_worker_that_dies_once_leaves_nothing_but_a_count(faulty, tmp_path):
     assert marker.exists()
     undisturbed = execute(path, Store(tmp_path / "undisturbed"), [0, 1], ["faulty"], LOCAL)
     assert {record.retries for record in undisturbed} == {0}
-    assert [told(record) for record in disturbed] == [told(record) for record in undisturbed]
+    assert [described(record) for record in disturbed] == [described(record) for record in undisturbed]
 
 
 def test_deaths_with_a_checkpoint_between_them_are_without_limit(faulty, tmp_path):
@@ -225,10 +225,10 @@ def test_what_was_recorded_before_the_deaths_stays_where_seeds_are_trained_one_b
     before = execute(path, store, [0, 1], ["faulty"], dying)
     assert {record.status for record in before} == {"finished"}
     marker.unlink()
-    execute(path, store, [0, 1], ["faulty"], dying, again=True)
+    execute(path, store, [0, 1], ["faulty"], dying, redo="all")
     after = {record.seed: record for record in store.load().values()}
     assert {seed: record.status for seed, record in after.items()} == {0: "finished", 1: "failed"}
-    assert told(after[0]) == told(before[0])
+    assert described(after[0]) == described(before[0])
 
 
 def test_short_jobs_share_a_process(faulty, tmp_path):
@@ -287,7 +287,7 @@ def test_without_memory_a_cohort_is_tried_again_when_no_other_is_left_to_train(f
     assert max(end for _, end in together) < dead[0]
     assert dead[1] < first[0] and first[1] < second[0]
     alone = by_variant(execute(path, Store(tmp_path / "alone"), [0, 1], ["faulty"], LOCAL))
-    assert told(alone["faulty"]) == told(records["faulty"])
+    assert described(alone["faulty"]) == described(records["faulty"])
 
 
 @BOTH
@@ -411,7 +411,7 @@ def goes_on(tiny, tmp_path) -> None:
     """Ends in this process what a command has begun, as if nothing had been."""
     spec, _, _ = sleepy(tiny, tmp_path)
     events = []
-    execute(spec, Store(tmp_path / "results"), range(4), execution=INLINE, tell=events.append)
+    execute(spec, Store(tmp_path / "results"), range(4), execution=INLINE, on_event=events.append)
     assert any(event["step"] for event in events if event["event"] == "start")
     assert not any(event["retries"] for event in events if event["event"] == "start")
     execute(spec, Store(tmp_path / "whole"), range(4), execution=INLINE)
@@ -497,7 +497,7 @@ def test_no_job_begins_once_the_time_is_up(tiny, tmp_path):
     events = []
     for execution in (INLINE, LOCAL):
         stop = Stop(0.0)
-        assert execute(tiny(), Store(tmp_path), execution=execution, stop=stop, tell=events.append) == []
+        assert execute(tiny(), Store(tmp_path), execution=execution, stop=stop, on_event=events.append) == []
         assert stop.reason == "out of time"
     assert [event["event"] for event in events] == ["begin", "begin"]  # what there is to do, and no job of it
 
@@ -554,7 +554,7 @@ def test_a_training_is_the_same_bit_for_bit_in_this_process_and_others(tiny, tmp
     for n, execution in enumerate([INLINE, LOCAL, INLINE, LOCAL]):
         store = Store(tmp_path / str(n))
         records = execute(path, store, [0, 1, 2], execution=execution)
-        found.append({record.id: (told(record), record.provenance.libraries) for record in records})
+        found.append({record.id: (described(record), record.provenance.libraries) for record in records})
         found[-1] |= {path.name: path.read_bytes() for path in store.root.glob("*/artefacts/*")}
     assert len(found[0]) == 6 + 2
     assert found[0] == found[1] == found[2] == found[3]
@@ -567,7 +567,7 @@ def test_two_threads_work_in_a_process_that_was_forked(tiny, tmp_path):
     local = execute(tiny(), Store(tmp_path / "local"), seeds, ["clip"], two, wide)
     inline = execute(tiny(), Store(tmp_path / "inline"), seeds, ["clip"], replace(two, executor="inline"), wide)
     assert [record.status for record in local] == ["finished"] * 2
-    assert [told(record) for record in local] == [told(record) for record in inline]
+    assert [described(record) for record in local] == [described(record) for record in inline]
 
 
 def test_a_relative_folder_is_the_commands_and_not_the_one_it_was_started_in(tiny, tmp_path, monkeypatch):

@@ -273,8 +273,8 @@ def small_disk(tmp_path):
 
 @pytest.mark.parametrize("executor", [LOCAL, pytest.param(INLINE, marks=pytest.mark.slow)], ids=["local", "inline"])
 def test_a_disk_that_becomes_full_ends_in_one_line_and_the_same_command_goes_on(tiny, tmp_path, small_disk, executor):
-    (tmp_path / "filling_stranger.py").write_text(FILLING)
-    penalty = f'{{ name = "filling_stranger:filling", at = 3, disk = "{small_disk}" }}'
+    (tmp_path / "filling_custom.py").write_text(FILLING)
+    penalty = f'{{ name = "filling_custom:filling", at = 3, disk = "{small_disk}" }}'
     spec, results = tiny(f"[variants.filling]\nconstraint = {penalty}\n"), small_disk / "results"
     execute(spec, Store(results), [0, 1], ["gp"])
     before = contents(results)

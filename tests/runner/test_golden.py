@@ -28,7 +28,7 @@ def planned() -> dict[str, Run]:
 
 def one_step(run: Run) -> dict[str, float]:
     """Losses and measures that one step defines; drift and rank correlation, say, need more of them."""
-    (outcome,) = train_cohort(Cohort((run,)), torch.device("cpu"))
+    (outcome,) = train_cohort(Cohort((run,)))
     record = outcome.record
     assert record.status == "finished", record.note
     labels = ("critic_loss", "generator_loss") if run.setting.fixed_generator is None else ("critic_loss",)

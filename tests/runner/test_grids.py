@@ -20,11 +20,12 @@ from wganbench.records.store import Store
 from wganbench.records.verify import verify
 from wganbench.rng import generator
 from wganbench.runner.artefacts import GAP
+from wganbench.runner.build import make_trainer
 from wganbench.runner.checkpoint import Checkpoints
-from wganbench.runner.cohort import make_trainer
-from wganbench.runner.evaluation import Observer, Trace
+from wganbench.runner.evaluation import Evaluator
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.loop import Execution
+from wganbench.runner.trace import Trace
 
 EXECUTION = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 CPU = torch.device("cpu")
@@ -88,7 +89,7 @@ def test_a_grid_is_of_the_last_step_and_in_whole_numbers_as_they_are_scored(imag
 
 def test_a_grid_moves_no_number(imaged, tmp_path, monkeypatch):
     with_grids = train(imaged, Store(tmp_path / "a"))
-    monkeypatch.setattr(Observer, "_keep_grid", lambda self, trainer, index: None)
+    monkeypatch.setattr(Evaluator, "_keep_grid", lambda self, trainer, index: None)
     without = train(imaged, Store(tmp_path / "b"))
     assert [record.curves for record in with_grids] == [record.curves for record in without]
     assert [len(record.artefacts) for record in [*with_grids, *without]] == [1, 1, 0, 0]
@@ -111,21 +112,21 @@ def test_stopped_and_gone_on_with_a_run_ends_in_the_same_grid(imaged, tmp_path, 
     whole, halted, events = Store(tmp_path / "a"), Store(tmp_path / "b"), []
     expected = [kept(whole, record) for record in train(imaged, whole)]
     train_until_two(imaged, halted, monkeypatch)
-    records = train(imaged, halted, tell=events.append)
+    records = train(imaged, halted, on_event=events.append)
     assert [event["step"] for event in events if event["event"] == "start"] == [2]
     assert not [event for event in events if event["event"] == "warning"]
     assert [kept(halted, record) for record in records] == expected
 
 
-def test_scores_by_another_network_than_before_the_stop_start_anew(imaged, tmp_path, monkeypatch):
+def test_scores_by_another_network_than_before_the_stop_start_from_scratch(imaged, tmp_path, monkeypatch):
     whole, halted, events = Store(tmp_path / "a"), Store(tmp_path / "b"), []
     expected = [record.curves for record in train(imaged, whole)]
     train_until_two(imaged, halted, monkeypatch)
     monkeypatch.setattr(Classifier, "protocol", "classifier@other")
-    records = train(imaged, halted, tell=events.append)
+    records = train(imaged, halted, on_event=events.append)
     (said,) = (event["message"] for event in events if event["event"] == "warning")
     before = f"classifier@{CLASSIFIER}"
-    assert said == f"step 2: scores so far are by {before}, here by classifier@other; it starts anew"
+    assert said == f"step 2: scores so far are by {before}, here by classifier@other; it starts from scratch"
     assert [(record.score_protocol, record.curves) for record in records] == [
         ("classifier@other", curves) for curves in expected
     ]

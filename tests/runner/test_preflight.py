@@ -7,7 +7,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from wganbench.cli import cli
@@ -290,7 +289,7 @@ def test_plan_calls_nothing_but_constructors_of_objectives(tiny):
         (
             'fixed_generator = { name = "custom_mine:Flipped", by = 1.0 }',
             "fixed_generator: fixed generator 'custom_mine:Flipped' (custom_mine.py:{class Flipped(Shifted):})",
-            "makes a fake of other rows than its own; row i is of row i of real and noise",
+            "makes a fake from other rows than its own; row i must be made from row i of real and noise",
         ),
         (
             'measures.spread = { name = "custom_mine:broken_spread", points = 1 }',
@@ -350,7 +349,7 @@ def test_checks_change_no_number_of_the_training_after_them(tiny):
     assert import_folders(str(spec))[0] in sys.path
     experiment = load(str(spec))
     (cohort,) = cohorts(expand(experiment, "smoke", [0, 1], ["mine"]), 2)
-    unchecked = {each.record.id: each.record for each in train_cohort(cohort, torch.device("cpu"))}
+    unchecked = {each.record.id: each.record for each in train_cohort(cohort)}
     checked = Store("results").load()
     assert checked.keys() == unchecked.keys()
     for name, record in checked.items():

@@ -58,7 +58,7 @@ def checkpoints(store):
     return sorted(store.root.glob(".work/jobs/*/*/*/*.pt"))
 
 
-def told(store, records):
+def described(store, records):
     """All of records and artefacts, but for the times."""
     timeless = {"wall_seconds": True, "provenance": {"started"}}
     return {
@@ -78,7 +78,7 @@ def undisturbed(tmp_path_factory):
     def look_up(training):
         if training not in known:
             store = Store(tmp_path_factory.mktemp("undisturbed"))
-            known[training] = told(store, train(training, store))
+            known[training] = described(store, train(training, store))
         return known[training]
 
     return look_up
@@ -89,8 +89,8 @@ def test_stopped_twice_and_gone_on_with_it_ends_as_if_nothing_had_been(training,
     store, events = Store(tmp_path), []
     train_until(3, training, store, monkeypatch)
     train_until(7, training, store, monkeypatch)
-    records = train(training, store, tell=events.append)
-    assert told(store, records) == undisturbed(training)
+    records = train(training, store, on_event=events.append)
+    assert described(store, records) == undisturbed(training)
     assert len(records) == 2
     assert bool(records[0].artefacts) == (training[0] == "gaussians8")  # whose samples are drawn
     assert {record.retries for record in records} == {0}
@@ -104,10 +104,10 @@ def test_a_training_whose_rates_fall_and_that_is_averaged_goes_on_as_if_nothing_
 ):
     asked = {"overrides": [STEPS, "lr_decay='linear'", "generator_average=0.8"]}
     straight, store = Store(tmp_path / "straight"), Store(tmp_path / "stopped")
-    expected = told(straight, train(TRAININGS[5], straight, **asked))
+    expected = described(straight, train(TRAININGS[5], straight, **asked))
     train_until(3, TRAININGS[5], store, monkeypatch, **asked)
     train_until(7, TRAININGS[5], store, monkeypatch, **asked)
-    assert told(store, train(TRAININGS[5], store, **asked)) == expected
+    assert described(store, train(TRAININGS[5], store, **asked)) == expected
     losses, steady = (
         [record["curves"]["critic_loss"] for record, _ in each.values()]
         for each in (expected, undisturbed(TRAININGS[5]))
@@ -119,7 +119,7 @@ def test_a_worker_goes_on_with_what_this_process_began(tmp_path, monkeypatch, un
     store, training = Store(tmp_path), TRAININGS[0]
     train_until(4, training, store, monkeypatch)
     records = train(training, store, execution=LOCAL)
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {4}
 
 
@@ -132,7 +132,7 @@ def test_another_command_goes_on_with_what_this_process_began(tmp_path, monkeypa
     events = [json.loads(line) for line in out.splitlines()]
     assert [event["step"] for event in events if event["event"] == "start"] == [6]
     records = store.load().values()
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {6}
 
 
@@ -147,20 +147,20 @@ def test_where_the_newest_checkpoint_is_cut_off_the_one_before_serves_and_a_line
     train_until(6, training, store, monkeypatch)
     _, newest = checkpoints(store)
     newest.write_bytes(newest.read_bytes()[:-1])
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert warnings(events) == [f"{newest}: damaged, its content does not match its checksum; it is passed over"]
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {5}
 
 
-def test_where_all_checkpoints_are_damaged_the_training_begins_anew(tmp_path, monkeypatch, undisturbed):
+def test_where_all_checkpoints_are_damaged_the_training_begins_from_scratch(tmp_path, monkeypatch, undisturbed):
     store, training, events = Store(tmp_path), TRAININGS[0], []
     train_until(6, training, store, monkeypatch)
     for path in checkpoints(store):
         path.write_bytes(b"")
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
 
 
@@ -187,10 +187,10 @@ def test_checkpoints_made_otherwise_are_passed_over_with_what_differs(tmp_path, 
     with monkeypatch.context() as patched:
         about = other(patched)
         train_until(5, training, store, monkeypatch, **about)
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
     assert all("of another run, setting or machine" in line and says in line for line in warnings(events))
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
 
 
@@ -248,30 +248,29 @@ def of_trace(**fields):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (claims_step(10), "of step 10, where one of this setting is of step 1 to 9"),
-        (claims_the_end_with_curves, "of step 10, where one of this setting is of step 1 to 9"),
-        (claims_step(5000), "of step 5000, where one of this setting is of step 1 to 9"),
-        (claims_step(9, trained=False), "its training is at step 6, and it says 9"),
+        (claims_step(10), "its step is 10, must be from 1 to 9"),
+        (claims_the_end_with_curves, "its step is 10, must be from 1 to 9"),
+        (claims_step(5000), "its step is 5000, must be from 1 to 9"),
+        (claims_step(9, trained=False), "its trainer is at step 6, its first lines say 9"),
         (
             claims_step(9),
-            "modes_covered has 7 up to step 6 of the 10 values that it must have by step 9",
+            "modes_covered has 7 up to step 6 of the 10 values due by step 9",
         ),
         (
             of_curve("generator_loss", lambda steps, values: (steps.pop(2), values.pop(2))),
-            "generator_loss has 5 up to step 6 of the 6 values that it must have by step 6",
+            "generator_loss has 5 up to step 6 of the 6 values due by step 6",
         ),
         (
             of_curve("critic_loss", lambda steps, values: values.pop()),
-            "critic_loss has none of the 6 values that it must have by step 6",
+            "critic_loss has 5 up to step 6 of the 6 values due by step 6",
         ),
         (
             of_curve("critic_loss", lambda steps, values: (steps.append(7), values.append(0.0))),
-            "critic_loss has 7 up to step 7 of the 6 values that it must have by step 6",
+            "critic_loss has 7 up to step 7 of the 6 values due by step 6",
         ),
-        (of_trace(curves=3), "a run of it is 'finished' after 6 steps, at step 6"),
         (of_trace(steps_done=10), "a run of it is 'finished' after 10 steps, at step 6"),
         (of_trace(status="failed"), "a run of it is 'failed' after 6 steps, at step 6"),
-        (of_trace(status="diverged"), "of runs that have all diverged, which are recorded and not gone on with"),
+        (of_trace(status="diverged"), "all of its runs have diverged, which ends a training"),
     ],
 )
 def test_a_checkpoint_that_claims_what_its_curves_do_not_show_is_passed_over(
@@ -280,9 +279,9 @@ def test_a_checkpoint_that_claims_what_its_curves_do_not_show_is_passed_over(
     store, training, events = Store(tmp_path), TRAININGS[0], []
     train_until(6, training, store, monkeypatch)
     forged = forge(checkpoints(store)[-1], change)
-    records = train(training, store, tell=events.append)
+    records = train(training, store, on_event=events.append)
     assert warnings(events) == [f"{forged}: {says}, though its checksum is right; it is passed over"]
-    assert told(store, records) == undisturbed(training)
+    assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {5}  # from the one before
     assert left_behind(tmp_path) == []
 
@@ -318,7 +317,7 @@ def test_a_cohort_of_which_some_runs_have_diverged_goes_on(tiny, tmp_path, monke
         patched.setattr(Checkpoints, "save", saved)
         assert execute(path, Store(tmp_path / "stopped"), seeds, ["unlucky"], inline, stop=stop) == []
     store = Store(tmp_path / "stopped")
-    records = execute(path, store, seeds, ["unlucky"], inline, tell=events.append)
+    records = execute(path, store, seeds, ["unlucky"], inline, on_event=events.append)
     assert sorted(record.status for record in records) == ["diverged", "finished"]
     assert (warnings(events), [event["step"] for event in events if event["event"] == "start"]) == ([], [2])
-    assert told(store, records) == told(straight, execute(path, straight, seeds, ["unlucky"], inline))
+    assert described(store, records) == described(straight, execute(path, straight, seeds, ["unlucky"], inline))

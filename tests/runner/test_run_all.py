@@ -16,7 +16,7 @@ from wganbench.spec.plan import expand
 def execute(path, store, seeds=(0, 1, 2), variants=(), execution=None, overrides=(), **options):
     spec = load(path, overrides)
     runs = expand(spec, "smoke", list(seeds), variants)
-    return list(run_all(runs, store, spec.path, execution or Execution(device="cpu", stack=2), **options))
+    return list(run_all(runs, store, execution or Execution(device="cpu", stack=2), **options))
 
 
 def numbers(records):
@@ -111,7 +111,7 @@ def test_divergence_is_an_outcome_of_that_seed_alone(tiny, tmp_path):
     assert "NaN" not in Store(tmp_path / "results").path(records[1]).read_text()
 
 
-def stranger(tmp_path, monkeypatch, source, name):
+def write_module(tmp_path, monkeypatch, source, name):
     (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(str(tmp_path))
 
@@ -123,14 +123,14 @@ def test_an_exception_fails_its_cohort_is_recorded_and_the_rest_goes_on(tiny, tm
         "        raise ArithmeticError('no such thing')\n"
         "    return critic(real).square().mean(1)\n"
     )
-    stranger(tmp_path, monkeypatch, source, "broken_penalty")
+    write_module(tmp_path, monkeypatch, source, "broken_penalty")
     path = tiny('[variants.broken]\nconstraint = "broken_penalty:broken"\n')
     store = Store(tmp_path / "results")
     records = execute(path, store, seeds=[0], variants=["broken", "clip"])
     assert [record.status for record in records] == ["failed", "finished"]
     assert "ArithmeticError: no such thing" in records[0].note
     assert [r.id for r in execute(path, store, seeds=[0], variants=["broken"])] == [records[0].id]
-    assert execute(path, store, seeds=[0], variants=["broken"], keep_failed=True) == []
+    assert execute(path, store, seeds=[0], variants=["broken"], redo="none") == []
 
 
 def test_a_network_that_cannot_be_stacked_is_trained_seed_by_seed_and_says_why(tiny, tmp_path, monkeypatch):
@@ -141,7 +141,7 @@ def test_a_network_that_cannot_be_stacked_is_trained_seed_by_seed_and_says_why(t
         "        assert x.sum().item() == x.sum().item()\n"  # .item() has no meaning under vmap
         "        return super().forward(x)\n"
     )
-    stranger(tmp_path, monkeypatch, source, "peeking")
+    write_module(tmp_path, monkeypatch, source, "peeking")
     path = tiny('[variants.peeking]\ncritic = { name = "peeking:Peeking", hidden = [4] }\n')
     records = execute(path, Store(tmp_path / "results"), seeds=[0, 1], variants=["peeking"])
     assert [record.status for record in records] == ["finished", "finished"]
@@ -167,8 +167,8 @@ def test_seeds_in_bfloat16_are_trained_one_after_the_other_and_their_records_say
     ],
 )
 def test_an_extension_that_does_not_fit_stops_before_any_training(tiny, tmp_path, monkeypatch, source, names, says):
-    module = f"stranger_{abs(hash((source, names)))}"
-    stranger(tmp_path, monkeypatch, source, module)
+    module = f"custom_{abs(hash((source, names)))}"
+    write_module(tmp_path, monkeypatch, source, module)
     path = tiny(f'[variants.odd]\nconstraint = "{module}:{names}"\n')
     with pytest.raises(ExtensionError, match=says):
         execute(path, Store(tmp_path / "results"))
@@ -181,7 +181,7 @@ def test_a_folder_that_cannot_be_written_stops_before_any_training(tiny, tmp_pat
         execute(tiny(), Store(tmp_path / "results"))
 
 
-def test_two_trainings_of_a_run_are_told_apart_by_their_start():
+def test_two_trainings_of_a_run_are_distinguished_by_their_start():
     started = [provenance(torch.device("cpu")).started for _ in range(5)]
     assert len(set(started)) == 5
 

@@ -78,7 +78,7 @@ def test_event_files_change_no_record(tiny, tmp_path):
 
 def test_what_is_trained_again_is_written_anew(tiny, tmp_path):
     for _ in range(2):
-        execute(tiny(), Store(tmp_path / "results"), [0], ["gp"], logged(tmp_path / "board"), again=True)
+        execute(tiny(), Store(tmp_path / "results"), [0], ["gp"], logged(tmp_path / "board"), redo="all")
     (record,) = Store(tmp_path / "results").load().values()
     assert Counter(values(tmp_path / "board" / record.id)) == curves(record)
 
@@ -98,7 +98,7 @@ def test_gone_on_with_no_step_stands_there_twice(tiny, tmp_path, monkeypatch):
     (folder, _) = (tmp_path / "board").iterdir()
     assert {step for _, step, _ in values(folder)} == {0, 1, 2, 3}
     told = []
-    for record in execute(tiny(), store, [0, 1], ["gp"], execution, tell=told.append):
+    for record in execute(tiny(), store, [0, 1], ["gp"], execution, on_event=told.append):
         assert Counter(values(tmp_path / "board" / record.id)) == curves(record)
     assert [event["step"] for event in told if event["event"] == "start"] == [2]
 
@@ -160,7 +160,7 @@ def test_a_disk_that_refuses_costs_a_line_and_no_record(tiny, tmp_path, monkeypa
 
     monkeypatch.setattr(EventsWriter, which, refuse)
     board = tmp_path / "board"
-    records = execute(tiny(), Store(tmp_path / "b"), [0, 1], ["gp"], logged(board), tell=told.append)
+    records = execute(tiny(), Store(tmp_path / "b"), [0, 1], ["gp"], logged(board), on_event=told.append)
     assert numbers(records) == numbers(plain)
     (warning,) = [event["message"] for event in told if event["event"] == "warning"]
     assert warning == f"nothing more is written for TensorBoard into {board}: [Errno 28] No space left on device"
@@ -173,7 +173,7 @@ def test_a_folder_that_goes_away_costs_a_line_and_no_record(tiny, tmp_path, monk
         folder.write_text("a file has its name")
 
     monkeypatch.setattr("wganbench.runner.loop.prepare", gone)
-    records = execute(tiny(), Store(tmp_path / "results"), [0], execution=logged(board), tell=told.append)
+    records = execute(tiny(), Store(tmp_path / "results"), [0], execution=logged(board), on_event=told.append)
     assert [record.status for record in records] == ["finished"] * 2
     warnings = [event["message"] for event in told if event["event"] == "warning"]
     assert len(warnings) == 2  # a line a cohort

@@ -11,7 +11,7 @@ from tests.claims import read_by as variants_of
 from wganbench.analysis.profiles import shown
 from wganbench.losses.constraints import clip
 from wganbench.measures.critic_layers import edge_share
-from wganbench.runner.cohort import make_trainer
+from wganbench.runner.build import make_trainer
 from wganbench.spec import Claim, Experiment, Setting, available, load
 from wganbench.spec.plan import cohorts, expand
 

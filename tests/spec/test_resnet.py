@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from wganbench.errors import SpecError
 from wganbench.networks import layout
 from wganbench.networks.nonlinearity import differentiated_twice
-from wganbench.runner.cohort import make_trainer
+from wganbench.runner.build import make_trainer
 from wganbench.runner.resolve import import_object
 from wganbench.spec import load
 from wganbench.spec.plan import expand, step_flops
@@ -112,10 +112,10 @@ def test_a_stack_of_pairs_trains(path, critic, monkeypatch):
     (run, _) = expand(load(path, [*small, *options]), "paper", [0, 1])
     setting = run.setting.model_copy(update={"data": run.setting.data.model_copy(update={"options": {}})})
     trainer = make_trainer(setting, [0, 1], torch.device("cpu"))
-    before = [tensor.detach().clone() for stack in trainer.stacks for tensor in stack.parameters.values()]
+    before = [tensor.detach().clone() for stack in trainer.networks.values() for tensor in stack.parameters.values()]
     trainer.step()
     assert trainer.finite.all()
-    after = [tensor for stack in trainer.stacks for tensor in stack.parameters.values()]
+    after = [tensor for stack in trainer.networks.values() for tensor in stack.parameters.values()]
     moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
     # The score's bias cancels between real and fake, and so has no gradient under this loss.
     assert moved.count(False) <= 1

@@ -11,7 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from wganbench.errors import SpecError
-from wganbench.runner.cohort import make_trainer
+from wganbench.runner.build import make_trainer
 from wganbench.spec import architectures, load
 from wganbench.spec.plan import Cohort, expand, family, step_flops
 

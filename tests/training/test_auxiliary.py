@@ -15,8 +15,9 @@ from wganbench.losses import objectives
 from wganbench.losses.constraints import gradient_penalty
 from wganbench.networks.resnet import ResnetCritic, ResnetGenerator
 from wganbench.rng import Streams
+from wganbench.training.critic_trainer import Player
 from wganbench.training.cuda_graph import capture
-from wganbench.training.gan_trainer import Trainer
+from wganbench.training.gan_trainer import GanTrainer
 from wganbench.training.method import Auxiliary, Method, Unroll
 from wganbench.training.stack import Stack, build
 
@@ -38,7 +39,7 @@ def made(
     n_critic: int = 1,
     data: Images | None = None,
     **method,
-) -> Trainer:
+) -> GanTrainer:
     makers = {
         "generator": lambda: ResnetGenerator((LATENT,), (3, 8, 8), dim=3, norm_batches=PARTS, classes=classes),
         "critic": lambda: ResnetCritic((3, 8, 8), (), dim=3, classes=classes),
@@ -52,23 +53,20 @@ def made(
         name: torch.optim.Adam(list(stack.parameters.values()), lr=LR, betas=(0.0, 0.9), eps=EPS, fused=True)
         for name, stack in stacks.items()
     }
-    return Trainer(
+    return GanTrainer(
         seeds,
-        stacks["generator"],
-        optimizers["generator"],
-        stacks["critic"],
-        optimizers["critic"],
+        *(Player(stack, optimizers[name]) for name, stack in stacks.items()),
         Method(
             objectives.Wasserstein(),
             penalty=gradient_penalty,
             n_critic=n_critic,
+            generator_batch_size=generator_batch,
             auxiliary=None if classes is None else Auxiliary(classes, critic=1.0, generator=0.1),
             **method,
         ),
         data or images(),
         latent_dim=LATENT,
         batch_size=BATCH,
-        generator_batch_size=generator_batch,
     )
 
 
@@ -98,7 +96,7 @@ def gradients_of(loss: Tensor, module: nn.Module) -> tuple[Tensor, ...]:
 class Reference:
     """One seed, in float64."""
 
-    def __init__(self, trainer: Trainer, index: int, classes: int | None):
+    def __init__(self, trainer: GanTrainer, index: int, classes: int | None):
         modules = (stack.module_of_seed(index).double() for stack in (trainer.generator, trainer.critic))
         self.generator, self.critic = modules
         self.classes = classes
@@ -139,12 +137,14 @@ class Reference:
 def test_a_step_is_that_of_float64(classes):
     trainer = made(classes=classes)
     references = [Reference(trainer, index, classes) for index in range(len(SEEDS))]
-    before = [copy.deepcopy(dict(stack.parameters)) for stack in trainer.stacks]
+    before = [copy.deepcopy(dict(stack.parameters)) for stack in trainer.networks.values()]
     trainer.step()
     for index, reference in enumerate(references):
         assert trainer.critic_loss[index].item() == pytest.approx(reference.critic_step(), rel=1e-4)
         assert trainer.generator_loss[index].item() == pytest.approx(reference.generator_step(), rel=1e-4, abs=1e-6)
-        for stack, old, module in zip(trainer.stacks, before, (reference.generator, reference.critic), strict=True):
+        for stack, old, module in zip(
+            trainer.networks.values(), before, (reference.critic, reference.generator), strict=True
+        ):
             for name, exact in module.named_parameters():
                 moved = (exact - old[name][index].double()).norm().item()
                 apart = (stack.parameters[name][index].double() - exact).norm().item()
@@ -158,7 +158,7 @@ def test_a_conditional_seed_trains_the_same_whatever_it_is_stacked_with(unroll):
     for trainer in (together, alone):
         trainer.step()
         trainer.step()
-    for stack, single in zip(together.stacks, alone.stacks, strict=True):
+    for stack, single in zip(together.networks.values(), alone.networks.values(), strict=True):
         for name, tensor in stack.parameters.items():
             torch.testing.assert_close(tensor[1], single.parameters[name][0], rtol=1e-4, atol=1e-6)
 
@@ -203,13 +203,13 @@ def test_a_restored_conditional_trainer_goes_on_as_it_was_and_its_steps_can_be_r
     plain.step()
     kept = plain.state()
     plain.step()
-    step = capture(other, lambda trainer: trainer.compute)
+    step = capture(other, lambda trainer: trainer.device_step)
     for _ in range(3):
         step()
     other.restore(kept)
     step()
     assert torch.equal(other.generator_loss, plain.generator_loss)
-    for mine, theirs in zip(other.stacks, plain.stacks, strict=True):
+    for mine, theirs in zip(other.networks.values(), plain.networks.values(), strict=True):
         for name, tensor in mine.parameters.items():
             assert torch.equal(tensor, theirs.parameters[name])
 

@@ -10,7 +10,7 @@ from wganbench.data.toy import gaussian_ring
 from wganbench.losses import constraints, objectives
 from wganbench.networks.mlp import Mlp
 from wganbench.rng import Streams
-from wganbench.training.critic_trainer import CriticTrainer
+from wganbench.training.critic_trainer import CriticTrainer, Player
 from wganbench.training.method import Method
 from wganbench.training.stack import Stack, build
 
@@ -24,7 +24,7 @@ def make_critic(hidden=(8,)):
 def trained(fixed, method, *, data=None, hidden=(8,), lr=1e-2, seeds=SEEDS):
     critic = Stack(build(lambda: make_critic(hidden), seeds, "critic"))
     optimizer = torch.optim.Adam(list(critic.parameters.values()), lr=lr, betas=(0.5, 0.9), fused=True)
-    return CriticTrainer(seeds, critic, optimizer, method, data or gaussian_ring(), fixed, batch_size=BATCH)
+    return CriticTrainer(seeds, Player(critic, optimizer), method, data or gaussian_ring(), fixed, batch_size=BATCH)
 
 
 def penalised(n_critic, weight=10.0):

@@ -6,7 +6,7 @@ The graph itself is tested in tests/test_gpu.py.
 import pytest
 import torch
 
-from wganbench.runner.cohort import make_trainer
+from wganbench.runner.build import make_trainer
 from wganbench.spec import available, load
 from wganbench.spec.plan import expand
 from wganbench.training.cuda_graph import NotCapturedError, capture
@@ -53,7 +53,7 @@ def same(one, other):
 
 
 def by_itself(trainer):
-    return trainer.compute
+    return trainer.device_step
 
 
 def made(variant="wgan-gp", experiment="swissroll"):
@@ -110,7 +110,7 @@ def test_rates_that_fall_do_so_in_captured_steps_and_after_what_was_checked():
     assert [id(rate) for rate in now] == [id(rate) for rate in rates]
 
 
-def test_a_rate_that_falls_as_a_number_is_told_of_beforehand():
+def test_a_rate_that_falls_as_a_number_is_reported_beforehand():
     trainer = make_trainer(small(load("swissroll", ["lr_decay='linear'"]).setting("wgan-gp", "smoke")), SEEDS, CPU)
     trainer.critic_optimizer = torch.optim.Adam(list(trainer.critic.parameters.values()), lr=0.1, foreach=True)
     with pytest.raises(NotCapturedError, match=r"^Adam with foreach takes no learning rate that falls in a graph$"):
@@ -118,7 +118,7 @@ def test_a_rate_that_falls_as_a_number_is_told_of_beforehand():
 
 
 def cannot(trainer):
-    trainer.compute()
+    trainer.device_step()
     raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore of it")
 
 
@@ -133,7 +133,7 @@ def same_draws(trainer):
     def replay():
         for rng, state in zip((r for own in trainer.drawn_from.values() for r in own.generators), began, strict=True):
             rng.set_state(state)
-        trainer.compute()
+        trainer.device_step()
 
     return replay
 
@@ -169,7 +169,7 @@ def test_what_changes_from_step_to_step_in_python_is_noticed():
 
         def replay():  # a graph has the count of when it was captured
             del steps[n:]
-            trainer.compute()
+            trainer.device_step()
 
         return replay
 
@@ -182,7 +182,7 @@ def test_what_changes_from_step_to_step_in_python_is_noticed():
         capture(trainer, record)
 
 
-def test_an_unknown_optimiser_is_told_of_beforehand():
+def test_an_unknown_optimiser_is_reported_beforehand():
     trainer = made()
     trainer.critic_optimizer = torch.optim.SGD(list(trainer.critic.parameters.values()), lr=0.1)
     with pytest.raises(NotCapturedError, match=r"^SGD is not known to work in a graph$"):

@@ -11,7 +11,8 @@ from wganbench.data.toy import gaussian_ring
 from wganbench.losses import constraints, objectives
 from wganbench.networks.mlp import Mlp
 from wganbench.rng import Streams
-from wganbench.training.gan_trainer import Trainer
+from wganbench.training.critic_trainer import Player
+from wganbench.training.gan_trainer import GanTrainer
 from wganbench.training.method import Method, Unroll
 from wganbench.training.rmsprop_tf import RmspropTf
 from wganbench.training.stack import Stack, build
@@ -59,12 +60,12 @@ def make_critic():
 
 def stacked(seeds, method, critic_optimizer):
     generator, critic = Stack(build(make_generator, seeds, "generator")), Stack(build(make_critic, seeds, "critic"))
-    return Trainer(
+    return GanTrainer(
         seeds,
-        generator,
-        torch.optim.Adam(list(generator.parameters.values()), lr=1e-2, betas=(0.5, 0.999), fused=True),
-        critic,
-        critic_optimizer(list(critic.parameters.values())),
+        Player(
+            generator, torch.optim.Adam(list(generator.parameters.values()), lr=1e-2, betas=(0.5, 0.999), fused=True)
+        ),
+        Player(critic, critic_optimizer(list(critic.parameters.values()))),
         method,
         gaussian_ring(),
         latent_dim=LATENT,

@@ -11,7 +11,7 @@ from wganbench.networks.dcgan import DcganCritic
 from wganbench.networks.mlp import Mlp
 from wganbench.networks.nonlinearity import Nonlinearity
 from wganbench.rng import Streams
-from wganbench.training.critic_trainer import CriticTrainer
+from wganbench.training.critic_trainer import CriticTrainer, Player
 from wganbench.training.method import Method
 from wganbench.training.stack import Stack, build
 
@@ -73,7 +73,7 @@ def test_a_critic_step_makes_no_noise_of_a_gradient_that_is_zero():
         critic.parameters["layers.0.bias"].fill_(50.0)
     sgd = torch.optim.SGD(list(critic.parameters.values()), lr=1.0)
     method = Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty)
-    trainer = CriticTrainer([0], critic, sgd, method, gaussian_ring(), Noised(), batch_size=BATCH)
+    trainer = CriticTrainer([0], Player(critic, sgd), method, gaussian_ring(), Noised(), batch_size=BATCH)
     trainer.step()
     assert not critic.parameters["layers.0.bias"].grad.any()
     assert critic.parameters["layers.0.weight"].grad.any()

@@ -9,8 +9,9 @@ from wganbench.data.images import Images
 from wganbench.losses import constraints, objectives
 from wganbench.networks.dcgan import DcganCritic, DcganGenerator
 from wganbench.networks.resnet import ResnetCritic, ResnetGenerator
-from wganbench.runner import cohort
-from wganbench.training.gan_trainer import Trainer
+from wganbench.runner.build import is_channels_last
+from wganbench.training.critic_trainer import Player
+from wganbench.training.gan_trainer import GanTrainer
 from wganbench.training.method import Method
 from wganbench.training.stack import Stack, build
 
@@ -33,8 +34,8 @@ def make(pair, last):
     method = Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty, n_critic=2)
     pixels = torch.randint(0, 256, (12, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     data = Images("dots", pixels, torch.zeros(12, dtype=torch.int64), "0" * 64)
-    networks = (generator, optimizers[0], critic, optimizers[1])
-    return Trainer([3], *networks, method, data, latent_dim=LATENT, batch_size=4)
+    networks = map(Player, (generator, critic), optimizers)
+    return GanTrainer([3], *networks, method, data, latent_dim=LATENT, batch_size=4)
 
 
 def filters(stack):
@@ -44,7 +45,7 @@ def filters(stack):
 @pytest.mark.parametrize("pair", PAIRS)
 def test_filters_are_the_same_numbers_laid_out_otherwise_and_stay_leaves(pair):
     plain, laid_out = make(pair, False), make(pair, True)
-    for one, other in zip(plain.stacks, laid_out.stacks, strict=True):
+    for one, other in zip(plain.networks.values(), laid_out.networks.values(), strict=True):
         assert all(map(torch.equal, one.parameters.values(), other.parameters.values()))
         assert len(filters(other)) >= 2
         for tensor in filters(other):
@@ -58,7 +59,9 @@ def test_a_step_has_equal_gradients_in_the_strides_of_their_parameters_and_so_ha
     plain, laid_out = make(pair, False), make(pair, True)
     for trainer in (plain, laid_out):
         trainer.step()
-    for one, other, optimizer in zip(plain.stacks, laid_out.stacks, laid_out.optimizers[::-1], strict=True):
+    for one, other, optimizer in zip(
+        plain.networks.values(), laid_out.networks.values(), laid_out.optimizers, strict=True
+    ):
         largest = max(float(tensor.grad.abs().max()) for tensor in one.parameters.values())
         for name, tensor in other.parameters.items():
             torch.testing.assert_close(tensor.grad, one.parameters[name].grad, rtol=1e-3, atol=1e-5 * largest)
@@ -85,7 +88,7 @@ def test_it_goes_on_from_a_state_bit_for_bit():
     resumed.restore(straight.state())
     for trainer in (straight, resumed):
         trainer.step()
-    for one, other in zip(straight.stacks, resumed.stacks, strict=True):
+    for one, other in zip(straight.networks.values(), resumed.networks.values(), strict=True):
         assert all(map(torch.equal, one.parameters.values(), other.parameters.values()))
 
 
@@ -107,4 +110,4 @@ def test_filters_of_several_seeds_stay_as_they_are():
     ],
 )
 def test_only_images_on_tensor_cores_are_laid_out_so(device, precision, sample, last):
-    assert cohort.is_channels_last(torch.device(device), precision, sample) == last
+    assert is_channels_last(torch.device(device), precision, sample) == last

@@ -5,7 +5,8 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from wganbench.errors import ExtensionError
-from wganbench.runner.cohort import make_trainer, train_cohort
+from wganbench.runner.build import make_trainer
+from wganbench.runner.cohort import train_cohort
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
 from wganbench.training.lr_decay import begin, set_rates
@@ -98,4 +99,4 @@ def test_an_optimiser_without_a_rate_is_refused_in_one_line(monkeypatch):
     (run,) = expand(spec, "smoke", [0], ["wgan-gp"])
     line = r"^optimizer 'torch\.optim:NoRate': must have a learning rate 'lr' in each group for lr_decay, got None$"
     with pytest.raises(ExtensionError, match=line):
-        list(train_cohort(Cohort((run,)), torch.device("cpu")))
+        list(train_cohort(Cohort((run,))))

@@ -6,7 +6,7 @@ from torch import nn
 
 from wganbench.losses import constraints
 from wganbench.rng import Streams
-from wganbench.runner.cohort import make_trainer
+from wganbench.runner.build import make_trainer
 from wganbench.spec import load
 from wganbench.training.stack import Stack, build
 
@@ -86,5 +86,5 @@ def test_on_the_cpu_tf32_is_float32_to_the_last_bit():
     trainers = [make_trainer(setting, [0, 1], CPU) for setting in settings]
     for trainer in trainers:
         trainer.step()
-    for one, other in zip(*(trainer.stacks for trainer in trainers), strict=True):
+    for one, other in zip(*(trainer.networks.values() for trainer in trainers), strict=True):
         assert all(map(torch.equal, one.parameters.values(), other.parameters.values()))

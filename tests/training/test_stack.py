@@ -16,9 +16,9 @@ from wganbench.losses.objectives import Wasserstein
 from wganbench.networks.dcgan import DcganCritic
 from wganbench.networks.mlp import Mlp
 from wganbench.networks.resnet import ResnetCritic
-from wganbench.training.critic_trainer import Critics
+from wganbench.training.critic_trainer import Player, StackTrainer
 from wganbench.training.method import Auxiliary, Method
-from wganbench.training.stack import Functional, Stack, build, rows_are_apart
+from wganbench.training.stack import Functional, Stack, build, is_rowwise
 
 
 class Looks(nn.Module):
@@ -177,10 +177,10 @@ class Compares(nn.Module):
         "running statistics",
     ],
 )
-def test_rows_are_apart_unless_something_is_taken_over_the_batch(make, apart):
+def test_a_critic_is_rowwise_unless_something_is_taken_over_the_batch(make, apart):
     critic = Stack(build(make, [0, 1], "critic"))
     before = torch.get_rng_state(), {name: buffer.clone() for name, buffer in critic.buffers.items()}
-    assert rows_are_apart(critic, IMAGE) is apart
+    assert is_rowwise(critic, IMAGE) is apart
     assert torch.equal(torch.get_rng_state(), before[0])
     assert all(torch.equal(buffer, before[1][name]) for name, buffer in critic.buffers.items())
 
@@ -194,9 +194,9 @@ def test_one_pass_over_real_and_fake_has_the_gradients_of_two(classes):
     auxiliary = None if classes is None else Auxiliary(classes, 1.0, 0.1)
     data = Images("blank", torch.zeros(8, *IMAGE, dtype=torch.uint8), torch.arange(8) % 3, "0" * 64)
     found = []
-    for joint in (False, True):
-        method = Method(Wasserstein(), penalty=gradient_penalty, joint=joint, auxiliary=auxiliary)
-        critics = Critics((0, 1), critic, None, method, data, batch_size=4, device="cpu")
+    for single_pass in (False, True):
+        method = Method(Wasserstein(), penalty=gradient_penalty, single_pass=single_pass, auxiliary=auxiliary)
+        critics = StackTrainer((0, 1), Player(critic, None), method, data, batch_size=4)
         loss = critics._critic_objective(critic.parameters, real, fake, labels)
         found.append((loss, *torch.autograd.grad(loss.sum(), list(critic.parameters.values()))))
     for apart, together in zip(*found, strict=True):

@@ -13,8 +13,8 @@ from wganbench.data.images import Images
 from wganbench.data.toy import SwissRoll, gaussian_ring
 from wganbench.losses import constraints, objectives
 from wganbench.networks.mlp import Mlp
-from wganbench.training.critic_trainer import CriticTrainer
-from wganbench.training.gan_trainer import Trainer
+from wganbench.training.critic_trainer import CriticTrainer, Player
+from wganbench.training.gan_trainer import GanTrainer
 from wganbench.training.lr_decay import begin
 from wganbench.training.method import Method, Unroll
 from wganbench.training.rmsprop_tf import RmspropTf
@@ -98,12 +98,15 @@ def make(case, n_seeds=3, device="cpu", *, seeds=(), **changes):
     options = {"optimizer": ADAM, "critic": make_critic, "data": gaussian_ring, "fixed": None, **options, **changes}
     seeds = seeds or (3, 4, 9)[:n_seeds]
     critic = Stack(build(options["critic"], seeds, "critic", device))
-    of_critic = (critic, options["optimizer"](list(critic.parameters.values())), method, options["data"]().to(device))
+    of_critic = (player(critic, options["optimizer"]), method, options["data"]().to(device))
     if options["fixed"] is not None:
-        return CriticTrainer(seeds, *of_critic, options["fixed"], batch_size=8, device=device)
+        return CriticTrainer(seeds, *of_critic, options["fixed"], batch_size=8)
     generator = Stack(build(lambda: Mlp((4,), (2,), hidden=[6]), seeds, "generator", device))
-    optimizer = options["optimizer"](list(generator.parameters.values()))
-    return Trainer(seeds, generator, optimizer, *of_critic, latent_dim=4, batch_size=8, device=device)
+    return GanTrainer(seeds, player(generator, options["optimizer"]), *of_critic, latent_dim=4, batch_size=8)
+
+
+def player(stack, optimizer):
+    return Player(stack, optimizer(list(stack.parameters.values())))
 
 
 def trained(trainer, steps):
@@ -131,12 +134,11 @@ def bits(value):
 
 def seen(trainer):
     """What a trainer holds, without a look at its own ``state``."""
-    optimizers = [trainer.critic_optimizer, getattr(trainer, "generator_optimizer", None)]
     return bits(
         {
-            "parameters": [stack.parameters for stack in trainer.stacks],
-            "buffers": [stack.buffers for stack in trainer.stacks],
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers if optimizer is not None],
+            "parameters": [stack.parameters for stack in trainer.networks.values()],
+            "buffers": [stack.buffers for stack in trainer.networks.values()],
+            "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
             "streams": {name: [rng.get_state() for rng in own.generators] for name, own in trainer.streams.items()},
             "losses": trainer.losses,
             "finite": trainer.finite,
@@ -149,14 +151,14 @@ def check_resumption(case, n_seeds, device):
     state = by_file(straight.state())
     saved = bits(state)
     resumed = make(case, n_seeds, device)
-    held = [tensor.data_ptr() for stack in resumed.stacks for tensor in stack.parameters.values()]
+    held = [tensor.data_ptr() for stack in resumed.networks.values() for tensor in stack.parameters.values()]
     resumed.restore(state)
     assert seen(resumed) == seen(straight)
     for _ in range(AFTER):
         straight.step()
         resumed.step()
         assert seen(resumed) == seen(straight)
-    assert held == [tensor.data_ptr() for stack in resumed.stacks for tensor in stack.parameters.values()]
+    assert held == [tensor.data_ptr() for stack in resumed.networks.values() for tensor in stack.parameters.values()]
     assert bits(state) == saved, "training went on in the tensors of the state"
     resumed.restore(state)
     assert seen(trained(resumed, AFTER)) == seen(straight), "a trainer cannot go back to an earlier state"
@@ -295,10 +297,18 @@ WEIGHT = "state.networks.critic.parameters.layers.0.weight"
     [
         ({"critic": wider}, as_it_is, f"{WEIGHT}: float32 (3, 7, 2), here float32 (3, 6, 2); "),
         ({"seeds": (3, 4)}, as_it_is, f"{WEIGHT}: float32 (2, 6, 2), here float32 (3, 6, 2); "),
-        ({"critic": Counting}, as_it_is, "state.networks.critic.parameters.layers.0.weight: not there; "),
-        ({"optimizer": RMSPROP}, as_it_is, "state.networks.critic.groups.0.betas: not there; "),
-        ({"fixed": Noised()}, as_it_is, "state.networks.generator: not there; "),
-        ({}, without_stream, "state.streams.latent: not there; "),
+        (
+            {"critic": Counting},
+            as_it_is,
+            "state.networks.critic.parameters.layers.0.weight: not there, here float32 (3, 6, 2); ",
+        ),
+        ({"optimizer": RMSPROP}, as_it_is, "state.networks.critic.groups.0.betas.0: not there, here no tensor; "),
+        (
+            {"fixed": Noised()},
+            as_it_is,
+            "state.networks.generator.parameters.layers.0.weight: not there, here float32 (3, 6, 4); ",
+        ),
+        ({}, without_stream, "state.streams.latent.0: not there, here uint8 (5056,); "),
         ({}, without_loss, "state.losses.generator_loss: not there in shape (3,); "),
         ({}, in_double, "state.networks.generator.parameters.layers.0.bias: float64 (3, 6), here float32 (3, 6); "),
         (

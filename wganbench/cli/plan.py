@@ -61,7 +61,7 @@ def plan(
     if any(is_dotted(component.name) for run in runs for _, _, component in run.setting.components()):
         from wganbench.runner.preflight import check_signatures  # imports torch, as custom modules may
 
-        check_signatures(runs, spec.path)
+        check_signatures(runs)
     planned = cohorts(runs, stack or spec.stack)
     file = data_folder() / rates.FILE
     if measure:

@@ -140,13 +140,11 @@ def run(
         for record in run_all(
             runs,
             Store(results),
-            spec.path,
             execution,
-            again=again,
-            keep_failed=keep_failed,
+            redo="all" if again else "none" if keep_failed else "failed",
             stop=stop,
-            report=out.report,
-            tell=tell,
+            on_event=tell,
+            on_progress=out.report,
         ):
             new.append(record)
             out.record(record)

@@ -76,20 +76,15 @@ def train_classifier(
 
     One that is less accurate than stated is not kept.
     """
-    from wganbench.runner.score_networks import train  # imports torch
+    from wganbench.runner.score_networks import TrainingOptions, train  # imports torch
 
     with progress("steps") as on_step:
         path, about = train(
             data,
             size,
             out or protocol.own_folder(),
-            stated_accuracy=accuracy,
-            recipe=recipe,
-            epochs=epochs,
-            seed=seed,
-            threads=threads,
-            device=device,
-            say=click.echo,
+            TrainingOptions(recipe, accuracy, epochs, seed, threads, device),
+            on_message=click.echo,
             on_step=on_step,
         )
     click.echo(

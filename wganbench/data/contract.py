@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
-from wganbench.errors import DataError
+from wganbench.errors import DataError, first_line
 
 PLANE = "plane"
 """The requirement of a measure that takes only points in the plane: ``sample_shape`` must be ``(2,)``."""
@@ -210,4 +210,4 @@ def _tried(call: Callable[[], Any]) -> tuple[Any, str]:
     try:
         return call(), ""
     except Exception as error:  # custom code may raise anything
-        return None, f"{type(error).__name__}: {error}".splitlines()[0]
+        return None, first_line(error, with_type=True)

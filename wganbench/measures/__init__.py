@@ -1,5 +1,13 @@
 """Measures: pure functions from samples to one number, whose positional parameters the runner fills by name.
 
-``fake`` and ``real`` are samples of one seed, ``data`` draws real samples, ``critic`` maps ``(n, 2)`` to ``(n,)`` and
-``rng`` is a random stream. The measure of a diverged generator, whose samples are not finite, is NaN.
+Inputs are of one seed at one step. Where a measure does not say more of them, they are:
+
+* ``fake``, ``real``: samples, ``(n, *sample_shape)`` each; points are ``(n, dim)``, and the two n may differ.
+* ``data``: the real distribution. ``fixed``: the fixed generator, which makes row i of ``fake`` from row i of ``real``.
+* ``critic``: maps ``(n, *sample_shape)`` to ``(n,)``. ``network``: the same critic as a module.
+* ``rng``: the random stream for all that the measure draws.
+* ``penalty_weight``: λ of the two-sided squared penalty; NaN if there is no such penalty.
+* ``curves``: the steps and values of the run's measures so far, treated as those of the whole run.
+
+The measure of a diverged generator, whose samples are not finite, is NaN.
 """

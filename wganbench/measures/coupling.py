@@ -31,8 +31,6 @@ def segment_norm_excess(
     Args:
         critic: Maps ``(n, *sample_shape)`` to ``(n,)``; must not mix rows.
         real, fake: Tensors of the same shape, ``(n, *sample_shape)``.
-        rng: Stream for the points.
-        penalty_weight: λ of the two-sided squared penalty.
 
     Returns:
         Any sign, in critic units per unit of the samples; closer to 0, the law, is better. NaN if a fake sample or λ is
@@ -53,7 +51,6 @@ def segment_cosine(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Genera
     Args:
         critic: Maps ``(n, *sample_shape)`` to ``(n,)``; must not mix rows.
         real, fake: Tensors of the same shape, ``(n, *sample_shape)``; pairs at distance 0 are left out.
-        rng: Stream for the points.
 
     Returns:
         −1 to 1, higher is better; 1 by the proposition. A gradient of 0 counts as cosine 0. NaN if a fake sample is not
@@ -69,12 +66,6 @@ def segment_cosine(critic: Critic, real: Tensor, fake: Tensor, rng: torch.Genera
 def gap_over_distance(critic: Critic, real: Tensor, fake: Tensor, data: Data, fixed: Fixed) -> float:
     """The ratio of the critic's gap to the true distance, ``(E f(real) − E f(fake)) / W``.
 
-    Args:
-        critic: Maps ``(n, *sample_shape)`` to ``(n,)``.
-        real, fake: Shape ``(n, *sample_shape)`` each.
-        data: The real distribution.
-        fixed: The fixed generator that made ``fake``.
-
     Returns:
         Any sign, in critic units per unit of the samples; 1 for an optimal 1-Lipschitz critic. NaN if a fake sample is
         not finite, or W is 0 or has no closed form.
@@ -84,13 +75,6 @@ def gap_over_distance(critic: Critic, real: Tensor, fake: Tensor, data: Data, fi
 
 def gap_law_ratio(critic: Critic, real: Tensor, fake: Tensor, data: Data, fixed: Fixed, penalty_weight: float) -> float:
     """The ratio of the critic's gap to `wasserstein_law`, the gap under a penalty of weight λ for a single distance.
-
-    Args:
-        critic: Maps ``(n, *sample_shape)`` to ``(n,)``.
-        real, fake: Shape ``(n, *sample_shape)`` each.
-        data: The real distribution.
-        fixed: The fixed generator that made ``fake``.
-        penalty_weight: λ of the two-sided squared penalty.
 
     Returns:
         Any sign, dimensionless; closer to 1, the law, is better. NaN if a fake sample or λ is not finite, or W is 0 or

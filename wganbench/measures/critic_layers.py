@@ -26,7 +26,6 @@ def gradient_norms_by_layer(network: nn.Module, real: Tensor, fake: Tensor) -> T
 
     Args:
         network: The critic, whose ``activations(x)`` returns the input, each hidden layer and the output; not changed.
-        real, fake: Shape ``(n, *sample_shape)`` each; the two n may differ.
 
     Returns:
         Shape ``(layers,)``, float64, on the CPU, from the output back to the input; at least 0. All NaN if a sample or

@@ -65,7 +65,6 @@ def js_bound(critic: Critic, real: Tensor, fake: Tensor) -> float:
 
     Args:
         critic: Maps ``(n, *sample_shape)`` to the logits of D, ``(n,)``.
-        real, fake: Shape ``(n, *sample_shape)`` each; the two n may differ.
 
     Returns:
         Nats, at most log 2, any sign; lower is better: the discriminator separates the two less. NaN if a fake sample
@@ -82,7 +81,6 @@ def js_bound_gradient(critic: Critic, fake: Tensor) -> float:
 
     Args:
         critic: Maps ``(n, dim)`` to the logits of D, ``(n,)``; must not mix rows.
-        fake: Shape ``(n, dim)``.
 
     Returns:
         Nats per unit of the samples, any sign, neither better nor worse; 0 if D is certain of every fake. NaN if a fake
@@ -100,7 +98,6 @@ def estimate_gradient(critic: Critic, fake: Tensor) -> float:
 
     Args:
         critic: Maps ``(n, dim)`` to ``(n,)``; must not mix rows.
-        fake: Shape ``(n, dim)``.
 
     Returns:
         Critic units per unit of the samples, any sign, neither better nor worse. NaN if a fake sample is not finite.

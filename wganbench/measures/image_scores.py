@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from wganbench.measures.scores import formulas
-from wganbench.measures.scores.network_outputs import Seen
+from wganbench.measures.scores.network_outputs import NetworkOutputs
 
 
-def inception_score(seen: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
+def inception_score(seen: NetworkOutputs, *, samples: int = 50_000, splits: int = 10) -> float:
     """The mean Inception score over consecutive splits of the generated images; see `formulas.inception_score`.
 
     Args:
@@ -23,7 +23,7 @@ def inception_score(seen: Seen, *, samples: int = 50_000, splits: int = 10) -> f
     return formulas.inception_score(seen.outputs(samples).logits, splits=splits)[0]
 
 
-def inception_score_spread(seen: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
+def inception_score_spread(seen: NetworkOutputs, *, samples: int = 50_000, splits: int = 10) -> float:
     """The standard deviation of the Inception score over its splits: the published ±, which is not one over runs.
 
     Args:
@@ -35,7 +35,7 @@ def inception_score_spread(seen: Seen, *, samples: int = 50_000, splits: int = 1
     return formulas.inception_score(seen.outputs(samples).logits, splits=splits)[1]
 
 
-def real_inception_score(seen_real: Seen, *, samples: int = 50_000, splits: int = 10) -> float:
+def real_inception_score(seen_real: NetworkOutputs, *, samples: int = 50_000, splits: int = 10) -> float:
     """The Inception score of the data set's training images: the score of a generator that reproduces the data set.
 
     If consecutive images are spread over the classes more evenly than by chance, as in shapes10, whose classes
@@ -55,7 +55,7 @@ def real_inception_score(seen_real: Seen, *, samples: int = 50_000, splits: int 
     return formulas.inception_score(seen_real.outputs(samples).logits, splits=splits)[0]
 
 
-def frechet_distance(seen: Seen, seen_real: Seen, *, samples: int = 50_000) -> float:
+def frechet_distance(seen: NetworkOutputs, seen_real: NetworkOutputs, *, samples: int = 50_000) -> float:
     """The Fréchet distance between generated and real images; see `formulas.frechet_distance`.
 
     Args:
@@ -71,7 +71,12 @@ def frechet_distance(seen: Seen, seen_real: Seen, *, samples: int = 50_000) -> f
 
 
 def kernel_distance(
-    seen: Seen, seen_real: Seen, *, samples: int = 50_000, subsets: int = 100, subset_size: int = 1000
+    seen: NetworkOutputs,
+    seen_real: NetworkOutputs,
+    *,
+    samples: int = 50_000,
+    subsets: int = 100,
+    subset_size: int = 1000,
 ) -> float:
     """The mean kernel distance between generated and real images; see `formulas.kernel_distance`.
 

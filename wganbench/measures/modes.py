@@ -29,8 +29,6 @@ def modes_covered(fake: Tensor, data: Modes, *, within: float = 3.0) -> float:
     A mode of weight w is missing from n real samples with probability (1 − w)ⁿ.
 
     Args:
-        fake: Shape ``(n, dim)``.
-        data: The mixture.
         within: Largest distance that counts as close, in standard deviations of a mode.
 
     Returns:
@@ -49,8 +47,6 @@ def share_within(fake: Tensor, data: Modes, *, within: float = 3.0) -> float:
     Neither the identity nor the weight of the mode matters.
 
     Args:
-        fake: Shape ``(n, dim)``.
-        data: The mixture.
         within: Largest distance that counts as close, in standard deviations of a mode.
 
     Returns:
@@ -67,10 +63,6 @@ def reverse_kl(fake: Tensor, data: Modes) -> float:
     """The KL divergence of the generated histogram over modes from the data's weights (Lin et al. 2018, PacGAN).
 
     The formula is ``Σ p log(p / w)``; in PacGAN, w is 1/modes. Every sample counts for its nearest mode, however far.
-
-    Args:
-        fake: Shape ``(n, dim)``.
-        data: The mixture.
 
     Returns:
         Nats, lower is better: 0 to log(1 / least weight), which is log(number of modes) for equal weights. Infinite if

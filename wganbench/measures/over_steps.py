@@ -17,7 +17,6 @@ def quotient(curves: Curves, *, of: str, to: str) -> float:
     """The last value of ``of`` divided by the last value of ``to``, both taken at the same step.
 
     Args:
-        curves: Curves of the run so far.
         of, to: Labels of measures that the spec names before this one.
 
     Returns:
@@ -41,7 +40,6 @@ def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, win
     within such a window.
 
     Args:
-        curves: Curves of the run so far, treated as the whole run.
         of, to: Labels of measures that the spec names before this one.
         skip: Fraction of the run to leave out at its beginning, while the critic has not settled.
         window: Width of the running median of ``of``, in generator steps: it uses those at most ``window // 2`` away.
@@ -52,16 +50,12 @@ def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, win
     """
     (taken, values), (steps, exact) = _known(curves, of), _known(curves, to)
     late = steps > skip * steps[-1]
-    smooth = np.array([_median(values[abs(taken - step) <= window // 2]) for step in steps[late]])
+    near = [values[abs(taken - step) <= window // 2] for step in steps[late]]
+    smooth = np.array([np.median(each) if len(each) else math.nan for each in near])
     pairs = np.array([smooth, exact[late]])
     if late.sum() < 3 or not np.isfinite(pairs).all() or (np.ptp(pairs, axis=1) == 0).any():
         return math.nan
     return float(scipy.stats.spearmanr(*pairs).statistic)
-
-
-def _median(values: NDArray[np.float64]) -> float:
-    """Returns the median; NaN if there are no values, or one is not finite."""
-    return float(np.median(values)) if len(values) else math.nan
 
 
 def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
@@ -70,7 +64,6 @@ def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
     This is the suite's own test of convergence: a critic whose gap drifts by more than 2 % is still learning.
 
     Args:
-        curves: Curves of the run so far, treated as the whole run.
         of: Label of a measure that the spec names before this one.
 
     Returns:
@@ -89,7 +82,6 @@ def late_mean(curves: Curves, *, of: str, share: float = 0.2) -> float:
     """The mean of a score over the last steps, as a single value depends as much on the step as on the method.
 
     Args:
-        curves: Curves of the run so far, treated as the whole run.
         of: Label of a score that the spec names before this one.
         share: Fraction of the steps, counted from the end: values at steps above (1 − share)·steps are used.
 
@@ -153,7 +145,6 @@ def seconds_to(curves: Curves, *, of: str, level: float, by: str = "training_sec
     """The training time in seconds after which a score first reached a level: the speed of a method by the clock.
 
     Args:
-        curves: Curves of the run so far, treated as the whole run.
         of: Label of a score that the spec names before this one.
         level: The level to reach, in the unit of the score.
         by: Label of the training seconds, which the spec names before this one; they are interpolated between the steps

@@ -50,8 +50,6 @@ def wasserstein_floor(data: Data, rng: torch.Generator, *, samples: int = 2500) 
     """The exact Wasserstein-1 distance between two new clouds of real samples, which a perfect generator would have.
 
     Args:
-        data: The real distribution.
-        rng: Stream for both clouds.
         samples: Number of samples in each cloud, as passed to `exact_wasserstein`.
 
     Returns:
@@ -71,9 +69,6 @@ def fixed_wasserstein(
     The clouds are independent because a coupled pair would lack the sampling noise of a generator's cloud.
 
     Args:
-        data: The real distribution.
-        fixed: The fixed generator.
-        rng: Stream for the clouds and the noise.
         samples: Number of samples in each cloud, as passed to `exact_wasserstein`.
         repeats: Number of pairs of clouds; at least 1.
 

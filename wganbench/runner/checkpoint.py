@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ import torch
 
 from wganbench.files import leftovers, write_atomically
 from wganbench.records.record import Provenance
+from wganbench.runner.evaluation import LOSS_POINTS, due_steps, schedule
+from wganbench.spec import Setting
 from wganbench.spec.plan import Cohort
 from wganbench.training.state import State
 
@@ -98,11 +100,11 @@ class Checkpoints:
     Args:
         folder: A folder for these checkpoints alone; it need not exist yet.
         identity: The training that the checkpoints must belong to.
-        say: Called with one line for each file that cannot be used.
+        on_message: Called with one line for each file that cannot be used.
     """
 
-    def __init__(self, folder: Path, identity: Identity, say: Callable[[str], None] = lambda line: None):
-        self.folder, self.identity, self.say = folder, identity, say
+    def __init__(self, folder: Path, identity: Identity, on_message: Callable[[str], None] = lambda line: None):
+        self.folder, self.identity, self.on_message = folder, identity, on_message
         self._usable: list[Path] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -117,30 +119,23 @@ class Checkpoints:
         self._usable = [*(other for other in self._usable if other != path), path][-KEPT:]
         self._remove(other for other in self._paths() if other not in self._usable)
 
-    def latest(self, doubt: Callable[[Checkpoint], str | None] = lambda checkpoint: None) -> Checkpoint | None:
+    def latest(self, find_problem: Callable[[Checkpoint], str | None] = lambda checkpoint: None) -> Checkpoint | None:
         """Returns the newest checkpoint that is intact and of this identity; None if there is none.
 
         Args:
-            doubt: Returns what else is wrong with a checkpoint; None if nothing is.
+            find_problem: Returns what else is wrong with a checkpoint; None if nothing is.
         """
         for path in self._paths():
             try:
                 checkpoint = self._read(path)
-                if wrong := doubt(checkpoint):
+                if wrong := find_problem(checkpoint):
                     raise _UnusableError(f"{wrong}, though its checksum is right")
             except _UnusableError as error:
-                self.say(f"{path}: {error}; it is passed over")
+                self.on_message(f"{path}: {error}; it is passed over")
                 continue
             self._usable = [path]
             return checkpoint
         return None
-
-    def clear(self) -> None:
-        """Removes all checkpoints, and the folder if nothing else is in it."""
-        self._usable = []
-        self._remove(iter(self._paths()))
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
         """Returns all files named like a checkpoint, the newest first."""
@@ -159,7 +154,7 @@ class Checkpoints:
             step, theirs = int(about["step"]), dict(about["identity"])
             seconds = float(about["wall_seconds"]), float(about["training_seconds"])
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            raise _UnusableError("tells of no run, though its checksum is right") from None
+            raise _UnusableError("does not say which run it is of, though its checksum is right") from None
         found = list(_differences(theirs, self.identity.texts()))
         if found:
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
@@ -224,8 +219,48 @@ def _load(payload: bytes, n_traces: int) -> tuple[State, list[State]]:
 def _differences(theirs: dict[str, Any], ours: dict[str, str]) -> Iterator[str]:
     for name in dict.fromkeys([*ours, *theirs]):
         if theirs.get(name) != ours.get(name):
-            yield f"{name} {_told(theirs, name)}, here {_told(ours, name)}"
+            yield f"{name} {_describe(theirs, name)}, here {_describe(ours, name)}"
 
 
-def _told(texts: dict[str, Any], name: str) -> str:
+def _describe(texts: dict[str, Any], name: str) -> str:
     return " ".join(str(texts[name]).split())[:200] if name in texts else "none"
+
+
+def find_inconsistency(setting: Setting, losses: Iterable[str], saved: Checkpoint) -> str | None:
+    """Returns why training cannot continue from a checkpoint; None if its parts agree.
+
+    No checkpoint is made at the last step, after which there are records, nor if all runs have diverged. Each run has
+    a value at every scheduled step of its measures and losses up to the checkpoint's step, and none beyond. A diverged
+    run has only those before its divergence was detected.
+
+    Args:
+        setting: The setting of the runs.
+        losses: Labels of the losses' curves.
+        saved: The checkpoint to check.
+    """
+    if not 0 < saved.step < setting.steps:
+        return f"its step is {saved.step}, must be from 1 to {setting.steps - 1}"
+    trained = saved.trainer.get("steps_done")
+    if trained != saved.step:
+        return f"its trainer is at step {trained}, its first lines say {saved.step}"
+    due = due_steps(setting) | {
+        label: [step for step in schedule(setting.steps, LOSS_POINTS) if step > 0] for label in losses
+    }
+    if all(trace.get("status") == "diverged" for trace in saved.traces):
+        return "all of its runs have diverged, which ends a training"
+    return next(filter(None, (_find_in_trace(trace, due, saved.step) for trace in saved.traces)), None)
+
+
+def _find_in_trace(trace: Mapping[str, Any], due: Mapping[str, list[int]], step: int) -> str | None:
+    """Returns what is inconsistent in the trace of one run; None if nothing is."""
+    status, done = trace["status"], trace["steps_done"]
+    if status not in ("finished", "diverged") or done > step:
+        return f"a run of it is {status!r} after {done!r} steps, at step {step}"
+    last = step if status == "finished" else done - 1
+    for label, steps in due.items():
+        expected = [each for each in steps if each <= last]
+        found, values = trace["curves"].get(label, ([], []))
+        if found != expected or len(values) != len(found):
+            had = "none" if not found else f"{len(values)} up to step {found[-1]}"
+            return f"{label} has {had} of the {len(expected)} values due by step {last}"
+    return None

@@ -1,56 +1,26 @@
 """Checks custom objects by calling them on small tensors, to see whether their numbers mean what a run assumes.
 
-Each function returns the problems it finds in one object, independently of any spec. `CHECKS` names everything that is
-checked, so that a full report can also list what passed. An error means that numbers would be wrong or not repeatable;
-a warning, that they may not be what was intended. Training uses float32, so problems in float64 alone are warnings.
+Each function returns the problems it finds in one object, independently of any spec. An error means that numbers would
+be wrong or not repeatable; a warning, that they may not be what was intended. Training uses float32, so problems in
+float64 alone are warnings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from wganbench.errors import first_line
 from wganbench.rng import Streams
-from wganbench.runner.findings import Finding, collect, line_of, reason
+from wganbench.runner.findings import Add, Finding, NonconformingError, collect, line_of
 from wganbench.runner.probes import LinearCritic, SmoothCritic, alike, gradients_of, in_short, normal
 from wganbench.training.method import Objective, Penalty, Projection
-from wganbench.training.stack import Stack, build
-
-CHECKS = {
-    "objective": (
-        "call",
-        "shape",
-        "dtype",
-        "repeatable",
-        "seeds apart",
-        "gradient",
-        "finite",
-        "large scores",
-        "float64",
-    ),
-    "penalty": (
-        *("call", "shape", "dtype", "repeatable", "seeds apart", "gradient", "whole gradient", "batch size"),
-        *("finite", "zero gradient", "float64"),
-    ),
-    "projection": ("call", "in place", "repeatable", "seeds apart", "finite"),
-    "network": (
-        "call",
-        "parameters",
-        "shape",
-        "dtype",
-        "repeatable",
-        "seeds apart",
-        "gradient",
-        "rows apart",
-        "float64",
-    ),
-    "fixed generator": ("call", "shape", "dtype", "repeatable", "rows apart"),
-}
-"""The names of all checks, by kind of object."""
+from wganbench.training.stack import Stack, build, depends_on_rows
 
 SEEDS = (0, 1)
 ROWS = 12
@@ -89,21 +59,22 @@ def check_objective(objective: Objective, device: torch.device | str = "cpu") ->
 
         return call
 
-    def found(method: str, n_inputs: int) -> Iterator[Finding]:
-        call = call_of(method, n_inputs)
-        yield from _until_error(
-            _shape_and_dtype(call),
-            _finite(call, "finite", "for scores about 1"),
-            _same_each_time(call),
-            _seeds_apart(call),
-            _gradient([call], "scores"),
-            _finite(call_of(method, n_inputs, 0.0), "finite", "for scores of 0"),
-            _finite(call_of(method, n_inputs, LARGE_SCORE), "large scores", LARGE, is_error=False),
-            _in_float64(lambda: call(SEEDS, torch.float64)[0]),
-        )
+    def check_loss(method: str, n_inputs: int, add: Add) -> None:
+        call, zero, large = (call_of(method, n_inputs, size) for size in (1.0, 0.0, LARGE_SCORE))
+        _check_shape_and_dtype(call)
+        _check_finite(call, "finite", "for scores about 1")
+        _check_repeatable(call)
+        _check_seeds_apart(call)
+        _check_gradient([call], "scores", add)
+        _check_finite(zero, "finite", "for scores of 0")
+        _check_finite(large, "large scores", f"for scores of about ±{LARGE_SCORE:g}, which training may reach", add=add)
+        _check_float64(lambda: call(SEEDS, torch.float64)[0], add)
 
-    losses = (("critic_loss", 2), ("generator_loss", 1))
-    return [_about(method, each) for method, n_inputs in losses for each in collect(found(method, n_inputs))]
+    return [
+        replace(finding, text=f"{method} {finding.text}")
+        for method, n_inputs in (("critic_loss", 2), ("generator_loss", 1))
+        for finding in collect(partial(check_loss, method, n_inputs))
+    ]
 
 
 def check_penalty(penalty: Penalty, sample_shape: Sequence[int], device: torch.device | str = "cpu") -> list[Finding]:
@@ -125,19 +96,26 @@ def check_penalty(penalty: Penalty, sample_shape: Sequence[int], device: torch.d
 
         return call
 
-    slopes = [call_of(slope) for slope in SLOPES]
-    found = _until_error(
-        _shape_and_dtype(slopes[0]),
-        _same_each_time(slopes[0]),
-        _batch_size(penalty, shape, device),
-        *map(_seeds_apart, slopes),
-        _gradient(slopes, "critic's parameters", needed=False),
-        _whole_gradient(slopes),
-        *(_finite(call_of(slope), "finite", f"where the critic's gradient is about {slope:g}") for slope in SLOPES),
-        _finite(call_of(0.0), "zero gradient", "where the critic's gradient is 0", mend=ROOT),
-        _in_float64(lambda: slopes[0](SEEDS, torch.float64)[0]),
-    )
-    return collect(found)
+    def check(add: Add) -> None:
+        calls = [call_of(slope) for slope in SLOPES]
+        _check_shape_and_dtype(calls[0])
+        _check_repeatable(calls[0])
+        _check_batch_size(penalty, shape, device, add)
+        for call in calls:
+            _check_seeds_apart(call)
+        _check_gradient(calls, "critic's parameters", add, is_needed=False)
+        if any(map(_is_partly_detached, calls)):
+            text = (
+                "has a gradient with respect to the critic's parameters that is not the derivative of its value, as "
+                "part of it is detached; right where that is meant, else see create_graph=True, .detach() and .item()"
+            )
+            add(Finding("whole gradient", text, is_error=False))
+        for slope, call in zip(SLOPES, calls, strict=True):
+            _check_finite(call, "finite", f"where the critic's gradient is about {slope:g}")
+        _check_finite(call_of(0.0), "zero gradient", "where the critic's gradient is 0", remedy=ROOT)
+        _check_float64(lambda: calls[0](SEEDS, torch.float64)[0], add)
+
+    return collect(check)
 
 
 def check_projection(projection: Projection, device: torch.device | str = "cpu") -> list[Finding]:
@@ -151,36 +129,31 @@ def check_projection(projection: Projection, device: torch.device | str = "cpu")
             made: object = projection(list(after))  # type: ignore[func-returns-value]  # a custom one may return something
         return made, before, after
 
-    def found() -> Iterator[Finding]:
-        changed = False
+    def check(add: Add) -> None:
+        is_changed = False
         for size in (0.0, 1.0, 1e6):
             made, before, after = project(SEEDS, size)
-            changed = changed or not all(map(torch.equal, before, after))
+            is_changed = is_changed or not all(map(torch.equal, before, after))
             if not all(tensor.isfinite().all() for tensor in after):
                 what = "0, as biases begin," if size == 0 else f"about {size:g}"
-                yield Finding("finite", f"makes parameters that are {what} not finite; divide by a norm above 0 only")
-                return
-        if not changed:
-            gave = "" if made is None else f" and returns {in_short(made)}"
-            yield Finding(
-                "in place",
-                f"leaves parameters of size 1e6 as they are{gave}; change them in place, as in p.clamp_(-c, c)",
-            )
-            return
-        yield from _until_error(*(step(size) for size in (1.0, 1e6) for step in (again, alone)))
+                text = f"makes parameters that are {what} not finite; divide by a norm above 0 only"
+                raise NonconformingError("finite", text)
+        if not is_changed:
+            returned = "" if made is None else f" and returns {in_short(made)}"
+            text = f"leaves parameters of size 1e6 as they are{returned}; change them in place, as in p.clamp_(-c, c)"
+            raise NonconformingError("in place", text)
+        for size in (1.0, 1e6):
+            stacked = project(SEEDS, size)[2]
+            if not all(map(alike, stacked, project(SEEDS, size)[2])):
+                text = "gives two results for the same parameters; must not draw at random"
+                raise NonconformingError("repeatable", text)
+            for place, seed in enumerate(SEEDS):
+                pairs = zip(stacked, project([seed], size)[2], strict=True)
+                if not all(alike(together[place], alone[0]) for together, alone in pairs):
+                    text = f"changes seed {seed} in another way when it is stacked than when it is alone; {APART}"
+                    raise NonconformingError("seeds apart", text)
 
-    def again(size: float) -> Iterator[Finding]:
-        if not all(map(alike, project(SEEDS, size)[2], project(SEEDS, size)[2])):
-            yield Finding("repeatable", "gives two results for the same parameters; must not draw at random")
-
-    def alone(size: float) -> Iterator[Finding]:
-        for place, seed in enumerate(SEEDS):
-            pairs = zip(project(SEEDS, size)[2], project([seed], size)[2], strict=True)
-            if not all(alike(stacked[place], own[0]) for stacked, own in pairs):
-                yield Finding("seeds apart", f"changes seed {seed} otherwise when it is stacked than alone; {APART}")
-                return
-
-    return collect(found())
+    return collect(check)
 
 
 def check_network(
@@ -201,110 +174,85 @@ def check_network(
         device: The device to call it on.
     """
 
-    def found() -> Iterator[Finding]:
-        problems = list(_as_made(make, device))
-        yield from problems
-        if problems:
-            return
+    def modules() -> list[nn.Module]:
+        """Makes one module per seed, the same at each call."""
+        return [module.train() for module in build(make, SEEDS, "conformance", device)]
+
+    def check(add: Add) -> None:
+        _check_made(make(), modules)
         x = normal(SEEDS, "input", (ROWS, *input_shape), torch.float32, device)
-        problems = list(_as_called(make, x, (ROWS, *output_shape), device))
-        yield from problems
-        if problems:
-            return
-        if rows is not None and mixes_rows(_modules(make, device)[0], x[0]):
-            yield Finding(
-                "rows apart",
+        _check_outputs(modules, x, (ROWS, *output_shape))
+        if rows is not None and depends_on_rows(modules()[0], x[0])[1]:
+            text = (
                 "mixes the rows of a batch in training, and a penalty is about each row's own gradient; normalise over "
-                "each row, as LayerNorm does",
-                rows == "error",
+                "each row, as LayerNorm does"
             )
-        yield from _in_float64(lambda: _modules(make, device)[0].double()(x[0].double()))
+            add(Finding("rows apart", text, rows == "error"))
+        _check_float64(lambda: modules()[0].double()(x[0].double()), add)
 
-    return collect(found())
-
-
-def _modules(make: Callable[[], nn.Module], device: torch.device | str) -> list[nn.Module]:
-    """Makes one module per seed, the same at each call."""
-    return [module.train() for module in build(make, SEEDS, "conformance", device)]
+    return collect(check)
 
 
-def _as_made(make: Callable[[], Any], device: torch.device | str) -> Iterator[Finding]:
-    made = make()
+def _check_made(made: Any, modules: Callable[[], list[nn.Module]]) -> None:
     if not isinstance(made, nn.Module):
-        yield Finding("call", f"makes a {type(made).__name__}; must be a torch.nn.Module")
-    elif not list(made.parameters()):
-        yield Finding("parameters", "has no parameters to train; assign them, or modules, in __init__")
-    else:
-        once, again = (_modules(make, device)[0].state_dict() for _ in range(2))
-        if not all(alike(tensor, again[name]) for name, tensor in once.items()):
-            yield Finding("repeatable", "begins with other parameters each time; draw them with torch, which is seeded")
+        raise NonconformingError("call", f"makes a {type(made).__name__}; must be a torch.nn.Module")
+    if not list(made.parameters()):
+        raise NonconformingError("parameters", "has no parameters to train; assign them, or modules, in __init__")
+    once, again = (modules()[0].state_dict() for _ in range(2))
+    if not all(alike(tensor, again[name]) for name, tensor in once.items()):
+        text = "begins with other parameters each time; draw them with torch, which is seeded"
+        raise NonconformingError("repeatable", text)
 
 
-def _as_called(
-    make: Callable[[], nn.Module], x: Tensor, shape: tuple[int, ...], device: torch.device | str
-) -> Iterator[Finding]:
-    """Yields the first problem with the outputs of both seeds' modules for their rows of ``x``."""
-    modules = _modules(make, device)
-    made: list[Any] = [module(own) for module, own in zip(modules, x, strict=True)]
-    weights = [parameter for parameter in modules[0].parameters() if parameter.requires_grad]
-    if not isinstance(made[0], Tensor) or made[0].shape != shape:
-        got = f"shape {tuple(made[0].shape)}" if isinstance(made[0], Tensor) else f"a {type(made[0]).__name__}"
-        yield Finding("shape", f"returns {got} for {tuple(x[0].shape)}; must be {shape}")
-    elif made[0].dtype != torch.float32:
-        yield Finding("dtype", f"returns {made[0].dtype} for torch.float32; must be the same")
-    elif not alike(_modules(make, device)[0](x[0]), made[0]):
-        yield Finding(
-            "repeatable",
+def _check_outputs(modules: Callable[[], list[nn.Module]], x: Tensor, shape: tuple[int, ...]) -> None:
+    """Checks the outputs of both seeds' modules for their rows of ``x``."""
+    own = modules()
+    made: list[Any] = [module(rows) for module, rows in zip(own, x, strict=True)]
+    weights = [parameter for parameter in own[0].parameters() if parameter.requires_grad]
+    _require_shape(made[0], shape, f"{tuple(x[0].shape)}; must be {shape}")
+    _require_dtype(made[0], torch.float32)
+    if not alike(modules()[0](x[0]), made[0]):
+        text = (
             "gives two results for the same input in training: it draws at random, which no seed of a run sets; leave "
-            "out dropout and noise",
+            "out dropout and noise"
         )
-    elif not any(map(torch.any, gradients_of((made[0] * torch.randn_like(made[0])).sum(), weights))):
-        yield Finding("gradient", NO_GRADIENT.format(of="network's parameters"))
-    else:
-        try:
-            stacked = Stack(_modules(make, device))(x)
-        except Exception:  # it is then trained one seed at a time, and records note why
-            return
-        if not all(alike(a, b, 1e-2) for a, b in zip(stacked, made, strict=True)):
-            yield Finding("seeds apart", "gives another result for a seed stacked than alone; keep nothing outside it")
+        raise NonconformingError("repeatable", text)
+    if not any(map(torch.any, gradients_of((made[0] * torch.randn_like(made[0])).sum(), weights))):
+        raise NonconformingError("gradient", NO_GRADIENT.format(of="network's parameters"))
+    try:
+        stacked = Stack(modules())(x)
+    except Exception:  # it is then trained one seed at a time, and records note why
+        return
+    if not all(alike(a, b, 1e-2) for a, b in zip(stacked, made, strict=True)):
+        text = "gives another result for a seed when it is stacked than when it is alone; keep nothing outside it"
+        raise NonconformingError("seeds apart", text)
 
 
 def check_fixed_generator(fixed: Any, sample_shape: Sequence[int], device: torch.device | str = "cpu") -> list[Finding]:
     """Checks a map from ``(real, noise)`` to fakes on ``(ROWS, *sample_shape)``; it must treat each row separately."""
 
-    def found() -> Iterator[Finding]:
+    def check(add: Add) -> None:
         if not isinstance(getattr(fixed, "independent", None), bool):
-            yield Finding(
-                "call", "has no attribute 'independent' that is True or False: whether it is fed reals of its own"
-            )
-            return
+            text = "has no attribute 'independent' that is True or False: whether it gets reals of its own"
+            raise NonconformingError("call", text)
         shape = (ROWS, *sample_shape)
         real, noise = (normal(SEEDS[:1], name, shape, torch.float32, device)[0] for name in ("real", "noise"))
         fake = fixed(real.clone(), noise.clone())
-        if not isinstance(fake, Tensor) or fake.shape != real.shape:
-            got = f"shape {tuple(fake.shape)}" if isinstance(fake, Tensor) else f"a {type(fake).__name__}"
-            yield Finding("shape", f"returns {got} for {shape}; must be the shape of real")
-        elif fake.dtype != real.dtype:
-            yield Finding("dtype", f"returns {fake.dtype} for {real.dtype}; must be the same")
-        elif not alike(fake, fixed(real.clone(), noise.clone())):
-            yield Finding("repeatable", "gives two results for the same real and noise; draw from noise alone")
-        elif not alike(fake[1:], fixed(*(torch.cat([-x[:1], x[1:]]) for x in (real, noise)))[1:]):
-            yield Finding("rows apart", "makes a fake of other rows than its own; row i is of row i of real and noise")
+        _require_shape(fake, shape, f"{shape}; must be the shape of real")
+        _require_dtype(fake, real.dtype)
+        if not alike(fake, fixed(real.clone(), noise.clone())):
+            text = "gives two results for the same real and noise; draw from noise alone"
+            raise NonconformingError("repeatable", text)
+        if not alike(fake[1:], fixed(*(torch.cat([-x[:1], x[1:]]) for x in (real, noise)))[1:]):
+            text = "makes a fake from other rows than its own; row i must be made from row i of real and noise"
+            raise NonconformingError("rows apart", text)
 
-    return collect(found())
-
-
-def mixes_rows(module: nn.Module, x: Tensor) -> bool:
-    """Returns whether, in training, a row's output has a derivative other than 0 with respect to another row."""
-    x = x.detach().clone().requires_grad_()
-    (gradient,) = gradients_of(module.train()(x)[0], [x])
-    return bool(gradient[1:].any())
+    return collect(check)
 
 
 # ---- checks that several kinds share --------------------------------------------------------------------------------
 
 ROOT = ": torch.linalg.vector_norm has a gradient at 0, and the root of a sum has none unless 1e-12 is added to it"
-LARGE = f"for scores of about ±{LARGE_SCORE:g}, which training may reach"
 APART = "seeds share nothing: take sums and means over the batch alone, as .mean(1) does"
 NO_GRADIENT = (
     "has a value that depends on the {of}, and a gradient that does not reach them, so that it trains nothing: give "
@@ -312,71 +260,73 @@ NO_GRADIENT = (
 )
 
 
-def _until_error(*steps: Iterator[Finding]) -> Iterator[Finding]:
-    """Yields the findings of each step up to the first with an error, which would also show in later steps."""
-    for step in steps:
-        findings = list(step)
-        yield from findings
-        if any(finding.is_error for finding in findings):
-            return
+def _require_shape(value: Any, shape: tuple[int, ...], expected: str) -> None:
+    if not isinstance(value, Tensor) or value.shape != shape:
+        got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise NonconformingError("shape", f"returns {got} for {expected}")
 
 
-def _same_each_time(call: Call) -> Iterator[Finding]:
+def _require_one_per_seed(value: Any, n: int) -> None:
+    seeds = "seeds" if n > 1 else "seed"
+    expected = f"{n} {seeds}; must be a tensor of shape ({n},), as .mean(1) over the batch gives"
+    _require_shape(value, (n,), expected)
+
+
+def _require_dtype(value: Tensor, dtype: torch.dtype) -> None:
+    if value.dtype != dtype:
+        raise NonconformingError("dtype", f"returns {value.dtype} for {dtype}; must be the same")
+
+
+def _check_shape_and_dtype(call: Call) -> None:
+    value, leaves = call(SEEDS, torch.float32)
+    _require_one_per_seed(value, len(SEEDS))
+    _require_dtype(value, torch.float32)
+    if any(leaf.grad is not None for leaf in leaves):
+        text = "calls backward(), which adds to the gradients of training; use torch.autograd.grad"
+        raise NonconformingError("gradient", text)
+
+
+def _check_repeatable(call: Call) -> None:
     value, again = (call(SEEDS, torch.float32)[0] for _ in range(2))
     if not alike(value, again):
-        yield Finding(
-            "repeatable",
+        text = (
             f"gives {in_short(value)}, then {in_short(again)} for the same arguments; draw from rng alone, as "
-            f"rng.uniform(n) does, and keep nothing from call to call",
+            f"rng.uniform(n) does, and keep nothing from call to call"
         )
+        raise NonconformingError("repeatable", text)
 
 
-def _seeds_apart(call: Call) -> Iterator[Finding]:
+def _check_seeds_apart(call: Call) -> None:
     value, leaves = call(SEEDS, torch.float32)
     stacked = (value, *gradients_of(value, leaves))
     for place, seed in enumerate(SEEDS):
         own, own_leaves = call([seed], torch.float32)
-        if not isinstance(own, Tensor) or own.shape != (1,):
-            yield _wrong_shape(own, 1)
-            return
+        _require_one_per_seed(own, 1)
         alone = (own, *gradients_of(own, own_leaves))
         same = [alike(each[place : place + 1], one) for each, one in zip(stacked, alone, strict=True)]
         if not all(same):
             what = "another gradient"
             if not same[0]:
-                what = f"another value, {in_short(value[place : place + 1])} for {in_short(own)},"
-            yield Finding("seeds apart", f"has {what} for a seed that is stacked than alone; {APART}")
-            return
+                what = f"another value, {in_short(value[place : place + 1])} instead of {in_short(own)},"
+            text = f"has {what} for a seed when it is stacked than when it is alone; {APART}"
+            raise NonconformingError("seeds apart", text)
 
 
-def _finite(call: Call, check: str, where: str, *, mend: str = "", is_error: bool = True) -> Iterator[Finding]:
+def _check_finite(call: Call, check: str, where: str, *, remedy: str = "", add: Add | None = None) -> None:
+    """Checks that a value and its gradient are finite; a problem is a warning if ``add`` is given, else an error."""
     value, leaves = call(SEEDS, torch.float32)
     for name, tensors in (("is", [value]), ("has a gradient that is", gradients_of(value, leaves))):
         for tensor in tensors:
-            if not tensor.isfinite().all():
-                yield Finding(check, f"{name} {in_short(tensor)} {where}; must be finite{mend}", is_error)
-                return
+            if tensor.isfinite().all():
+                continue
+            text = f"{name} {in_short(tensor)} {where}; must be finite{remedy}"
+            if add is None:
+                raise NonconformingError(check, text)
+            add(Finding(check, text, is_error=False))
+            return
 
 
-def _shape_and_dtype(call: Call) -> Iterator[Finding]:
-    value, leaves = call(SEEDS, torch.float32)
-    if not isinstance(value, Tensor) or value.shape != (len(SEEDS),):
-        yield _wrong_shape(value, len(SEEDS))
-    elif value.dtype != torch.float32:
-        yield Finding("dtype", f"returns {value.dtype} for torch.float32; must be the same")
-    elif any(leaf.grad is not None for leaf in leaves):
-        yield Finding("gradient", "calls backward(), which adds to the gradients of training; use torch.autograd.grad")
-
-
-def _wrong_shape(value: Any, n: int) -> Finding:
-    got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-    seeds = "seeds" if n > 1 else "seed"
-    return Finding(
-        "shape", f"returns {got} for {n} {seeds}; must be a tensor of shape ({n},), as .mean(1) over the batch gives"
-    )
-
-
-def _gradient(calls: Sequence[Call], of: str, *, needed: bool = True) -> Iterator[Finding]:
+def _check_gradient(calls: Sequence[Call], of: str, add: Add, *, is_needed: bool = True) -> None:
     """Finds a value that changes with the tensors although no gradient near it reaches any of them.
 
     A value that changes between two points has a gradient between them, unless the gradient is lost or the value is a
@@ -385,7 +335,8 @@ def _gradient(calls: Sequence[Call], of: str, *, needed: bool = True) -> Iterato
     Args:
         calls: The calls to make.
         of: The name of the tensors for messages.
-        needed: Whether a constant value is an error; otherwise it is a warning.
+        add: Called with a warning.
+        is_needed: Whether a constant value is an error; otherwise it is a warning.
     """
     values: list[Tensor] = []
     any_reached = False
@@ -396,26 +347,18 @@ def _gradient(calls: Sequence[Call], of: str, *, needed: bool = True) -> Iterato
             own.append(value.detach())
             reached = reached or any(bool(gradient.any()) for gradient in gradients_of(value, leaves))
         if not reached and not all(alike(own[0], other) for other in own):
-            yield Finding("gradient", NO_GRADIENT.format(of=of))
-            return
+            raise NonconformingError("gradient", NO_GRADIENT.format(of=of))
         any_reached, values = any_reached or reached, values + own
     if all(alike(values[0], other) for other in values):
-        yield Finding("gradient", f"is the same whatever the {of}; it trains nothing, must depend on them", needed)
+        text = f"is the same whatever the {of}; it trains nothing, must depend on them"
+        if is_needed:
+            raise NonconformingError("gradient", text)
+        add(Finding("gradient", text, is_error=False))
     elif not any_reached:
-        yield Finding("gradient", NO_GRADIENT.format(of=of))
+        raise NonconformingError("gradient", NO_GRADIENT.format(of=of))
 
 
-def _whole_gradient(calls: Sequence[Call]) -> Iterator[Finding]:
-    if any(map(_is_partial, calls)):
-        yield Finding(
-            "whole gradient",
-            "has a gradient by the critic's parameters that is not the derivative of its value: part of it is "
-            "detached; right where that is meant, else see create_graph=True, .detach() and .item()",
-            is_error=False,
-        )
-
-
-def _is_partial(call: Call) -> bool:
+def _is_partly_detached(call: Call) -> bool:
     """Returns whether, in float64, the gradient along a direction differs from the derivative of the value."""
     step = STEP**2
     try:
@@ -431,7 +374,7 @@ def _is_partial(call: Call) -> bool:
     return abs(along - derivative) > 0.1 * max(abs(along), abs(derivative)) and abs(derivative) > 1e-3 * size
 
 
-def _batch_size(penalty: Penalty, shape: tuple[int, ...], device: torch.device | str) -> Iterator[Finding]:
+def _check_batch_size(penalty: Penalty, shape: tuple[int, ...], device: torch.device | str, add: Add) -> None:
     """Finds a gradient taken of a mean over the batch, and warns of a value that depends on the number of rows.
 
     All real rows are equal, all fake rows are equal, and the critic is linear, so its gradient is the same at all
@@ -454,37 +397,28 @@ def _batch_size(penalty: Penalty, shape: tuple[int, ...], device: torch.device |
         if all(map(alike, few, many)):
             return
         if is_finite and all(map(alike, few, steeper)):
-            yield Finding(
-                "batch size",
+            text = (
                 f"takes the gradient of a mean over the batch, which is that of a row divided by the rows: a critic of "
                 f"slope 10 gets {in_short(few[1])} from {ROWS} equal rows and {in_short(many[1])} from {2 * ROWS}; "
-                f"differentiate critic(x).sum(), then take .mean(1) of the result",
+                f"differentiate critic(x).sum(), then take .mean(1) of the result"
             )
+            raise NonconformingError("batch size", text)
+        if is_finite and all(map(alike, few, otherwise)):  # a mean of random numbers always varies
+            text = (
+                f"depends on the number of rows: {in_short(few[1])} for {ROWS} equal rows, {in_short(many[1])} for "
+                f"{2 * ROWS}; a mean over the rows does not"
+            )
+            add(Finding("batch size", text, is_error=False))
             return
-        if not is_finite or not all(map(alike, few, otherwise)):  # a mean of random numbers always varies
-            continue
-        yield Finding(
-            "batch size",
-            f"depends on the number of rows: {in_short(few[1])} for {ROWS} equal rows, {in_short(many[1])} for "
-            f"{2 * ROWS}; a mean over the rows does not",
-            is_error=False,
-        )
-        return
 
 
-def _in_float64(value: Callable[[], Any]) -> Iterator[Finding]:
+def _check_float64(value: Callable[[], Any], add: Add) -> None:
     try:
         made = value()
     except Exception as error:
-        yield Finding(
-            "float64", f"cannot be called in float64 ({reason(error)}), which tests use", False, line_of(error)
-        )
+        text = f"cannot be called in float64 ({first_line(error, with_type=True)}), which tests use"
+        add(Finding("float64", text, False, line_of(error)))
         return
     if isinstance(made, Tensor) and made.dtype != torch.float64:
-        yield Finding(
-            "float64", f"returns {made.dtype} for torch.float64; make tensors with x.new_zeros and the like", False
-        )
-
-
-def _about(method: str, finding: Finding) -> Finding:
-    return replace(finding, text=f"{method} {finding.text}")
+        text = f"returns {made.dtype} for torch.float64; make tensors with x.new_zeros and the like"
+        add(Finding("float64", text, is_error=False))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from wganbench.errors import first_line
+
 
 @dataclass(frozen=True)
 class Finding:
     """A problem found in a custom object.
 
     Attributes:
-        check: The name of the check, from `wganbench.runner.conformance.CHECKS` of the object's kind.
+        check: The name of the check.
         text: The problem, with the value, and what would be right; a sentence whose subject is the object.
         is_error: Whether the problem would make numbers wrong; otherwise it is a warning.
         line: ``file.py:line`` of the code that raised; None if nothing was raised.
@@ -31,14 +33,31 @@ class Finding:
     line: str | None = None
 
 
-def collect(found: Iterator[Finding]) -> list[Finding]:
-    """Returns all findings, with an exception that the object raised as the last; no global state changes."""
+class NonconformingError(Exception):
+    """Raised at the first error of an object, which would also show in later checks."""
+
+    def __init__(self, check: str, text: str):
+        super().__init__(text)
+        self.finding = Finding(check, text)
+
+
+Add = Callable[[Finding], None]
+"""Called with each warning, which does not end the checks."""
+
+
+def collect(check: Callable[[Add], object]) -> list[Finding]:
+    """Returns the findings of a check, with an error or an exception of the object as the last.
+
+    No global state changes.
+    """
     findings: list[Finding] = []
     with unchanged():
         try:
-            findings += found  # keeps the findings before an exception
+            check(findings.append)
+        except NonconformingError as error:
+            findings.append(error.finding)
         except Exception as error:
-            findings.append(Finding("call", f"raises {reason(error)}", line=line_of(error)))
+            findings.append(Finding("call", f"raises {first_line(error, with_type=True)}", line=line_of(error)))
     return findings
 
 
@@ -63,7 +82,3 @@ def line_of(error: BaseException) -> str | None:
         if not (frame.filename.startswith((ours, "<")) or "site-packages" in frame.filename):
             return f"{Path(frame.filename).name}:{frame.lineno}"
     return None
-
-
-def reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,7 +1,4 @@
-"""Executes planned runs; this is the only place where names become objects.
-
-The interface is ``run_all``, which takes planned runs and leaves records in the store.
-"""
+"""Executes planned runs: `run_all` takes them and leaves records in the store."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,7 +15,7 @@ from wganbench.errors import RecordError, SpecError
 from wganbench.records.custom_code import import_folders, shadowed
 from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
-from wganbench.runner.executors import make_executor
+from wganbench.runner.executors import Executor, make_executor
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.jobs.heartbeat import LOOK_SECONDS, repeating
 from wganbench.runner.jobs.job import Event, Job, Planned, WorkFolder
@@ -30,11 +28,13 @@ from wganbench.runner.provenance import loaded_code
 from wganbench.runner.tensorboard import prepare
 from wganbench.spec.plan import Cohort, Run, cohorts, step_flops
 
-Report = Callable[[str, int], None]
+OnProgress = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 """Called with events other than records: files set aside, the training to be done and the steps that it continues from
 (``begin``, before any training), and the lines of a job's log when the job has ended."""
+Redo = Literal["all", "failed", "none"]
+"""Which of the recorded runs are trained again."""
 
 
 def choose_device(name: str, *, here: bool = True) -> torch.device:
@@ -54,19 +54,14 @@ def choose_device(name: str, *, here: bool = True) -> torch.device:
     return torch.device(name)
 
 
-def pending(
-    runs: Sequence[Run], recorded: Mapping[str, Record], *, again: bool, keep_failed: bool
-) -> dict[str, str | None]:
-    """Returns the ids of the runs to train, each with the checksum of the record that it replaces, or None.
-
-    These are the runs without a record, failed runs unless ``keep_failed``, and all runs if ``again``.
-    """
+def pending(runs: Sequence[Run], recorded: Mapping[str, Record], redo: Redo = "failed") -> dict[str, str | None]:
+    """Returns the ids of the runs to train, each with the checksum of the record that it replaces, or None."""
     wanted: dict[str, str | None] = {}
     for run in runs:
         record = recorded.get(run.id)
         if record is None:
             wanted[run.id] = None
-        elif again or (record.status == "failed" and not keep_failed):
+        elif redo == "all" or (redo == "failed" and record.status == "failed"):
             wanted[run.id] = checksum_of(record)
     return wanted
 
@@ -74,14 +69,12 @@ def pending(
 def run_all(
     runs: Sequence[Run],
     store: Store,
-    spec_path: str,
     execution: Execution | None = None,
     *,
-    again: bool = False,
-    keep_failed: bool = False,
+    redo: Redo = "failed",
     stop: Stop | None = None,
-    report: Report = lambda cohort, step: None,
-    tell: Tell = lambda event: None,
+    on_event: OnEvent = lambda event: None,
+    on_progress: OnProgress = lambda cohort, step: None,
 ) -> Iterator[Record]:
     """Trains runs without a record, cohort by cohort, and yields each new record once it is on disk.
 
@@ -97,22 +90,11 @@ def run_all(
     execution = execution or Execution()
     recorded, damaged = store.load_whole()
     for path, reason in damaged:
-        tell({"event": "set aside", "file": str(path), "message": reason})
-    wanted = pending(runs, recorded, again=again, keep_failed=keep_failed)
+        on_event({"event": "set aside", "file": str(path), "message": reason})
+    wanted = pending(runs, recorded, redo)
     todo = [cohort for cohort in cohorts(runs, execution.stack) if any(run.id in wanted for run in cohort.runs)]
-    folders = import_folders(spec_path)
-    add_import_folders(folders)
-    for setting in {cohort.runs[0].family: cohort.runs[0].setting for cohort in todo}.values():
-        loaded_code(setting, folders)  # reads the files before their modules are loaded
-        for name, file in shadowed(setting, folders).items():
-            tell({"event": "not used", "file": str(file), "name": name})
     device = choose_device(execution.device, here=execution.executor not in ("ray", "slurm"))
-
-    def warn(place: str, text: str) -> None:
-        tell({"event": "warning", "file": place, "message": text})
-
-    is_here = device.type == "cpu" or execution.executor == "inline"
-    check([cohort.runs[0] for cohort in todo], spec_path, warn, device=device if is_here else None)
+    _check(todo, execution, device, on_event)
     if execution.tensorboard is not None:
         prepare(execution.tensorboard)
     store.prepare(sorted({run.experiment for run in runs}))
@@ -120,23 +102,40 @@ def run_all(
     work.prepare()
     work.tidy(store, recorded)
     steps = {cohort.id: work.job(cohort).checkpointed() for cohort in todo}
-    tell({"event": "begin", "runs": len(runs), "left": len(wanted), "cohorts": steps})
+    on_event({"event": "begin", "runs": len(runs), "left": len(wanted), "cohorts": steps})
     if not todo:
         forget(work)
         return
     drawn = min(run.seed for run in runs)
-    jobs = [_planned(cohort, work, wanted, execution, device, spec_path, drawn) for cohort in todo]
+    jobs = [_planned(cohort, work, wanted, execution, device, drawn) for cohort in todo]
     if execution.executor != "inline":
         jobs.sort(key=lambda planned: -(planned.flops or float("inf")))  # longest first, so that none finishes alone
-    sweep = _Sweep(jobs, store, execution, device, stop or Stop(), tell)
-    with _watched(jobs, begin(work, len(runs), jobs, execution.executor), report):
-        for record in sweep.records():
+    queue = _Queue(jobs, store, make_executor(execution, store, device.type), stop or Stop(), on_event)
+    with _watched(jobs, begin(work, len(runs), jobs, execution.executor), on_progress):
+        for record in queue.records():
             before = recorded.get(record.id)
             if before is not None and store.path(before) != store.path(record):
                 store.path(before).unlink(missing_ok=True)  # the failed run was stored under another experiment
             yield record
-    if not sweep.left:
+    if not queue.left:
         work.tidy(store, wanted)  # left by workers that died after their last record
+
+
+def _check(todo: Sequence[Cohort], execution: Execution, device: torch.device, on_event: OnEvent) -> None:
+    """Imports and checks everything that the runs name, and reports files that are not used."""
+    first = {cohort.runs[0].family: cohort.runs[0] for cohort in todo}.values()
+    for run in first:
+        folders = import_folders(run.spec_path)
+        add_import_folders(folders)
+        loaded_code(run.setting, folders)  # reads the files before their modules are loaded
+        for name, file in shadowed(run.setting, folders).items():
+            on_event({"event": "not used", "file": str(file), "name": name})
+
+    def warn(place: str, text: str) -> None:
+        on_event({"event": "warning", "file": place, "message": text})
+
+    is_here = device.type == "cpu" or execution.executor == "inline"
+    check(list(first), warn, device=device if is_here else None)
 
 
 def _planned(
@@ -145,7 +144,6 @@ def _planned(
     wanted: Mapping[str, str | None],
     execution: Execution,
     device: torch.device,
-    spec_path: str,
     drawn: int,
 ) -> Planned:
     first = cohort.runs[0]
@@ -160,7 +158,7 @@ def _planned(
         claims=dict(first.claims),
         wanted={run.id: wanted[run.id] for run in cohort.runs if run.id in wanted},
         drawn=next((run.id for run in cohort.runs if run.seed == drawn), None),
-        import_folders=import_folders(spec_path),
+        import_folders=import_folders(first.spec_path),
         device="cuda" if device.type == "cuda" else "cpu",
         threads=execution.threads or torch.get_num_threads(),
         deterministic=execution.deterministic,
@@ -173,17 +171,14 @@ def _planned(
     return Planned(work.job(cohort), job, None if flops is None else flops * first.setting.steps * len(cohort.runs))
 
 
-class _Sweep:
+class _Queue:
     """Executes jobs until all are done; repeats a job whose worker died, and runs one alone if memory was short."""
 
-    def __init__(
-        self, jobs: Sequence[Planned], store: Store, execution: Execution, device: torch.device, stop: Stop, tell: Tell
-    ):
-        self.store, self.stop, self.tell = store, stop, tell
+    def __init__(self, jobs: Sequence[Planned], store: Store, executor: Executor, stop: Stop, on_event: OnEvent):
+        self.store, self.executor, self.stop, self.on_event = store, executor, stop, on_event
         self.work = WorkFolder(store)
-        self.executor = make_executor(execution, store, device.type)
         self.left = {planned.folder.path: planned for planned in jobs}
-        self.told = {planned.folder.path: len(planned.folder.log()) for planned in jobs}
+        self.n_reported = {planned.folder.path: len(planned.folder.log()) for planned in jobs}
         self.silent: Counter[Path] = Counter()
         self.yielded: set[str] = set()
 
@@ -196,21 +191,22 @@ class _Sweep:
             short = [planned for planned in free if planned.folder.history().out_of_memory]
             ready = [planned for planned in free if planned not in short]
             for planned in self.executor.run(ready or short, self.stop, one_at_a_time=not ready):
-                seen = self.told[planned.folder.path]
-                yield from self._news(planned)
+                before = self.n_reported[planned.folder.path]
+                yield from self._new_records(planned)
                 if planned.folder.path in self.left:
-                    self._look_into(planned, seen)
+                    self._check_progress(planned, before)
             if not free:
                 time.sleep(LOOK_SECONDS)
             for planned in list(self.left.values()):  # other commands may have completed some
-                yield from self._news(planned)
+                yield from self._new_records(planned)
 
-    def _news(self, planned: Planned) -> Iterator[Record]:
+    def _new_records(self, planned: Planned) -> Iterator[Record]:
+        """Reports the new lines of a job's log, and yields its new records; removes the job if it is done."""
         job, folder = planned.job, planned.folder
         log = folder.log()
-        for event in log[self.told[folder.path] :]:
-            self.tell({**event, "cohort": job.cohort.id})
-        self.told[folder.path] = len(log)
+        for event in log[self.n_reported[folder.path] :]:
+            self.on_event({**event, "cohort": job.cohort.id})
+        self.n_reported[folder.path] = len(log)
         left = {run.id for run in job.left(self.store)}
         for run in job.cohort.runs:
             if run.id in job.wanted and run.id not in left and run.id not in self.yielded:
@@ -222,14 +218,14 @@ class _Sweep:
             del self.left[folder.path]
             folder.remove()
 
-    def _look_into(self, planned: Planned, seen: int) -> None:
+    def _check_progress(self, planned: Planned, n_before: int) -> None:
         """Raises an error if further attempts at an unfinished job would fail in the same way.
 
         Args:
             planned: The job.
-            seen: Number of lines in the job's log before the attempt.
+            n_before: Number of lines in the job's log before the attempt.
         """
-        path, log = planned.folder.path, planned.folder.log()[seen:]
+        path, log = planned.folder.path, planned.folder.log()[n_before:]
         for event in log:
             if event["event"] == "error":
                 raise RecordError(event["message"])
@@ -244,14 +240,14 @@ class _Sweep:
 
 
 @contextmanager
-def _watched(jobs: Sequence[Planned], file: SessionFile, report: Report) -> Iterator[None]:
-    """Calls ``report`` with the progress within the context, and keeps the file behind status queries up to date."""
+def _watched(jobs: Sequence[Planned], file: SessionFile, on_progress: OnProgress) -> Iterator[None]:
+    """Calls ``on_progress`` within the context, and keeps the file behind status queries up to date."""
 
     def report_progress() -> None:
         for planned in jobs:
             progress = planned.folder.progress()
             if progress is not None:
-                report(planned.job.cohort.id, progress.step)
+                on_progress(planned.job.cohort.id, progress.step)
 
     try:
         with repeating(report_progress), repeating(file.beat, BEAT_SECONDS):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_of
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,18 @@ from wganbench.errors import ExtensionError, SpecError
 from wganbench.measures.scores.network_outputs import ScoreNetwork
 from wganbench.records.custom_code import import_folders
 from wganbench.runner import conformance
-from wganbench.runner.cohort import make_trainer
-from wganbench.runner.evaluation import Observer, Trace
-from wganbench.runner.findings import Finding, collect
+from wganbench.runner.build import make_trainer
+from wganbench.runner.evaluation import Evaluator
+from wganbench.runner.findings import Add, Finding, collect
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.resolve import check_signature, constraint, described, factory, inputs_of, measure, picture, score
+from wganbench.runner.trace import Trace
 from wganbench.spec import Component, Setting, catalogue
 from wganbench.spec.plan import Run
 
-SEEN = ("seen", "seen_real")
+SCORED = ("seen", "seen_real")
 """The inputs of measures that read a score network."""
-UNTRIED = {*SEEN, "curves", "classify", "real_labels", "fake_labels"}
+UNTRIED = {*SCORED, "curves", "classify", "real_labels", "fake_labels"}
 """The inputs that do not exist before the training or take too long to make."""
 
 Warn = Callable[[str, str], None]
@@ -36,32 +38,27 @@ Warn = Callable[[str, str], None]
 
 @dataclass
 class _Use:
-    """A custom component with the variants that use it in one field; ``setting`` is that of the first variant."""
+    """A custom component with the variants that use it in one field; ``run`` is of the first variant."""
 
     field: str
     kind: str
     component: Component
-    setting: Setting
+    run: Run
     variants: list[str] = field_of(default_factory=list)
 
     @property
     def place(self) -> str:
+        """The spec's file and the field, for messages."""
         more = len(self.variants) - 1
-        return f"variants.{self.variants[0]}" + (f" and {more} more, {self.field}" if more else f".{self.field}")
+        field = f" and {more} more, {self.field}" if more else f".{self.field}"
+        return f"{Path(self.run.spec_path).name}, variants.{self.variants[0]}{field}"
 
 
-def check(
-    runs: Sequence[Run],
-    spec_path: str,
-    warn: Warn = lambda place, text: None,
-    *,
-    device: torch.device | None = None,
-) -> None:
+def check(runs: Sequence[Run], warn: Warn = lambda place, text: None, *, device: torch.device | None = None) -> None:
     """Checks everything about the settings of ``runs`` that can be checked before training.
 
     Args:
         runs: The runs to check.
-        spec_path: Path of the spec, for messages and imports.
         warn: Called for what may be intended, but is more likely a mistake.
         device: The device to call custom objects on: that of the training if it is in this process. None if the
             training may be on another device; the objects are then called on the CPU, and failed calls are warnings.
@@ -74,26 +71,26 @@ def check(
         SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
             images for a batch or a measure.
     """
-    check_signatures(runs, spec_path)
+    check_signatures(runs)
     uses = _custom(runs, _context)
-    _check_conformance([use for use in uses if use.kind == "data set"], spec_path, warn, device)
+    _check_conformance([use for use in uses if use.kind == "data set"], warn, device)
     _check_together({run.family: run.setting for run in runs}.values())
-    _check_conformance([use for use in uses if use.kind != "data set"], spec_path, warn, device)
+    _check_conformance([use for use in uses if use.kind != "data set"], warn, device)
 
 
-def check_signatures(runs: Iterable[Run], spec_path: str) -> None:
+def check_signatures(runs: Iterable[Run]) -> None:
     """Imports every custom object, and checks that it accepts its inputs and options.
 
     Raises:
         ExtensionError: If any object does not; one line per object, however many variants and seeds use it.
     """
-    add_import_folders(import_folders(spec_path))
     problems = []
     for use in _custom(runs, lambda kind, setting: ()):
+        add_import_folders(import_folders(use.run.spec_path))
         try:
             check_signature(use.kind, use.component)
         except ExtensionError as error:
-            problems.append(f"{Path(spec_path).name}, {use.place}: {error}")
+            problems.append(f"{use.place}: {error}")
     if problems:
         raise ExtensionError("\n".join(problems))
 
@@ -108,7 +105,7 @@ def _custom(runs: Iterable[Run], context: Context) -> list[_Use]:
         for place, kind, component in run.setting.components():
             if catalogue.is_dotted(component.name):
                 key = (place, component.model_dump_json(), *context(kind, run.setting))
-                use = found.setdefault(key, _Use(place, kind, component, run.setting))
+                use = found.setdefault(key, _Use(place, kind, component, run))
                 use.variants += [run.variant] if run.variant not in use.variants else []
     return list(found.values())
 
@@ -135,72 +132,64 @@ def _rows(setting: Setting) -> str | None:
     return "warning" if catalogue.is_dotted(setting.constraint.name) else "error"
 
 
-def _check_conformance(uses: Sequence[_Use], spec_path: str, warn: Warn, device: torch.device | None) -> None:
+def _check_conformance(uses: Sequence[_Use], warn: Warn, device: torch.device | None) -> None:
     problems = []
     for use in uses:
-        for finding in collect(_findings(use, device or torch.device("cpu"))):
+        for finding in collect(partial(_add_findings, use, device or torch.device("cpu"))):
             line = f" ({finding.line})" if finding.line else ""
-            place, text = (
-                f"{Path(spec_path).name}, {use.place}",
-                f"{described(use.kind, use.component)} {finding.text}{line}",
-            )
+            text = f"{described(use.kind, use.component)} {finding.text}{line}"
             if finding.is_error and (device is not None or finding.check != "call"):
-                problems.append(f"{place}: {text}")
+                problems.append(f"{use.place}: {text}")
             else:
-                warn(place, text)
+                warn(use.place, text)
     if problems:
         raise ExtensionError("\n".join(problems))
 
 
-def _findings(use: _Use, device: torch.device) -> Iterator[Finding]:
-    component, setting = use.component, use.setting
+def _add_findings(use: _Use, device: torch.device, add: Add) -> None:
+    for finding in _findings(use, device):
+        add(finding)
+
+
+def _findings(use: _Use, device: torch.device) -> list[Finding]:
+    component, setting = use.component, use.run.setting
     if use.kind in ("optimizer", "score", "picture"):
-        return
+        return []
     if use.kind == "objective":
-        yield from conformance.check_objective(factory("objective", component)(), device)
-        return
+        return conformance.check_objective(factory("objective", component)(), device)
     data = factory("data set", setting.data)()
-    if use.kind == "data set":
-        if not isinstance(data, Images):
-            yield from (Finding("call", f"will not do: {text}") for text in check_toy_data_set(data, _needs(setting)))
-        return
-    shape = tuple(data.sample_shape)
+    is_images, shape = isinstance(data, Images), tuple(data.sample_shape) if use.kind != "data set" else ()
+    if use.kind == "data set" and not is_images:
+        return [Finding("call", f"will not do: {text}") for text in check_toy_data_set(data, _needs(setting))]
     if use.kind == "constraint":
         penalty, projection = constraint(component)
         if penalty is not None:
-            yield from conformance.check_penalty(penalty, shape, device)
-        if projection is not None:
-            yield from conformance.check_projection(projection, device)
-    elif use.kind == "fixed generator":
-        yield from conformance.check_fixed_generator(factory(use.kind, component)(), shape, device)
-    elif use.kind == "network" and setting.classes is None:  # with classes it is called in another way
+            return conformance.check_penalty(penalty, shape, device)
+        assert projection is not None
+        return conformance.check_projection(projection, device)
+    if use.kind == "fixed generator":
+        return conformance.check_fixed_generator(factory(use.kind, component)(), shape, device)
+    if use.kind == "network" and setting.classes is None:  # with classes it is called in another way
         make = factory(use.kind, component)
         is_critic = use.field == "critic"
         shapes = (shape, ()) if is_critic else ((setting.latent_dim or 0,), shape)
         rows = _rows(setting) if is_critic else None
-        yield from conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
-    elif use.kind == "measure" and not isinstance(data, Images) and not UNTRIED & {*inputs_of(use.kind, component)}:
+        return conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
+    if use.kind == "measure" and not is_images and not UNTRIED & {*inputs_of(use.kind, component)}:
         _measure_once(use, device)
+    return []
 
 
 def _measure_once(use: _Use, device: torch.device) -> None:
     """Takes a measure of untrained networks, since in training it may first be due at the last step."""
     label = use.field.partition(".")[2]
-    alone = {"measures": {label: use.setting.measures[label]}, "pictures": None, "score": None}
-    setting = use.setting.model_copy(update=alone)
-    Observer(setting, [0], device, [Trace()]).look(make_trainer(setting, [0], device), setting.steps)
+    alone = {"measures": {label: use.run.setting.measures[label]}, "pictures": None, "score": None}
+    setting = use.run.setting.model_copy(update=alone)
+    Evaluator(setting, [0], device, [Trace()]).evaluate(make_trainer(setting, [0], device), setting.steps)
 
 
 def _check_together(settings: Iterable[Setting]) -> None:
-    """Imports every name of the settings and checks that the objects fit together.
-
-    Raises:
-        ExtensionError: If an object cannot be used; the first one is reported.
-        DataError: If a score's weights or an image set cannot be obtained, or the images do not suit the score network
-            or have other classes than the networks.
-        SpecError: If a measure needs more than the fixed generator or the score network provides, or there are too few
-            images for a batch or a measure.
-    """
+    """Imports every name of the settings and checks that the objects fit together; raises the first problem."""
     networks: dict[str, ScoreNetwork] = {}  # loading one takes a second, and many settings share one
     for setting in settings:
         for use in setting.measures.values():
@@ -252,13 +241,15 @@ def _check_classes(setting: Setting, data: Any) -> None:
 
 def _check_score(setting: Setting, data: Any, networks: dict[str, ScoreNetwork]) -> None:
     """Calls the score network on one image, and checks that there are as many images as measures compare with."""
-    reading = {label: use for label, use in setting.measures.items() if {*inputs_of("measure", use.measure)} & {*SEEN}}
+    reading = {
+        label: use for label, use in setting.measures.items() if {*inputs_of("measure", use.measure)} & {*SCORED}
+    }
     if setting.score is None:
         for label in reading:
             raise SpecError(f"measures.{label}: reads a score network, and the setting has none; set score")
         return
     if not isinstance(data, Images):
-        raise SpecError(f"score: is of images, and {setting.data.name!r} has none; leave it out")
+        raise SpecError(f"score: needs images, and {setting.data.name!r} has none; leave it out")
     key = setting.score.model_dump_json()
     networks[key] = networks[key] if key in networks else score(setting.score)
     networks[key](data.pixels[:1])

@@ -5,31 +5,44 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wganbench.errors import ExtensionError
+from wganbench.errors import ExtensionError, first_line
 from wganbench.files import WEIGHTS_VARIABLE
 from wganbench.measures.scores.network_outputs import ScoreNetwork
 from wganbench.measures.scores.protocol import path_of
 from wganbench.spec import Component, catalogue
+from wganbench.training.method import Penalty, Projection
 
-MEASURE_INPUTS = (
+_MEASURED = (
     *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
     *("seen", "seen_real", "classify", "real_labels", "fake_labels", "training_seconds"),
 )
-SCORE_INPUTS = ("folder", "weights")
-PENALTY_INPUTS = ("critic", "real", "fake", "rng")
-PROJECTION_INPUTS = ("parameters",)
-GIVEN = {"network": 2, "optimizer": 1}
+INPUTS = {
+    "measure": _MEASURED,
+    "picture": _MEASURED,
+    "score": ("folder", "weights"),
+    "constraint": ("critic", "real", "fake", "rng"),
+}
+"""The inputs that an object of each kind may take by name; a constraint may instead take `PROJECTED`."""
+PROJECTED = ["parameters"]
+"""The inputs of a projection."""
+N_GIVEN = {"network": 2, "optimizer": 1}
 """The number of positional arguments of kinds that take no inputs by name; 0 for kinds not listed."""
 LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
 """The methods of an objective with the inputs of each."""
+
+
+class Given(Protocol):
+    """The inputs of measures and pictures, by name."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 def import_object(kind: str, name: str) -> Any:
@@ -43,7 +56,7 @@ def import_object(kind: str, name: str) -> Any:
     try:
         imported = importlib.import_module(module)
     except Exception as error:  # a custom module may raise anything on import
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = first_line(error, with_type=True)
         mend = "it must be package.module:object, with the module beside the spec, in this folder or installed"
         if module.endswith(".py"):
             mend = f"did you mean {module.removesuffix('.py')}:{attribute}?"
@@ -58,10 +71,14 @@ def import_object(kind: str, name: str) -> Any:
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
     """Returns the class or function of ``component`` with its options bound; call it with the inputs of its kind."""
-    target = import_object(kind, component.name)
+    return partial(_target(kind, component), **component.options)
+
+
+def _target(kind: str, component: Component) -> Callable[..., Any]:
+    target: object = import_object(kind, component.name)
     if not callable(target):
         raise ExtensionError(f"{kind} {component.name!r}: must be a class or function, got {type(target).__name__}")
-    return partial(target, **component.options)
+    return target
 
 
 def check_signature(kind: str, component: Component) -> None:
@@ -70,16 +87,10 @@ def check_signature(kind: str, component: Component) -> None:
     Raises:
         ExtensionError: If it does not accept them, with the file and line of its definition.
     """
-    target = factory(kind, component).func  # type: ignore[attr-defined]
-    signature = _signature(target)
+    signature = _signature(_target(kind, component))
     if signature is None:
         return
-    if kind == "constraint":
-        given = len(_constraint_inputs(component, target))
-    elif kind in ("measure", "picture", "score"):
-        given = len(_inputs(kind, component, target, SCORE_INPUTS if kind == "score" else MEASURE_INPUTS))
-    else:
-        given = GIVEN.get(kind, 0)
+    given = len(inputs_of(kind, component)) if kind in INPUTS else N_GIVEN.get(kind, 0)
     problem = _option_problem(signature, given, component.options)
     if problem is not None:
         raise ExtensionError(f"{described(kind, component)} {problem}")
@@ -129,7 +140,7 @@ def _check_losses(component: Component) -> None:
     try:
         objective = factory("objective", component)()
     except Exception as error:  # custom code may raise anything
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = first_line(error, with_type=True)
         raise ExtensionError(f"{described('objective', component)} cannot be made ({reason})") from None
     for method, inputs in LOSS_INPUTS.items():
         loss, call = getattr(objective, method, None), f"{method}({', '.join(inputs)})"
@@ -145,32 +156,46 @@ def _check_losses(component: Component) -> None:
             ) from None
 
 
-def constraint(component: Component | None) -> tuple[Callable[..., Any] | None, Callable[..., Any] | None]:
+def inputs_of(kind: str, component: Component) -> list[str]:
+    """Returns the names of the inputs that an object of a kind in `INPUTS` takes: its positional parameters."""
+    parameters = inspect.signature(_target(kind, component)).parameters
+    taken = [name for name, each in parameters.items() if each.kind in _POSITIONAL]
+    if kind == "constraint" and taken == PROJECTED:
+        return taken
+    if not taken or not set(taken) <= set(INPUTS[kind]):
+        raise ExtensionError(
+            f"{kind} {component.name!r}: takes {', '.join(taken) or 'nothing'}; its positional parameters must be "
+            f"among {', '.join(INPUTS[kind])}, its options keyword-only"
+        )
+    return taken
+
+
+def _by_name(kind: str, component: Component) -> Callable[[Given], Any]:
+    """Returns the object with its options bound, as a function of its inputs by name."""
+    bound, taken = factory(kind, component), inputs_of(kind, component)
+    return lambda given: bound(*(given[name] for name in taken))
+
+
+def constraint(component: Component | None) -> tuple[Penalty | None, Projection | None]:
     """Returns (penalty, projection), at most one of them not None; a function of ``parameters`` is a projection."""
     if component is None:
         return None, None
-    bound = factory("constraint", component)
-    taken = _constraint_inputs(component, bound.func)  # type: ignore[attr-defined]
-    if taken == list(PROJECTION_INPUTS):
-        return None, bound
-
-    def penalty(critic: Any, real: Any, fake: Any, rng: Any) -> Any:
-        given = {"critic": critic, "real": real, "fake": fake, "rng": rng}
-        return bound(*(given[name] for name in taken))
-
-    return penalty, None
+    if inputs_of("constraint", component) == PROJECTED:
+        return None, factory("constraint", component)
+    bound = _by_name("constraint", component)
+    return lambda critic, real, fake, rng: bound({"critic": critic, "real": real, "fake": fake, "rng": rng}), None
 
 
-def _constraint_inputs(component: Component, function: Callable[..., Any]) -> list[str]:
-    if _positional(function) == list(PROJECTION_INPUTS):
-        return list(PROJECTION_INPUTS)
-    return _inputs("constraint", component, function, PENALTY_INPUTS)
-
-
-def measure(component: Component) -> Callable[[Mapping[str, Any]], float]:
+def measure(component: Component) -> Callable[[Given], float]:
     """Returns a function that computes the measure from the inputs by name."""
-    bound, taken = _observing("measure", component)
-    return lambda given: float(bound(*(given[name] for name in taken)))
+    bound = _by_name("measure", component)
+    return lambda given: float(bound(given))
+
+
+def picture(component: Component) -> Callable[[Given], NDArray[np.float64]]:
+    """Returns a function that makes the picture, an array, from the inputs by name."""
+    bound = _by_name("picture", component)
+    return lambda given: np.asarray(bound(given), dtype=np.float64)
 
 
 def score(component: Component) -> ScoreNetwork:
@@ -179,46 +204,12 @@ def score(component: Component) -> ScoreNetwork:
     Raises:
         DataError: If the weights cannot be obtained.
     """
-    bound = factory("score", component)
     weights = os.environ.get(WEIGHTS_VARIABLE)
-    given = {
-        "folder": path_of(str(component.options.get("file"))).parent,
-        "weights": Path(weights) if weights else None,
-    }
-    taken = _inputs("score", component, bound.func, SCORE_INPUTS)  # type: ignore[attr-defined]
-    network: ScoreNetwork = bound(*(given[name] for name in taken))
+    folder = path_of(str(component.options.get("file"))).parent
+    network: ScoreNetwork = _by_name("score", component)(
+        {"folder": folder, "weights": Path(weights) if weights else None}
+    )
     return network
 
 
-def picture(component: Component) -> Callable[[Mapping[str, Any]], NDArray[np.float64]]:
-    """Returns a function that makes the picture, an array, from the inputs by name."""
-    bound, taken = _observing("picture", component)
-    return lambda given: np.asarray(bound(*(given[name] for name in taken)), dtype=np.float64)
-
-
-def inputs_of(kind: str, component: Component) -> list[str]:
-    """Returns the names of the inputs of a measure or picture."""
-    return _observing(kind, component)[1]
-
-
-def _observing(kind: str, component: Component) -> tuple[Callable[..., Any], list[str]]:
-    bound = factory(kind, component)
-    return bound, _inputs(kind, component, bound.func, MEASURE_INPUTS)  # type: ignore[attr-defined]
-
-
-def _inputs(kind: str, component: Component, function: Callable[..., Any], known: Collection[str]) -> list[str]:
-    taken = _positional(function)
-    strange = [name for name in taken if name not in known]
-    if strange or not taken:
-        raise ExtensionError(
-            f"{kind} {component.name!r}: takes {', '.join(taken) or 'nothing'}; its positional parameters must be "
-            f"among {', '.join(known)}, its options keyword-only"
-        )
-    return taken
-
-
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-def _positional(function: Callable[..., Any]) -> list[str]:
-    return [name for name, each in inspect.signature(function).parameters.items() if each.kind in _POSITIONAL]

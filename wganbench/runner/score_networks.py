@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from wganbench.data import image_folder
 from wganbench.data.cache import Split, obtain
@@ -14,10 +13,11 @@ from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError
 from wganbench.files import replacing
 from wganbench.measures.scores.inception import Inception, self_test
-from wganbench.measures.scores.network_outputs import Seen, images_in_batches
+from wganbench.measures.scores.network_outputs import NetworkOutputs, images_in_batches
 from wganbench.measures.scores.protocol import ENDING, About
-from wganbench.measures.scores.train_classifier import RECIPES, train_classifier
+from wganbench.measures.scores.train_classifier import RECIPES, Recipe, train_classifier
 from wganbench.runner.loop import choose_device
+from wganbench.runner.precision import numerics
 from wganbench.runner.resolve import factory, score
 from wganbench.spec import Component
 
@@ -25,18 +25,43 @@ DRAWN = ("shapes10", "mnist")
 """The image sets for which the recipe ``drawn`` is the default."""
 
 
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Options of the training of a classifier.
+
+    Attributes:
+        recipe: A key of ``RECIPES``; None for that of the data.
+        accuracy: Share of the test images that must be labelled correctly; None for that of the recipe.
+        epochs: Number of passes over the training images; None for that of the recipe.
+        seed: The seed of the training.
+        threads: Number of CPU threads, which the last bits depend on.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    recipe: str | None = None
+    accuracy: float | None = None
+    epochs: int | None = None
+    seed: int = 0
+    threads: int = 1
+    device: str = "auto"
+
+    def recipe_for(self, data: str) -> Recipe:
+        """Returns the recipe for an image set or a folder of images, with the epochs and the accuracy asked for."""
+        name = self.recipe or ("drawn" if data in DRAWN else "photographs")
+        if name not in RECIPES:
+            raise DataError(f"classifier, recipe: unknown {name!r}; known: {', '.join(RECIPES)}")
+        recipe = RECIPES[name]
+        accuracy = recipe.accuracy if self.accuracy is None else self.accuracy
+        return replace(recipe, epochs=self.epochs or recipe.epochs, accuracy=accuracy)
+
+
 def train(
     data: str,
     size: int,
     out: Path,
+    options: TrainingOptions,
     *,
-    stated_accuracy: float | None = None,
-    recipe: str | None = None,
-    epochs: int | None = None,
-    seed: int = 0,
-    threads: int = 1,
-    device: str = "auto",
-    say: Callable[[str], None] = lambda line: None,
+    on_message: Callable[[str], None] = lambda line: None,
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Path, About]:
     """Trains a classifier and writes its file, named by its content, so that an existing file of that name is the same.
@@ -45,11 +70,8 @@ def train(
         data: Name of an image set, or path of a folder of images with subfolders ``train`` and ``test``.
         size: Side of the images in pixels.
         out: Folder for the file, created if it does not exist.
-        stated_accuracy, recipe, epochs: As for ``train_classifier``; None for the defaults of ``data`` and the recipe.
-        seed: The seed of the training.
-        threads: Number of CPU threads, which the last bits depend on.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        say: Called with a line before the training.
+        options: Options of the training.
+        on_message: Called with a line before the training.
         on_step: Called after each step with its number and the total number of steps.
 
     Returns:
@@ -59,32 +81,20 @@ def train(
         DataError: If the data cannot be obtained or used, the classifier is less accurate than stated, or the file
             cannot be written; nothing is then written.
     """
-    chosen = RECIPES.get(recipe or ("drawn" if data in DRAWN else "photographs"))
-    if chosen is None:
-        raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
-    stated = chosen.accuracy if stated_accuracy is None else stated_accuracy
+    recipe, device = options.recipe_for(data), choose_device(options.device)
     images, test = (_images(data, split, size) for split in ("train", "test"))
-    used = chosen.scaled(len(images))
-    say(
-        f"{len(images):,} images of {images.name} at {size}×{size}, {epochs or used.epochs} epochs by {used.name}; "
-        f"stated is a test accuracy of {100 * stated:g} %"
+    on_message(
+        f"{len(images):,} images of {images.name} at {size}×{size}, {recipe.epochs} epochs by "
+        f"{recipe.scaled(len(images)).name}; stated is a test accuracy of {100 * recipe.accuracy:g} %"
     )
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        classifier, content = train_classifier(
-            *(images, test),
-            stated_accuracy=stated,
-            recipe=chosen.name.partition("/")[0],
-            seed=seed,
-            epochs=epochs,
-            device=choose_device(device),
-            on_step=on_step,
-        )
-    finally:
-        torch.set_num_threads(before)
+    with numerics(device, options.threads):
+        classifier, content = train_classifier(images, test, recipe, seed=options.seed, device=device, on_step=on_step)
     path = out / f"{classifier.name}{ENDING}"
-    _write(path, content)
+    try:
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); make room there, or use --out") from None
     return path, classifier.about
 
 
@@ -103,7 +113,7 @@ def calibrate(device: str = "auto") -> str:
     real: Images = factory("data set", Component.resolve("data set", "cifar10"))()
     network = score(Component.resolve("score", "inception")).to(choose_device(device))
     assert isinstance(network, Inception)
-    mean, spread = self_test(network, Seen(network, images_in_batches(real.pixels)))
+    mean, spread = self_test(network, NetworkOutputs(network, images_in_batches(real.pixels)))
     return (
         f"weights {network.hash} on {network.device.type}: CIFAR-10's training images score {mean:.2f} ± {spread:.2f}, "
         f"as they must; runs here are scored by {network.protocol}"
@@ -129,11 +139,3 @@ def _images(data: str, split: Split, size: int) -> Images:
     name = asked["folder"]
     recipe = image_folder.recipe(folder, name, image_folder.digest(folder), split=split, size=size)
     return Images.of(name, obtain(recipe, decoded_folder()), "255")
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        with replacing(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}); make room there, or use --out") from None

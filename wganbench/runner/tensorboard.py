@@ -17,8 +17,8 @@ from typing import Any
 from PIL import Image
 
 from wganbench.errors import RecordError, first_line
-from wganbench.runner.evaluation import Trace
 from wganbench.runner.import_path import import_extra
+from wganbench.runner.trace import Trace
 
 FLUSH_SECONDS = 5.0
 """The interval of flushing to disk, which may be slow; TensorBoard reloads at the same interval."""

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -86,14 +87,14 @@ def _work(folder: JobFolder, store: Store, stop: Stop, alone: bool) -> None:
             add_import_folders(job.import_folders)
             device, precision = torch.device(job.device), job.setting.precision
             with numerics(device, job.threads, deterministic=job.deterministic, precision=precision):
-                _Attempt(folder, job, store, lease, stop, alone).make()
+                _JobAttempt(folder, job, store, lease, stop, alone).make()
         if not job.left(store):
             lease.forget()  # the folder is kept for the command, which reads the log
     finally:
         lease.release()
 
 
-class _Attempt:
+class _JobAttempt:
     """One attempt at a job whose leases this process holds."""
 
     def __init__(self, folder: JobFolder, job: Job, store: Store, lease: Lease, stop: Stop, alone: bool):
@@ -113,7 +114,7 @@ class _Attempt:
             self._keep(abandoned(self.job.cohort, self.made_by, hopeless, steps_done=step, retries=retries))
             return
         if self.history.died:
-            self._warn(f"its worker died; it goes on from step {step}")
+            self._warn(f"its worker died; it continues from step {step}")
         self.folder.note("start", step=step, worker=str(os.getpid()), retries=self.history.retries)
         try:
             with repeating(self.heartbeat.beat), self._last_resort():
@@ -127,21 +128,23 @@ class _Attempt:
 
     def _train(self) -> Iterator[Outcome]:
         attempt = Attempt(
+            device=self.device,
+            made_by=self.made_by,
+            drawn=self.job.drawn,
+            wanted=self.job.wanted,
             checkpoints=self._checkpoints,
             stop=self.stop,
-            begun=self._begun,
-            reached=self._reached,
+            on_begin=self._begin,
+            on_step=partial(setattr, self.heartbeat, "step"),
+            on_message=self._warn,
             checkpoint_seconds=self.job.checkpoint_seconds,
             timeout_seconds=self.job.timeout_seconds,
             retries=self.history.retries,
             memory_is_short=self.history.out_of_memory > 0,
             capture=self.job.capture,
-            warn=self._warn,
             tensorboard=None if self.job.tensorboard is None else Path(self.job.tensorboard),
         )
-        return train_cohort(
-            self.job.cohort, self.device, self.made_by, attempt, drawn=self.job.drawn, wanted=self.job.wanted
-        )
+        return train_cohort(self.job.cohort, attempt)
 
     def _checkpoints(self, cohort: Cohort) -> Checkpoints:
         return Checkpoints(self.folder.path / cohort.id, Identity.of(cohort, self.made_by, self.job.drawn), self._warn)
@@ -149,11 +152,8 @@ class _Attempt:
     def _warn(self, text: str) -> None:
         self.folder.note("warning", message=text)
 
-    def _begun(self, step: int) -> None:
+    def _begin(self, step: int) -> None:
         self.heartbeat.first = self.heartbeat.step = step
-
-    def _reached(self, step: int) -> None:
-        self.heartbeat.step = step
 
     def _keep(self, outcomes: Iterator[Outcome]) -> None:
         left = {run.id for run in self.job.left(self.store)}  # keeps records that an earlier attempt has replaced

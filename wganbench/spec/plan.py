@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wganbench.errors import SpecError
 from wganbench.networks.cost import is_piecewise_linear
@@ -27,6 +27,7 @@ class Run:
         overrides: The ``--set`` texts that led to the setting, for the reader.
         claims: The id and digest of each claim of the spec at the time the run was planned.
         family: The setting id, shared by runs that differ only in seed: the variant's name and a hash of the setting.
+        spec_path: The path of the spec, beside which custom modules may be; empty for a run that a record describes.
     """
 
     experiment: str
@@ -37,6 +38,7 @@ class Run:
     overrides: tuple[str, ...] = ()
     claims: tuple[tuple[str, str], ...] = ()
     family: str = ""
+    spec_path: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.family:  # expand passes it in for all seeds of a setting, since hashing a setting is slow
@@ -80,7 +82,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
     if n_runs > MAX_RUNS:
         raise SpecError(f"{experiment.file}: {n_runs:,} runs, at most {MAX_RUNS:,}; ask for fewer seeds or variants")
     return [
-        Run(experiment.name, profile, variant, seed, setting, overrides, claims, name)
+        Run(experiment.name, profile, variant, seed, setting, overrides, claims, name, experiment.path)
         for variant in chosen
         for setting in [experiment.setting(variant, profile)]
         for name in [experiment.family(variant, profile)]

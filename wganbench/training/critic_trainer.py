@@ -7,25 +7,39 @@ own gradient, and elementwise optimisers update the stack as they would update e
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from wganbench.data.fixed_generators import Fixed
-from wganbench.data.images import Epochs, Images
+from wganbench.data.images import Epochs
 from wganbench.losses.objectives import class_loss
 from wganbench.rng import Streams
 from wganbench.training import lr_decay
+from wganbench.training.batches import Batches, ShuffledBatches, images_of
 from wganbench.training.method import DataSet, Method
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain, mismatches, moment_mismatches, network_state, restore_network
 
 
-class Critics:
-    """A stack of critics with its optimiser and the random streams that it draws from.
+@dataclass(frozen=True)
+class Player:
+    """A stack of generators or critics with its optimiser."""
+
+    stack: Stack
+    optimizer: Optimizer
+
+
+class StackTrainer:
+    """Trains a stack of critics, and in subclasses what they play against, with random streams of its own.
 
     Attributes:
+        images: The data set if its samples are images; None for points.
+        fixed: The fixed generator; None if generators are trained.
+        sampled: The generators to sample from for evaluation, in float32; None with a fixed generator.
+        latent_dim: The length of a latent vector; 0 with a fixed generator.
         critic_loss: The critic loss of the last step, including penalty and class cross-entropy, ``(seeds,)``.
         finite: Boolean mask of the seeds whose losses have been finite in every step so far, ``(seeds,)``.
         steps_done: The number of steps taken so far.
@@ -34,31 +48,36 @@ class Critics:
         DataError: If the method's classes are not those of the data set.
     """
 
-    def __init__(
-        self,
-        seeds: Sequence[int],
-        critic: Stack,
-        critic_optimizer: Optimizer,
-        method: Method,
-        data: DataSet,
-        *,
-        batch_size: int,
-        device: torch.device | str = "cpu",
-    ):
-        self.critic, self.critic_optimizer = critic, critic_optimizer
-        self.method, self.data, self.batch_size = method, data, batch_size
-        self.streams = {name: Streams(seeds, name, device) for name in ("data", "penalty")}
-        self.epochs: dict[str, list[Epochs]] = {}
-        self._indices: dict[str, Tensor] = {}
-        if isinstance(data, Images):
-            self.streams["dequantisation"] = Streams(seeds, "dequantisation", device)
-            self._shuffle("data")
-        if method.auxiliary is not None:
-            assert isinstance(data, Images)
-            data.check_classes(method.auxiliary.classes)  # on CUDA an index out of range kills the process
-        self.critic_loss = torch.zeros(len(seeds), device=device)
-        self.finite = torch.ones(len(seeds), dtype=torch.bool, device=device)
+    fixed: Fixed | None = None
+    latent_dim = 0
+
+    def __init__(self, seeds: Sequence[int], critic: Player, method: Method, data: DataSet, *, batch_size: int):
+        self.seeds, self.method, self.data, self.batch_size = seeds, method, data, batch_size
+        self.critic, self.critic_optimizer = critic.stack, critic.optimizer
+        self.device = next(iter(self.critic.parameters.values())).device
+        self.images = images_of(data)
+        self.streams: dict[str, Streams] = {}
+        self.batches: dict[str, Batches] = {}
+        self._add_streams("data", "penalty")
+        if self.images is not None:
+            self._add_streams("dequantisation")
+            if method.auxiliary is not None:  # on CUDA a label out of range kills the process
+                self.images.check_classes(method.auxiliary.classes)
+        self._add_batches("data")
+        self.critic_loss = torch.zeros(len(seeds), device=self.device)
+        self.finite = torch.ones(len(seeds), dtype=torch.bool, device=self.device)
         self.steps_done = 0
+
+    def _add_streams(self, *names: str) -> None:
+        self.streams |= {name: Streams(self.seeds, name, self.device) for name in names}
+
+    def _add_batches(self, stream: str) -> None:
+        """Makes the real batches of a stream: of images, in shuffled epochs as in the official code."""
+        own = self.streams[stream]
+        if self.images is None:
+            self.batches[stream] = Batches(self.data, own, self.batch_size)
+        else:
+            self.batches[stream] = ShuffledBatches(self.images, own, self.batch_size, self.streams["dequantisation"])
 
     @property
     def losses(self) -> dict[str, Tensor]:
@@ -66,18 +85,27 @@ class Critics:
         return {"critic_loss": self.critic_loss}
 
     @property
+    def sampled(self) -> Stack | None:
+        return None
+
+    @property
     def networks(self) -> dict[str, Stack]:
         """The trained networks, by name."""
-        return {name: stack for name, (stack, _) in self._networks.items()}
+        return {name: player.stack for name, player in self._players.items()}
 
     @property
     def optimizers(self) -> list[Optimizer]:
         """The optimisers of `networks`, in the same order."""
-        return [optimizer for _, optimizer in self._networks.values()]
+        return [player.optimizer for player in self._players.values()]
 
     @property
-    def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
-        return {"critic": (self.critic, self.critic_optimizer)}
+    def _players(self) -> dict[str, Player]:
+        return {"critic": Player(self.critic, self.critic_optimizer)}
+
+    @property
+    def epochs(self) -> dict[str, list[Epochs]]:
+        """The order of images of each seed, by stream; empty for points."""
+        return {name: own.epochs for name, own in self.batches.items() if own.epochs}
 
     @property
     def drawn_from(self) -> dict[str, Streams]:
@@ -94,7 +122,9 @@ class Critics:
             ValueError: If an optimiser holds something that cannot be saved.
         """
         return {
-            "networks": {name: network_state(*network, name) for name, network in self._networks.items()},
+            "networks": {
+                name: network_state(player.stack, player.optimizer, name) for name, player in self._players.items()
+            },
             "streams": {name: [rng.get_state() for rng in own.generators] for name, own in self.drawn_from.items()},
             "epochs": {name: [order.state() for order in own] for name, own in self.epochs.items()},
             "finite": copy_plain(self.finite, "finite"),
@@ -114,8 +144,8 @@ class Critics:
         if found:
             more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
             raise ValueError(f"{'; '.join(found[:4])}{more}; must be of the same setting, seeds and kind of device")
-        for name, network in self._networks.items():
-            restore_network(*network, state["networks"][name])
+        for name, player in self._players.items():
+            restore_network(player.stack, player.optimizer, state["networks"][name])
         for name, own in self.drawn_from.items():
             for rng, position in zip(own.generators, state["streams"][name], strict=True):
                 rng.set_state(position)
@@ -132,9 +162,9 @@ class Critics:
 
     def _odd(self, state: State) -> Iterator[str]:
         """Yields a line for each problem that a comparison with the trainer's own state cannot show."""
-        for name, (_, optimizer) in self._networks.items():
+        for name, player in self._players.items():
             moments = state["networks"][name]["moments"]
-            yield from moment_mismatches(optimizer, moments, f"state.networks.{name}.moments")
+            yield from moment_mismatches(player.optimizer, moments, f"state.networks.{name}.moments")
         if type(state["steps_done"]) is not int or state["steps_done"] < 0:
             yield f"state.steps_done: {state['steps_done']!r}, here a number from 0"
         for name in self.losses:
@@ -142,32 +172,20 @@ class Critics:
             if not isinstance(loss, Tensor) or loss.shape != self.finite.shape:  # its dtype is unknown at step 0
                 yield f"state.losses.{name}: not there in shape {tuple(self.finite.shape)}"
 
-    def _shuffle(self, stream: str) -> None:
-        """Makes the images of a stream come in shuffled epochs, as in the official code, not drawn with replacement."""
-        assert isinstance(self.data, Images)
-        own = self.streams[stream].generators
-        self.epochs[stream] = [Epochs(len(self.data), self.batch_size, rng) for rng in own]
-
     def step(self) -> None:
         """Takes one step: first the work done in Python, then the work done on the device."""
-        self.advance()
-        self.compute()
+        self.host_step()
+        self.device_step()
 
-    def advance(self) -> None:
-        """Sets decaying learning rates and draws the indices of the step's images; `compute` draws everything else."""
+    def host_step(self) -> None:
+        """Sets decaying learning rates and draws the indices of the step's images; `device_step` draws all else."""
         if self.method.decay_steps is not None:
             lr_decay.set_rates(self.optimizers, self.steps_done, self.method.decay_steps)
         self.steps_done += 1
         for name in self._read:
-            if name not in self.epochs:
-                continue
-            orders = [torch.cat([order.batch() for _ in range(self._n_batches)]) for order in self.epochs[name]]
-            if name in self._indices:
-                self._indices[name].copy_(torch.stack(orders))  # a CUDA graph reads them at the same address
-            else:
-                self._indices[name] = torch.stack(orders)
+            self.batches[name].host_step(self._n_batches)
 
-    def compute(self) -> None:
+    def device_step(self) -> None:
         """Does the rest of a step: each time the same operations on the same tensors, so that a graph can replay it."""
         raise NotImplementedError
 
@@ -180,24 +198,6 @@ class Critics:
     def _read(self) -> Sequence[str]:
         """The names of the streams that a step draws real samples from."""
         return ("data",)
-
-    def _draw_real(self, stream: str = "data") -> Sequence[Tensor]:
-        """Draws the step's real batches, each ``(seeds, batch, *sample_shape)``."""
-        n = self._n_batches
-        if isinstance(self.data, Images):
-            noise = self.streams["dequantisation"].generators
-            draws = [self.data.take(order, rng) for order, rng in zip(self._indices[stream], noise, strict=True)]
-        else:
-            draws = [self.data.draw(n * self.batch_size, rng) for rng in self.streams[stream].generators]
-        return torch.stack(draws).unflatten(1, (n, self.batch_size)).unbind(1)
-
-    def _real_labels(self) -> Sequence[Tensor | None]:
-        """Returns the labels of the step's real batches, each ``(seeds, batch)``, or None for each without classes."""
-        n = self._n_batches
-        if self.method.auxiliary is None:
-            return [None] * n
-        assert isinstance(self.data, Images)
-        return self.data.labels[self._indices["data"]].unflatten(1, (n, self.batch_size)).unbind(1)
 
     def _critic_objective(
         self, parameters: Parameters, real: Tensor, fake: Tensor, labels: Tensor | None = None
@@ -220,13 +220,13 @@ class Critics:
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Returns the scores of real and fake samples and, with ``classify``, the class logits of the real ones."""
         n = real.shape[1]
-        first = torch.cat([real, fake], dim=1) if self.method.joint else real
+        first = torch.cat([real, fake], dim=1) if self.method.single_pass else real
         if classify:
             scores, logits = self.critic.with_logits(first, parameters)
             of_classes = logits[:, :n]
         else:
             scores, of_classes = self.critic(first, parameters), None
-        if self.method.joint:
+        if self.method.single_pass:
             return scores[:, :n], scores[:, n:], of_classes
         return scores, self.critic(fake, parameters), of_classes
 
@@ -249,40 +249,24 @@ class Critics:
         self.method.projection(weights)
 
 
-class CriticTrainer(Critics):
+class CriticTrainer(StackTrainer):
     """Trains critics alone, against a fixed generator; a step consists of ``n_critic`` critic steps."""
 
     def __init__(
-        self,
-        seeds: Sequence[int],
-        critic: Stack,
-        critic_optimizer: Optimizer,
-        method: Method,
-        data: DataSet,
-        fixed: Fixed,
-        *,
-        batch_size: int,
-        device: torch.device | str = "cpu",
+        self, seeds: Sequence[int], critic: Player, method: Method, data: DataSet, fixed: Fixed, *, batch_size: int
     ):
-        super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
-        self.fixed = fixed
-        self.streams |= {name: Streams(seeds, name, device) for name in ("noise", "data of the generator")}
-        if isinstance(data, Images):
-            self._shuffle("data of the generator")
-
-    @property
-    def stacks(self) -> tuple[Stack, ...]:
-        """The stacks that are trained."""
-        return (self.critic,)
+        super().__init__(seeds, critic, method, data, batch_size=batch_size)
+        self.fixed: Fixed = fixed
+        self._add_streams("noise", "data of the generator")
+        self._add_batches("data of the generator")
 
     @property
     def _read(self) -> Sequence[str]:
         return ("data", "data of the generator") if self.fixed.independent else ("data",)
 
-    def compute(self) -> None:
-        reals = self._draw_real()
-        sources = self._draw_real("data of the generator") if self.fixed.independent else reals
-        for real, source in zip(reals, sources, strict=True):
+    def device_step(self) -> None:
+        reals, *others = (self.batches[name].draw(self._n_batches) for name in self._read)
+        for real, source in zip(reals, others[0] if others else reals, strict=True):
             noise = self.streams["noise"].normal(*source.shape[1:])
             self._critic_step(real, self.fixed(source, noise))
         self.finite &= self.critic_loss.isfinite()

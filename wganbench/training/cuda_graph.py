@@ -1,7 +1,7 @@
 """Replays a trainer's steps as a CUDA graph, which turns thousands of kernel launches into one.
 
-A graph repeats, on the same memory, the kernels that one call of `compute` launched; no Python code runs again. A few
-replayed steps are therefore compared with eager ones before the graph is used. If a step cannot be captured, the
+A graph repeats, on the same memory, the kernels that one call of `device_step` launched; no Python code runs again. A
+few replayed steps are therefore compared with eager ones before the graph is used. If a step cannot be captured, the
 trainer keeps taking eager steps.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from wganbench.training.critic_trainer import CriticTrainer
-from wganbench.training.gan_trainer import Trainer
+from wganbench.errors import first_line
+from wganbench.training.critic_trainer import StackTrainer
 from wganbench.training.lr_decay import GRAPHED
 from wganbench.training.state import State
 
@@ -27,21 +27,20 @@ TOLERANCE = 1e-2
 Other kernels and atomic sums round differently; other random draws or a missing step differ by far more."""
 
 Step = Callable[[], None]
-AnyTrainer = Trainer | CriticTrainer
 
 
 class NotCapturedError(Exception):
     """Raised with a one-line reason if steps cannot be replayed; the trainer is unchanged and can take eager steps."""
 
 
-def capture(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step] | None = None) -> Step:
+def capture(trainer: StackTrainer, record: Callable[[StackTrainer], Step] | None = None) -> Step:
     """Returns a function that does the same as ``trainer.step``, from the trainer's present state, as one graph.
 
     The trainer, networks and optimisers keep their tensors, so `state` and `restore` work between its steps.
 
     Args:
-        record: Returns a function that repeats the trainer's ``compute``; ``record`` itself may run ``compute`` or not.
-            None captures a CUDA graph.
+        record: Returns a function that repeats the trainer's ``device_step``, and may itself run ``device_step`` or
+            not. None captures a CUDA graph.
 
     Raises:
         NotCapturedError: If a step cannot be captured, or its replay gives different results.
@@ -58,10 +57,10 @@ def capture(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step] | None = N
         if trainer.finite.is_cuda:
             _leave_capture(trainer)
         trainer.restore(start)
-        raise NotCapturedError((str(error).strip() or type(error).__name__).splitlines()[0]) from None
+        raise NotCapturedError(first_line(error)) from None
 
 
-def _hindrance(trainer: AnyTrainer) -> str | None:
+def _hindrance(trainer: StackTrainer) -> str | None:
     unroll = trainer.method.unroll
     if unroll is not None and unroll.order == "second":
         return "steps unrolled to the second order count in Python"
@@ -74,24 +73,24 @@ def _hindrance(trainer: AnyTrainer) -> str | None:
     return None
 
 
-def _checked(trainer: AnyTrainer, record: Callable[[AnyTrainer], Step]) -> Step:
+def _checked(trainer: StackTrainer, record: Callable[[StackTrainer], Step]) -> Step:
     start = trainer.state()
     with _beside(trainer), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about a capturable optimiser that is not captured
         trainer.step()
         _begin_moments(start, trainer.state())
         trainer.restore(start)
-        expected = [seen for _ in range(CHECKED_STEPS) for seen in _seen_after(trainer, trainer.step)]
+        expected = [result for _ in range(CHECKED_STEPS) for result in _results_of(trainer, trainer.step)]
         trainer.restore(start)
-        trainer.advance()
+        trainer.host_step()
         replay = record(trainer)
     trainer.restore(start)
 
     def step() -> None:
-        trainer.advance()
+        trainer.host_step()
         replay()
 
-    found = [seen for _ in range(CHECKED_STEPS) for seen in _seen_after(trainer, step)]
+    found = [result for _ in range(CHECKED_STEPS) for result in _results_of(trainer, step)]
     for (name, theirs), (_, mine) in zip(expected, found, strict=True):
         apart = (mine - theirs).norm().item() / max(theirs.norm().item(), 1e-3)
         if not apart <= TOLERANCE:
@@ -112,17 +111,17 @@ def _zeros(value: Any) -> Any:
     return torch.zeros_like(value) if isinstance(value, Tensor) else value
 
 
-def _seen_after(trainer: AnyTrainer, step: Step) -> list[tuple[str, Tensor]]:
+def _results_of(trainer: StackTrainer, step: Step) -> list[tuple[str, Tensor]]:
     """Takes a step and returns its losses and gradients with their names; finite numbers replace non-finite values."""
     step()
-    seen = [(name.replace("_", " "), loss) for name, loss in trainer.losses.items()]
+    results = [(name.replace("_", " "), loss) for name, loss in trainer.losses.items()]
     for name, stack in trainer.networks.items():
         gradients = [weights.grad.flatten() for weights in stack.parameters.values() if weights.grad is not None]
-        seen.append((f"gradient of the {name}", torch.cat(gradients)))
-    return [(name, tensor.detach().double().nan_to_num(1e9, 1e9, -1e9)) for name, tensor in seen]
+        results.append((f"gradient of the {name}", torch.cat(gradients)))
+    return [(name, tensor.detach().double().nan_to_num(1e9, 1e9, -1e9)) for name, tensor in results]
 
 
-def _set_capturable(trainer: AnyTrainer, capturable: bool) -> None:
+def _set_capturable(trainer: StackTrainer, capturable: bool) -> None:
     for optimizer in trainer.optimizers:
         for group in optimizer.param_groups:
             group["capturable"] = capturable
@@ -132,7 +131,7 @@ def _set_capturable(trainer: AnyTrainer, capturable: bool) -> None:
 
 
 @contextmanager
-def _beside(trainer: AnyTrainer) -> Iterator[None]:
+def _beside(trainer: StackTrainer) -> Iterator[None]:
     """Runs the block on a separate CUDA stream, as torch requires before a capture, then returns to the present one."""
     if not trainer.finite.is_cuda:
         yield
@@ -147,17 +146,17 @@ def _beside(trainer: AnyTrainer) -> Iterator[None]:
         present.wait_stream(own)
 
 
-def _graph(trainer: AnyTrainer) -> Step:
+def _graph(trainer: StackTrainer) -> Step:
     graph = torch.cuda.CUDAGraph()
     for own in trainer.drawn_from.values():
         for rng in own.generators:
             graph.register_generator_state(rng)
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the GPU
-        trainer.compute()
+        trainer.device_step()
     return graph.replay
 
 
-def _leave_capture(trainer: AnyTrainer) -> None:
+def _leave_capture(trainer: StackTrainer) -> None:
     """Frees the random generators that are still marked as part of an aborted capture.
 
     The trainer's generators are replaced; their positions need not be kept, since `capture` restores them. The GPU's

@@ -6,58 +6,42 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from wganbench.losses.objectives import class_loss
 from wganbench.networks.nonlinearity import differentiated_twice
-from wganbench.rng import Streams
-from wganbench.training.critic_trainer import Critics
+from wganbench.training.critic_trainer import Player, StackTrainer
 from wganbench.training.method import DataSet, Method, unrolled_adam
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain
 
 
-class Trainer(Critics):
-    """A stack of generators and critics with their optimisers and random streams.
+class GanTrainer(StackTrainer):
+    """Trains a stack of generators and critics; a step consists of critic steps and one generator step.
 
     Attributes:
         generator_loss: The generator loss of the last step, including class cross-entropy, ``(seeds,)``.
         average: The moving average of the generators over the steps, starting from their initial parameters; None if
             the method has no average.
-
-    Args:
-        generator_batch_size: Number of samples in the generator's own step; ``batch_size`` by default.
     """
 
     def __init__(
         self,
         seeds: Sequence[int],
-        generator: Stack,
-        generator_optimizer: Optimizer,
-        critic: Stack,
-        critic_optimizer: Optimizer,
+        generator: Player,
+        critic: Player,
         method: Method,
         data: DataSet,
         *,
         latent_dim: int,
         batch_size: int,
-        generator_batch_size: int | None = None,
-        device: torch.device | str = "cpu",
     ):
-        super().__init__(seeds, critic, critic_optimizer, method, data, batch_size=batch_size, device=device)
-        self.generator, self.generator_optimizer = generator, generator_optimizer
-        self.average = generator.twin() if method.generator_average is not None else None
+        super().__init__(seeds, critic, method, data, batch_size=batch_size)
+        self.generator, self.generator_optimizer = generator.stack, generator.optimizer
+        self.average = self.generator.twin() if method.generator_average is not None else None
         self.latent_dim = latent_dim
-        self.generator_batch_size = generator_batch_size or batch_size
-        self.streams["latent"] = Streams(seeds, "latent", device)
-        if method.auxiliary is not None:
-            self.streams["labels"] = Streams(seeds, "labels", device)
-        self.generator_loss = torch.zeros(len(seeds), device=device)
-
-    @property
-    def stacks(self) -> tuple[Stack, ...]:
-        """The stacks that are trained."""
-        return (self.generator, self.critic)
+        self.generator_batch_size = method.generator_batch_size or batch_size
+        self._add_streams("latent", *(["labels"] if method.auxiliary is not None else []))
+        self.generator_loss = torch.zeros(len(seeds), device=self.device)
 
     @property
     def sampled(self) -> Stack:
@@ -69,8 +53,8 @@ class Trainer(Critics):
         return {**super().losses, "generator_loss": self.generator_loss}
 
     @property
-    def _networks(self) -> dict[str, tuple[Stack, Optimizer]]:
-        return {**super()._networks, "generator": (self.generator, self.generator_optimizer)}
+    def _players(self) -> dict[str, Player]:
+        return {**super()._players, "generator": Player(self.generator, self.generator_optimizer)}
 
     def state(self) -> State:
         averaged = {} if self.average is None else {"average": copy_plain(_tensors(self.average), "average")}
@@ -83,14 +67,15 @@ class Trainer(Critics):
             for name, tensor in _tensors(self.average).items():
                 tensor.copy_(state["average"][name])
 
-    def compute(self) -> None:
-        """Takes one generator step, preceded by its critic steps."""
+    def device_step(self) -> None:
+        n, data = self._n_batches, self.batches["data"]
         latents = self._draw_latents()
-        reals = self._draw_real()
-        batches = zip(reals, latents, self._real_labels(), strict=False)  # the last latents are for the generator step
+        reals = data.draw(n)
+        labels = [None] * n if self.method.auxiliary is None else data.labels(n)
+        batches = zip(reals, latents, labels, strict=False)  # the last latents are for the generator step
         if self.method.unroll is None:
-            for real, latent, labels in batches:
-                self._critic_step(real, self._fake(latent, labels), labels)
+            for real, latent, each in batches:
+                self._critic_step(real, self._fake(latent, each), each)
             self._generator_step(latents[-1], self.critic.parameters)
         elif self.method.unroll.order == "first":
             self._first_order_step(batches, latents[-1])

@@ -7,7 +7,6 @@ optimisers that work in a graph are therefore tensors on the parameters' device,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,14 +29,10 @@ def begin(optimizer: Optimizer) -> None:
         if isinstance(rate, bool) or not isinstance(rate, float | int | Tensor):
             raise ValueError(f"must have a learning rate 'lr' in each group for lr_decay, got {rate!r}")
         group["initial_lr"] = float(rate)
-        if _reads_tensors(optimizer, group):
+        # With ``foreach`` and outside a graph, Adam refuses a tensor.
+        takes_tensors = type(optimizer) in (torch.optim.RMSprop, RmspropTf) or not group.get("foreach")
+        if type(optimizer) in GRAPHED and takes_tensors:
             group["lr"] = torch.tensor(float(rate), device=group["params"][0].device)
-
-
-def _reads_tensors(optimizer: Optimizer, group: dict[str, Any]) -> bool:
-    """Returns whether the rate may be a tensor; with ``foreach`` and outside a graph Adam refuses one."""
-    takes_them = type(optimizer) in (torch.optim.RMSprop, RmspropTf) or not group.get("foreach")
-    return type(optimizer) in GRAPHED and takes_them
 
 
 def set_rates(optimizers: Iterable[Optimizer], steps_done: int, steps: int) -> None:

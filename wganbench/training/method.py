@@ -71,9 +71,10 @@ class Method:
         penalty: A term added to the critic loss; None for no penalty.
         projection: A function applied to the critic's parameters before or after each critic step; None for none.
         project: Whether the projection is applied before or after the step.
-        joint: Whether real and fake samples go through the critic in one forward pass, which is possible if the critic
-            does not mix the rows of a batch (`wganbench.training.stack.rows_are_apart`).
+        single_pass: Whether real and fake samples go through the critic in one forward pass, which is possible if the
+            critic does not mix the rows of a batch (`wganbench.training.stack.is_rowwise`).
         n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
+        generator_batch_size: Number of samples in the generator's own step; None for that of a critic step.
         auxiliary: The auxiliary classifier of a class-conditional pair; None for an unconditional one.
         decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
             `wganbench.training.lr_decay.begin` has prepared; None for constant rates.
@@ -84,8 +85,9 @@ class Method:
     penalty: Penalty | None = None
     projection: Projection | None = None
     project: Literal["before", "after"] = "after"
-    joint: bool = False
+    single_pass: bool = False
     n_critic: int = 1
+    generator_batch_size: int | None = None
     unroll: Unroll | None = None
     auxiliary: Auxiliary | None = None
     decay_steps: int | None = None

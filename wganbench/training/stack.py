@@ -219,21 +219,29 @@ def build(
 ROWS = 4
 
 
-def rows_are_apart(critic: Stack, sample_shape: Sequence[int]) -> bool:
-    """Returns whether the derivative of a row's score is 0 with respect to other rows, and not 0 for the row itself.
+def is_rowwise(critic: Stack, sample_shape: Sequence[int]) -> bool:
+    """Returns whether a row's score depends on that row and on no other; tested by derivatives of the first seed.
 
     A normalisation over the batch couples rows, and would mix the statistics of real and fake samples. A critic whose
     score depends on no row, such as one with a last layer of zeros, cannot be tested and counts as coupling them.
 
     Args:
-        critic: The stack whose first seed is tested.
+        critic: The stack; it is not changed.
         sample_shape: Shape of one row, without the batch axis.
     """
-    network = critic.module_of_seed(0).train()  # a copy, whose buffers may change
+    network = critic.module_of_seed(0)  # a copy, whose buffers may change
     device = next(iter(critic.parameters.values())).device
-    rows = torch.randn(ROWS, *sample_shape, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+    rows = torch.randn(ROWS, *sample_shape, generator=torch.Generator().manual_seed(0)).to(device)
     with torch.random.fork_rng(devices=[]):  # a custom critic may draw random numbers
-        score = network(rows)[0]
-    (gradient,) = torch.autograd.grad(score, rows)
-    own, *others = (bool(row.any()) for row in gradient)
-    return own and not any(others)
+        own, others = depends_on_rows(network, rows)
+    return own and not others
+
+
+def depends_on_rows(network: nn.Module, rows: Tensor) -> tuple[bool, bool]:
+    """Returns whether, in training, the output of the first row has a derivative by that row, and by any other."""
+    rows = rows.detach().clone().requires_grad_()
+    output = network.train()(rows)[0].sum()
+    if not output.requires_grad:
+        return False, False
+    (gradient,) = torch.autograd.grad(output, rows, materialize_grads=True)
+    return bool(gradient[0].any()), bool(gradient[1:].any())

@@ -40,7 +40,7 @@ def copy_plain(value: Any, where: str) -> Any:
 
 
 def mismatches(held: Any, given: Any, where: str, beside: Collection[str] = ()) -> Iterator[str]:
-    """Yields a line for each name, length, shape or dtype in which ``given`` differs from ``held``; values may differ.
+    """Yields a line for each name, shape or dtype in which ``given`` differs from ``held``; values may differ.
 
     Args:
         held: The value that the trainer holds.
@@ -48,28 +48,29 @@ def mismatches(held: Any, given: Any, where: str, beside: Collection[str] = ()) 
         where: The name of the value for messages.
         beside: Keys that must exist, with any content.
     """
-    if isinstance(held, Tensor) and isinstance(given, Tensor):
-        if (held.shape, held.dtype) != (given.shape, given.dtype):
-            yield f"{where}: {_describe(given)}, here {_describe(held)}"
-    elif isinstance(held, dict) and isinstance(given, dict):
-        yield from (f"{where}.{key}: not there" for key in held if key not in given)
-        yield from (f"{where}.{key}: unknown here" for key in given if key not in held)
-        for key in held:
-            if key in given and key not in beside:
-                yield from mismatches(held[key], given[key], f"{where}.{key}", beside)
-    elif isinstance(held, list | tuple) and isinstance(given, list | tuple):
-        if len(held) != len(given):
-            yield f"{where}: {len(given)} of them, here {len(held)}"
-        for index, pair in enumerate(zip(held, given, strict=False)):
-            yield from mismatches(*pair, f"{where}.{index}", beside)
-    elif any(isinstance(value, Tensor | dict | list | tuple) for value in (held, given)):
-        yield f"{where}: {_describe(given)}, here {_describe(held)}"
+    ours, theirs = (dict(_layout(value, where, beside)) for value in (held, given))
+    for place in dict.fromkeys([*ours, *theirs]):
+        if ours.get(place) != theirs.get(place):
+            yield f"{place}: {theirs.get(place, 'not there')}, here {ours.get(place, 'not there')}"
+
+
+def _layout(value: Any, place: str, beside: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Yields the place and a description of each single value, by dtype and shape if it is a tensor."""
+    items = dict(enumerate(value)) if isinstance(value, list | tuple) else value
+    if isinstance(items, dict):
+        for key, item in items.items():
+            if key in beside:
+                yield f"{place}.{key}", "there"
+            else:
+                yield from _layout(item, f"{place}.{key}", beside)
+    else:
+        yield place, _describe(value)
 
 
 def _describe(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-    return "None" if value is None else f"a {type(value).__name__}"
+    return "no tensor"
 
 
 def network_state(stack: Stack, optimizer: Optimizer, where: str) -> State:
@@ -97,9 +98,6 @@ def moment_mismatches(optimizer: Optimizer, given: Any, where: str) -> Iterator[
     single numbers and tensors of the parameter's shape.
     """
     parameters = dict(enumerate(tensor for group in optimizer.param_groups for tensor in group["params"]))
-    if not isinstance(given, dict) or not all(isinstance(entry, dict) for entry in given.values()):
-        yield f"{where}: {_describe(given)}, here a dict of dicts"
-        return
     for index, entry in given.items():
         if index not in parameters:
             yield f"{where}.{index}: of a parameter unknown here"
@@ -131,11 +129,11 @@ def restore_network(stack: Stack, optimizer: Optimizer, state: State) -> None:
     for weights, entry in optimizer.state.items():
         for name, value in entry.items():
             old = held.get(weights, {}).get(name)
-            if isinstance(old, Tensor) and _is_alike(old, value):
+            if isinstance(old, Tensor) and (old.shape, old.dtype, old.device) == (
+                value.shape,
+                value.dtype,
+                value.device,
+            ):
                 entry[name] = old.copy_(value)
     for group, tensors in zip(optimizer.param_groups, options, strict=True):
         group.update({name: tensor.copy_(group[name]) for name, tensor in tensors.items()})
-
-
-def _is_alike(a: Tensor, b: Any) -> bool:
-    return isinstance(b, Tensor) and (a.shape, a.dtype, a.device) == (b.shape, b.dtype, b.device)

@@ -1,10 +1,12 @@
 """A classifier of striped images."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from tests.measures.scores.striped import striped
-from wganbench.measures.scores.train_classifier import train_classifier
+from wganbench.measures.scores.train_classifier import RECIPES, train_classifier
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +19,7 @@ def stripes():
 def trained(stripes):
     """A classifier of stripes, and the content of its file."""
     torch.set_num_threads(1)
-    return train_classifier(*stripes, stated_accuracy=0.9, recipe="drawn", epochs=3)
+    return train_classifier(*stripes, replace(RECIPES["drawn"], accuracy=0.9, epochs=3))
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import torch
 import torch_fidelity
 from torch.utils.data import Dataset
 
+from tests.measures.scores.extractor import register
 from wganbench.errors import DataError
 from wganbench.measures.scores.classifier import Classifier, classifier
-from wganbench.measures.scores.extractor import register
 from wganbench.measures.scores.formulas import frechet_distance, inception_score, kernel_distance
 
 

@@ -7,8 +7,7 @@ import torch
 from safetensors.torch import save
 
 from wganbench.errors import DataError
-from wganbench.measures.scores.classifier_file import content_of, read_file
-from wganbench.measures.scores.network import Network, folded_state
+from wganbench.measures.scores.classifier import Network, content_of, folded_state, read_file
 
 
 def put(folder, content, data="stripes-8"):
@@ -49,18 +48,18 @@ def test_what_is_said_is_part_of_the_name(trained, file):
         (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its SHA-256 begins with .*, its name says another"),
     ],
 )
-def test_a_damaged_file_is_told_in_a_line(file, damage, message):
+def test_a_damaged_file_is_reported_in_one_line(file, damage, message):
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as caught:
         read_file(file)
-    assert str(told.value).startswith(f"{file}: ") and "\n" not in str(told.value)
+    assert str(caught.value).startswith(f"{file}: ") and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda said, state: said.pop("seed"), "what it says of itself is wrong .'seed'."),
-        (lambda said, state: said.update(width="wide"), "what it says of itself is wrong"),
+        (lambda said, state: said.pop("seed"), "its metadata is wrong .'seed'."),
+        (lambda said, state: said.update(width="wide"), "its metadata is wrong"),
         (lambda said, state: said.update(size="0"), "size at least 8"),
         (lambda said, state: said.update(format="2"), "its format is '2'; this version reads '1'"),
         (lambda said, state: said.update(width="17"), r"tensor '.*' is \(.*\) torch.float16; must be \(.*\)"),
@@ -70,7 +69,7 @@ def test_a_damaged_file_is_told_in_a_line(file, damage, message):
         (lambda said, state: state["last.bias"].fill_(torch.nan), "tensor 'last.bias' is not finite"),
     ],
 )
-def test_a_file_of_something_else_is_told_in_a_line(file, tmp_path, change, message):
+def test_a_file_of_something_else_is_reported_in_one_line(file, tmp_path, change, message):
     said, state = parts(file)
     change(said, state)
     with pytest.raises(DataError, match=message):

@@ -9,8 +9,7 @@ from wganbench.data import shapes10
 from wganbench.data.cache import obtain
 from wganbench.data.locations import IMAGE_SETS
 from wganbench.data.resize import box_average
-from wganbench.measures.scores.classifier import classifier
-from wganbench.measures.scores.classifier_file import MAX_BYTES
+from wganbench.measures.scores.classifier import MAX_BYTES, classifier
 from wganbench.measures.scores.formulas import inception_score
 from wganbench.measures.scores.protocol import ENDING
 from wganbench.measures.scores.train_classifier import RECIPES

@@ -12,7 +12,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from wganbench.errors import DataError
 from wganbench.measures.scores.inception import LIBRARIES, REAL_SAMPLES, Inception, inception, self_test
-from wganbench.measures.scores.network_outputs import Outputs, Seen, images_in_batches
+from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches
 from wganbench.measures.scores.protocol import PUBLISHED
 
 
@@ -98,15 +98,15 @@ def test_no_code_in_a_file_of_weights_is_run(tmp_path):
         (pickle.dumps([1, 2]), "not tensors by name|not a file of weights alone"),
     ],
 )
-def test_a_file_of_something_else_is_told_in_a_line(tmp_path, content, message):
+def test_a_file_of_something_else_is_reported_in_one_line(tmp_path, content, message):
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as caught:
         inception(path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_file_cut_short_is_told_in_a_line(weights):
+def test_a_file_cut_short_is_reported_in_one_line(weights):
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(DataError, match=r"weights.pth: not a file of weights alone"):
         inception(weights)
@@ -121,13 +121,13 @@ def test_a_file_cut_short_is_told_in_a_line(weights):
         (lambda state: state.update(epoch=3), "not tensors by name"),
     ],
 )
-def test_weights_of_another_network_are_told_in_a_line(small, tmp_path, change, message):
+def test_weights_of_another_network_are_reported_in_one_line(small, tmp_path, change, message):
     changed, path = dict(small), tmp_path / "weights.pth"
     change(changed)
     torch.save(changed, path)
-    with pytest.raises(DataError, match=message) as told:
+    with pytest.raises(DataError, match=message) as caught:
         inception(path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_weights_that_are_not_there_are_asked_for(tmp_path):
@@ -136,7 +136,7 @@ def test_weights_that_are_not_there_are_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError("unreachable"), RuntimeError("invalid hash value")])
-def test_a_download_that_fails_is_told_in_a_line(tmp_path, monkeypatch, error):
+def test_a_download_that_fails_is_reported_in_one_line(tmp_path, monkeypatch, error):
     def fail(url, path, hash_prefix, progress):
         assert url.endswith("weights-inception-2015-12-05-6726825d.pth") and hash_prefix == "6726825d"
         raise error
@@ -165,7 +165,7 @@ def data_folder(tmp_path, monkeypatch):
 
 
 class Sure(Inception):
-    """Gives images in turn to classes, as many as it is told, every 200th to one more class."""
+    """Gives images in turn to classes, as many as it is asked for, every 200th to one more class."""
 
     def __init__(self, classes, weights_hash="12345678"):
         super().__init__(None, weights_hash)
@@ -188,7 +188,7 @@ SCORE = math.exp(-0.005 * math.log(0.005) - 0.995 * math.log(0.995 / 11))
 
 
 def put_to_the_test(network, n=REAL_SAMPLES):
-    return self_test(network, Seen(network, images_in_batches(REAL[:n])))
+    return self_test(network, NetworkOutputs(network, images_in_batches(REAL[:n])))
 
 
 def test_the_score_of_real_data_opens_the_published_protocol_for_these_weights_on_this_kind_of_device():
@@ -202,7 +202,7 @@ def test_the_score_of_real_data_opens_the_published_protocol_for_these_weights_o
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_other_versions_have_to_pass_it_anew(monkeypatch, library):
+def test_other_versions_have_to_pass_it_again(monkeypatch, library):
     network, version = Sure(11), metadata.version
     put_to_the_test(network)
     monkeypatch.setattr(metadata, "version", lambda name: "0.0.1" if name == library else version(name))
@@ -213,10 +213,14 @@ def test_other_versions_have_to_pass_it_anew(monkeypatch, library):
 def test_another_score_of_real_data_closes_it(classes):
     put_to_the_test(Sure(11))
     network = Sure(classes)
-    with pytest.raises(DataError, match=rf"real images score {classes}.\d\d ± 0.\d\d, must be 11.24 ± 0.12: ") as told:
+    with pytest.raises(
+        DataError, match=rf"real images score {classes}.\d\d ± 0.\d\d, must be 11.24 ± 0.12: "
+    ) as caught:
         put_to_the_test(network)
     assert network.protocol == "inception@12345678-uncalibrated"
-    assert str(told.value).endswith("scores go by inception@12345678-uncalibrated and stand beside nothing published")
+    assert str(caught.value).endswith(
+        "scores have the protocol inception@12345678-uncalibrated and are not comparable with published ones"
+    )
 
 
 def test_what_is_kept_is_the_score_and_a_damaged_file_counts_as_none(data_folder):
@@ -232,7 +236,7 @@ def test_what_is_kept_is_the_score_and_a_damaged_file_counts_as_none(data_folder
         assert Sure(11).protocol.endswith("-uncalibrated")
 
 
-def test_a_data_folder_that_cannot_be_written_is_told_in_a_line(data_folder):
+def test_a_data_folder_that_cannot_be_written_is_reported_in_one_line(data_folder):
     data_folder.write_text("a file")
     with pytest.raises(DataError, match=r"json: cannot be written \(.*\); make room there, or name another folder"):
         put_to_the_test(Sure(11))
@@ -241,6 +245,6 @@ def test_a_data_folder_that_cannot_be_written_is_told_in_a_line(data_folder):
 def test_a_self_test_is_of_the_network_itself_and_of_all_images():
     network = Sure(11)
     with pytest.raises(DataError, match="must be before the network that is tested"):
-        self_test(network, Seen(Sure(11), images_in_batches(REAL)))
-    with pytest.raises(DataError, match="50,000 images were asked for, there are 10,000"):
+        self_test(network, NetworkOutputs(Sure(11), images_in_batches(REAL)))
+    with pytest.raises(DataError, match="50,000 images requested, must be from 1 to the 10,000 there are"):
         put_to_the_test(network, 10_000)

@@ -10,7 +10,7 @@ from wganbench.measures.image_scores import (
     inception_score_spread,
     kernel_distance,
 )
-from wganbench.measures.scores.network_outputs import Outputs, Seen, images_in_batches
+from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches
 
 
 class Brightness:
@@ -34,7 +34,7 @@ def noise(n, seed=0):
 
 
 def seen(images, batch=10):
-    return Seen(Brightness(), images_in_batches(images, batch))
+    return NetworkOutputs(Brightness(), images_in_batches(images, batch))
 
 
 def test_each_image_is_shown_once_for_all_scores_of_a_moment():
@@ -65,9 +65,9 @@ def test_same_images_are_no_way_apart_and_brighter_ones_the_square_of_the_way():
 
 def test_images_out_of_a_generator_become_pixels():
     given = torch.tensor([-1.0, 0.0, 1.0])[:, None, None, None].expand(3, 1, 4, 4)
-    outputs = Seen(Brightness(), lambda n: [given]).outputs(3)
+    outputs = NetworkOutputs(Brightness(), lambda n: [given]).outputs(3)
     assert outputs.features[:, 0].tolist() == [0, 127, 255]
-    outputs = Seen(Brightness(), lambda n: [given.abs()], scaling="unit").outputs(3)
+    outputs = NetworkOutputs(Brightness(), lambda n: [given.abs()], scaling="unit").outputs(3)
     assert outputs.features[:, 0].tolist() == [255, 0, 255]
 
 
@@ -75,7 +75,7 @@ def test_images_out_of_a_generator_become_pixels():
 def test_an_image_that_is_not_finite_has_no_score(bad):
     images = torch.zeros(20, 1, 4, 4)
     images[13, 0, 2, 2] = bad
-    broken = Seen(Brightness(), lambda n: iter(images.split(10)))
+    broken = NetworkOutputs(Brightness(), lambda n: iter(images.split(10)))
     assert broken.outputs(20).logits.isfinite().all(dim=1).tolist() == [i != 13 for i in range(20)]
     assert math.isnan(inception_score(broken, samples=20))
     assert math.isnan(inception_score_spread(broken, samples=20))
@@ -85,5 +85,5 @@ def test_an_image_that_is_not_finite_has_no_score(bad):
 
 @pytest.mark.parametrize("n", [41, 0])
 def test_more_images_than_there_are_are_refused(n):
-    with pytest.raises(DataError, match=r"brightness@1: .* images were asked for, there are"):
+    with pytest.raises(DataError, match=r"brightness@1: .* images requested, must be from 1 to"):
         seen(noise(40)).outputs(n)

@@ -12,7 +12,7 @@ from tests.runner.test_run_all import execute
 from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
 from wganbench.measures.image_scores import frechet_distance, real_inception_score
-from wganbench.measures.scores.network_outputs import Outputs, Seen, images_in_batches, real_in_batches
+from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches, real_in_batches
 from wganbench.records.store import Store
 
 CLASSES, OF_EACH = 4, 100
@@ -50,9 +50,9 @@ def by_class(n=CLASSES * OF_EACH):
 def scores(data):
     """Of the data set itself: its score out of 4, and the distance of its first half from draws of it."""
     drawn = (255 * (data.draw(200, torch.Generator().manual_seed(0)) + 1) / 2).round().to(torch.uint8)
-    real = Seen(Perfect(), real_in_batches(data))
+    real = NetworkOutputs(Perfect(), real_in_batches(data))
     score = real_inception_score(real, samples=200, splits=10)
-    return score, frechet_distance(Seen(Perfect(), images_in_batches(drawn)), real, samples=200)
+    return score, frechet_distance(NetworkOutputs(Perfect(), images_in_batches(drawn)), real, samples=200)
 
 
 def test_a_perfect_classifier_scores_a_folder_of_balanced_classes_near_their_number(folder):

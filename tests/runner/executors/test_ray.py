@@ -35,7 +35,7 @@ def execute(path, store, seeds, executor="ray", variants=(), overrides=(), profi
     runs = expand(spec, profile, seeds, variants)
     about = {name: options.pop(name) for name in ("address", "jobs", "checkpoint_seconds") if name in options}
     execution = Execution(device="cpu", stack=stack, threads=1, executor=executor, **about)
-    return run_all(runs, store, spec.path, execution, **options)
+    return run_all(runs, store, execution, **options)
 
 
 def numbers(records):
@@ -138,7 +138,7 @@ def test_a_stop_leaves_checkpoints_and_the_next_command_goes_on_from_them(tiny, 
             stop.ask("interrupted")
 
     common = {"address": cluster.address, "variants": ["clip"], "overrides": long}
-    assert list(execute(tiny(), store, range(5), stop=stop, report=report, tell=told.append, **common)) == []
+    assert list(execute(tiny(), store, range(5), stop=stop, on_progress=report, on_event=told.append, **common)) == []
     assert time.monotonic() - began[0] < 10.0
     stopped = [event for event in told if event["event"] == "stop"]
     assert stopped
@@ -163,7 +163,7 @@ def test_what_a_lost_worker_had_not_come_to_is_no_attempt(tiny, tmp_path, cluste
 
     longer = ("profiles.smoke.steps=1500",)
     options = {"variants": ["clip"], "overrides": longer, "address": cluster.address}
-    records = list(execute(tiny(), store, range(4), report=report, tell=told.append, **options))
+    records = list(execute(tiny(), store, range(4), on_progress=report, on_event=told.append, **options))
     assert sorted(record.retries for record in records) == [0, 0, 0, 1]
     workers = Counter(event["worker"] for event in told if event["event"] == "start")
     assert (len(workers), workers.total()) == (3, 5), "the lost worker, one for the rest, one that tries again"
@@ -207,7 +207,7 @@ def test_a_cluster_that_goes_away_ends_the_command_with_a_line(tiny, tmp_path):
 
     try:
         with pytest.raises(WganbenchError, match=r"^--executor ray: the cluster is gone; |: Ray cannot be reached "):
-            list(execute(tiny(), Store(tmp_path), [0], overrides=long, address=cluster.address, report=report))
+            list(execute(tiny(), Store(tmp_path), [0], overrides=long, address=cluster.address, on_progress=report))
     finally:
         cluster.shutdown()
 
@@ -218,7 +218,7 @@ def test_what_no_node_has_is_said_before_it_is_waited_for(tiny, tmp_path, cluste
     execution = Execution(executor="ray", device="cpu", threads=1000, address=cluster.address)
     spec = load(str(tiny()))
     with pytest.raises(SpecError, match="no node has 1000 cores and 1 GiB; --threads asks for fewer"):
-        list(run_all(expand(spec, "smoke", [0]), Store(tmp_path / "results"), spec.path, execution))
+        list(run_all(expand(spec, "smoke", [0]), Store(tmp_path / "results"), execution))
     assert not list(tmp_path.glob("results/*/*.json"))
 
 

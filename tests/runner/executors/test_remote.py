@@ -132,7 +132,7 @@ def test_images_of_the_commands_data_folder_are_found_by_a_cluster_that_was_ther
         _picture_folder(tmp_path / "data" / "pictures")
         spec = load(str(_spec(tmp_path)))
         execution = Execution(executor="ray", address=cluster.address, device="cpu", threads=1, stack=1)
-        (record,) = run_all(expand(spec, "quick", [0]), Store(tmp_path / "results"), spec.path, execution)
+        (record,) = run_all(expand(spec, "quick", [0]), Store(tmp_path / "results"), execution)
         assert record.status == "finished", record.note
         assert record.data_checksum is not None
     finally:

@@ -48,7 +48,7 @@ def execute(path, store, seeds, executor="slurm", overrides=(), **options):
     spec = load(str(path), overrides)
     often = {"checkpoint_seconds": 0.0} if executor == "slurm" else {}
     execution = Execution(device="cpu", stack=2, threads=1, executor=executor, **often)
-    return list(run_all(expand(spec, "smoke", seeds, ["clip"]), store, spec.path, execution, **options))
+    return list(run_all(expand(spec, "smoke", seeds, ["clip"]), store, execution, **options))
 
 
 def numbers(records):
@@ -66,7 +66,7 @@ def test_a_task_that_is_killed_costs_an_attempt_and_nothing_else(tiny, tmp_path,
             killed.append(WorkFolder(store).leases.held()[f"{family}-s{seeds.partition('-')[0]}"].process)
             psutil.Process(killed[0]).kill()
 
-    records = execute(tiny(), store, range(3), overrides=longer, report=report, tell=told.append)
+    records = execute(tiny(), store, range(3), overrides=longer, on_progress=report, on_event=told.append)
     assert sorted(record.retries for record in records) in ([0, 0, 1], [0, 1, 1])
     assert [event["step"] > 5 for event in told if event["event"] == "start" and event["retries"]] == [True]
     assert numbers(records) == numbers(execute(tiny(), Store(tmp_path / "inline"), range(3), "inline", longer))
@@ -87,7 +87,9 @@ def test_a_stop_leaves_checkpoints(tiny, tmp_path, local):
             stop.ask("interrupted")
 
     endless = ("profiles.smoke.steps=1000000",)
-    assert execute(tiny(), store, range(1), overrides=endless, stop=stop, report=report, tell=told.append) == []
+    assert (
+        execute(tiny(), store, range(1), overrides=endless, stop=stop, on_progress=report, on_event=told.append) == []
+    )
     assert time.monotonic() - asked[0] < 10.0
     assert [event["reason"] for event in told if event["event"] == "stop"] == ["terminated"]
     assert [folder.checkpointed() for folder in WorkFolder(store).jobs()] == [told[-1]["step"]]

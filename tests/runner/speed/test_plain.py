@@ -9,7 +9,7 @@ from torch import nn
 from tests.runner.test_classes import SPEC
 from wganbench.data import shapes10
 from wganbench.networks.mlp import SummedLinear
-from wganbench.runner.cohort import make_trainer
+from wganbench.runner.build import make_trainer
 from wganbench.runner.speed.plain import PlainLoop, unwritten
 from wganbench.spec import load
 
@@ -54,8 +54,8 @@ def last_batches(setting):
     latents = None
     if setting.fixed_generator is None:
         latents = twin._draw_latents()
-    twin.advance()
-    real = twin._draw_real()[-1]
+    twin.host_step()
+    real = twin.batches["data"].draw(n)[-1]
     alpha = [twin.streams["penalty"].uniform(setting.batch_size) for _ in range(n)][-1]
     if latents is None:
         noise = [twin.streams["noise"].normal(*real.shape[1:]) for _ in range(n)][-1]

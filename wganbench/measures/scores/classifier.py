@@ -1,21 +1,35 @@
-"""``classifier``: a score network that the suite trains itself; its scores are never compared with published ones."""
+"""``classifier``: a score network that the suite trains itself; its scores are never compared with published ones.
+
+Its file has the weights in safetensors, is named by their SHA-256, and has metadata that `protocol` reads.
+"""
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
 from torch.backends import cudnn
+from torch.nn.functional import max_pool2d
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from wganbench.errors import DataError
-from wganbench.measures.scores.classifier_file import read_file
-from wganbench.measures.scores.network import Network
+from wganbench.errors import DataError, first_line
 from wganbench.measures.scores.network_outputs import Outputs
-from wganbench.measures.scores.protocol import ENDING, About, of_classifier
+from wganbench.measures.scores.protocol import ENDING, FORMAT, About, about_in, of_classifier, read_content
 
+SMALLEST = 8
+"""Smallest height and width that the three poolings allow."""
 BATCH = 500
+"""The number of images that are classified at a time."""
+MAX_BYTES = 2 * 10**6
+"""The largest size of a classifier's file."""
 
 
 class Classifier:
@@ -83,3 +97,129 @@ def classifier(folder: Path, *, file: str) -> Classifier:
     path = folder / f"{file}{ENDING}"
     about, state = read_file(path)
     return Classifier(file, about, state)
+
+
+# ---- the network ----------------------------------------------------------------------------------------------------
+
+
+class Network(nn.Module):
+    """A slim ResNet-9: eight convolutions, four of them in residual pairs, and a linear layer.
+
+    Args:
+        channels: Number of channels of the images.
+        classes: Number of logits.
+        width: Number of channels of the first layer; the network has about 365 · width² parameters.
+        folded: Whether to omit batch normalisation, because the convolutions' weights include it.
+    """
+
+    def __init__(self, channels: int, classes: int, width: int, *, folded: bool = False):
+        super().__init__()
+        wide, wider, widest = 2 * width, 8 * width // 3, 4 * width
+        self.first = _block(channels, width, folded)
+        self.second = _block(width, wide, folded)
+        self.second_pair = nn.Sequential(_block(wide, wide, folded), _block(wide, wide, folded))
+        self.third = _block(wide, wider, folded)
+        self.third_pair = nn.Sequential(_block(wider, wider, folded), _block(wider, wider, folded))
+        self.fourth = _block(wider, widest, folded)
+        self.last = nn.Linear(widest, classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The means of the last feature maps, ``(n, 4 · width)``, of images ``(n, channels, height, width)``, uint8."""
+        x = self.first(images.float() / 127.5 - 1)
+        x = max_pool2d(self.second(x), 2)
+        x = x + self.second_pair(x)
+        x = max_pool2d(self.third(x), 2)
+        x = x + self.third_pair(x)
+        x = max_pool2d(self.fourth(x), 2)
+        return x.mean(dim=(2, 3))  # torch's adaptive pooling has no deterministic gradient on CUDA
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns the logits, ``(n, classes)``."""
+        logits: Tensor = self.last(self.features(images))
+        return logits
+
+
+def _block(before: int, after: int, folded: bool) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, 3, padding=1, bias=folded)
+    norm = nn.Identity() if folded else nn.BatchNorm2d(after)
+    return nn.Sequential(convolution, norm, nn.ReLU())
+
+
+def folded_state(network: Network) -> dict[str, Tensor]:
+    """The state of the folded network with the same logits as ``network`` in evaluation mode; float16, on the CPU.
+
+    The rounding to float16 is part of the network, so that a file of weights is the same network for everyone: its
+    accuracy and all else in its metadata are measured after the rounding.
+    """
+    network = copy.deepcopy(network).cpu().eval()
+    for module in network.modules():
+        if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d):
+            assert isinstance(module[1], nn.BatchNorm2d)
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+    return {name: tensor.to(torch.float16) for name, tensor in network.state_dict().items()}
+
+
+def shapes_of(channels: int, classes: int, width: int) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor in a ``folded_state``, by name."""
+    with torch.device("meta"):
+        network = Network(channels, classes, width, folded=True)
+    return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+# ---- its file -------------------------------------------------------------------------------------------------------
+
+
+def content_of(about: About, state: Mapping[str, Tensor]) -> tuple[str, bytes]:
+    """Returns the name, without the suffix, and the content of a classifier's file.
+
+    Args:
+        about: Metadata of the classifier.
+        state: Weights as returned by ``network.folded_state``.
+
+    Raises:
+        DataError: If the file would be larger than `MAX_BYTES`.
+    """
+    said = {key: value if isinstance(value, str) else repr(value) for key, value in asdict(about).items()}
+    content = _in_order(save({name: tensor.contiguous() for name, tensor in state.items()}, {"format": FORMAT, **said}))
+    if len(content) > MAX_BYTES:
+        raise DataError(f"classifier: {len(content):,} bytes; a file has at most {MAX_BYTES:,}: take a smaller width")
+    return f"{about.data}-{about.size}-{hashlib.sha256(content).hexdigest()[:8]}", content
+
+
+def _in_order(content: bytes) -> bytes:
+    """Sorts the header of a safetensors file, which the library writes in arbitrary order."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
+
+
+def read_file(path: Path) -> tuple[About, dict[str, Tensor]]:
+    """Reads the metadata of a classifier and its weights, float16.
+
+    Raises:
+        DataError: If the file is missing, incomplete, not a classifier's, or does not match the hash in its name.
+    """
+    content = read_content(path)
+    about = about_in(content, path)
+    if not (min(about.channels, about.classes, about.width) >= 1 and about.size >= SMALLEST):
+        raise DataError(f"{path}: channels, classes and width must be at least 1 and size at least {SMALLEST}")
+    try:
+        state = load(content)
+    except SafetensorError as error:
+        raise DataError(f"{path}: not a whole safetensors file ({first_line(error)}); restore it") from None
+    _check_weights(path, about, state)
+    return about, state
+
+
+def _check_weights(path: Path, about: About, state: Mapping[str, Tensor]) -> None:
+    expected = shapes_of(about.channels, about.classes, about.width)
+    if odd := sorted(state.keys() ^ expected.keys()):
+        raise DataError(f"{path}: tensor {odd[0]!r} is too many or missing; must be those of width {about.width}")
+    for name, tensor in state.items():
+        if tensor.dtype != torch.float16 or tuple(tensor.shape) != expected[name]:
+            found = f"{tuple(tensor.shape)} {tensor.dtype}"
+            raise DataError(f"{path}: tensor {name!r} is {found}; must be {expected[name]} torch.float16")
+        if not tensor.isfinite().all():
+            raise DataError(f"{path}: tensor {name!r} is not finite; train the classifier again")

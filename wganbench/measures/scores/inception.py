@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.backends import cudnn
 
 from wganbench.data.locations import data_folder
-from wganbench.errors import DataError
+from wganbench.errors import DataError, first_line
 from wganbench.files import replacing
 from wganbench.measures.scores.formulas import inception_score
-from wganbench.measures.scores.network_outputs import Outputs, Seen
+from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs
 from wganbench.measures.scores.protocol import PUBLISHED, UNCALIBRATED
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def inception(weights: Path | None) -> Inception:
     return Inception(_with_weights(path, state), weights_hash)
 
 
-def self_test(network: Inception, real: Seen) -> tuple[float, float]:
+def self_test(network: Inception, real: NetworkOutputs) -> tuple[float, float]:
     """Scores CIFAR-10's training images and stores the result, which sets the protocol of later scores.
 
     Args:
@@ -115,14 +115,14 @@ def self_test(network: Inception, real: Seen) -> tuple[float, float]:
         DataError: If the images do not get their known score, or ``real`` belongs to another network.
     """
     if real.network is not network:
-        raise DataError("inception, self-test: the real images must be before the network that is tested")
+        raise DataError("inception, self-test: the outputs for real images must be those of the network under test")
     mean, spread = inception_score(real.outputs(REAL_SAMPLES).logits, splits=10)
     keep(network.hash, network.device.type, mean, spread)
     if not is_known(mean):
         raise DataError(
             f"inception, self-test: real images score {mean:.2f} ± {spread:.2f}, must be {REAL_SCORE} ± "
             f"{REAL_TOLERANCE}: other weights than the graph of 2015-12-05, or not CIFAR-10's training "
-            f"images; scores go by {network.protocol} and stand beside nothing published"
+            f"images; scores have the protocol {network.protocol} and are not comparable with published ones"
         )
     return mean, spread
 
@@ -179,7 +179,9 @@ def _download() -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=HASH, progress=False)
     except (OSError, RuntimeError) as error:  # no internet connection, or a file with another hash
-        raise DataError(f"inception: its weights cannot be downloaded ({_first_line(error)}); {GIVE_WEIGHTS}") from None
+        raise DataError(
+            f"inception: its weights cannot be downloaded ({first_line(error)[:200]}); {GIVE_WEIGHTS}"
+        ) from None
     return path
 
 
@@ -193,7 +195,7 @@ def _read(path: Path) -> tuple[str, Mapping[str, Tensor]]:
         with warnings.catch_warnings(action="ignore"):
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # reading anything but a pickle may raise any error
-        raise DataError(f"{path}: not a file of weights alone ({_first_line(error)}); {GIVE_WEIGHTS}") from None
+        raise DataError(f"{path}: not a file of weights alone ({first_line(error)[:200]}); {GIVE_WEIGHTS}") from None
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise DataError(f"{path}: holds {type(state).__name__}, not tensors by name; {GIVE_WEIGHTS}")
     return hashlib.sha256(content).hexdigest()[:8], state
@@ -210,7 +212,3 @@ def _with_weights(path: Path, state: Mapping[str, Tensor]) -> FeatureExtractorIn
     except RuntimeError as error:
         wrong = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise DataError(f"{path}: not the weights of inception-v3-compat ({wrong[:200]}); {GIVE_WEIGHTS}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -42,7 +42,7 @@ class ScoreNetwork(Protocol):
         """Computes the outputs for images ``(n, channels, height, width)``, uint8, each independent of the others."""
 
 
-class Seen:
+class NetworkOutputs:
     """A score network's outputs for a sequence of images; the longest prefix computed so far is cached.
 
     Args:
@@ -63,14 +63,16 @@ class Seen:
             DataError: If there are fewer images, or the network does not accept them.
         """
         if self._outputs is None or len(self._outputs.logits) < n:
-            self._outputs = self._look(n)
+            self._outputs = self._compute(n)
         return Outputs(*(each[:n] for each in self._outputs))
 
-    def _look(self, n: int) -> Outputs:
+    def _compute(self, n: int) -> Outputs:
         outputs = [self._of_batch(images) for images in self.batches(n)]
         found = sum(len(each.logits) for each in outputs)
         if found < n or n < 1:
-            raise DataError(f"{self.network.protocol}: {n:,} images were asked for, there are {found:,}; ask for those")
+            raise DataError(
+                f"{self.network.protocol}: {n:,} images requested, must be from 1 to the {found:,} there are"
+            )
         return Outputs(*(torch.cat(parts) for parts in zip(*outputs, strict=True)))
 
     def _of_batch(self, images: Tensor) -> Outputs:
@@ -82,12 +84,12 @@ class Seen:
 
 
 def images_in_batches(images: Tensor, batch: int = 500) -> Callable[[int], Iterator[Tensor]]:
-    """Returns ``batches`` for ``Seen`` from a tensor of all images, ``(m, channels, height, width)``, uint8."""
+    """Returns the batches of a tensor of all images, ``(m, channels, height, width)``, uint8, for `NetworkOutputs`."""
     return lambda n: iter(images[:n].split(batch))
 
 
 def real_in_batches(data: Images, batch: int = 500) -> Callable[[int], Iterator[Tensor]]:
-    """Returns ``batches`` for ``Seen`` from a data set, ordered so that any first n images are a fair sample of all.
+    """Returns the batches of a data set for `NetworkOutputs`, ordered so that any first n images are a fair sample.
 
     Images that are not ``shuffled`` come in a random order that depends only on their number.
     """

@@ -74,7 +74,7 @@ def classifier_in(protocol: str) -> str | None:
     return name if kind == "classifier" else None
 
 
-# ---- where classifiers lie ------------------------------------------------------------------------------------------
+# ---- where classifiers are ------------------------------------------------------------------------------------------
 
 
 def own_folder() -> Path:
@@ -101,7 +101,7 @@ def paths() -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-# ---- what they say of themselves ------------------------------------------------------------------------------------
+# ---- their metadata -------------------------------------------------------------------------------------------------
 
 
 def read_about(path: Path) -> About:
@@ -139,7 +139,7 @@ def about_in(content: bytes, path: Path) -> About:
     try:
         return About(**{field.name: kinds[str(field.type)](said[field.name]) for field in fields(About)})
     except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: what it says of itself is wrong ({error}); train the classifier anew") from None
+        raise DataError(f"{path}: its metadata is wrong ({error}); train the classifier again") from None
 
 
 def _metadata(content: bytes, path: Path) -> Mapping[str, str]:

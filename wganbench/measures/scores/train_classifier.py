@@ -14,10 +14,8 @@ from torch.nn.functional import cross_entropy, pad
 
 from wganbench.data.images import Images
 from wganbench.errors import DataError
-from wganbench.measures.scores.classifier import Classifier
-from wganbench.measures.scores.classifier_file import content_of
+from wganbench.measures.scores.classifier import SMALLEST, Classifier, Network, content_of, folded_state
 from wganbench.measures.scores.formulas import inception_score
-from wganbench.measures.scores.network import SMALLEST, Network, folded_state
 from wganbench.measures.scores.protocol import DATA_NAME, About
 from wganbench.rng import generator
 
@@ -41,8 +39,8 @@ class Recipe:
             dropped.
         peak_rate: Largest learning rate for that batch size, reached after a fifth of the steps.
         weight_decay: Weight decay of all parameters.
-        epochs: Default number of passes over the training images.
-        accuracy: Default accuracy that a classifier must reach, as a share of the test images.
+        epochs: Number of passes over the training images.
+        accuracy: Share of the test images that a classifier must label correctly, above 0 and at most 1.
         shift: Largest random shift of an image along each axis, in pixels; its edge is repeated.
         flip: Whether to mirror half of the images left to right.
     """
@@ -82,35 +80,29 @@ RECIPES = {
 def train_classifier(
     train: Images,
     test: Images,
+    recipe: Recipe,
     *,
-    stated_accuracy: float,
-    recipe: str,
     seed: int = 0,
-    epochs: int | None = None,
     device: torch.device | str = "cpu",
     on_step: Callable[[int, int], None] = lambda step, steps: None,
 ) -> tuple[Classifier, bytes]:
-    """Trains a classifier of at least the stated accuracy; returns it and the content of its file.
+    """Trains a classifier of at least the recipe's accuracy; returns it and the content of its file.
 
     The result is the same on the same machine with the same number of threads; elsewhere it differs, as does its hash.
 
     Args:
         train, test: Training and test images of one data set; their scaling does not matter.
-        stated_accuracy: Share of the test images that it must label correctly, above 0 and at most 1.
-        recipe: A key of ``RECIPES``.
+        recipe: One of ``RECIPES``, with other epochs or another accuracy if desired.
         seed: Seed of the initial weights, and of the order and augmentation of the images.
-        epochs: Number of passes over the training images; None for that of the recipe.
         device: Device to train on.
         on_step: Called after each step with its number and the total number of steps.
 
     Raises:
         DataError: If the data is unsuitable, or the classifier is less accurate than stated.
     """
-    if recipe not in RECIPES:
-        raise DataError(f"classifier, recipe: unknown {recipe!r}; known: {', '.join(RECIPES)}")
-    chosen = RECIPES[recipe].scaled(len(train))
-    if not 0 < stated_accuracy <= 1:
-        raise DataError(f"classifier, stated_accuracy: must be above 0 and at most 1, got {stated_accuracy}")
+    chosen = recipe.scaled(len(train))
+    if not 0 < recipe.accuracy <= 1:
+        raise DataError(f"classifier, accuracy: must be above 0 and at most 1, got {recipe.accuracy}")
     _check(train, test, chosen.batch_size)
     channels, size, _ = train.sample_shape
     about = About(
@@ -122,9 +114,9 @@ def train_classifier(
         classes=train.n_classes,
         width=chosen.width,
         test_accuracy=math.nan,
-        stated_accuracy=stated_accuracy,
+        stated_accuracy=recipe.accuracy,
         recipe=chosen.name,
-        epochs=epochs or chosen.epochs,
+        epochs=chosen.epochs,
         seed=seed,
         real_score=math.nan,
         real_score_spread=math.nan,
@@ -143,8 +135,8 @@ def _measured(classifier: Classifier, test: Images) -> About:
     if not accuracy >= about.stated_accuracy:
         raise DataError(
             f"classifier of {about.data} at {about.size}×{about.size}: test accuracy {accuracy:.4f} after "
-            f"{about.epochs} epochs, stated was {about.stated_accuracy}; nothing is scored with it: train longer, or "
-            f"state less before training"
+            f"{about.epochs} epochs, must be at least {about.stated_accuracy} as stated; it is not kept: train "
+            f"longer, or state a lower accuracy"
         )
     score, spread = inception_score(classifier(test.pixels).logits, splits=REAL_SPLITS)
     return replace(about, test_accuracy=accuracy, real_score=round(score, 4), real_score_spread=round(spread, 4))

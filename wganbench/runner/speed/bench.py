@@ -14,8 +14,8 @@ from typing import Literal
 import psutil
 import torch
 
+from wganbench.runner.build import make_step, make_trainer
 from wganbench.runner.clock import wait_for
-from wganbench.runner.cohort import make_trainer, step_of
 from wganbench.runner.precision import products
 from wganbench.runner.speed.plain import PlainLoop, unwritten
 from wganbench.spec import Setting
@@ -98,7 +98,7 @@ def as_run(
 ) -> tuple[Callable[[], object], Execution, str | None]:
     """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed."""
     said: list[str] = []
-    step, captured = step_of(make_trainer(setting, seeds, device), device, graph=True, warn=said.append)
+    step, captured = make_step(make_trainer(setting, seeds, device), graph=True, on_message=said.append)
     return step, "captured" if captured else "eager", said[0] if said else None
 
 

@@ -11,11 +11,12 @@ from functools import partial
 
 import torch
 
-from wganbench.errors import SpecError, WganbenchError
+from wganbench.errors import SpecError, WganbenchError, first_line
 from wganbench.records.custom_code import import_folders
 from wganbench.records.rates import Measured, Point, kind, processor_name, torch_version
+from wganbench.runner.build import make_trainer
 from wganbench.runner.clock import wait_for
-from wganbench.runner.cohort import is_out_of_memory, make_trainer
+from wganbench.runner.cohort import is_out_of_memory
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.precision import numerics, products
 from wganbench.spec.plan import Cohort, step_flops
@@ -71,7 +72,7 @@ def _measured(cohort: Cohort, device: torch.device, tell: Tell) -> Iterator[Poin
     except Exception as error:  # a custom object may raise anything
         if isinstance(error, WganbenchError):
             raise
-        why = "no memory for it" if is_out_of_memory(error) else f"{type(error).__name__}: {error}".splitlines()[0]
+        why = "no memory for it" if is_out_of_memory(error) else first_line(error, with_type=True)
         raise SpecError(
             f"--calibrate: {first.variant} cannot be trained here ({why}); --variant names others"
         ) from None

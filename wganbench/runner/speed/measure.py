@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from wganbench.errors import DataError, ExtensionError, SpecError
+from wganbench.errors import DataError, ExtensionError, SpecError, first_line
 from wganbench.records import speeds
 from wganbench.records.custom_code import import_folders
 from wganbench.records.rates import processor_name, torch_version
@@ -129,7 +129,7 @@ def why(error: Exception) -> str:
     """Describes an exception in a few words."""
     if isinstance(error, _FailedError):
         return str(error)
-    return "no memory for it" if is_out_of_memory(error) else f"{type(error).__name__}: {error}".splitlines()[0]
+    return "no memory for it" if is_out_of_memory(error) else first_line(error, with_type=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import torch
 from click.testing import CliRunner
 
 from wganbench.cli import cli
-from wganbench.runner import cohort as module
+from wganbench.runner import build as module
 from wganbench.runner.cohort import train_cohort
 from wganbench.runner.provenance import provenance
 from wganbench.runner.speed import bench
@@ -20,6 +20,9 @@ SAID = "steps are launched operation by operation: SGD is not known to work in a
 
 
 class Steps:
+    def __init__(self, device):
+        self.device = device
+
     def step(self):
         pass
 
@@ -42,12 +45,12 @@ def accept(trainer):
     ],
     ids=["captured", "not asked for", "on a CPU", "refused"],
 )
-def test_steps_are_captured_on_a_card_where_they_can_be_and_else_one_line_says_why(
+def test_steps_are_captured_on_a_gpu_where_they_can_be_and_else_one_line_says_why(
     monkeypatch, device, asked, capture, captured, said
 ):
     monkeypatch.setattr(module, "capture", capture)
-    lines, trainer = [], Steps()
-    step, is_captured = module.step_of(trainer, device, graph=asked, warn=lines.append)
+    lines, trainer = [], Steps(device)
+    step, is_captured = module.make_step(trainer, graph=asked, on_message=lines.append)
     assert (step == accept, is_captured, lines) == (captured, captured, said)
     assert captured or step == trainer.step
 
@@ -55,14 +58,14 @@ def test_steps_are_captured_on_a_card_where_they_can_be_and_else_one_line_says_w
 @pytest.mark.parametrize(("capture", "execution"), [(accept, "captured"), (refuse, "eager")])
 def test_speed_is_measured_of_the_steps_that_are_run(monkeypatch, capture, execution):
     monkeypatch.setattr(module, "capture", capture)
-    monkeypatch.setattr(bench, "make_trainer", lambda setting, seeds, device: Steps())
+    monkeypatch.setattr(bench, "make_trainer", lambda setting, seeds, device: Steps(device))
     _, how, why = bench.as_run(None, [0], CUDA)
     assert (how, why) == (execution, None if capture is accept else SAID)
 
 
 def test_captured_is_in_the_record_and_left_out_where_it_is_not(tiny):
     (run,) = expand(load(tiny()), "smoke", [3], ["gp"])
-    (plain,) = train_cohort(Cohort((run,)), CPU)
+    (plain,) = train_cohort(Cohort((run,)))
     assert "captured" not in plain.record.provenance.model_dump()
     made_by = provenance(CPU).model_copy(update={"captured": True})
     assert made_by.model_dump()["captured"] is True
@@ -70,10 +73,10 @@ def test_captured_is_in_the_record_and_left_out_where_it_is_not(tiny):
 
 
 @pytest.mark.parametrize(("options", "asked"), [((), True), (("--no-capture",), False)])
-def test_the_command_asks_for_it_unless_told_otherwise(monkeypatch, tmp_path, options, asked):
+def test_the_command_asks_for_it_unless_it_is_switched_off(monkeypatch, tmp_path, options, asked):
     seen = []
 
-    def run_all(runs, store, spec, execution, **others):
+    def run_all(runs, store, execution, **others):
         seen.append(execution.capture)
         return []
 

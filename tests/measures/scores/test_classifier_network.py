@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from wganbench.measures.scores.classifier_file import MAX_BYTES
-from wganbench.measures.scores.network import Network, folded_state, shapes_of
+from wganbench.measures.scores.classifier import MAX_BYTES, Network, folded_state, shapes_of
 from wganbench.measures.scores.train_classifier import RECIPES
 
 

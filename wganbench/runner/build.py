@@ -1,0 +1,93 @@
+"""Builds the trainer of a setting, and the function that takes its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from wganbench.errors import ExtensionError
+from wganbench.runner import resolve
+from wganbench.runner.precision import Precision
+from wganbench.spec import Component, Setting
+from wganbench.training import lr_decay
+from wganbench.training.critic_trainer import CriticTrainer, Player, StackTrainer
+from wganbench.training.cuda_graph import NotCapturedError, capture
+from wganbench.training.gan_trainer import GanTrainer
+from wganbench.training.method import Auxiliary, Method, Unroll
+from wganbench.training.stack import Stack, build, is_rowwise
+
+
+def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -> StackTrainer:
+    """Makes the trainer of a setting for a stack of seeds, with its networks, optimisers and streams."""
+    data = resolve.factory("data set", setting.data)().to(device)
+    shape = tuple(data.sample_shape)
+
+    def player(network: Component, optimizer: Component, purpose: str, *shapes: tuple[int, ...]) -> Player:
+        make: Callable[..., nn.Module] = resolve.factory("network", network)
+        stack = Stack(build(lambda: make(*shapes), seeds, purpose, device), bf16=setting.precision == "bf16")
+        if is_channels_last(device, setting.precision, shape):
+            stack.lay_channels_last()
+        return Player(stack, _optimizer(optimizer, stack, decays=setting.lr_decay is not None))
+
+    critic = player(setting.critic, setting.critic_optimizer, "critic", shape, ())
+    method = _method(setting, single_pass=is_rowwise(critic.stack, shape))
+    if setting.fixed_generator is not None:
+        fixed = resolve.factory("fixed generator", setting.fixed_generator)()
+        return CriticTrainer(seeds, critic, method, data, fixed, batch_size=setting.batch_size)
+    assert setting.generator and setting.generator_optimizer and setting.latent_dim  # checked by the setting
+    latent_dim = setting.latent_dim
+    generator = player(setting.generator, setting.generator_optimizer, "generator", (latent_dim,), shape)
+    return GanTrainer(seeds, generator, critic, method, data, latent_dim=latent_dim, batch_size=setting.batch_size)
+
+
+def _method(setting: Setting, *, single_pass: bool) -> Method:
+    penalty, projection = resolve.constraint(setting.constraint)
+    classifier, auxiliary = setting.auxiliary_classifier, None
+    if classifier is not None and setting.classes is not None:
+        auxiliary = Auxiliary(setting.classes, classifier.critic, classifier.generator)
+    return Method(
+        objective=resolve.factory("objective", setting.objective)(),
+        penalty=penalty,
+        projection=projection,
+        project=setting.project,
+        single_pass=single_pass,
+        n_critic=setting.n_critic,
+        generator_batch_size=setting.generator_batch_size,
+        unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
+        auxiliary=auxiliary,
+        decay_steps=setting.steps if setting.lr_decay else None,
+        generator_average=setting.generator_average,
+    )
+
+
+def _optimizer(component: Component, stack: Stack, *, decays: bool) -> torch.optim.Optimizer:
+    faster: dict[str, Any] = {"adam": {"fused": True}, "rmsprop": {"foreach": True}}.get(component.name, {})
+    made = resolve.factory("optimizer", component)(list(stack.parameters.values()), **faster)
+    assert isinstance(made, torch.optim.Optimizer)
+    if decays:
+        try:
+            lr_decay.begin(made)
+        except ValueError as error:
+            raise ExtensionError(f"optimizer {component.name!r}: {error}") from None
+    return made
+
+
+def is_channels_last(device: torch.device, precision: Precision, sample_shape: Sequence[int]) -> bool:
+    """Returns whether convolutions use tensor cores, which need channels last; float32 kernels do not."""
+    return device.type == "cuda" and precision != "fp32" and len(sample_shape) == 3
+
+
+def make_step(
+    trainer: StackTrainer, *, graph: bool, on_message: Callable[[str], None]
+) -> tuple[Callable[[], None], bool]:
+    """Returns a function that takes a step, and whether it replays a graph, as asked by ``graph`` if possible."""
+    if not graph or trainer.device.type != "cuda":
+        return trainer.step, False
+    try:
+        return capture(trainer), True
+    except NotCapturedError as reason:
+        on_message(f"steps are launched operation by operation: {reason}")
+        return trainer.step, False

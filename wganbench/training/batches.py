@@ -1,0 +1,78 @@
+"""The real batches of a stack of seeds: drawn with replacement, or for images in shuffled epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from wganbench.data.images import Epochs, Images
+from wganbench.rng import Streams
+from wganbench.training.method import DataSet
+
+
+def images_of(data: DataSet) -> Images | None:
+    """Returns the data set if its samples are images; None for points."""
+    return data if isinstance(data, Images) else None
+
+
+class Batches:
+    """Real batches that each seed draws with replacement from its own random stream.
+
+    Attributes:
+        epochs: The order of images of each seed; empty if there are no epochs.
+    """
+
+    def __init__(self, data: DataSet, streams: Streams, batch_size: int):
+        self.data, self.streams, self.batch_size = data, streams, batch_size
+        self.epochs: list[Epochs] = []
+
+    def host_step(self, n: int) -> None:
+        """Does what Python has to do before ``n`` batches are drawn."""
+
+    def draw(self, n: int) -> Sequence[Tensor]:
+        """Draws ``n`` batches, each ``(seeds, batch, *sample_shape)``."""
+        rows = [self.data.draw(n * self.batch_size, rng) for rng in self.streams.generators]
+        return self._split(torch.stack(rows), n)
+
+    def labels(self, n: int) -> Sequence[Tensor | None]:
+        """Returns the labels of the batches that `draw` returns, each ``(seeds, batch)``, or None for points."""
+        return [None] * n
+
+    def _split(self, rows: Tensor, n: int) -> Sequence[Tensor]:
+        return rows.unflatten(1, (n, self.batch_size)).unbind(1)
+
+
+class ShuffledBatches(Batches):
+    """Batches of images in epochs that each seed shuffles for itself.
+
+    Args:
+        images: The data set.
+        streams: Streams for the order of images, used for nothing else.
+        batch_size: Number of images per batch.
+        noise: Streams for what `Images.take` draws.
+    """
+
+    def __init__(self, images: Images, streams: Streams, batch_size: int, noise: Streams):
+        super().__init__(images, streams, batch_size)
+        self.images, self.noise = images, noise
+        self.epochs = [Epochs(len(images), batch_size, rng) for rng in streams.generators]
+        self._indices: Tensor | None = None
+
+    def host_step(self, n: int) -> None:
+        """Sets the indices of the images of the next ``n`` batches."""
+        indices = torch.stack([torch.cat([order.batch() for _ in range(n)]) for order in self.epochs])
+        if self._indices is None:
+            self._indices = indices
+        else:
+            self._indices.copy_(indices)  # a CUDA graph reads them at the same address
+
+    def draw(self, n: int) -> Sequence[Tensor]:
+        assert self._indices is not None
+        pairs = zip(self._indices, self.noise.generators, strict=True)
+        return self._split(torch.stack([self.images.take(order, rng) for order, rng in pairs]), n)
+
+    def labels(self, n: int) -> Sequence[Tensor]:
+        assert self._indices is not None
+        return self._split(self.images.labels[self._indices], n)
