@@ -33,9 +33,14 @@ class Component(Model):
         return options
 
     @property
+    def is_custom(self) -> bool:
+        """True for an object of the user's own, named ``package.module:object``."""
+        return catalogue.is_dotted(self.name)
+
+    @property
     def arguments(self) -> Table:
         """The options as keyword arguments of the object; a built-in network gets its filters divided."""
-        return self.options if catalogue.is_dotted(self.name) else catalogue.divide_filters(self.options)
+        return self.options if self.is_custom else catalogue.divide_filters(self.options)
 
     @classmethod
     def resolve(cls, kind: str, value: object) -> Component:

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
 
 from wganbench.errors import SpecError
-from wganbench.spec import catalogue
 from wganbench.spec.architectures import Architectures, name_of
 from wganbench.spec.claims import Ablations, Claim, Figure, Published, SuccessTable
 from wganbench.spec.component import Component
@@ -230,7 +229,7 @@ class Experiment(Model):
         return {
             self.family(*pair): setting
             for pair, setting in settings.items()
-            if any(catalogue.is_dotted(use.measure.name) for use in setting.measures.values())
+            if any(use.measure.is_custom for use in setting.measures.values())
         }
 
     @cached_property

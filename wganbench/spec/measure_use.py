@@ -49,12 +49,17 @@ class MeasureUse(Model):
     worst: Annotated[Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT)] | None, LATER] = None
     unit: Annotated[Annotated[Text, Field(max_length=40)] | None, LATER] = None
 
+    @property
+    def entry(self) -> catalogue.Entry:
+        """The measure's entry in the catalogue."""
+        return catalogue.find("measure", self.measure.name)
+
     @model_validator(mode="after")
     def _check_how_it_is_read(self, info: ValidationInfo) -> MeasureUse:
         given = [key for key in READ_BY if getattr(self, key) is not None]
         if info.context == RECORDED or not given:
             return self
-        if not catalogue.is_dotted(self.measure.name):
+        if not self.measure.is_custom:
             raise ValueError(f"{self.measure.name!r} is built in and has {given[0]!r} of its own; leave it out")
         if self.worst is not None and self.better is None:
             raise ValueError(f"worst = {self.worst:g} means nothing without better; set better to 'high' or 'low'")

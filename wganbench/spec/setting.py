@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -159,10 +160,9 @@ class Setting(Model):
             return self
         problems = [
             *self._check_networks(),
-            *self._check_hidden_layers(),
             *self._check_classes(),
-            *self._check_samples(),
-            *self._check_curves_read(),
+            *self._check_measures(),
+            *self._check_order(),
             *self._check_unrolling(),
         ]
         if problems:
@@ -225,21 +225,20 @@ class Setting(Model):
 
     def _check_networks(self) -> Iterator[str]:
         """Checks that the networks fit the samples, as far as this is known before they are built."""
-        for role in ("generator", "critic"):
+        networks = {"generator": self.generator, "critic": self.critic}
+        for role, network in networks.items():
             try:
-                if getattr(self, role) is not None:
+                if network is not None:
                     self._cost(role)
             except SpecError as error:
-                option = str(error).partition(":")[0]
-                yield f"{role}.{error}" if option in getattr(self, role).options else f"{role}: {error}"
-        ours = self.generator if self.generator and not catalogue.is_dotted(self.generator.name) else None
-        parts = ours.options.get("norm_batches", 1) if ours else 1
+                yield f"{role}: {error}"
+        parts = self.generator.options.get("norm_batches", 1) if self.generator and not self.generator.is_custom else 1
         for key in ("batch_size", "generator_batch_size"):
             n = getattr(self, key)
             if n is not None and n % parts:
                 yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
-        penalised = self.constraint is not None and not catalogue.is_dotted(self.constraint.name) and self.is_penalised
-        if penalised and self.critic.options.get("norm") == "batch" and not catalogue.is_dotted(self.critic.name):
+        built_in = self.is_penalised and not ((self.constraint and self.constraint.is_custom) or self.critic.is_custom)
+        if built_in and self.critic.options.get("norm") == "batch":
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
     def _check_classes(self) -> Iterator[str]:
@@ -248,7 +247,7 @@ class Setting(Model):
         options = {role: network.options.get("classes") for role, network in networks.items() if network is not None}
         if self.auxiliary_classifier is None:
             for role, classes in options.items():
-                if classes is not None and not catalogue.is_dotted(networks[role].name):
+                if classes is not None and not networks[role].is_custom:
                     yield f"{role}.classes: nothing trains them without auxiliary_classifier; set it, or leave them out"
             return
         if self.fixed_generator is not None:
@@ -256,10 +255,11 @@ class Setting(Model):
             return
         if self.unroll is not None and self.unroll.order == "second":
             yield "auxiliary_classifier: is not written for unroll of second order; use order = 'first'"
-        if not catalogue.is_dotted(self.data.name) and not catalogue.find("data set", self.data.name).is_images:
+        data = catalogue.find("data set", self.data.name)
+        if not self.data.is_custom and not data.is_images:
             yield f"auxiliary_classifier: needs images with labels, and {self.data.name!r} has none"
             return
-        known = catalogue.find("data set", self.data.name).classes
+        known = data.classes
         for role, classes in options.items():
             if type(classes) is not int or classes < 2:
                 yield f"{role}.classes: must be set where there is an auxiliary_classifier, to those of the data set"
@@ -276,47 +276,36 @@ class Setting(Model):
         elif self.critic_optimizer.options.get("weight_decay"):
             yield "unroll: second order is written for a critic_optimizer without weight_decay"
 
-    def _check_hidden_layers(self) -> Iterator[str]:
-        """Checks that the critic has the layers that a measure reads, as far as this is known before it is built."""
-        if self.critic.name != "mlp":
-            return
-        hidden = len(self.critic.options["hidden"])
+    def _check_measures(self) -> Iterator[str]:
+        """Checks that the setting has what its measures read, as far as this is known before anything is built."""
+        hidden = len(self.critic.options["hidden"]) if self.critic.name == "mlp" else math.inf
         for label, use in self.measures.items():
-            needed = catalogue.find("measure", use.measure.name).hidden_layers
-            if hidden < needed:
-                yield f"measures.{label}: needs a critic of at least {needed} hidden layers, got {hidden}"
-
-    def _check_curves_read(self) -> Iterator[str]:
-        """Checks that a measure that reads other curves comes after them in the spec, and that their units match."""
-        before: list[str] = []
-        for label, use in self.measures.items():
-            entry = catalogue.find("measure", use.measure.name)
-            for option in entry.reads:
-                of = use.measure.options[option]
-                unit = scale_of(self.measures[of]).unit if of in before else ""
-                if of not in before and of not in LOSSES:
-                    known = suggest(of, tuple(before)) or "; it must stand behind what it reads"
-                    yield f"measures.{label}.{option}: no measure {short(of)} before it{known}"
-                elif entry.alike and entry.scale and unit != entry.scale.unit:
-                    yield f"measures.{label}.{option}: {short(of)} is no {entry.scale.unit}, which it must be"
-            before.append(label)
-
-    def _check_samples(self) -> Iterator[str]:
-        for label, use in self.measures.items():
-            samples = use.measure.options.get("samples", 0)
-            if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
+            entry = use.entry
+            if hidden < entry.hidden_layers:
+                yield f"measures.{label}: needs a critic of at least {entry.hidden_layers} hidden layers, got {hidden}"
+            if use.measure.name == "exact_wasserstein" and use.measure.options["samples"] > self.measured_samples:
                 bound = f"measured_samples ({self.measured_samples:,})"
-                yield f"measures.{label}.samples: must be at most {bound}, got {samples:,}"
-            if catalogue.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
+                yield f"measures.{label}.samples: must be at most {bound}, got {use.measure.options['samples']:,}"
+            if entry.classified and self.auxiliary_classifier is None:
                 yield f"measures.{label}: reads the critic's classes, and the setting has no auxiliary_classifier"
-            if catalogue.find("measure", use.measure.name).scored:
-                yield from self._check_score(label)
+            if entry.scored and self.score is None:
+                yield f"measures.{label}: reads a score network, and the setting has none; set score"
+            if entry.scored and self.fixed_generator is not None:
+                yield f"measures.{label}: scores what a generator makes, which a fixed generator is not; leave it out"
 
-    def _check_score(self, label: str) -> Iterator[str]:
-        if self.score is None:
-            yield f"measures.{label}: reads a score network, and the setting has none; set score"
-        if self.fixed_generator is not None:
-            yield f"measures.{label}: scores what a generator makes, which a fixed generator is not; leave it out"
+    def _check_order(self) -> Iterator[str]:
+        """Checks that a measure that reads other curves comes after them in the spec, and that their units match."""
+        before: dict[str, str] = dict.fromkeys(LOSSES, "")
+        for label, use in self.measures.items():
+            unit = scale_of(use).unit
+            for option in use.entry.reads:
+                of = use.measure.options[option]
+                if of not in before:
+                    known = suggest(of, before.keys() - {*LOSSES}) or "; it must come after the measures that it reads"
+                    yield f"measures.{label}.{option}: no measure {short(of)} before it{known}"
+                elif use.entry.alike and before[of] != unit:
+                    yield f"measures.{label}.{option}: must be a measure in the unit {unit!r}, got {short(of)}"
+            before[label] = unit
 
 
 def family(variant: str, setting: Setting) -> str:
