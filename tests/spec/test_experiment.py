@@ -31,12 +31,12 @@ from wganbench.spec import (
     Setting,
     available,
     claim_digest,
-    digest,
     load,
-    merge,
     scale_of,
 )
+from wganbench.spec.overrides import merge
 from wganbench.spec.plan import cohorts, expand, step_flops
+from wganbench.spec.strict import digest
 
 TEXT = """
 version = 1

@@ -42,12 +42,11 @@ def available() -> dict[str, Path]:
 
     Numbers in names sort by value: gaussians8 comes before gaussians25.
     """
-    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=_by_number)}
 
+    def place(path: Path) -> list[str | int]:
+        return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.stem)]
 
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    """Returns a sort key that compares the numbers in a file name by value."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]+)", path.stem)]
+    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=place)}
 
 
 def _folder() -> Path:
@@ -80,11 +79,11 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 
 def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Experiment:
-    about = {key: value for key, value in table.items() if key in ABOUT}
+    own = {key: value for key, value in table.items() if key in ABOUT}
     defaults = {key: value for key, value in table.items() if key not in ABOUT}
     found = [f"unknown field {short(key)}{suggest(key, KNOWN)}" for key in defaults if key not in Setting.model_fields]
     defaults = {key: value for key, value in defaults.items() if key in Setting.model_fields}
-    raw = {**about, "name": path.stem, "path": str(path), "defaults": defaults, "overrides": list(overrides)}
+    raw = {**own, "name": path.stem, "path": str(path), "defaults": defaults, "overrides": list(overrides)}
     try:
         made = Experiment.model_validate(raw)
     except ValidationError as error:
