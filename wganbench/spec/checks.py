@@ -51,12 +51,7 @@ def _prefixed(place: str, lines: Iterable[str]) -> Iterator[str]:
 
 def _check_measured(spec: Experiment, labels: Sequence[str], variants: Collection[str]) -> Iterator[str]:
     """Yields a message for each label that none of ``variants`` measures, if any of their measures are known."""
-    known = {
-        label
-        for (variant, _), setting in spec.valid_settings.items()
-        if variant in variants
-        for label in setting.measures
-    }
+    known = set().union(*(spec.measured[variant] for variant in variants if variant in spec.measured))
     for label in labels:
         if known and label not in known and label not in LOSSES:
             yield f"{short(label)} is not measured{suggest(label, known)}"

@@ -248,6 +248,14 @@ class Experiment(Model):
         return self._resolved[1]
 
     @cached_property
+    def measured(self) -> dict[str, set[str]]:
+        """The labels of the measures of each variant, under any profile."""
+        labels: dict[str, set[str]] = {variant: set() for variant in self.variants}
+        for (variant, _), setting in self.valid_settings.items():
+            labels[variant] |= setting.measures.keys()
+        return labels
+
+    @cached_property
     def _resolved(self) -> tuple[dict[Pair, Setting], list[str]]:
         settings: dict[Pair, Setting] = {}
         found: dict[str, list[Pair]] = {}

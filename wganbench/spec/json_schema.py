@@ -15,6 +15,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from wganbench.spec import ABOUT, SCHEDULED, Experiment, Fitting, Kind, MeasureUse, Model, Setting, catalogue
+from wganbench.spec.setting import Undone
 
 Schema = dict[str, Any]
 
@@ -29,12 +30,10 @@ def spec_schema() -> Schema:
     for table in ("variants", "profiles"):
         fields[table] = _keyed(fields[table], {"$ref": f"#/$defs/{table.removesuffix('s')}"})
     definitions["variant"] = _table(setting, "The fields in which this variant differs from the defaults.")
-    definitions["profile"] = _table(
-        {**_of_profile(), **setting}, "The fields that this profile changes."
-    )
+    definitions["profile"] = _table({**_of_profile(), **setting}, "The fields that this profile changes.")
     definitions["method"] = _table(
         {"normalised": {"$ref": "#/$defs/variant"}, **setting},
-        "The fields of an architecture under this method; normalised: those that override them for a normalised critic.",
+        "The fields of an architecture under this method; normalised: overrides for a normalised critic.",
     )
     architectures = definitions["Architectures"]
     architectures["properties"]["methods"] = _keyed(architectures["properties"]["methods"], {"$ref": "#/$defs/method"})
@@ -43,9 +42,7 @@ def spec_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "An experiment of wganbench",
-        **_table(
-            {**fields, **setting}, "The experiment, and defaults for the setting of every variant."
-        ),
+        **_table({**fields, **setting}, "The experiment, and defaults for the setting of every variant."),
         "anyOf": [{"required": ["extends"]}, {"required": required}],
         "$defs": definitions,
     }
@@ -120,22 +117,16 @@ def _without_null(field: Schema) -> Schema:
 def _setting_fields(definitions: Schema) -> Schema:
     """Returns the fields of a setting as they appear in a file; puts the schemas they refer to in ``definitions``."""
     schema = _of_model(Setting)
-    definitions |= {name: schema["$defs"][name] for name in ("Unrolling", "AuxiliaryClassifier")}
+    definitions |= {key: table for key, table in schema["$defs"].items() if key not in ("Component", "MeasureUse")}
     fields: Schema = {}
     for key, field in Setting.model_fields.items():
-        kind = _kind(field)
         own = schema["properties"][key]
-        if kind is None:
-            fields[key] = own
-            continue
-        fields[key] = {"$ref": f"#/$defs/{_key(kind.name)}", "description": own["description"]}
-        if kind.optional:
-            fields[key] = {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}], **fields[key]}
-    for key in ("unroll", "auxiliary_classifier"):
-        fields[key] |= {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}]}
-    for key in ("lr_decay", "generator_average"):
-        own = {name: fields[key].pop(name) for name in fields[key].keys() - {"description"}}
-        fields[key] = {"anyOf": [{"const": "none"}, own], **fields[key]}
+        description, kind = own.pop("description"), _kind(field)
+        if kind is not None:
+            own = {"$ref": f"#/$defs/{_key(kind.name)}"}
+        if Undone in field.metadata or (kind is not None and kind.optional):
+            own = {"anyOf": [{"const": "none"}, own]}
+        fields[key] = {**own, "description": description}
     definitions["Unrolling"].pop("required")  # a variant may change only one of the two fields
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in catalogue.NAMES["measure"]}
