@@ -111,7 +111,7 @@ def test_pixels_lie_in_the_range_of_the_output():
         (CIFAR, {"depth": 3}, r"^depth: must be at least 4 for images of 32×32, got 3$"),
     ],
 )
-def test_what_does_not_exist_is_told(shape, options, message):
+def test_what_does_not_exist_is_refused(shape, options, message):
     for network in (
         lambda: DcganGenerator((4,), shape, filters=8, **options),
         lambda: DcganCritic(shape, (), filters=8, **options),

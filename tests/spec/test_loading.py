@@ -65,7 +65,7 @@ def loaded(tmp_path: Path):
         ("drift = { of = 'own' }\nown = { name = 'inception_score' }", "drift.of: no measure 'own' before it"),
     ],
 )
-def test_a_measure_that_could_not_read_what_it_names_is_told(loaded, measure, line):
+def test_a_measure_that_could_not_read_what_it_names_is_reported(loaded, measure, line):
     with pytest.raises(SpecError) as caught:
         loaded(measure)
     assert f"measures.{line}" in str(caught.value).replace(".measure:", ":")

@@ -135,7 +135,7 @@ def test_a_stack_of_pairs_trains(path, critic, monkeypatch):
         ("critic.width=4", "critic: unknown"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(path, override, message):
+def test_a_mistake_is_reported_with_its_place(path, override, message):
     with pytest.raises(SpecError) as caught:
         load(path, [override])
     assert any(message in line for line in caught.value.mistakes), caught.value.mistakes
