@@ -28,7 +28,6 @@ MAX_MEASURES = 64
 MAX_POINTS = 2000
 """The most scheduled points of all measures of a setting together: a record of 64 KB holds no more."""
 
-
 Undone = BeforeValidator(lambda value: None if value == "none" else value)
 """Marks a field that is not a component and may be ``"none"`` to undo an inherited value."""
 
@@ -140,8 +139,8 @@ class Setting(Model):
         if info.context == RECORDED or not isinstance(pictures, Mapping):
             return pictures
         return {
-            label: {"name": label, **about} if isinstance(about, Mapping) else about
-            for label, about in pictures.items()
+            label: {"name": label, **picture} if isinstance(picture, Mapping) else picture
+            for label, picture in pictures.items()
         }
 
     @field_validator("measures", mode="before")
@@ -182,11 +181,11 @@ class Setting(Model):
 
     def components(self) -> Iterator[tuple[str, str, Component]]:
         """Yields the field, such as ``measures.drift``, the kind and the component of every named object."""
-        for field, about in type(self).model_fields.items():
-            component = getattr(self, field)
-            for kind in (mark for mark in about.metadata if isinstance(mark, Kind)):
+        for name, field in type(self).model_fields.items():
+            component = getattr(self, name)
+            for kind in (mark for mark in field.metadata if isinstance(mark, Kind)):
                 if component is not None:
-                    yield field, kind.name, component
+                    yield name, kind.name, component
         for label, use in self.measures.items():
             yield f"measures.{label}", "measure", use.measure
         for label, component in (self.pictures or {}).items():
