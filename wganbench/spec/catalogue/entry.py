@@ -49,9 +49,9 @@ class Entry:
         path: The object, as ``package.module:object``.
         protocol: The number of changes so far that altered the object's numbers, counted from 1. It is part of the id
             of every run that uses the object, so records made before such a change stop counting.
-        channels: The channels of a set of images; None for other data, or if an option says it.
         is_images: True for a set of images, which have labels.
-        classes: The classes of a set of images; None if only its files say it.
+        channels: The channels of a set of images; None for other data, or if an option gives them.
+        classes: The classes of a set of images; None if they depend on its files.
         role: What a constraint does: ``projection``, which changes the critic's parameters in place, or ``penalty``,
             a term of the critic loss that reads gradients and adds to the cost of a step.
         scale: How the numbers of a measure are read.
