@@ -83,7 +83,7 @@ def test_parts_of_a_batch_have_statistics_of_their_own_while_training(parts):
     assert torch.equal(parted.eval()(x), whole(x))
 
 
-def test_a_batch_that_has_no_equal_parts_is_told():
+def test_a_batch_that_has_no_equal_parts_is_refused():
     with pytest.raises(ValueError, match=r"^a batch of 7 has no 2 equal parts$"):
         BatchNorm(3, 2)(torch.randn(7, 3))
 

@@ -56,7 +56,7 @@ def test_a_generator_makes_what_a_critic_scores(shape, upsample):
         ((3, 4, 4), "^images of 4×4 are none for a ResNet"),
     ],
 )
-def test_what_does_not_exist_is_told(shape, message):
+def test_what_does_not_exist_is_refused(shape, message):
     for make in (lambda: ResnetGenerator((4,), shape, dim=4), lambda: ResnetCritic(shape, (), dim=4)):
         with pytest.raises(SpecError, match=message):
             make()

@@ -118,7 +118,7 @@ def test_a_drift_that_is_measured_under_the_claims_profile_may_be_asked_for(made
         ({"drift_at_most": 0}, ["claims.alike.drift_at_most: must be greater than 0, got 0"]),
     ],
 )
-def test_a_wrong_equivalence_is_told(made, changes, lines):
+def test_a_wrong_equivalence_is_reported(made, changes, lines):
     with pytest.raises(SpecError) as caught:
         made(**{**EQUIVALENCE, **changes})
     mistakes = caught.value.mistakes

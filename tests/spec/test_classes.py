@@ -107,7 +107,7 @@ def test_what_is_inherited_is_undone_by_none(path):
         (["batch_size=63"], "generator.norm_batches: must divide batch_size (63), got 2"),
     ],
 )
-def test_a_mistake_is_told_with_its_place_in_one_line(path, overrides, message):
+def test_a_mistake_is_reported_with_its_place_in_one_line(path, overrides, message):
     with pytest.raises(SpecError) as caught:
         conditional(path, *overrides)
     lines = [line for line in caught.value.mistakes if message in line]

@@ -86,13 +86,13 @@ def loaded(tmp_path: Path):
         ('kind = "histograms"\npicture = "layers"\nprofile = "papre"', "no profile 'papre'; did you mean 'paper'?"),
     ],
 )
-def test_a_figure_that_could_not_be_drawn_is_told(loaded, addition, line):
+def test_a_figure_that_could_not_be_drawn_is_reported(loaded, addition, line):
     with pytest.raises(SpecError) as caught:
         loaded(addition)
     assert f"test.toml, figures.0: {line}" in str(caught.value)
 
 
-def test_pictures_that_no_moment_keeps_are_told(loaded):
+def test_pictures_that_no_moment_keeps_are_reported(loaded):
     with pytest.raises(SpecError, match="variant 'b' keeps no 'surface', as its clouds name no moments"):
         loaded('kind = "surfaces"\npicture = "surface"', TEXT.replace("clouds = [1]\n", ""))
 

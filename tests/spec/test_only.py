@@ -78,7 +78,7 @@ def test_the_ids_of_the_others_are_those_without_it(loaded):
         ("only.coarse.batch = 4", "variants.coarse under profiles.quick, unknown field 'batch'; did you mean 'batch_"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(loaded, addition, line):
+def test_a_mistake_is_reported_with_its_place(loaded, addition, line):
     with pytest.raises(SpecError) as caught:
         loaded(addition)
     assert f"test.toml, {line}" in str(caught.value)

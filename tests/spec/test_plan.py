@@ -186,7 +186,7 @@ def test_a_run_says_what_made_it():
         ("paper", [0, -1], [], "gaussians8.toml: seeds start at 0, got -1"),
     ],
 )
-def test_what_cannot_be_planned_is_told(ring, profile, seeds, variants, line):
+def test_what_cannot_be_planned_is_reported(ring, profile, seeds, variants, line):
     with pytest.raises(SpecError) as caught:
         expand(ring, profile, seeds, variants)
     assert str(caught.value) == line
@@ -239,7 +239,7 @@ def test_seeds_are_a_count_or_a_list(text, seeds):
         *("٣", "５", "0,٣", "five", "1.5", "1e3", "0x5", "nan", "2147483648", "9" * 5000, "0,4294967296-4294967299"),
     ],
 )
-def test_what_names_no_seed_is_told(text):
+def test_what_names_no_seed_is_reported(text):
     with pytest.raises(
         SpecError, match=r"^--seeds .*: must be a count of at least 1 or a list such as 0,3,7-9$"
     ) as caught:
@@ -318,7 +318,7 @@ def test_a_penalty_under_layer_norm_has_a_second_derivative():
     assert step_flops(found[1]) - step_flops(found[0]) == 64 * 5 * 2 * critic
 
 
-def test_a_strangers_network_has_no_known_cost(ring):
+def test_a_custom_network_has_no_known_cost(ring):
     assert flops("critic=a.b:c") is None
 
 

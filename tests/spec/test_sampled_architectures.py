@@ -78,13 +78,13 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def told(path: Path, *overrides: str) -> list[str]:
+def mistakes_of(path: Path, *overrides: str) -> list[str]:
     with pytest.raises(SpecError) as caught:
         load(path, overrides)
     return list(caught.value.mistakes)
 
 
-DRAWN = architectures.draw(40, 0)
+DRAWN = architectures.sample_architectures(40, 0)
 
 
 def test_each_architecture_is_a_variant_with_each_method(write):
@@ -201,12 +201,12 @@ critic_optimizer = { name = "adam", lr = 1e-4, betas = [0.0, 0.9] }
         ),
         # what is wrong with the settings that come of it
         ('critic.norm = "layer"', 'critic.norm = "batch"', ["critic.norm: 'batch' mixes rows, and a penalty"]),
-        ("filters_divided_by = 8", "filters_divided_by = 5", ["generator.filters_divided_by: must divide the"]),
+        ("filters_divided_by = 8", "filters_divided_by = 5", ["generator: filters_divided_by: must divide the"]),
         ("data.size = 16", "data.size = 8", ["under profiles.quick, generator: images of 8×8 are too small"]),
     ],
 )
-def test_a_mistake_is_told_with_its_place(write, old, new, lines):
-    found = told(write(old, new))
+def test_a_mistake_is_reported_with_its_place(write, old, new, lines):
+    found = mistakes_of(write(old, new))
     for line in lines:
         assert any(line in each and each.startswith("mine.toml") for each in found), found
 
@@ -234,7 +234,7 @@ def test_a_profile_may_name_its_variants(write):
     ],
 )
 def test_a_profile_names_variants_that_are_there(write, new, line):
-    assert f"mine.toml, {line}" in told(write('says = "all of them"', new))
+    assert f"mine.toml, {line}" in mistakes_of(write('says = "all of them"', new))
 
 
 def test_a_claim_is_about_variants_of_its_profile(write):
@@ -248,7 +248,7 @@ measure = "wasserstein_estimate"
 variant = "a000-gan"
 at_least = 0.0
 """
-    assert told(write("[variants.dcgan]", claim + "\n[variants.dcgan]")) == [
+    assert mistakes_of(write("[variants.dcgan]", claim + "\n[variants.dcgan]")) == [
         "mine.toml, claims.level: profile 'quick' has no variant 'a000-gan'; did you mean 'a007-gan'?"
     ]
 

@@ -159,7 +159,7 @@ def test_a_folder_that_a_profile_names_is_decoded_and_changes_nothing(spec, fold
     assert record.family == load(spec).family("wgan.1", "quick")
 
 
-def test_a_folder_of_that_name_with_other_images_is_told(spec, folder):
+def test_a_folder_of_that_name_with_other_images_is_reported(spec, folder):
     own = f'{{ name = "image_folder", folder = "{folder.name}", digest = "{"0" * 64}", size = 4 }}'
     path = Path(spec)
     path.write_text(path.read_text().replace("quick = { }", f"quick = {{ data = {own} }}"))
@@ -168,7 +168,7 @@ def test_a_folder_of_that_name_with_other_images_is_told(spec, folder):
     assert "other images than those asked for" in found.output
 
 
-def test_a_folder_for_a_set_that_is_not_used_is_told(spec, folder):
+def test_a_folder_for_a_set_that_is_not_used_is_reported(spec, folder):
     with pytest.raises(SpecError, match=rf"^--data mnist={folder}: images uses no mnist, but cifar10, gaussian_ring$"):
         list(overrides(load(spec), parse([f"mnist={folder}"]), "quick"))
 
@@ -182,7 +182,7 @@ def test_a_folder_for_a_set_that_is_not_used_is_told(spec, folder):
         ("gaussian_ring=x", "no image set 'gaussian_ring'"),
     ],
 )
-def test_what_is_no_substitution_is_told(text, message):
+def test_what_is_no_substitution_is_reported(text, message):
     with pytest.raises(SpecError, match=message):
         parse([text])
 
@@ -248,7 +248,7 @@ def test_data_is_fetched_listed_and_verified(spec, tmp_path, few_shapes):
     assert not Path(tmp_path / "data").exists()
 
 
-def test_what_cannot_be_fetched_is_told_in_one_line(spec):
+def test_what_cannot_be_fetched_is_reported_in_one_line(spec):
     outcome = play("data", "fetch", "imagenet32")
     assert outcome.exit_code == 2
     assert outcome.output.startswith("wganbench: imagenet32: no train_data_batch_1.npz and 9 more in ")

@@ -71,7 +71,7 @@ def import_object(kind: str, name: str) -> Any:
 
 def factory(kind: str, component: Component) -> Callable[..., Any]:
     """Returns the class or function of ``component`` with its options bound; call it with the inputs of its kind."""
-    return partial(_target(kind, component), **component.options)
+    return partial(_target(kind, component), **component.arguments)
 
 
 def _target(kind: str, component: Component) -> Callable[..., Any]:
@@ -91,7 +91,7 @@ def check_signature(kind: str, component: Component) -> None:
     if signature is None:
         return
     given = len(inputs_of(kind, component)) if kind in INPUTS else N_GIVEN.get(kind, 0)
-    problem = _option_problem(signature, given, component.options)
+    problem = _option_problem(signature, given, component.arguments)
     if problem is not None:
         raise ExtensionError(f"{described(kind, component)} {problem}")
     if kind == "objective":

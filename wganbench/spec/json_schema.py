@@ -15,33 +15,34 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from wganbench.spec import ABOUT, SCHEDULED, Experiment, Fitting, Kind, MeasureUse, Model, Setting, catalogue
+from wganbench.spec.setting import Undone
 
 Schema = dict[str, Any]
 
 
 def spec_schema() -> Schema:
     """Returns the JSON Schema (draft 2020-12) of a spec."""
-    about = _of_model(Experiment)
-    definitions = about.pop("$defs")
+    experiment = _of_model(Experiment)
+    definitions = experiment.pop("$defs")
     definitions |= {_key(kind): _component(kind) for kind in catalogue.NAMES if kind != "measure"}
     setting = _setting_fields(definitions)
-    fields = {key: value for key, value in about["properties"].items() if key in ABOUT}
+    fields = {key: value for key, value in experiment["properties"].items() if key in ABOUT}
     for table in ("variants", "profiles"):
         fields[table] = _keyed(fields[table], {"$ref": f"#/$defs/{table.removesuffix('s')}"})
-    definitions["variant"] = _table(setting, "What this variant has of its own.")
-    definitions["profile"] = _table({**_of_profile(), **setting}, "What every variant has under this profile.")
+    definitions["variant"] = _table(setting, "The fields in which this variant differs from the defaults.")
+    definitions["profile"] = _table({**_of_profile(), **setting}, "The fields that this profile changes.")
     definitions["method"] = _table(
         {"normalised": {"$ref": "#/$defs/variant"}, **setting},
-        "What every architecture has under this method; normalised: what goes over it where the critic is normalised.",
+        "The fields of an architecture under this method; normalised: overrides for a normalised critic.",
     )
     architectures = definitions["Architectures"]
     architectures["properties"]["methods"] = _keyed(architectures["properties"]["methods"], {"$ref": "#/$defs/method"})
     del architectures["required"]  # a spec that extends another may change only one field
-    required = [key for key in about["required"] if key in ABOUT]
+    required = [key for key in experiment["required"] if key in ABOUT]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "An experiment of wganbench",
-        **_table({**fields, **setting}, "What it is about, and beside that the defaults of every variant's setting."),
+        **_table({**fields, **setting}, "The experiment, and defaults for the setting of every variant."),
         "anyOf": [{"required": ["extends"]}, {"required": required}],
         "$defs": definitions,
     }
@@ -50,17 +51,17 @@ def spec_schema() -> Schema:
 def _of_profile() -> Schema:
     """Returns the properties of a profile in addition to the fields of a setting."""
     return {
-        "says": {"type": "string", "description": "What the profile is, in a line."},
+        "says": {"type": "string", "description": "A description of the profile, in a line."},
         "variants": {
             "type": "array",
             "items": {"type": "string"},
             "minItems": 1,
-            "description": "Names of the variants that the profile has; all, where it does not say.",
+            "description": "Names of the variants that the profile has; all by default.",
         },
         "only": {
             "type": "object",
             "additionalProperties": {"$ref": "#/$defs/variant"},
-            "description": "By variant, what the profile changes of that one alone, over all else.",
+            "description": "By variant, the fields that the profile changes in that one alone, over all others.",
         },
         "architectures": _of_model(Fitting),
     }
@@ -116,29 +117,23 @@ def _without_null(field: Schema) -> Schema:
 def _setting_fields(definitions: Schema) -> Schema:
     """Returns the fields of a setting as they appear in a file; puts the schemas they refer to in ``definitions``."""
     schema = _of_model(Setting)
-    definitions |= {name: schema["$defs"][name] for name in ("Unrolling", "AuxiliaryClassifier")}
+    definitions |= {key: table for key, table in schema["$defs"].items() if key not in ("Component", "MeasureUse")}
     fields: Schema = {}
     for key, field in Setting.model_fields.items():
-        kind = _kind(field)
-        about = schema["properties"][key]
-        if kind is None:
-            fields[key] = about
-            continue
-        fields[key] = {"$ref": f"#/$defs/{_key(kind.name)}", "description": about["description"]}
-        if kind.optional:
-            fields[key] = {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}], **fields[key]}
-    for key in ("unroll", "auxiliary_classifier"):
-        fields[key] |= {"anyOf": [{"const": "none"}, {"$ref": fields[key].pop("$ref")}]}
-    for key in ("lr_decay", "generator_average"):
-        own = {name: fields[key].pop(name) for name in fields[key].keys() - {"description"}}
-        fields[key] = {"anyOf": [{"const": "none"}, own], **fields[key]}
+        own = schema["properties"][key]
+        description, kind = own.pop("description"), _kind(field)
+        if kind is not None:
+            own = {"$ref": f"#/$defs/{_key(kind.name)}"}
+        if Undone in field.metadata or (kind is not None and kind.optional):
+            own = {"anyOf": [{"const": "none"}, own]}
+        fields[key] = {**own, "description": description}
     definitions["Unrolling"].pop("required")  # a variant may change only one of the two fields
     fields["pictures"] = _keyed(fields["pictures"], {"$ref": "#/$defs/picture"})
     uses = {name: {"$ref": f"#/$defs/measure.{name}"} for name in catalogue.NAMES["measure"]}
     of_use = {key: field for key, field in _of_model(MeasureUse)["properties"].items() if key != "measure"}
     scheduled = {key: of_use[key] for key in SCHEDULED}
     definitions |= {f"measure.{name}": _use(name, scheduled) for name in uses}
-    any_use = {"anyOf": [*uses.values(), _stranger(of_use)]}
+    any_use = {"anyOf": [*uses.values(), _custom(of_use)]}
     fields["measures"] = {**_keyed(fields["measures"], any_use), "properties": uses}
     return fields
 
@@ -163,7 +158,7 @@ def _component(kind: str) -> Schema:
             {"enum": list(catalogue.NAMES[kind])},
             {"type": "string", "pattern": catalogue.DOTTED.pattern},
             *(_options(kind, name) for name in catalogue.NAMES[kind]),
-            _stranger({}),
+            _custom({}),
         ]
     }
 
@@ -172,13 +167,13 @@ def _options(kind: str, name: str) -> Schema:
     entry = catalogue.NAMES[kind][name]
     properties = entry.options.model_json_schema().get("properties", {})
     options = {key: _without_null(option) for key, option in properties.items()}
-    return _table({"name": {"const": name}, **options}, f"{name}, which is {entry.path}")
+    return _table({"name": {"const": name}, **options}, f"{name}, an alias of {entry.path}")
 
 
-def _stranger(fields: Schema) -> Schema:
+def _custom(fields: Schema) -> Schema:
     name = {"type": "string", "pattern": catalogue.DOTTED.pattern}
-    about = "An object of your own, package.module:object, with its options."
-    return {**_table({"name": name, **fields}, about), "required": ["name"], "additionalProperties": True}
+    table = _table({"name": name, **fields}, "A custom object, package.module:object, with its options.")
+    return {**table, "required": ["name"], "additionalProperties": True}
 
 
 def _use(name: str, scheduled: Schema) -> Schema:
