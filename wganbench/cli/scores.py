@@ -54,6 +54,8 @@ class Training:
     recipe: str | None
     epochs: int | None
     seed: int
+    threads: int
+    device: str
 
 
 @classifier.command(name="train", short_help="Train a classifier on labelled images.")
@@ -66,6 +68,10 @@ class Training:
     click.option("--recipe", metavar="R", help="drawn or photographs [default: the one that suits DATA]."),
     click.option("--epochs", type=COUNT, metavar="E", help="Passes over the training images [default: the recipe's]."),
     click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    click.option(
+        "--threads", type=COUNT, default=1, show_default=True, help="CPU threads; the last bits depend on their number."
+    ),
+    device_kind,
 )
 @click.option(
     "--out",
@@ -73,12 +79,8 @@ class Training:
     metavar="FOLDER",
     help="Where its file goes [default: classifiers in the data folder, where 'run' finds it].",
 )
-@click.option(
-    "--threads", type=COUNT, default=1, show_default=True, help="CPU threads; the last bits depend on their number."
-)
-@device_kind
 @data_dir
-def train_classifier(data: str, size: int, training: Training, out: Path | None, threads: int, device: str) -> None:
+def train_classifier(data: str, size: int, training: Training, out: Path | None) -> None:
     """Train a classifier on DATA, an image set's name or a folder of images with 'train' and 'test'.
 
     A classifier that does not reach the stated accuracy is not kept.
@@ -94,8 +96,8 @@ def train_classifier(data: str, size: int, training: Training, out: Path | None,
             recipe=training.recipe,
             epochs=training.epochs,
             seed=training.seed,
-            threads=threads,
-            device=device,
+            threads=training.threads,
+            device=training.device,
             say=click.echo,
             on_step=on_step,
         )
