@@ -213,7 +213,7 @@ def damaged_record(damage: str) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign"])
-def test_run_sets_a_damaged_record_aside_and_trains_it_anew(here, damage):
+def test_run_sets_a_damaged_record_aside_and_trains_it_again(here, damage):
     path = damaged_record(damage)
     whole = {other: other.read_bytes() for other in Store("runs").paths() if other != path}
     damaged = path.read_bytes()

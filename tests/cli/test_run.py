@@ -67,8 +67,8 @@ def test_it_says_when_it_goes_on_from_checkpoints_and_from_where(planned):
 
 
 def test_the_time_of_custom_networks_is_unknown(spec, tmp_path):
-    strange = factory.made(tmp_path, overrides=["critic=a.b:c"])
-    chosen = cohorts(expand(strange, "paper", [0]), 1)
+    custom = factory.made(tmp_path, overrides=["critic=a.b:c"])
+    chosen = cohorts(expand(custom, "paper", [0]), 1)
     (line,) = _beginning(event(chosen, runs=2, left=2), chosen, Execution())
     assert line.endswith("the time is unknown, as the operations of custom networks are not counted")
 

@@ -69,7 +69,7 @@ def test_what_cannot_be_measured_is_one_line(here, arguments, line):
 
 
 def test_variants_of_unknown_cost_have_to_be_named(here):
-    (here / "strange.toml").write_text(TINY.replace('critic = { name = "mlp"', 'critic = { name = "mine:Net"'))
-    result = command("strange.toml", "--profile", "smoke")
+    (here / "custom.toml").write_text(TINY.replace('critic = { name = "mlp"', 'critic = { name = "mine:Net"'))
+    result = command("custom.toml", "--profile", "smoke")
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
-    assert "strange.toml: no variant of known cost to choose by; name some with --variant" in result.output
+    assert "custom.toml: no variant of known cost to choose by; name some with --variant" in result.output

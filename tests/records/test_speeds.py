@@ -87,9 +87,9 @@ def test_rows_are_kept_sorted_and_replaced_by_those_measured_again(tmp_path):
 
 
 def test_devices_have_files_of_their_own(tmp_path):
-    keep(tmp_path, "cuda", "Z card", [row("a")])
+    keep(tmp_path, "cuda", "Z GPU", [row("a")])
     keep(tmp_path, "cpu", "A processor", [row("b")])
-    assert [(each.name, each.device) for each in speeds.load(tmp_path)] == [("A processor", "cpu"), ("Z card", "cuda")]
+    assert [(each.name, each.device) for each in speeds.load(tmp_path)] == [("A processor", "cpu"), ("Z GPU", "cuda")]
     assert speeds.load(tmp_path / "nothing") == []
 
 
@@ -113,12 +113,12 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_one_line_wherever_it_is_read(tmp_path, damage):
     path = keep(tmp_path, "cpu", "Some CPU", [row()])
-    how, told = DAMAGE[damage]
+    how, expected = DAMAGE[damage]
     path.write_text(how(path.read_text()))
     with pytest.raises(RecordError) as error:
         speeds.load(tmp_path)
     line = str(error.value)
-    assert line.startswith(f"{path}: ") and told in line and "\n" not in line
+    assert line.startswith(f"{path}: ") and expected in line and "\n" not in line
     assert line.endswith("; restore it, or delete it and measure again with 'wganbench speed'")
     with pytest.raises(RecordError):
         keep(tmp_path, "cpu", "Some CPU", [row()])

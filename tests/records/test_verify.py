@@ -66,7 +66,8 @@ def test_records_that_do_not_read_are_damaged(store, found):
     findings = verify(store, left_behind(store))
     assert findings.whole == [store.path(found[0])]
     torn, newer = sorted(findings.damaged, key=lambda line: "upgrade" in line)
-    assert torn.startswith(f"{store.path(found[1])}: not whole JSON; 'wganbench results verify --set-aside' moves it")
+    command = f"'wganbench results verify --results {store.root} --set-aside'"
+    assert torn.startswith(f"{store.path(found[1])}: not whole JSON; {command} moves it")
     assert newer == f"{store.path(found[2])}: schema 9, this version reads up to 1; upgrade wganbench"
     assert (findings.orphaned, findings.set_aside, findings.stale) == ([], [], [])
 

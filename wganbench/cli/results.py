@@ -35,7 +35,7 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
         return
     if found.is_idle:
         failed = f", and {found.failed:,} of failed runs" if found.failed else ""
-        click.echo(f"nothing is being trained in {results}; {counted(found.records, 'record')}{failed}")
+        click.echo(f"nothing is under way in {results}; {counted(found.records, 'record')}{failed}")
     else:
         print_rows([sweep.row() for sweep in found.sweeps])
         print_rows([cohort.row() for cohort in found.cohorts])

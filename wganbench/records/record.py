@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -226,7 +227,9 @@ def write_text(record: Record) -> str:
     return written.text_of(record.model_dump(mode="json"))
 
 
-SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
+def remedy(file: str | Path) -> str:
+    """Returns the remedy for a damaged record: the command that sets it aside, with the results folder it is in."""
+    return f"'wganbench results verify --results {Path(file).parent.parent} --set-aside' moves it out of the way"
 
 
 def read_text(text: str, where: str) -> Record:
@@ -242,7 +245,7 @@ def read_text(text: str, where: str) -> Record:
     try:
         return _as_written(text) or _record_in(_json_in(text, where), where)
     except RecursionError:
-        raise DamagedError(f"{where}: nested too deeply to be a record; {SET_ASIDE}") from None
+        raise DamagedError(f"{where}: nested too deeply to be a record; {remedy(where)}") from None
 
 
 def _as_written(text: str) -> Record | None:
@@ -274,22 +277,23 @@ def _json_in(text: str, where: str) -> object:
     try:
         return written.parse(text)
     except written.TwiceError as error:
-        raise DamagedError(f"{where}: the key {short(str(error))} stands twice in one table; {SET_ASIDE}") from None
+        raise DamagedError(f"{where}: the key {short(str(error))} stands twice in one table; {remedy(where)}") from None
     except ValueError:
-        raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew") from None
+        raise DamagedError(f"{where}: not whole JSON; {remedy(where)}, 'wganbench run' makes it anew") from None
 
 
 def _record_in(content: object, where: str) -> Record:
     if not isinstance(content, dict) or not {"checksum", "schema_number", "id", "setting"} <= content.keys():
-        raise DamagedError(f"{where}: not a record of wganbench; {SET_ASIDE}")
+        raise DamagedError(f"{where}: not a record of wganbench; {remedy(where)}")
     number = content["schema_number"]
     if type(number) is not int or number < 1:
-        raise DamagedError(f"{where}: schema {short(number)} is none of wganbench's; {SET_ASIDE}")
+        raise DamagedError(f"{where}: schema {short(number)} is none of wganbench's; {remedy(where)}")
     if number > SCHEMA:
         raise RecordError(f"{where}: schema {number}, this version reads up to {SCHEMA}; upgrade wganbench")
     stated = content.pop("checksum")
     if stated != written.checksum_of(content):
-        raise DamagedError(f"{where}: content does not match its checksum {short(stated)}; {SET_ASIDE}, or restore it")
+        what = f"content does not match its checksum {short(stated)}"
+        raise DamagedError(f"{where}: {what}; {remedy(where)}, or restore it")
     for step in range(number, SCHEMA):
         content = MIGRATIONS[step](content)
     return _validated(content, where)
