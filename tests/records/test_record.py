@@ -163,7 +163,7 @@ def test_an_artefact_lies_in_its_folder_and_nowhere_else(file):
 
 # ---- files that are no records --------------------------------------------------------------------------------------
 
-SET_ASIDE = "'wganbench results verify --results . --set-aside' moves it out of the way"  # of a file named "here"
+SET_ASIDE = "'wganbench results verify --results results --set-aside' moves it out of the way"
 COMMITTED_CONTENT: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
 
 
