@@ -167,6 +167,6 @@ def test_the_other_commands_lead_to_this_one(store, found):
     store.path(found[1]).write_text("broken")
     result = CliRunner().invoke(cli, ["check", "--results", str(store.root)])
     assert result.exit_code == 2
-    assert "wganbench results verify --set-aside" in result.output
+    assert f"wganbench results verify --results {store.root} --set-aside" in result.output
     assert command(store, "--set-aside").exit_code == 0
     assert CliRunner().invoke(cli, ["check", "--results", str(store.root)]).exit_code == 1
