@@ -113,12 +113,12 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_one_line_wherever_it_is_read(tmp_path, damage):
     path = keep(tmp_path, "cpu", "Some CPU", [row()])
-    how, expected = DAMAGE[damage]
+    how, reported = DAMAGE[damage]
     path.write_text(how(path.read_text()))
     with pytest.raises(RecordError) as error:
         speeds.load(tmp_path)
     line = str(error.value)
-    assert line.startswith(f"{path}: ") and expected in line and "\n" not in line
+    assert line.startswith(f"{path}: ") and reported in line and "\n" not in line
     assert line.endswith("; restore it, or delete it and measure again with 'wganbench speed'")
     with pytest.raises(RecordError):
         keep(tmp_path, "cpu", "Some CPU", [row()])
