@@ -168,7 +168,7 @@ def test_the_systems_that_it_was_tested_on_are_named_and_no_other(project):
     assert [each for each in project["classifiers"] if each.startswith("Operating System")] == [
         "Operating System :: POSIX :: Linux"
     ]
-    assert "macOS and Windows are untried" in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "macOS and Windows are untested" in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 def test_the_console_script_is_the_command_line():

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: outputs, exit codes, and one line for each thing that is wrong."""
+"""The command line as a user sees it: outputs, exit codes, and one line for each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_of_random_architectures_each_is_explained_by_its_mean_over_seeds(tmp_pa
     for record in architecture_records(experiment, gp=[[5.0, 7.0]] * 5, gan=[[2.0, 2.0]] * 5).values():
         store.write(record)
     lines = ok("explain", f"{tmp_path / 'made.toml'}:gp-is-better", "--results", str(store.root)).splitlines()
-    assert "  gp: n = 5 architectures, each the mean over its seeds, beside it its first run" in lines
+    assert "  gp: n = 5 architectures, each the mean over its seeds, with its first run" in lines
     (line,) = (line for line in lines if "a003-gp-" in line)
     assert line.split()[:3] == ["a003", "6", "finished"]
 
@@ -112,7 +112,7 @@ def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
     ok("run", "tiny.toml", "--seeds", "1")
     printed = ok("run", "tiny.toml", "--seeds", "1").splitlines()[-1]
     assert printed == (
-        "all 2 runs are recorded in runs; nothing trained. --results DIR records elsewhere, --again trains anew"
+        "all 2 runs are recorded in runs; nothing trained. --results DIR records elsewhere, --again trains again"
     )
     before = {path: path.stat().st_mtime_ns for path in Store("runs").paths()}
     assert ok("run", "tiny.toml", "--seeds", "1", "--again").count("finished") == 2
@@ -213,7 +213,7 @@ def damaged_record(damage: str) -> Path:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign"])
-def test_run_sets_a_damaged_record_aside_and_trains_it_anew(here, damage):
+def test_run_sets_a_damaged_record_aside_and_trains_it_again(here, damage):
     path = damaged_record(damage)
     whole = {other: other.read_bytes() for other in Store("runs").paths() if other != path}
     damaged = path.read_bytes()

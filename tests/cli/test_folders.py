@@ -115,12 +115,12 @@ def test_run_records_apart_from_the_reference_and_says_so(here):
     before = contents("results")
     command = ("run", "made.toml", "--profile", "quick", "--seeds", "1")
     said = (
-        "recording in runs; the reference in results, which has 1 of these 2 runs, stays as it is: 'wganbench report' "
+        "recording in runs; the reference in results, which has 1 of these 2 runs, is not changed: 'wganbench report' "
         "shows both, --results results adds to it"
     )
     printed = ok(*command).splitlines()
     assert said in printed
-    assert printed[-1] == "2 runs recorded in runs; 'wganbench report made.toml' shows them"
+    assert printed[-1] == "2 runs recorded in runs; 'wganbench report made.toml' shows the results"
     assert len(Store("runs").load()) == 2
     assert contents("results") == before
     assert "recording in" not in ok(*command, "--results", "results")
@@ -180,7 +180,7 @@ def test_a_report_of_one_experiment_writes_its_figures_and_leaves_what_is_about_
     printed = ok("report", "made.toml")
     assert "2 claims: 2 reproduced." in printed
     last = printed.splitlines()[-1]
-    assert last == "runs/REPORT.md stays as it is, being about other as well; 'wganbench report' renews it"
+    assert last == "runs/REPORT.md is not changed, as it also covers other; 'wganbench report' renews it"
     assert Path("runs/REPORT.md").read_text() == "of both"
     assert not Path("runs/verdicts.json").exists()
     figures = {path.name for path in Path("runs/figures").iterdir()}
@@ -200,7 +200,7 @@ def test_a_check_of_one_experiment_counts_its_claims_alone(here):
     recorded("results", CLAIMS, name="other", spec=OTHER)
     recorded("results", CLAIMS)
     ok("report", "made.toml", "other.toml")
-    assert ok("check", "made.toml").startswith("checked 2 claims of 1 experiments: 0 findings")
+    assert ok("check", "made.toml").startswith("checked 2 claims of 1 experiment: 0 findings")
     ok("check", "made.toml", "--junit", "out.xml")
     assert 'skipped="1"' in Path("out.xml").read_text()
 
@@ -239,7 +239,7 @@ def test_nothing_but_smoke_is_one_line(here):
     Store("runs").write(record(experiment, "good", 0, {}, profile="smoke"))
     result = wganbench("report", "made.toml")
     assert (result.exit_code, len(result.output.splitlines())) == (2, 1)
-    assert "no records but of profile smoke, which enter no report" in result.output
+    assert "only records of profile smoke, which enter no report" in result.output
 
 
 # ---- explain RUN ----------------------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ def test_what_would_be_removed_is_listed_and_stays(shelf):
     assert len(printed) == 2
     assert printed[0].startswith("runs/made/good-")
     assert printed[0].endswith(".npz")
-    assert printed[1] == "1 records and 1 artefacts would be removed; without --dry-run they are"
+    assert printed[1] == "1 record and 1 artefact would be removed; leave out --dry-run to remove them"
     assert contents("runs") == before
 
 
@@ -346,7 +346,7 @@ def test_what_is_being_trained_is_not_removed(shelf, monkeypatch):
     monkeypatch.setattr(Status, "is_idle", False)
     result = wganbench("results", "remove", "made", "--yes")
     assert result.exit_code == 2
-    assert "runs/made: being trained; 'wganbench status' says by whom, stop it first" in result.output
+    assert "runs/made: being trained; 'wganbench status' shows by what, stop it first" in result.output
     assert contents("runs") == before
 
 

@@ -126,7 +126,7 @@ def test_a_classifier_below_its_stated_accuracy_is_not_kept(here, pictures):
         (("pictures", "--size", "16"), "pictures: no split 'test'; must have a folder test beside train"),
     ],
 )
-def test_what_no_classifier_can_be_trained_on_is_told_in_one_line(here, arguments, said):
+def test_data_that_no_classifier_can_be_trained_on_are_one_line(here, arguments, said):
     for name in ("ape", "bee"):
         (here / "pictures" / "cifar10" / name).mkdir(parents=True)
         (here / "pictures" / name).mkdir(parents=True)
@@ -138,14 +138,14 @@ def test_what_no_classifier_can_be_trained_on_is_told_in_one_line(here, argument
     assert classifiers(here) == []
 
 
-def test_a_disk_that_refuses_the_file_is_told_in_one_line(here, pictures):
+def test_a_disk_that_refuses_the_file_is_one_line(here, pictures):
     (here / "out").touch()
     result = train(pictures, "--size", 8, "--epochs", 1, "--accuracy", 0.01, "--out", here / "out" / "in")
     assert result.exit_code == 2
     assert "cannot be written (Not a directory); make room there, or use --out" in result.output
 
 
-def test_a_damaged_classifier_is_told_and_the_others_are_listed(here):
+def test_a_damaged_classifier_is_reported_and_the_others_are_listed(here):
     own = here / "data" / "classifiers"
     own.mkdir(parents=True)
     (own / "stripes-16-00000000.safetensors").write_bytes(path_of(CLASSIFIER).read_bytes())
@@ -186,7 +186,7 @@ def test_the_self_test_is_kept_for_runs(here, stub):
     assert math.isclose(json.loads(kept.read_text())["score"], 11.22, abs_tol=0.01)
 
 
-def test_a_network_that_fails_it_is_told_in_one_line(here, stub, monkeypatch):
+def test_a_network_that_fails_the_self_test_is_one_line(here, stub, monkeypatch):
     monkeypatch.setattr("wganbench.measures.scores.inception.inception", lambda weights: Sure(9))
     line = wrong("inception", "verify", "--device", "cpu")
     assert line.startswith("wganbench: inception, self-test: real images score 9.")
@@ -214,7 +214,7 @@ def test_runs_are_scored_by_the_published_protocol_once_it_is_passed(here, stub,
     assert WEIGHTS_VARIABLE not in os.environ
 
 
-def test_a_file_of_weights_that_is_not_there_is_told_before_any_training(here, monkeypatch):
+def test_a_missing_file_of_weights_is_reported_before_any_training(here, monkeypatch):
     monkeypatch.setattr(shapes10, "COUNTS", {"train": 30, "test": 20})
     score = f'score = {{ name = "classifier", file = "{CLASSIFIER}" }}'
     Path("imaged.toml").write_text(SPEC.replace(score, 'score = "inception"'))

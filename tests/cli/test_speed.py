@@ -1,4 +1,4 @@
-"""``wganbench speed`` by its command line, with settings that take no time."""
+"""The command ``wganbench speed``, with settings that train in no time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.runner.conftest import TINY
-from wganbench.analysis.speed_targets import TARGETS
 from wganbench.cli import cli
 from wganbench.records import speeds
 from wganbench.records.rates import processor_name
-from wganbench.runner.speed import bench, stack_size
+from wganbench.runner.speed import bench
 
 WIDER = {"wide": 64, "wider": 128}
 
@@ -54,32 +53,11 @@ def test_named_variants_are_measured_with_these_seeds_and_others_stay(here):
     assert [row.variant for row in device.rows] == ["gp", "wide"]
 
 
-def test_a_suggestion_measures_nothing_else(here, monkeypatch):
-    monkeypatch.setattr(stack_size, "BLOCK_SECONDS", 0.0001)
-    monkeypatch.setattr(stack_size, "PATIENCE", 1)
-    monkeypatch.setattr(stack_size, "WORTH", 1e9)
-    result = command("tiny.toml", "--profile", "smoke", "--device", "cpu", "--variant", "gp", "--suggest")
-    assert result.exit_code == 0, result.output
-    assert result.output.startswith("tiny, gp, smoke: stack 1, ")
-    assert result.output.endswith("; the spec's stack is 2\n") and result.output.count("\n") == 1
-    assert not (here / "runs").exists()
-
-
-def test_the_targets_are_listed():
-    result = command("--targets")
-    assert result.exit_code == 0
-    assert [line.partition(":")[0] for line in result.output.splitlines()] == list(TARGETS)
-
-
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (("tiny.toml", "--variant", "gap"), "--variant gap: no such variant in tiny.toml"),
         (("tiny.toml", "--profile", "smok"), "tiny.toml: no profile 'smok'; did you mean 'smoke'?"),
-        (("--target", "ring"), "--target ring: unknown target; did you mean "),
-        (("tiny.toml", "--target", "ring-cuda"), "--target ring-cuda: says by itself what to measure; leave out EXP"),
-        (("--target", "ring-cuda", "--target", "ring-2-cores"), "ring-cuda is for cuda, ring-2-cores is for cpu"),
-        (("--target", "ring-2-cores", "--device", "cuda"), "ring-2-cores is for cpu; measure those of one device"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(here, arguments, line):
@@ -91,7 +69,7 @@ def test_what_cannot_be_measured_is_one_line(here, arguments, line):
 
 
 def test_variants_of_unknown_cost_have_to_be_named(here):
-    (here / "strange.toml").write_text(TINY.replace('critic = { name = "mlp"', 'critic = { name = "mine:Net"'))
-    result = command("strange.toml", "--profile", "smoke")
+    (here / "custom.toml").write_text(TINY.replace('critic = { name = "mlp"', 'critic = { name = "mine:Net"'))
+    result = command("custom.toml", "--profile", "smoke")
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
-    assert "strange.toml: no variant of known cost to choose by; name some with --variant" in result.output
+    assert "custom.toml: no variant of known cost to choose by; name some with --variant" in result.output

@@ -215,7 +215,7 @@ def test_an_artefact_lies_in_its_folder_and_nowhere_else(file):
 
 # ---- files that are no records --------------------------------------------------------------------------------------
 
-SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
+SET_ASIDE = "'wganbench results verify --results results --set-aside' moves it out of the way"
 COMMITTED_CONTENT: dict[str, Any] = json.loads(COMMITTED.read_text(encoding="utf-8"))
 
 
@@ -321,12 +321,13 @@ def test_every_file_that_is_no_record_is_reported_and_all_at_once(make, store):
     (folder / "other-name.json").write_text(write_text(make(seed=2)))
     (store.root / "elsewhere").mkdir()
     shutil.copy(store.path(make()), store.root / "elsewhere")
+    remedy = f"'wganbench results verify --results {store.root} --set-aside' moves it out of the way"
     assert reported(store) == [
         f"{store.root}/elsewhere/{make().id}.json: holds the record of {store.path(make())}; move the file there",
-        f"{folder}/binary.json: not a text file in UTF-8; {SET_ASIDE}",
-        f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again",
+        f"{folder}/binary.json: not a text file in UTF-8; {remedy}",
+        f"{folder}/empty.json: not whole JSON; {remedy}, 'wganbench run' trains its run again",
         f"{folder}/folder.json: cannot be read (Is a directory); move it away",
-        f"{folder}/huge.json: 65,537 bytes; a record has at most 65,536; {SET_ASIDE}",
+        f"{folder}/huge.json: 65,537 bytes; a record has at most 65,536; {remedy}",
         f"{folder}/other-name.json: holds the record of {store.path(make(seed=2))}; move the file there",
     ]
 

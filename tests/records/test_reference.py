@@ -55,7 +55,7 @@ def test_a_folder_comes_before_an_experiment_of_the_same_name(theirs):
 
 def test_merge_takes_one_experiment_and_sees_nothing_of_the_one_beside_it(theirs):
     result = CliRunner().invoke(cli, ["merge", "theirs/first", "--results", "mine"])
-    assert (result.exit_code, result.output) == (0, "theirs/first: 1 records taken in, 0 were here, 0 refused\n")
+    assert (result.exit_code, result.output) == (0, "theirs/first: 1 record taken in, 0 were here, 0 refused\n")
     assert [record.experiment for record in Store("mine").load().values()] == ["first"]
 
 

@@ -75,25 +75,21 @@ def test_a_device_has_a_file_by_its_name(tmp_path, name, file):
 
 
 def test_rows_are_kept_sorted_and_replaced_by_those_measured_again(tmp_path):
-    path = keep(tmp_path, "cpu", "Some CPU", [row("b"), row("a"), row("b", jobs=2), row("b", target="t")])
+    path = keep(tmp_path, "cpu", "Some CPU", [row("b"), row("a"), row("b", jobs=2)])
     first = path.read_bytes()
     keep(tmp_path, "cpu", "Some CPU", [row("a", torch="3.0")])
     (device,) = speeds.load(tmp_path)
-    assert [(each.variant, each.jobs, each.target, each.torch) for each in device.rows] == [
-        ("a", 1, None, "3.0"),
-        ("b", 1, None, "2.0"),
-        ("b", 1, "t", "2.0"),
-        ("b", 2, None, "2.0"),
-    ]
+    rows = [("a", 1, "3.0"), ("b", 1, "2.0"), ("b", 2, "2.0")]
+    assert [(each.variant, each.jobs, each.torch) for each in device.rows] == rows
     keep(tmp_path, "cpu", "Some CPU", [row("a")])
     assert path.read_bytes() == first
     assert [path.name for path in path.parent.iterdir()] == ["some-cpu.json"]
 
 
 def test_devices_have_files_of_their_own(tmp_path):
-    keep(tmp_path, "cuda", "Z card", [row("a")])
+    keep(tmp_path, "cuda", "Z GPU", [row("a")])
     keep(tmp_path, "cpu", "A processor", [row("b")])
-    assert [(each.name, each.device) for each in speeds.load(tmp_path)] == [("A processor", "cpu"), ("Z card", "cuda")]
+    assert [(each.name, each.device) for each in speeds.load(tmp_path)] == [("A processor", "cpu"), ("Z GPU", "cuda")]
     assert speeds.load(tmp_path / "nothing") == []
 
 
@@ -117,13 +113,13 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_one_line_wherever_it_is_read(tmp_path, damage):
     path = keep(tmp_path, "cpu", "Some CPU", [row()])
-    how, told = DAMAGE[damage]
+    how, reported = DAMAGE[damage]
     path.write_text(how(path.read_text()))
     with pytest.raises(RecordError) as error:
         speeds.load(tmp_path)
     line = str(error.value)
-    assert line.startswith(f"{path}: ") and told in line and "\n" not in line
-    assert line.endswith("; restore it, or delete it and measure anew with 'wganbench speed'")
+    assert line.startswith(f"{path}: ") and reported in line and "\n" not in line
+    assert line.endswith("; restore it, or delete it and measure again with 'wganbench speed'")
     with pytest.raises(RecordError):
         keep(tmp_path, "cpu", "Some CPU", [row()])
     assert verify(Store(tmp_path)).damaged == [line]

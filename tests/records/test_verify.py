@@ -66,7 +66,8 @@ def test_records_that_do_not_read_are_damaged(store, found):
     findings = verify(store, left_behind(store))
     assert findings.whole == [store.path(found[0])]
     torn, newer = sorted(findings.damaged, key=lambda line: "upgrade" in line)
-    assert torn.startswith(f"{store.path(found[1])}: not whole JSON; 'wganbench results verify --set-aside' moves it")
+    command = f"'wganbench results verify --results {store.root} --set-aside'"
+    assert torn.startswith(f"{store.path(found[1])}: not whole JSON; {command} moves it")
     assert newer == f"{store.path(found[2])}: schema 9, this version reads up to 1; upgrade wganbench"
     assert (findings.orphaned, findings.set_aside, findings.stale) == ([], [], [])
 
@@ -166,6 +167,6 @@ def test_the_other_commands_lead_to_this_one(store, found):
     store.path(found[1]).write_text("broken")
     result = CliRunner().invoke(cli, ["check", "--results", str(store.root)])
     assert result.exit_code == 2
-    assert "wganbench results verify --set-aside" in result.output
+    assert f"wganbench results verify --results {store.root} --set-aside" in result.output
     assert command(store, "--set-aside").exit_code == 0
     assert CliRunner().invoke(cli, ["check", "--results", str(store.root)]).exit_code == 1

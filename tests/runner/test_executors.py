@@ -383,7 +383,7 @@ def test_in_this_process_time_is_up_between_two_steps(faulty, tmp_path):
 
 # ---- stops --------------------------------------------------------------------------------------------------------
 
-STOPPED = "wganbench: {}; what was recorded stays, the same command goes on from there\n"
+STOPPED = "wganbench: {}; records and checkpoints are kept, the same command resumes\n"
 
 
 def sleepy(tiny, tmp_path):

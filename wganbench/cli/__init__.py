@@ -21,7 +21,7 @@ class _Commands(click.Group):
             click.echo(f"wganbench: {error}".replace("\n", "\nwganbench: "), err=True)
             sys.exit(2)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("wganbench: interrupted; what was recorded stays, the same command goes on from there", err=True)
+            click.echo("wganbench: interrupted; records and checkpoints are kept, the same command resumes", err=True)
             sys.exit(130)
 
 

@@ -1,4 +1,4 @@
-"""``wganbench check`` and ``explain``: check the claims, explain a verdict, or describe how a run ended."""
+"""``wganbench check`` and ``explain``: check claims and report, explain a verdict, or describe how a run ended."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wganbench.cli.choice import check_folder, choose_folder, covered, has_records, load_records
-from wganbench.cli.options import REFERENCE, RUNS, results_or_runs, runs_or_results
-from wganbench.cli.run_summary import summary
+from wganbench.cli.console import counted
+from wganbench.cli.options import (
+    REFERENCE,
+    RUNS,
+    check_folder,
+    choose_folder,
+    covered,
+    has_records,
+    load_records,
+    results_or_runs,
+    runs_or_results,
+)
 from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
+from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import Claim, Experiment, available, load
+from wganbench.spec import CONTROL, Claim, Experiment, available, load
 from wganbench.spec.catalogue import suggest
 
 if TYPE_CHECKING:
@@ -28,13 +38,13 @@ RUN_ID = re.compile(r".+-[0-9a-f]{10}-s[0-9]+")
 @click.command(short_help="Check records, claims and the report.")
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @results_or_runs
-@click.option("--strict", is_flag=True, help="Fail on inconclusive claims, and on ones not run, too.")
+@click.option("--strict", is_flag=True, help="Fail also on claims that are inconclusive or not run.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JUnit XML.")
 def check(experiments: tuple[str, ...], results: Path | None, strict: bool, junit: Path | None) -> None:
-    """Compare records, claims and the committed report with each other; exit with 1 and a line for each finding.
+    """Check that records, claims and the committed report agree; exit with 1 and a line for each finding.
 
-    Without EXP it is about every experiment that ships and the whole folder; with EXP about these, and about what the
-    report says of these where the folder has records of others too.
+    Without EXP, check every experiment that ships and the whole folder. With EXP, check these experiments and, if the
+    folder has records of others too, only their parts of the report.
     """
     from wganbench.analysis import check as checking
     from wganbench.analysis.profiles import others
@@ -49,9 +59,10 @@ def check(experiments: tuple[str, ...], results: Path | None, strict: bool, juni
         write_atomically(junit, text.encode(), replace=True)
     for finding in findings:
         click.echo(f"wganbench: {finding}", err=True)
-    live, every = (sum(map(len, kind)) for kind in ((s.live_claims for s in specs), (s.claims for s in specs)))
-    old = f" (and {every - live} superseded)" if every > live else ""
-    click.echo(f"checked {live} claims{old} of {len(specs)} experiments: {len(findings)} findings")
+    n_live, n_all = (sum(map(len, kind)) for kind in ((s.live_claims for s in specs), (s.claims for s in specs)))
+    old = f" (and {n_all - n_live} superseded)" if n_all > n_live else ""
+    covers = f"{counted(n_live, 'claim')}{old} of {counted(len(specs), 'experiment')}"
+    click.echo(f"checked {covers}: {counted(len(findings), 'finding')}")
     if findings:
         sys.exit(1)
 
@@ -60,9 +71,10 @@ def check(experiments: tuple[str, ...], results: Path | None, strict: bool, juni
 @click.argument("subject", metavar="CLAIM|RUN")
 @runs_or_results
 def explain(subject: str, results: Path | None) -> None:
-    """Explain the verdict on CLAIM: values, test, p-values, runs; or say how RUN ended, with a failed one's traceback.
+    """Explain the verdict on CLAIM by its values, test, p-values and runs; or describe how RUN ended.
 
-    CLAIM is an id, or EXP:ID, EXP as for 'run'. RUN is an id, as 'run' and the explanation of a claim print it.
+    CLAIM is an id, or EXP:ID with EXP as for 'run'. RUN is an id as 'run' and the explanation of a claim print it; the
+    traceback of a failed run is shown.
     """
     if RUN_ID.fullmatch(subject):
         _explain_run(subject, results)
@@ -85,7 +97,7 @@ def _explain_run(run_id: str, results: Path | None) -> None:
     for folder, path in paths:
         record = Store(folder).find(path.parent.name, run_id) if path.stem == run_id else None
         if record is not None:
-            click.echo("\n".join([str(path), *summary(record)]))
+            click.echo("\n".join([str(path), *_summary(record)]))
             return
     near = suggest(run_id, [path.stem for _, path in paths])
     raise RecordError(f"{' or '.join(map(str, folders))}: no record of run {run_id!r}{near}")
@@ -131,7 +143,7 @@ def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[s
     yield f"  judged at    profile {claim.profile}: {spec.says(claim.profile)}"
     details = claim.model_dump(mode="json", exclude=APART, exclude_none=True)
     yield f"  test         {', '.join(f'{key} = {value}' for key, value in details.items())}"
-    sample = " architectures, each the mean over its seeds, beside it its first run" if claim.methods() else ""
+    sample = " architectures, each the mean over its seeds, with its first run" if claim.methods() else ""
     for side, units in verdict.units.items():
         yield f"  {side}: n = {len(units)}{sample}"
         for unit in units:
@@ -151,3 +163,48 @@ def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[s
     if claim.superseded:
         by = f", by {' and '.join(claim.superseded.by)}" if claim.superseded.by else ""
         yield f"  superseded   in version {claim.superseded.version} of the spec{by}: {claim.superseded.reason}"
+
+
+# ---- runs -----------------------------------------------------------------------------------------------------------
+
+
+def _summary(record: Record) -> Iterator[str]:
+    """Yields lines on how the run ended, with the traceback if it failed, what it measured, and how it was made."""
+    steps = f"{record.steps_done:,} of {record.setting.steps:,} steps"
+    retries = f" (retries: {record.retries})" if record.retries else ""
+    yield f"{record.experiment}, {record.variant}, profile {record.profile}, seed {record.seed}"
+    if record.overrides:
+        yield f"  changed      {', '.join(record.overrides)}"
+    yield f"  status       {record.status} after {steps}{retries}"
+    yield f"  seconds      {record.wall_seconds:.1f}, of {counted(len(record.cohort), 'run')} trained together"
+    yield from _note(record.note)
+    for name, value in record.measures.items():
+        best = record.best.get(name)
+        other = f"  (best {best:.6g})" if best is not None and best != value else ""
+        yield f"  {name}  {'none' if value is None else f'{value:.6g}'}{other}"
+    if record.score_protocol is not None:
+        yield f"  scored by    {record.score_protocol}"
+    yield from _provenance(record)
+
+
+def _note(note: str | None) -> Iterator[str]:
+    lines = [CONTROL.sub("?", line) for line in (note or "").strip().splitlines()]
+    if lines:
+        yield f"  note         {lines[-1].strip()}"
+    if len(lines) > 1:
+        yield from (f"    {line}" for line in lines)
+
+
+def _provenance(record: Record) -> Iterator[str]:
+    made = record.provenance
+    how = [made.device, counted(made.threads, "thread"), "deterministic" if made.deterministic else "", made.precision]
+    how += ["as a CUDA graph"] if made.captured else []
+    yield f"  made         {made.started}, on {', '.join(filter(None, how))}"
+    yield f"  with         {', '.join(f'{name} {version}' for name, version in sorted(made.libraries.items()))}"
+    if made.commit is not None:
+        changed = ", with uncommitted changes" if made.dirty else ""
+        yield f"  commit       {made.commit}{changed}"
+    data = record.setting.data.name
+    yield f"  data         {data}" + (f", checksum {record.data_checksum}" if record.data_checksum else "")
+    for artefact in record.artefacts:
+        yield f"  artefact     {artefact.file}"

@@ -5,31 +5,39 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.table import Table
 
+from wganbench.cli.console import print_rows
 from wganbench.cli.options import data_dir
-from wganbench.cli.printing import plain
 
 
 @click.group(short_help="List, fetch and verify the image sets.")
 def data() -> None:
-    """Look after the image sets.
+    """List, fetch and verify the image sets.
 
-    They lie in the data folder: --data-dir, else $WGANBENCH_DATA, else wganbench in the user's cache.
+    They are in the data folder: --data-dir, else $WGANBENCH_DATA, else wganbench in the user's cache.
     """
 
 
 @data.command(name="list", short_help="List the image sets and their state.")
 @data_dir
 def list_data() -> None:
-    """List the image sets: what there is of each, where it lies or has to, and its checksum."""
+    """List the image sets with their state, checksum and place, also the place of those that are missing."""
     from wganbench.data.manage import inventory
 
-    table = Table("image set", "split", "images", "shape", "state", "SHA-256", "place", box=None)
-    for held in inventory():
-        place = click.format_filename(held.place)
-        table.add_row(held.name, held.split, f"{held.images:,}", held.shape, held.state, held.checksum[:12], place)
-    plain().print(table)
+    print_rows(
+        [
+            {
+                "image set": held.name,
+                "split": held.split,
+                "images": f"{held.images:,}",
+                "shape": held.shape,
+                "state": held.state,
+                "SHA-256": held.checksum[:12],
+                "place": click.format_filename(held.place),
+            }
+            for held in inventory()
+        ]
+    )
 
 
 @data.command(name="fetch", short_help="Download or draw an image set.")
@@ -47,7 +55,7 @@ def fetch_data(name: str) -> None:
 @click.argument("name", required=False)
 @data_dir
 def verify_data(name: str | None) -> None:
-    """Hold the image set NAME, or all that are there, against their checksums; exit with 1 if one is damaged."""
+    """Check the image set NAME, or all that are there, against their checksums; exit with 1 if one is damaged."""
     from wganbench.data.manage import verify as verify_images
 
     findings = list(verify_images(name))

@@ -1,4 +1,4 @@
-"""Options that several commands share.
+"""Options that several commands share, and the objects that commands get from them.
 
 Options for the location of files on this machine are not part of any setting: they are kept in environment variables,
 for the command and the processes that it starts.
@@ -6,45 +6,67 @@ for the command and the processes that it starts.
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from wganbench.errors import RecordError
 from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE
+from wganbench.records.record import Record
+from wganbench.records.store import Store
+from wganbench.spec import Experiment, available, load, parse_seeds
+from wganbench.spec.plan import Cohort, Run, cohorts, expand
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-def together(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Combines several options into one decorator; the help lists them in this order."""
+def grouped(name: str, make: Callable[..., object], *options: Callable[[F], F]) -> Callable[[F], F]:
+    """Returns a decorator that adds options to a command, which gets their values as one object.
 
-    def given(function: F) -> F:
+    Args:
+        name: The parameter of the command that gets the object.
+        make: Makes the object from the values of the options, by their names.
+        options: Click's decorators; the help lists them in this order.
+    """
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def call(**values: Any) -> Any:
+            own = {key: values.pop(key) for key in names}
+            return command(**values, **{name: make(**own)})
+
+        n_others = len(getattr(command, "__click_params__", ()))
         for option in reversed(options):
-            function = option(function)
-        return function
+            option(call)
+        names = [each.name for each in call.__click_params__[n_others:]]  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
 
-    return given
+    return decorate
 
+
+# ---- results folders ------------------------------------------------------------------------------------------------
 
 RUNS, REFERENCE = Path("runs"), Path("results")
 """Results folders: the user's own, which git ignores, and the committed reference that others are compared with."""
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-
 results_folder = click.option(
-    "--results", type=_FOLDER, default=RUNS, show_default=True, help="Folder of the records, made where there is none."
+    "--results", type=FOLDER, default=RUNS, show_default=True, help="Folder of the records; created if missing."
 )
 results_or_runs = click.option(
-    "--results", type=_FOLDER, help=f"Folder of the records [default: {REFERENCE}, or {RUNS} where it has none of EXP]."
+    "--results", type=FOLDER, help=f"Folder of the records [default: {REFERENCE}; {RUNS} for what is not there]."
 )
 runs_or_results = click.option(
-    "--results", type=_FOLDER, help=f"Folder of the records [default: {RUNS}, or {REFERENCE} where it has none of it]."
+    "--results", type=FOLDER, help=f"Folder of the records [default: {RUNS}; {REFERENCE} for what is not there]."
 )
 
 
@@ -53,8 +75,142 @@ def results_option(results: Path) -> str:
     return "" if results == RUNS else f" --results {results}"
 
 
-device_kind = click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-cpu_threads = click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads a cohort.")
+def has_records(results: Path, experiments: Collection[str] = ()) -> bool:
+    """Returns whether a folder has records of any of these experiments, or any record at all if none is named."""
+    return any(not experiments or path.parent.name in experiments for path in Store(results).paths())
+
+
+def choose_folder(given: Path | None, experiments: Sequence[str], defaults: Sequence[Path]) -> Path:
+    """Returns the given folder, else the first default with records of the experiments, else the first with any."""
+    if given is not None:
+        return given
+    found = (each for names in (experiments, ()) for each in defaults if has_records(each, names))
+    return next(found, defaults[0])
+
+
+def load_records(results: Path) -> dict[str, Record]:
+    """Returns all records of a folder, by run id.
+
+    Raises:
+        RecordError: If the folder is missing or has no records, or if a record is damaged.
+    """
+    check_folder(results)
+    return Store(results).load()
+
+
+def check_folder(results: Path) -> None:
+    """Raises RecordError if the folder is missing or has no records."""
+    if not has_records(results):
+        what = "no records" if results.exists() else "no such folder"
+        raise RecordError(f"{results}: {what}; 'wganbench run' makes records, --results names another folder")
+
+
+# ---- experiments and runs -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that a command is about, as EXPERIMENT and the options beside it select them.
+
+    Attributes:
+        experiment: The name of the experiment, or the path of its TOML file.
+        variants: The names of the selected variants; empty for all.
+        overrides: Changes to the spec, each as ``PATH=VALUE``.
+        data: Folders to use in place of image sets, each as ``NAME=FOLDER``.
+        seeds: A count or a list of seeds, as text; None for the spec's own.
+        stack: The number of seeds trained in lockstep; None for the spec's own.
+        results: The results folder.
+    """
+
+    experiment: str
+    profile: str
+    variants: tuple[str, ...]
+    overrides: tuple[str, ...]
+    data: tuple[str, ...]
+    seeds: str | None = None
+    stack: int | None = None
+    results: Path = RUNS
+
+    @cached_property
+    def spec(self) -> Experiment:
+        """The experiment, with all changes."""
+        spec = load(self.experiment, self.overrides)
+        if not self.data:
+            return spec
+        from wganbench.spec import substitute  # imports numpy and Pillow, which nothing else here needs
+
+        changes = substitute.overrides(spec, self.folders, self.profile, self.variants)
+        return load(self.experiment, [*self.overrides, *changes])
+
+    @cached_property
+    def folders(self) -> dict[str, Path]:
+        """The folders of ``data``, by the name of the image set that each replaces."""
+        if not self.data:
+            return {}
+        from wganbench.spec import substitute
+
+        return substitute.parse(self.data)
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        seeds = self.spec.planned_seeds if self.seeds is None else parse_seeds(self.seeds)
+        return expand(self.spec, self.profile, seeds, self.variants)
+
+    @cached_property
+    def cohorts(self) -> list[Cohort]:
+        return cohorts(self.runs, self.stack or self.spec.stack)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.results)
+
+
+only_variants = click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable.")
+_experiment = click.argument("experiment")
+_overrides = click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Set a field; repeatable.")
+_data = click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Use the images in FOLDER in place of the image set NAME; repeatable.",
+)
+
+selection = grouped(
+    "selection",
+    Selection,
+    _experiment,
+    click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
+    click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
+    only_variants,
+    _data,
+    _overrides,
+    click.option("--stack", type=COUNT, help="Seeds trained in lockstep [default: the spec's]."),
+    results_folder,
+)
+"""Adds EXPERIMENT and the options that select runs of it."""
+selection_of_settings = grouped(
+    "selection",
+    functools.partial(Selection, seeds="1"),
+    _experiment,
+    _overrides,
+    _data,
+    click.option("--profile", default="paper", show_default=True),
+    only_variants,
+)
+"""Adds EXPERIMENT and the options that select settings of it, with a run of each."""
+
+
+def covered(names: Sequence[str]) -> list[Experiment]:
+    """Returns the experiments that a report covers: those named, or all that ship with the package."""
+    return [load(name) for name in dict.fromkeys(names or available())]
+
+
+# ---- this machine ---------------------------------------------------------------------------------------------------
+
+device_kind = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
+)
+cpu_threads = click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads per cohort.")
 
 
 def _kept_in(variable: str) -> Callable[[click.Context, click.Parameter, Path | None], None]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wganbench.cli.choice import choose_folder, covered, has_records, load_records
-from wganbench.cli.options import REFERENCE, RUNS, results_option, runs_or_results
-from wganbench.cli.printing import print_tables, progress
+from wganbench.cli.console import print_tables, progress
+from wganbench.cli.options import (
+    REFERENCE,
+    RUNS,
+    choose_folder,
+    covered,
+    has_records,
+    load_records,
+    results_option,
+    runs_or_results,
+)
 from wganbench.errors import RecordError
 from wganbench.records.custom_code import changes_since
 from wganbench.records.record import Record
@@ -28,14 +36,12 @@ if TYPE_CHECKING:
     "--against",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help=(
-        "Another results folder: print 'this machine' (--results) beside this 'reference' "
-        f"[default: {REFERENCE}, where {RUNS} is reported by default]."
+        "Another results folder, printed as 'reference' beside 'this machine' (--results) "
+        f"[default: {REFERENCE}, if {RUNS} is reported by default]."
     ),
 )
 @click.option("--format", "form", type=click.Choice(["markdown", "csv", "json"]), help="Print in this format.")
-@click.option(
-    "--accept", is_flag=True, help="Drop or change settled verdicts and records of the last report, where it must."
-)
+@click.option("--accept", is_flag=True, help="Drop or change settled verdicts and records of the last report.")
 def report(
     experiments: tuple[str, ...],
     results: Path | None,
@@ -45,10 +51,10 @@ def report(
 ) -> None:
     """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
 
-    Without EXP it is about every experiment that ships, with EXP about these alone: where the folder has records of
-    others too, only their figures are written. Runs of profile smoke enter no report. Nothing is written where it would
-    drop or change a settled verdict, a record, a classifier or a deviation that the last report knew: a line says what,
-    and --accept does it all the same.
+    Without EXP, the report covers every experiment that ships. With EXP it covers only these; if the folder has records
+    of others too, only their figures are written. Runs of profile smoke enter no report. If a settled verdict, a
+    record, a classifier or a deviation of the last report would be dropped or changed, nothing is written and a line
+    for each says so; --accept writes the report nevertheless.
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
     from wganbench.analysis.profiles import SMOKE, others, reported
@@ -58,7 +64,7 @@ def report(
     folder = choose_folder(results, [spec.name for spec in specs] if experiments else [], (RUNS, REFERENCE))
     records = reported(specs, load_records(folder))
     if not records:
-        raise RecordError(f"{folder}: no records but of profile {SMOKE}, which enter no report; run another profile")
+        raise RecordError(f"{folder}: only records of profile {SMOKE}, which enter no report; run another profile")
     apart = others(specs, records) if experiments else []
     with progress("figures") as on_figure:
         made = reporting.write_report(
@@ -85,13 +91,14 @@ def report(
         for each in tables:
             click.echo(table.render(each, form), nl=form != "markdown")
         return
-    print_tables(table.terminal(each) for each in tables)
+    print_tables(*map(table.terminal, tables))
     if against is not None:
         click.echo(f"this machine: {folder}, reference: {against}")
     if apart:
         click.echo(scoreboard.tally(made.verdicts))
+        others_too = apart[0] if len(apart) == 1 else f"{len(apart)} other experiments"
         command = f"'wganbench report{results_option(folder)}'"
-        click.echo(f"{folder / 'REPORT.md'} stays as it is, being about {_named(apart)} as well; {command} renews it")
+        click.echo(f"{folder / 'REPORT.md'} is not changed, as it also covers {others_too}; {command} renews it")
     else:
         click.echo(f"{folder / 'REPORT.md'}: {scoreboard.tally(made.verdicts)}")
 
@@ -119,10 +126,6 @@ def _tables(
     others = other_runs_of(spec, records)
     found += [others] if others.rows and spec.success_table is None else []
     return [*found, *successes, *success.overridden_tables(spec, records)]
-
-
-def _named(experiments: Sequence[str]) -> str:
-    return experiments[0] if len(experiments) == 1 else f"{len(experiments)} other experiments"
 
 
 def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[str]:

@@ -9,15 +9,14 @@ from typing import Literal
 
 import click
 
-from wganbench.cli.choice import check_folder, only_variants
-from wganbench.cli.options import results_folder, results_option
-from wganbench.cli.printing import print_rows
+from wganbench.cli.console import counted, print_rows
+from wganbench.cli.options import check_folder, only_variants, results_folder, results_option
 from wganbench.errors import RecordError
 from wganbench.records import reference
 from wganbench.records.merge import merge_stores
 from wganbench.records.store import Store
 from wganbench.runner.jobs.status import left_behind
-from wganbench.runner.jobs.status import status as look
+from wganbench.runner.jobs.status import status as status_of
 from wganbench.spec import load
 
 
@@ -26,9 +25,9 @@ from wganbench.spec import load
 @results_folder
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
-    """Say what 'run' is doing, from any terminal: runs done, failed, running and left, the time left, what stopped."""
+    """Show what 'run' is doing, from any terminal: runs done, failed, running and left, time left, what has stopped."""
     names = [_name(experiment, results) for experiment in experiments]
-    found = look(Store(results), names)
+    found = status_of(Store(results), names)
     if not (names or found.sessions or found.cohorts or found.stopped or found.remarks):
         check_folder(results)
     if as_json:
@@ -36,7 +35,7 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
         return
     if found.is_idle:
         failed = f", and {found.failed:,} of failed runs" if found.failed else ""
-        click.echo(f"nothing is under way in {results}; {found.records:,} records{failed}")
+        click.echo(f"nothing is under way in {results}; {counted(found.records, 'record')}{failed}")
     else:
         print_rows([session.row() for session in found.sessions])
         print_rows([cohort.row() for cohort in found.cohorts])
@@ -56,18 +55,18 @@ def _name(experiment: str, results: Path) -> str:
 def merge(sources: tuple[str, ...], results: Path, prefer: Literal["ours", "theirs"] | None) -> None:
     """Take in the records of other results folders.
 
-    FROM is a results folder, the folder of one experiment in it, an experiment that ships, for its committed records,
-    or 'reference', for all committed records. An installed package has these without their artefacts.
+    FROM is a results folder, the folder of one experiment in it, the name of an experiment that ships (its committed
+    records), or 'reference' (all committed records). An installed package has the committed records without artefacts.
 
-    Records with equal measures and curves are skipped; others are refused unless --prefer says which to keep. The rest
-    is merged all the same. Exits with 1 if anything was refused.
+    A record that is already here with equal measures and curves is skipped. One that differs is refused, unless
+    --prefer says which to keep; the others are merged nevertheless. Exits with 1 if any was refused.
     """
     refused = False
     for name, theirs in [(name, reference.source(name)) for name in sources]:
         taken, skipped, refusals = merge_stores(
             Store(results), theirs.store, prefer, with_artefacts=theirs.has_artefacts
         )
-        click.echo(f"{name}: {taken} records taken in, {skipped} were here, {len(refusals)} refused")
+        click.echo(f"{name}: {counted(taken, 'record')} taken in, {skipped} were here, {len(refusals)} refused")
         for refusal in refusals:
             click.echo(f"wganbench: {refusal}", err=True)
         if not (taken or skipped or refusals):
@@ -79,14 +78,16 @@ def merge(sources: tuple[str, ...], results: Path, prefer: Literal["ours", "thei
 
 @click.group(name="results", short_help="Verify a results folder, or remove records.")
 def results_commands() -> None:
-    """Look after a results folder."""
+    """Verify a results folder, or remove records from it."""
 
 
 @results_commands.command(name="verify", short_help="Find damaged, orphaned and stale files.")
 @results_folder
-@click.option("--set-aside", is_flag=True, help="Move damaged records to 'damaged' beside them; 'run' makes them anew.")
+@click.option(
+    "--set-aside", is_flag=True, help="Move damaged records to 'damaged' beside them; 'run' makes them again."
+)
 def verify_results(results: Path, set_aside: bool) -> None:
-    """Say what is whole in the folder, damaged, orphaned, set aside or stale; exit with 1 if anything is damaged."""
+    """List what is damaged, orphaned, set aside or stale in the folder; exit with 1 if anything is damaged."""
     from wganbench.records import verify
 
     store = Store(results)
@@ -104,7 +105,7 @@ def verify_results(results: Path, set_aside: bool) -> None:
 @results_commands.command(name="remove", short_help="Remove the records of an experiment.")
 @click.argument("experiment")
 @results_folder
-@click.option("--profile", help="Only runs of this profile [default: of every one].")
+@click.option("--profile", help="Only runs of this profile [default: all].")
 @only_variants
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
 @click.option("--yes", is_flag=True, help="Remove without asking.")
@@ -113,7 +114,7 @@ def remove_results(
 ) -> None:
     """Remove the records of EXPERIMENT and their artefacts, after listing them and asking.
 
-    Reports, checkpoints, damaged records and whatever another record names stay.
+    Reports, checkpoints, damaged records, and artefacts that other records name, are kept.
     """
     check_folder(results)
     store, name = Store(results), _name(experiment, results)
@@ -126,15 +127,17 @@ def remove_results(
         artefacts = sorted(path.name for path in store.artefact_paths(record) if path.is_file())
         n_artefacts += len(artefacts)
         click.echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *artefacts]))
-    what = f"{len(found)} records and {n_artefacts} artefacts"
+    what = f"{counted(len(found), 'record')} and {counted(n_artefacts, 'artefact')}"
     if dry_run:
-        click.echo(f"{what} would be removed; without --dry-run they are")
+        click.echo(f"{what} would be removed; leave out --dry-run to remove them")
         return
-    if not look(store, [name]).is_idle:
-        raise RecordError(f"{results / name}: being trained; 'wganbench status' says by whom, stop it first")
+    if not status_of(store, [name]).is_idle:
+        raise RecordError(
+            f"{results / name}: being trained; 'wganbench status{results_option(results)}' shows by what, stop it first"
+        )
     if not yes and not click.confirm(f"Remove {what}?"):
         click.echo("nothing removed")
         sys.exit(1)
     for record in found:
         store.remove(record)
-    click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews a report on them")
+    click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews the report")

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 from rich.table import Column, Table
 
-from wganbench.cli.options import COUNT, data_dir, device_kind, inception_weights
-from wganbench.cli.printing import plain, progress
+from wganbench.cli.console import print_tables, progress
+from wganbench.cli.options import COUNT, FOLDER, data_dir, device_kind, grouped, inception_weights
 from wganbench.errors import DataError
 from wganbench.measures.scores import protocol
 
 
 @click.group(short_help="List and train classifiers that score images.")
 def classifier() -> None:
-    """Look after the classifiers, which score images where the Inception network is not to be had."""
+    """List and train the classifiers, which score images where the Inception network is not available."""
 
 
 @classifier.command(name="list", short_help="List the classifiers and their accuracy.")
 @data_dir
 def list_classifiers() -> None:
-    """List the classifiers that ship and those that were trained here; exit with 1 if the file of one is damaged."""
+    """List the classifiers that ship and those trained here; exit with 1 if the file of one is damaged."""
     columns = ("classifier", "data", "size", "test accuracy", "score of test images", "trained by")
     table = Table(*(Column(name, no_wrap=True) for name in columns), Column("place", overflow="fold"), box=None)
     damaged: list[str] = []
@@ -38,43 +39,51 @@ def list_classifiers() -> None:
             f"{about.recipe}, {about.epochs} epochs, seed {about.seed}",
             click.format_filename(path.parent),
         )
-    plain().print(table)
+    print_tables(table)
     for line in damaged:
         click.echo(f"wganbench: {line}", err=True)
     if damaged:
         sys.exit(1)
 
 
+@dataclass(frozen=True)
+class Training:
+    """How a classifier is trained; None for the recipe's own."""
+
+    accuracy: float | None
+    recipe: str | None
+    epochs: int | None
+    seed: int
+    threads: int
+    device: str
+
+
 @classifier.command(name="train", short_help="Train a classifier on labelled images.")
 @click.argument("data")
 @click.option("--size", type=COUNT, required=True, metavar="N", help="Side of the images in pixels.")
-@click.option("--accuracy", type=float, metavar="A", help="Test accuracy to reach, 0 to 1 [default: the recipe's].")
-@click.option("--recipe", metavar="R", help="drawn or photographs [default: as DATA asks for].")
-@click.option("--epochs", type=COUNT, metavar="E", help="Passes over the training images [default: the recipe's].")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@grouped(
+    "training",
+    Training,
+    click.option("--accuracy", type=float, metavar="A", help="Test accuracy to reach, 0 to 1 [default: the recipe's]."),
+    click.option("--recipe", metavar="R", help="drawn or photographs [default: the one that suits DATA]."),
+    click.option("--epochs", type=COUNT, metavar="E", help="Passes over the training images [default: the recipe's]."),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    click.option(
+        "--threads", type=COUNT, default=1, show_default=True, help="CPU threads; the last bits depend on their number."
+    ),
+    device_kind,
+)
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     metavar="FOLDER",
     help="Where its file goes [default: classifiers in the data folder, where 'run' finds it].",
 )
-@click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads; they decide the last bits.")
-@device_kind
 @data_dir
-def train_classifier(
-    data: str,
-    size: int,
-    accuracy: float | None,
-    recipe: str | None,
-    epochs: int | None,
-    seed: int,
-    out: Path | None,
-    threads: int,
-    device: str,
-) -> None:
+def train_classifier(data: str, size: int, training: Training, out: Path | None) -> None:
     """Train a classifier on DATA, an image set's name or a folder of images with 'train' and 'test'.
 
-    One that is less accurate than stated is not kept.
+    A classifier that does not reach the stated accuracy is not kept.
     """
     from wganbench.runner.score_networks import TrainingOptions, train  # imports torch
 
@@ -83,20 +92,20 @@ def train_classifier(
             data,
             size,
             out or protocol.own_folder(),
-            TrainingOptions(recipe, accuracy, epochs, seed, threads, device),
+            TrainingOptions(**asdict(training)),
             on_message=click.echo,
             on_step=on_step,
         )
     click.echo(
         f"{path}: test accuracy {100 * about.test_accuracy:.4g} %; the test images score {about.real_score:.2f} ± "
-        f'{about.real_score_spread:.2f} of {about.classes}; a spec has it as score = {{ name = "classifier", file = '
-        f'"{path.stem}" }}'
+        f"{about.real_score_spread:.2f} of {about.classes}; in a spec it is score = "
+        f'{{ name = "classifier", file = "{path.stem}" }}'
     )
 
 
 @click.group(short_help="Verify the Inception network.")
 def inception() -> None:
-    """Look after the Inception network, which published scores come from."""
+    """Verify the Inception network, which published scores come from."""
 
 
 @inception.command(name="verify", short_help="Check its score of CIFAR-10.")
@@ -104,9 +113,10 @@ def inception() -> None:
 @device_kind
 @data_dir
 def verify_inception(device: str) -> None:
-    """Score CIFAR-10's own training images, whose score is known, and keep what came of it for 'run'.
+    """Score CIFAR-10's training images, whose score is known, and keep the outcome for 'run'.
 
-    Only where it is the known one are scores with these weights, versions and kind of device of the published protocol.
+    Only if the known score comes out do scores with these weights, library versions and this kind of device count as
+    scores by the published protocol.
     """
     from wganbench.runner.score_networks import calibrate  # imports torch
 

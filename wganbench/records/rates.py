@@ -107,7 +107,7 @@ def read(path: Path) -> list[Measured]:
     Raises:
         DataError: If the file is damaged or cannot be read.
     """
-    remedy = "delete it, 'wganbench plan EXP --calibrate' measures anew"
+    remedy = "delete it, 'wganbench plan EXP --calibrate' measures again"
     try:
         return Rates.model_validate(json.loads(path.read_text(encoding="utf-8"))).measured
     except FileNotFoundError:
@@ -155,10 +155,10 @@ def choose(measured: Sequence[Measured], device: DeviceChoice, threads: int) -> 
 def processor_name() -> str:
     """Returns the processor's name as Linux reports it, or on other systems as Python does."""
     try:
-        told = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(errors="replace"), re.MULTILINE)
     except OSError:
-        told = None
-    return told[1].strip() if told else platform.processor() or platform.machine() or "CPU"
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine() or "CPU"
 
 
 def torch_version() -> str:

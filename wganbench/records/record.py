@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -227,7 +228,9 @@ def write_text(record: Record) -> str:
     return "{\n" + ",\n".join(f'"{key}": {json.dumps(value, allow_nan=False)}' for key, value in fields) + "\n}\n"
 
 
-SET_ASIDE = "'wganbench results verify --set-aside' moves it out of the way"
+def remedy(file: str | Path) -> str:
+    """Returns the remedy for a damaged record: the command that sets it aside, with the results folder it is in."""
+    return f"'wganbench results verify --results {Path(file).parent.parent} --set-aside' moves it out of the way"
 
 
 class TwiceError(ValueError):
@@ -265,21 +268,22 @@ def read_text(text: str, where: str) -> Record:
     try:
         content = parse_json(text)
     except TwiceError as error:
-        raise DamagedError(f"{where}: the key {short(str(error))} occurs twice in one table; {SET_ASIDE}") from None
+        raise DamagedError(f"{where}: the key {short(str(error))} occurs twice in one table; {remedy(where)}") from None
     except ValueError:
-        raise DamagedError(f"{where}: not whole JSON; {SET_ASIDE}, 'wganbench run' trains its run again") from None
+        raise DamagedError(f"{where}: not whole JSON; {remedy(where)}, 'wganbench run' trains its run again") from None
     except RecursionError:
-        raise DamagedError(f"{where}: nested too deeply to be a record; {SET_ASIDE}") from None
+        raise DamagedError(f"{where}: nested too deeply to be a record; {remedy(where)}") from None
     if not isinstance(content, dict) or not {"checksum", "schema_number", "id", "setting"} <= content.keys():
-        raise DamagedError(f"{where}: not a record of wganbench; {SET_ASIDE}")
+        raise DamagedError(f"{where}: not a record of wganbench; {remedy(where)}")
     number = content["schema_number"]
     if type(number) is not int or number < 1:
-        raise DamagedError(f"{where}: unknown schema {short(number)}; {SET_ASIDE}")
+        raise DamagedError(f"{where}: unknown schema {short(number)}; {remedy(where)}")
     if number > SCHEMA:
         raise RecordError(f"{where}: schema {number}, this version reads up to {SCHEMA}; upgrade wganbench")
     stated = content.pop("checksum")
     if stated != content_checksum(content):
-        raise DamagedError(f"{where}: content does not match its checksum {short(stated)}; {SET_ASIDE}, or restore it")
+        what = f"content does not match its checksum {short(stated)}"
+        raise DamagedError(f"{where}: {what}; {remedy(where)}, or restore it")
     for step in range(number, SCHEMA):
         content = MIGRATIONS[step](content)
     return _validated(content, where)

@@ -12,6 +12,7 @@ import json
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,23 @@ FOLDER = RESERVED
 """The folder of the measured speeds inside the results folder; no experiment may have this name."""
 
 FEWEST_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a variant is timed.
+
+    Attributes:
+        seeds: The number of seeds stacked in one job; None for the stack of the spec.
+        jobs: The number of concurrent processes, each with its own seeds; 1 is the measuring process itself.
+        threads: The number of CPU threads of a job.
+        seconds: The approximate time of all timing together; even a long step is taken at least three times per way.
+    """
+
+    seeds: int | None = None
+    jobs: int = 1
+    threads: int = 1
+    seconds: float = 10.0
 
 
 class Spread(Model):
@@ -47,7 +65,7 @@ class Row(Model):
 
     Attributes:
         family: The setting id: the variant's name with the hash of its setting, as `wganbench.spec.family` returns it.
-        target: The named target that this was measured for.
+        target: The speed goal that an earlier version measured this row for; None since.
         jobs: The number of concurrent processes, each with its own seeds.
         seeds: The number of seeds stacked in one job.
         threads: The number of CPU threads of a job.
@@ -75,7 +93,7 @@ class Row(Model):
     profile: Name
     variant: Name
     family: Text
-    target: Text | None
+    target: Text | None = None
     jobs: PositiveInt
     seeds: PositiveInt
     threads: PositiveInt
@@ -108,8 +126,7 @@ class Row(Model):
     @property
     def key(self) -> tuple[Any, ...]:
         """The sort key of a row, which also identifies the row that a new one replaces."""
-        about = (self.experiment, self.profile, self.variant, self.jobs, self.threads, self.seeds)
-        return (*about, self.target or "")
+        return self.experiment, self.profile, self.variant, self.jobs, self.threads, self.seeds
 
     @property
     def plain_steps(self) -> float | None:
@@ -252,7 +269,7 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 
 def _read(path: Path) -> Device:
-    remedy = "restore it, or delete it and measure anew with 'wganbench speed'"
+    remedy = "restore it, or delete it and measure again with 'wganbench speed'"
     try:
         content = json.loads(path.read_bytes().decode())
         device = Device.model_validate(content)

@@ -24,7 +24,7 @@ from typing import Literal
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.files import leftovers, make_folder, write_atomically
-from wganbench.records.record import MAX_BYTES, SET_ASIDE, Artefact, Record, checksum_of, read_text, write_text
+from wganbench.records.record import MAX_BYTES, Artefact, Record, checksum_of, read_text, remedy, write_text
 from wganbench.spec import RESERVED
 
 DAMAGED = "damaged"
@@ -378,16 +378,16 @@ def _read_file(path: Path) -> Record | None:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {SET_ASIDE}")
+            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {remedy(path)}")
         text = path.read_bytes().decode()
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return None
         raise RecordError(f"{path}: cannot be read ({error.strerror}); move it away") from None
     except UnicodeDecodeError:
-        raise DamagedError(f"{path}: not a text file in UTF-8; {SET_ASIDE}") from None
+        raise DamagedError(f"{path}: not a text file in UTF-8; {remedy(path)}") from None
     return read_text(text, str(path))
 
 
 def _without_remedy(text: str) -> str:
-    return text.partition(f"; {SET_ASIDE}")[0]
+    return text.partition("; 'wganbench results verify ")[0]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.analysis.factory import made
-from tests.records.speed_rows import row, spread
+from tests.records.speed_rows import row
 from wganbench.analysis.check import check
 from wganbench.analysis.report import write_report
-from wganbench.analysis.speed_targets import TARGETS
 from wganbench.analysis.tables import table
 from wganbench.analysis.tables.speed import section, speed_table
 from wganbench.errors import RecordError
-from wganbench.records.speeds import Device, keep, load
+from wganbench.records.speeds import keep, load
 from wganbench.records.store import Store
 from wganbench.spec import family
 
@@ -43,20 +42,12 @@ def test_what_is_not_known_is_a_dash():
     assert dashed == {"plain, seed-steps/s", "as run ÷ plain", "GFLOP a seed-step", "GFLOP/s (share)"}
 
 
-def test_jobs_and_threads_are_told():
+def test_jobs_and_threads_are_shown():
     assert cells(jobs=2, seeds=8, threads=3, execution="captured")["seeds"] == "2 × 8, captured, fp32, 3 threads"
 
 
-def test_a_target_is_beside_its_rows_and_under_the_table():
-    rows = [row("a", target="ring-2-cores", ratio=spread(1.4)), row("b"), row("c", target="ring-2-cores")]
-    found = speed_table("Some CPU", rows)
-    assert [each.cells()["target"] for each in found.rows] == ["≥ 1.5 ×: missed", "–", "≥ 1.5 ×: met"]
-    assert [note.partition(":")[0] for note in found.notes] == ["ring-2-cores"]
-    assert "target" not in cells(target="of a later version")
-
-
 def test_why_steps_were_not_captured_is_under_the_table():
-    (note,) = speed_table("card", [row(), row("plain", note="steps are launched one by one: why")]).notes
+    (note,) = speed_table("GPU", [row(), row("plain", note="steps are launched one by one: why")]).notes
     assert note == "made plain: steps are launched one by one: why."
 
 
@@ -87,26 +78,16 @@ def test_nothing_measured_is_no_section(experiment):
 def test_the_report_has_a_table_a_device(experiment, store):
     store.root.mkdir()
     keep(store.root, "cpu", "Some CPU", [row("good", family=family("good", experiment.setting("good", "quick")))])
-    keep(store.root, "cuda", "A card", [row("bad", dirty=True), row("gone", when="2026-02-03T00:00:00+00:00")])
+    keep(store.root, "cuda", "A GPU", [row("bad", dirty=True), row("gone", when="2026-02-03T00:00:00+00:00")])
     report = write_report([experiment], store, store.root).markdown
     _, _, speed = report.partition("\n## Speed\n")
-    assert [line for line in speed.splitlines() if line.startswith("### ")] == ["### A card", "### Some CPU"]
+    assert [line for line in speed.splitlines() if line.startswith("### ")] == ["### A GPU", "### Some CPU"]
     assert "| made good, quick | 4, eager" in speed
     assert "| made bad, quick† |" in speed and "| made gone, quick† |" in speed  # of other settings, or none
     assert speed.count("† Measured before the variant's setting was changed.") == 1
     assert "Measured 2026-01-02; torch 2.0; commit 0123456789." in speed
-    told = "Measured 2026-01-02 to 2026-02-03; torch 2.0; commit 0123456789; 1 rows from a checkout with uncommitted"
-    assert told in speed
-
-
-def test_targets_that_nobody_measured_are_told_of(experiment):
-    rows = [row(target="ring-2-cores")]
-    about = {"version": 1, "checksum": "0" * 64, "device": "cpu", "name": "Some CPU"}
-    *_, missing = section([Device(**about, rows=rows)], [experiment])
-    assert missing.startswith("Targets without a measured row: toy-step-1-thread (WGAN-GP 3×512 toy step")
-    assert "; ring-cuda (ring networks on a card" in missing and "ring-2-cores" not in missing
-    every = [row(target=name, variant=name) for name in TARGETS]
-    assert not any("without a measured" in part for part in section([Device(**about, rows=every)], [experiment]))
+    line = "Measured 2026-01-02 to 2026-02-03; torch 2.0; commit 0123456789; 1 rows from a checkout with uncommitted"
+    assert line in speed
 
 
 def test_the_check_finds_a_report_without_what_was_measured_since(experiment, store):
@@ -125,7 +106,7 @@ def test_a_damaged_file_stops_report_and_check(experiment, store):
     path = keep(store.root, "cpu", "Some CPU", [row()])
     path.write_text("{}")
     for command in (lambda: write_report([experiment], store, store.root), lambda: check([experiment], store)):
-        with pytest.raises(RecordError, match="measure anew"):
+        with pytest.raises(RecordError, match="measure again"):
             command()
     assert not (store.root / "REPORT.md").exists()
 

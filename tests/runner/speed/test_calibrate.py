@@ -1,9 +1,10 @@
-"""Measured rates: what is timed, and what becomes of it."""
+"""Calibration: what is timed, and how plans use the measured rates."""
 
 from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from wganbench.analysis.estimate import representatives
 from wganbench.cli import cli
 from wganbench.errors import SpecError
 from wganbench.records import rates
+from wganbench.runner.speed import bench
 from wganbench.runner.speed import calibrate as calibration
-from wganbench.runner.speed.calibrate import calibrate, seconds_a_step
+from wganbench.runner.speed.calibrate import calibrate, seconds_per_step
 from wganbench.spec import load
 from wganbench.spec.plan import cohorts, expand, step_flops
 
@@ -29,7 +31,7 @@ class Clock:
         self.steps += 1
         self.given += 1
 
-    def wait(self):
+    def wait(self, device):
         while self.given:
             self.now += next(self.seconds)
             self.given -= 1
@@ -45,8 +47,9 @@ class Clock:
 )
 def test_a_step_is_timed_after_the_first_as_a_median_of_blocks(monkeypatch, seconds, expected, steps):
     clock = Clock(seconds)
-    monkeypatch.setattr(calibration.time, "perf_counter", lambda: clock.now)
-    assert seconds_a_step(clock.step, clock.wait) == pytest.approx(expected)
+    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(bench, "wait_for", clock.wait)
+    assert seconds_per_step(clock.step, torch.device("cpu")) == pytest.approx(expected)
     assert clock.steps == steps
     assert next(clock.seconds, None) is None
 
@@ -56,25 +59,23 @@ def planned(path, seeds=3):
 
 
 def test_a_rate_is_the_operations_of_the_cohort_over_the_time_of_its_step(tiny, monkeypatch):
-    monkeypatch.setattr(calibration, "seconds_a_step", lambda step, wait: step() or 0.5)
-    chosen, told, threads = representatives(planned(tiny())), [], torch.get_num_threads()
-    found = calibrate(chosen, torch.device("cpu"), 1, str(tiny()), told.append)
+    monkeypatch.setattr(calibration, "seconds_per_step", lambda step, device: step() or 0.5)
+    chosen, lines, threads = representatives(planned(tiny())), [], torch.get_num_threads()
+    found = calibrate(chosen, torch.device("cpu"), 1, str(tiny()), lines.append)
     flops = [2 * step_flops(cohort.runs[0].setting) for cohort in chosen]
     assert [point.kind for point in found.points] == ["mlp", "mlp, penalised"]
     assert [(point.flops, point.rate) for point in found.points] == [(f, f / 0.5) for f in flops]
     assert found.key == ("cpu", rates.processor_name(), rates.torch_version(), 1)
-    assert [line.partition(":")[0] for line in told] == ["clip", "gp"]
+    assert [line.partition(":")[0] for line in lines] == ["clip", "gp"]
     assert torch.get_num_threads() == threads
 
 
-def test_what_cannot_be_trained_here_is_told_in_one_line(tiny, tmp_path, monkeypatch):
+def test_a_variant_that_cannot_be_trained_here_is_an_error_in_one_line(tiny, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "bad_one.py").write_text("def penalty(critic):\n    raise ArithmeticError('no such\\nthing')\n")
     path = tiny('[variants.bad]\nconstraint = "bad_one:penalty"\n')
     bad = [cohort for cohort in planned(path) if cohort.runs[0].variant == "bad"]
-    with pytest.raises(
-        SpecError, match=r"^--calibrate: bad cannot be trained here \(ArithmeticError: no such\); "
-    ) as e:
+    with pytest.raises(SpecError, match=r"^tiny, bad: cannot be trained here \(ArithmeticError: no such\); ") as e:
         calibrate(bad[:1], torch.device("cpu"), 1, str(path))
     assert "\n" not in str(e.value)
 
@@ -88,15 +89,15 @@ def test_plan_measures_keeps_and_uses_the_rates(tiny, tmp_path, monkeypatch):
     took = time.perf_counter() - began
     assert result.exit_code == 0, result.output
     assert result.stderr.count("GFLOP/s") == 2
-    told = json.loads(result.stdout)
+    printed = json.loads(result.stdout)
     (kept,) = rates.read(tmp_path / "data" / "rates.json")
-    steps = told["variants"][0]["steps"]
-    for row, kind in zip(told["variants"], ("mlp", "mlp, penalised"), strict=True):
+    steps = printed["variants"][0]["steps"]
+    for row, kind in zip(printed["variants"], ("mlp", "mlp, penalised"), strict=True):
         rate = kept.rate(kind, 2 * row["step_flops"])
         assert row["measured"]
         assert row["hours"] * 3600 == pytest.approx(2 * row["step_flops"] * steps / rate)
         assert 0 < row["hours"] * 3600 < took
-    assert f"by rates measured on {rates.processor_name()}" in told["rates"]
+    assert f"by rates measured on {rates.processor_name()}" in printed["rates"]
     assert "by rates measured on" in CliRunner().invoke(cli, arguments).output
     assert not list(tmp_path.glob("results/*"))
 
@@ -111,7 +112,7 @@ def test_where_no_cost_is_known_nothing_is_measured(tiny, tmp_path, monkeypatch)
     assert result.output.startswith("wganbench: --calibrate: no variant of known cost")
 
 
-def test_damaged_rates_are_told_of_before_anything_is_measured(tiny, tmp_path, monkeypatch):
+def test_damaged_rates_are_reported_before_anything_is_measured(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("WGANBENCH_DATA", str(tmp_path))
     monkeypatch.setattr(calibration, "calibrate", None)
     (tmp_path / "rates.json").write_text("{}")

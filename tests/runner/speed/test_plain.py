@@ -183,6 +183,6 @@ def test_what_has_no_plain_loop_says_so(tmp_path):
     second = spec.setting("unrolled-second-order", "smoke")
     assert unwritten(second) == "no plain loop is written for unrolling of second order"
     setting = spec.setting("wgan-gp", "smoke")
-    strange = setting.constraint.model_copy(update={"name": "mine:penalty"})
-    told = unwritten(setting.model_copy(update={"constraint": strange}))
-    assert told == "no plain loop is written for the constraint 'mine:penalty'"
+    custom = setting.constraint.model_copy(update={"name": "mine:penalty"})
+    reason = unwritten(setting.model_copy(update={"constraint": custom}))
+    assert reason == "no plain loop is written for the constraint 'mine:penalty'"

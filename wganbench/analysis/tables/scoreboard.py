@@ -141,7 +141,7 @@ def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
     found = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
     n_old = sum(len(some) - len(live(some)) for some in verdicts.values())
     old = f", and {n_old} superseded" if n_old else ""
-    return f"{counts.total()} claims" + (f": {found}" if found else "") + f"{old}."
+    return f"{counts.total()} claim{'' if counts.total() == 1 else 's'}" + (f": {found}" if found else "") + f"{old}."
 
 
 def scoreboard_markdown(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wganbench.analysis.speed_targets import TARGETS
 from wganbench.analysis.tables.cells import fields, number
 from wganbench.analysis.tables.table import NONE, Scalar, Table, escape, render
 from wganbench.records.speeds import Device, Row, Spread
@@ -18,7 +17,7 @@ EXPLAINED = (
     "brackets, and ratios are taken within each round. *Stack time* is a step of the whole stack in times of one of a "
     "single seed, both by the runner. FLOP/s are counted operations, beside the share of what this machine does in "
     "products of large matrices at the same precision. Memory is a job's most while its stack was trained: of tensors "
-    "on a card, or of the whole process."
+    "on a GPU, or of the whole process."
 )
 CHANGED = "† Measured before the variant's setting was changed."
 
@@ -30,13 +29,11 @@ class Measured:
     Attributes:
         device: The name that the device reports.
         changed: Whether the spec has a different setting by now.
-        targeted: Whether the table has a column for targets.
     """
 
     row: Row
     device: str
     changed: bool = False
-    targeted: bool = False
 
     def cells(self) -> dict[str, str]:
         row = self.row
@@ -53,7 +50,6 @@ class Measured:
             "stack time": spread_text(row.stack_time),
             "GFLOP/s (share)": _flops_text(row),
             "memory": f"{row.memory_bytes / 2**20:,.0f} MiB",
-            **({"target": _target_text(row)} if self.targeted else {}),
         }
 
     def data(self) -> dict[str, Scalar]:
@@ -84,23 +80,16 @@ def _flops_text(row: Row) -> str:
     return f"{row.flops_a_second / 1e9:,.3g} ({100 * row.share.median:.2g} % of {row.matmul.median / 1e9:,.3g})"
 
 
-def _target_text(row: Row) -> str:
-    target = TARGETS.get(row.target or "")
-    return NONE if target is None else f"{target.wanted()}: {'met' if target.is_met_by(row) else 'missed'}"
-
-
 def speed_table(name: str, measured: Sequence[Row], experiments: Sequence[Experiment] = ()) -> Table:
-    """Returns the speeds measured on a device, with a column for targets if any row has one.
+    """Returns the speeds measured on a device.
 
     Args:
         name: The name of the device.
         experiments: The known experiments, to check whether their settings have changed since the measurement.
     """
     known = {experiment.name: experiment for experiment in experiments}
-    named = {row.target for row in measured} & TARGETS.keys()
-    rows = tuple(Measured(row, name, _is_changed(row, known.get(row.experiment)), bool(named)) for row in measured)
-    notes = [f"{target.name}: {target.says}; {target.wanted()}." for target in TARGETS.values() if target.name in named]
-    notes += [f"{row.row.experiment} {row.row.variant}: {row.row.note}." for row in rows if row.row.note]
+    rows = tuple(Measured(row, name, _is_changed(row, known.get(row.experiment))) for row in measured)
+    notes = [f"{row.row.experiment} {row.row.variant}: {row.row.note}." for row in rows if row.row.note]
     notes += [CHANGED] if any(row.changed for row in rows) else []
     return Table(name, rows, tuple(notes))
 
@@ -123,10 +112,6 @@ def section(devices: Sequence[Device], experiments: Sequence[Experiment]) -> Ite
         yield f"### {escape(device.name)}"
         yield render(speed_table(device.name, device.rows, experiments), "markdown")
         yield _provenance(device.rows)
-    measured = {row.target for device in devices for row in device.rows}
-    missing = [f"{name} ({target.says}; {target.wanted()})" for name, target in TARGETS.items() if name not in measured]
-    if missing:
-        yield f"Targets without a measured row: {'; '.join(missing)}."
 
 
 def _provenance(rows: Sequence[Row]) -> str:

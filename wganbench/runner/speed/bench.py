@@ -7,18 +7,23 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import psutil
 import torch
 
+from wganbench.errors import DataError, ExtensionError, SpecError, first_line
+from wganbench.records.rates import processor_name
 from wganbench.runner.build import make_step, make_trainer
 from wganbench.runner.clock import wait_for
+from wganbench.runner.cohort import is_out_of_memory
 from wganbench.runner.precision import products
 from wganbench.runner.speed.plain import PlainLoop, unwritten
 from wganbench.spec import Setting
+from wganbench.spec.plan import Run
 
 Execution = Literal["eager", "captured"]
 MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -62,15 +67,16 @@ class Bench:
     def _add(self, way: str, step: Callable[[], object]) -> None:
         step()
         self.steps[way] = step
-        self.once[way] = self.seconds(way, 1)
-
-    def seconds(self, way: str, n: int) -> float:
-        """Returns the time of ``n`` consecutive steps."""
-        return seconds_of(self.steps[way], n, self.device)
+        self.once[way] = seconds_of(step, 1, self.device)
 
     def rate(self, way: str, n: int) -> float:
         """Returns the steps per second over ``n`` consecutive steps."""
-        return n / self.seconds(way, n)
+        return n / seconds_of(self.steps[way], n, self.device)
+
+
+def device_name(device: torch.device) -> str:
+    """Returns the name that the GPU or the processor reports."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def in_float32(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
@@ -97,9 +103,9 @@ def as_run(
     setting: Setting, seeds: Sequence[int], device: torch.device
 ) -> tuple[Callable[[], object], Execution, str | None]:
     """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed."""
-    said: list[str] = []
-    step, captured = make_step(make_trainer(setting, seeds, device), graph=True, on_message=said.append)
-    return step, "captured" if captured else "eager", said[0] if said else None
+    messages: list[str] = []
+    step, captured = make_step(make_trainer(setting, seeds, device), graph=True, on_message=messages.append)
+    return step, "captured" if captured else "eager", messages[0] if messages else None
 
 
 def product(device: torch.device, precision: str) -> Callable[[], object]:
@@ -114,6 +120,34 @@ def product(device: torch.device, precision: str) -> Callable[[], object]:
 def product_flops(device: torch.device) -> float:
     """Returns the operations of one `product`: a multiplication and an addition for each term of each entry."""
     return 2.0 * MATMUL_SIDE[device.type] ** 3
+
+
+# ---- errors -------------------------------------------------------------------------------------------------------
+
+
+class FailedError(Exception):
+    """An error in another process, described in a few words, since this one may not know a custom exception class."""
+
+
+def describe_failure(error: Exception) -> str:
+    """Describes an exception in a few words."""
+    if isinstance(error, FailedError):
+        return str(error)
+    return "no memory for it" if is_out_of_memory(error) else first_line(error, with_type=True)
+
+
+@contextmanager
+def errors_of(run: Run) -> Iterator[None]:
+    """Turns an exception in training ``run`` into a one-line SpecError; DataError and ExtensionError pass unchanged."""
+    try:
+        yield
+    except (DataError, ExtensionError):
+        raise
+    except Exception as error:  # a custom object may raise anything
+        raise SpecError(
+            f"{run.experiment}, {run.variant}: cannot be trained here ({describe_failure(error)}); --variant selects "
+            "others"
+        ) from None
 
 
 # ---- memory -------------------------------------------------------------------------------------------------------
@@ -136,21 +170,7 @@ def peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
-        told = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     except OSError:
-        told = None
-    return int(told[1]) * 1024 if told else int(psutil.Process(os.getpid()).memory_info().rss)
-
-
-def held_bytes(device: torch.device) -> int:
-    """Returns the memory held now, counted as in `peak_bytes`."""
-    if device.type == "cuda":
-        return torch.cuda.memory_allocated(device)
-    return int(psutil.Process(os.getpid()).memory_info().rss)
-
-
-def free_bytes(device: torch.device) -> int:
-    """Returns the memory that is free on the device."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)
+        found = None
+    return int(found[1]) * 1024 if found else int(psutil.Process(os.getpid()).memory_info().rss)

@@ -8,69 +8,35 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from wganbench.errors import DataError, ExtensionError, SpecError, first_line
+from wganbench.errors import DataError, ExtensionError
 from wganbench.records import speeds
 from wganbench.records.custom_code import import_folders
-from wganbench.records.rates import processor_name, torch_version
-from wganbench.runner.cohort import is_out_of_memory
+from wganbench.records.rates import torch_version
 from wganbench.runner.import_path import add_import_folders, safe_path
 from wganbench.runner.precision import numerics
 from wganbench.runner.provenance import checkout
-from wganbench.runner.speed.bench import Bench, Execution, product_flops
-from wganbench.spec import Setting
+from wganbench.runner.speed.bench import Bench, Execution, FailedError, describe_failure, errors_of, product_flops
+from wganbench.spec import Experiment, Setting
 from wganbench.spec.plan import Run, step_flops
 
 ROUNDS = 15
 """The number of rounds, each of which times every way once, one after the other; there are fewer if steps take long."""
 
 
-class Timed(Protocol):
-    """A `Bench`, or several of them at a time."""
-
-    once: dict[str, float]
-    execution: Execution
-    why_eager: str | None
-    memory_bytes: int
-
-    def rate(self, way: str, n: int) -> float:
-        """Returns the steps per second over ``n`` steps, summed over all jobs."""
-        ...
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
-
-
-def measure(
-    run: Run,
-    device: torch.device,
-    *,
-    seeds: int,
-    jobs: int,
-    threads: int,
-    seconds: float,
-    spec_path: str,
-    target: str | None = None,
-) -> speeds.Row:
+def measure(run: Run, spec: Experiment, device: torch.device, timing: speeds.Timing) -> speeds.Row:
     """Measures how fast the setting of ``run`` trains here, both in a plain loop and in the runner.
-
-    Args:
-        seeds: The number of stacked seeds of each job.
-        jobs: The number of concurrent processes; 1 is this process.
-        threads: The number of CPU threads of each job.
-        seconds: The approximate time of all timing together; even a long step is taken at least three times per way.
 
     Raises:
         DataError, ExtensionError: If data or an object is not available.
         SpecError: If the variant cannot be trained here.
     """
-    folders = import_folders(spec_path)
-    with told_of(run), timed(run.setting, device, seeds=seeds, jobs=jobs, threads=threads, folders=folders) as ways:
-        rounds = take_turns(ways, seconds)
+    seeds, folders = timing.seeds or spec.stack, import_folders(spec.path)
+    with errors_of(run), timed(run.setting, seeds, device, timing, folders) as ways:
+        rounds = take_turns(ways, timing.seconds)
         execution, why_eager, memory_bytes = ways.execution, ways.why_eager, ways.memory_bytes
     rounds["matmul"] = [rate * product_flops(device) for rate in rounds["matmul"]]
     commit, dirty = checkout()
@@ -79,10 +45,9 @@ def measure(
         profile=run.profile,
         variant=run.variant,
         family=run.family,
-        target=target,
-        jobs=jobs,
+        jobs=timing.jobs,
         seeds=seeds,
-        threads=threads,
+        threads=timing.threads,
         execution=execution,
         note=why_eager,
         precision=run.setting.precision,
@@ -95,20 +60,7 @@ def measure(
     )
 
 
-@contextmanager
-def told_of(run: Run) -> Iterator[None]:
-    """Turns an exception in training ``run`` into a one-line SpecError; DataError and ExtensionError pass unchanged."""
-    try:
-        yield
-    except (DataError, ExtensionError):
-        raise
-    except Exception as error:  # a custom object may raise anything
-        raise SpecError(
-            f"{run.experiment}, {run.variant}: cannot be trained here ({why(error)}); --variant names others"
-        ) from None
-
-
-def take_turns(ways: Timed, seconds: float) -> dict[str, list[float]]:
+def take_turns(ways: Bench | _Jobs, seconds: float) -> dict[str, list[float]]:
     """Times all ways in rounds, with an equal share of ``seconds`` and at least one step for each way.
 
     Returns:
@@ -125,54 +77,44 @@ def take_turns(ways: Timed, seconds: float) -> dict[str, list[float]]:
     return rounds
 
 
-def why(error: Exception) -> str:
-    """Describes an exception in a few words."""
-    if isinstance(error, _FailedError):
-        return str(error)
-    return "no memory for it" if is_out_of_memory(error) else first_line(error, with_type=True)
-
-
 @contextmanager
 def timed(
-    setting: Setting, device: torch.device, *, seeds: int, jobs: int, threads: int, folders: Sequence[str]
-) -> Iterator[Timed]:
-    """Prepares the ways of training ``setting`` for timing, in this process or in ``jobs`` others at a time."""
-    if jobs > 1:
-        with _Several(setting, device, seeds=seeds, jobs=jobs, threads=threads, folders=folders) as several:
-            yield several
+    setting: Setting, seeds: int, device: torch.device, timing: speeds.Timing, folders: Sequence[str]
+) -> Iterator[Bench | _Jobs]:
+    """Prepares the ways of training ``setting`` for timing, in this process or in several others at a time."""
+    if timing.jobs > 1:
+        with _Jobs(setting, seeds, device, timing, folders) as jobs:
+            yield jobs
         return
     add_import_folders(folders)
-    with numerics(device, threads, precision=setting.precision):
+    with numerics(device, timing.threads, precision=setting.precision):
         yield Bench(setting, range(seeds), device)
 
 
 # ---- several processes --------------------------------------------------------------------------------------------
 
 
-class _FailedError(Exception):
-    """An error in another process, described in a few words, since this one may not know a custom exception class."""
-
-
-class _Several:
-    """Jobs in separate processes, each with different seeds, that take the same steps at the same time."""
+class _Jobs:
+    """Several processes, each a `Bench` with its own seeds, that take the same steps at the same time."""
 
     def __init__(
-        self, setting: Setting, device: torch.device, *, seeds: int, jobs: int, threads: int, folders: Sequence[str]
+        self, setting: Setting, seeds: int, device: torch.device, timing: speeds.Timing, folders: Sequence[str]
     ):
         context = multiprocessing.get_context("spawn")  # a forked process cannot use CUDA or torch's threads
         self.pipes: list[Connection] = []
         self.processes = []
-        for job in range(jobs):
+        for job in range(timing.jobs):
             ours, theirs = context.Pipe()
             own = range(job * seeds, (job + 1) * seeds)
-            process = context.Process(target=_serve, args=(theirs, setting, own, device, threads, folders), daemon=True)
+            about = (theirs, setting, own, device, timing.threads, folders)
+            process = context.Process(target=_serve, args=about, daemon=True)
             with safe_path():
                 process.start()
             theirs.close()
             self.pipes.append(ours)
             self.processes.append(process)
 
-    def __enter__(self) -> _Several:
+    def __enter__(self) -> _Jobs:
         try:
             ready = self._answers()
         except BaseException:
@@ -208,7 +150,7 @@ class _Several:
             try:
                 answer = pipe.recv()
             except EOFError:
-                raise _FailedError("a process died before it was done, perhaps for want of memory") from None
+                raise FailedError("a process died before it was done, perhaps for lack of memory") from None
             if isinstance(answer, Exception):
                 raise answer
             answers.append(answer)
@@ -237,4 +179,4 @@ def _serve(
         except (DataError, ExtensionError) as error:
             pipe.send(error)
         except Exception as error:
-            pipe.send(_FailedError(why(error)))
+            pipe.send(FailedError(describe_failure(error)))

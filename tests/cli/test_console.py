@@ -1,4 +1,4 @@
-"""Progress of commands that take their time: on a terminal, on stderr, and nowhere else."""
+"""The progress bars of long commands: shown on a terminal, on stderr, and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from wganbench.cli.printing import progress
+from wganbench.cli.console import progress
 
 
 class Terminal(io.StringIO):

@@ -1,4 +1,4 @@
-"""What ``run`` says before, during and after training: the time, where it goes on, one bar for all, the measures."""
+"""What ``run`` prints before, during and after training: the time, where it resumes, the bars, the measures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.runner.jobs import made
 from wganbench.analysis.tables.main_measures import MAX_VARIANTS, main_measures, shown_runs
 from wganbench.analysis.tables.table import shown_cells
 from wganbench.cli import cli
-from wganbench.cli.console import Bars
+from wganbench.cli.console import TerminalReporter
 from wganbench.cli.run import _beginning
 from wganbench.records.store import Store
 from wganbench.runner.jobs.options import Execution
@@ -67,8 +67,8 @@ def test_it_says_when_it_goes_on_from_checkpoints_and_from_where(planned):
 
 
 def test_the_time_of_custom_networks_is_unknown(spec, tmp_path):
-    strange = factory.made(tmp_path, overrides=["critic=a.b:c"])
-    chosen = cohorts(expand(strange, "paper", [0]), 1)
+    custom = factory.made(tmp_path, overrides=["critic=a.b:c"])
+    chosen = cohorts(expand(custom, "paper", [0]), 1)
     (line,) = _beginning(event(chosen, runs=2, left=2), chosen, Execution())
     assert line.endswith("the time is unknown, as the operations of custom networks are not counted")
 
@@ -98,37 +98,37 @@ def test_a_run_that_was_stopped_says_what_it_goes_on_with(quick, tmp_path):
 def bars(planned):
     out = io.StringIO()
     with Progress(console=Console(file=out, force_terminal=True, width=120), auto_refresh=False) as progress:
-        yield Bars(planned, progress)
+        yield TerminalReporter(planned, progress)
 
 
-def whole(bars):
+def overall(bars):
     task = bars.bars.tasks[0]
     return task.description, round(task.completed / task.total, 6)
 
 
 def test_one_bar_stands_above_the_cohorts_and_counts_runs_and_work(bars, planned, spec):
-    bars.tell(event(planned[:2], (50, 0), left=3))
-    assert whole(bars) == ("3 of 6 runs recorded", round(2 * 50 / 300, 6))
-    bars.report(planned[1].id, 10)
+    bars.on_event(event(planned[:2], (50, 0), left=3))
+    assert overall(bars) == ("3 of 6 runs recorded", round(2 * 50 / 300, 6))
+    bars.on_progress(planned[1].id, 10)
     assert [task.description for task in bars.bars.tasks] == ["3 of 6 runs recorded", planned[1].id]
-    assert whole(bars)[1] == round((2 * 50 + 10) / 300, 6)
+    assert overall(bars)[1] == round((2 * 50 + 10) / 300, 6)
     runs = [run.id for run in planned[0].runs]
-    bars.record(factory.record(spec, "good", 0, {}, cohort=runs, status="diverged", steps_done=60))
-    assert whole(bars) == ("4 of 6 runs recorded", round((200 + 10) / 300, 6))
-    bars.report(planned[0].id, 60)
-    assert whole(bars)[1] == round((200 + 10) / 300, 6), "what is recorded has no steps left"
-    bars.report(planned[1].id, 100)
-    assert whole(bars)[1] == 1.0
+    bars.on_record(factory.record(spec, "good", 0, {}, cohort=runs, status="diverged", steps_done=60))
+    assert overall(bars) == ("4 of 6 runs recorded", round((200 + 10) / 300, 6))
+    bars.on_progress(planned[0].id, 60)
+    assert overall(bars)[1] == round((200 + 10) / 300, 6), "a recorded run has no steps left"
+    bars.on_progress(planned[1].id, 100)
+    assert overall(bars)[1] == 1.0
 
 
 def test_the_work_of_a_dearer_variant_weighs_more(bars, planned):
-    bars.tell(event([planned[0], planned[2]], left=4))  # bad takes two critic steps where good takes one
-    bars.report(planned[0].id, 100)
-    assert 0 < whole(bars)[1] < 0.45
+    bars.on_event(event([planned[0], planned[2]], left=4))  # bad takes two critic steps where good takes one
+    bars.on_progress(planned[0].id, 100)
+    assert 0 < overall(bars)[1] < 0.45
 
 
 def test_where_all_is_recorded_there_is_no_bar(bars):
-    bars.tell(event([], left=0))
+    bars.on_event(event([], left=0))
     assert bars.bars.tasks == []
 
 
