@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.records.test_rates import measured
-from wganbench.analysis.estimate import Speed, estimate, kind, representatives, format_hours, wall
+from wganbench.analysis.estimate import Speed, estimate, format_hours, kind, representatives, wall
 from wganbench.cli import cli
 from wganbench.cli.plan import SHOWN_VARIANTS
 from wganbench.records import rates
