@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -129,12 +130,9 @@ def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
     This keeps anybody from omitting a run that disagrees, or adding runs until one agrees. If the spec lists its seeds,
     a claim has no verdict until all of them are recorded, so only additional seeds are findings.
     """
-    found: dict[str, set[int]] = {}
-    for record in records.values():
-        found.setdefault(record.family, set()).add(record.seed)
-    planned = set(experiment.planned_seeds)
+    results, planned = Results(experiment, records), set(experiment.planned_seeds)
     for profile, variant in sorted({pair for claim in experiment.live_claims for pair in _read_by(experiment, claim)}):
-        seeds = found.get(experiment.family(variant, profile), planned)
+        seeds = {record.seed for record in results.of(variant, profile)} or planned
         lacking = planned - seeds if experiment.declared_seeds is None else set()
         differences = {"lacks": lacking, "has": seeds - planned}
         wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
@@ -146,7 +144,7 @@ def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
 def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
     """Yields the profile and variant of each setting that a claim is judged on."""
     chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    for variant in (*claim.variants(), *(variant for variants in chosen for variant in variants)):
+    for variant in chain(claim.variants(), *chosen):
         yield claim.profile, variant
 
 
