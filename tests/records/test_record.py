@@ -174,8 +174,8 @@ def with_setting(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("", f"not whole JSON; {SET_ASIDE}, 'wganbench run' writes a new one"),
-        (COMMITTED.read_text()[:-30], f"not whole JSON; {SET_ASIDE}, 'wganbench run' writes a new one"),
+        ("", f"not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew"),
+        (COMMITTED.read_text()[:-30], f"not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew"),
         ("\0\0\0", "not whole JSON"),
         (f'{{"a": {"9" * 9999}}}', "not whole JSON"),
         ("[" * 99999, f"nested too deeply to be a record; {SET_ASIDE}"),
@@ -272,7 +272,7 @@ def test_every_file_that_is_no_record_is_told_and_all_at_once(make, store):
     assert told(store) == [
         f"{store.root}/elsewhere/{make().id}.json: holds the record of {store.path(make())}; move the file there",
         f"{folder}/binary.json: not a text file in UTF-8; {SET_ASIDE}",
-        f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' writes a new one",
+        f"{folder}/empty.json: not whole JSON; {SET_ASIDE}, 'wganbench run' makes it anew",
         f"{folder}/folder.json: cannot be read (Is a directory); move it away",
         f"{folder}/huge.json: 65,537 bytes; a record has at most 65,536; {SET_ASIDE}",
         f"{folder}/other-name.json: holds the record of {store.path(make(seed=2))}; move the file there",
