@@ -14,7 +14,7 @@ from wganbench.analysis.figures.draw import animate, draw
 from wganbench.analysis.figures.drawing import Drawing, drawings_of, figures_of, left_over
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
-from wganbench.analysis.page import page
+from wganbench.analysis.page import render_page
 from wganbench.analysis.results import Results, reported
 from wganbench.analysis.tables.scoreboard import scoreboard_markdown
 from wganbench.analysis.verdict import Verdict, judge
@@ -121,7 +121,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     board = scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md")
     shown = board if readme_of(out) else None
     return Report(
-        markdown=page(every, records, verdicts, drawings, speeds.load(store.root), fingerprint(store, records)),
+        markdown=render_page(every, records, verdicts, drawings, speeds.load(store.root), fingerprint(store, records)),
         scoreboard=board,
         verdicts=verdicts,
         ledger=ledger_of(experiments, verdicts, store, records.values(), shown),
