@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.analysis import factory
-from wganbench.analysis.results import COLUMNS, Results, Summary, by_setting, frame, pools, summarise
+from wganbench.analysis.results import Results, Summary, by_setting, pools, summarise
 
 COUNT = "sectors_occupied"
 """Bounded; the worst is 0."""
@@ -25,32 +25,6 @@ def summary(experiment, values, statuses=None, *, measure=COUNT, statistic="fina
         for seed, (value, status) in enumerate(zip(values, statuses or ["finished"] * len(values), strict=True))
     ]
     return summarise(found, measure, statistic, n_planned=5)
-
-
-def test_frame_has_a_row_a_run_and_measure(experiment):
-    one = factory.record(experiment, "good", 3, {"sectors_occupied": 8.0}, best={"sectors_occupied": 9.0})
-    two = factory.record(experiment, "bad", 0, {"exact_wasserstein": None}, status="diverged")
-
-    table = frame([one, two])
-
-    assert list(table.columns) == list(COLUMNS)
-    assert list(table["id"]) == [one.id] * 3 + [two.id] * 3
-    assert list(table["measure"]) == ["sectors_occupied", "exact_wasserstein", "wasserstein_floor"] * 2
-    first = table.iloc[0]
-    assert (first["variant"], first["seed"], first["final"], first["best"]) == ("good", 3, 8.0, 9.0)
-    assert table["final"].notna().sum() == 1
-    assert set(table["status"]) == {"finished", "diverged"}
-
-
-def test_frame_of_nothing_has_its_columns(experiment):
-    assert list(frame([]).columns) == list(COLUMNS)
-    assert len(frame([])) == 0
-
-
-def test_frame_names_overrides(tmp_path):
-    changed = factory.made(tmp_path, overrides=["batch_size=7", "variants.good.n_critic=3"])
-    record = factory.record(changed, "good", 0, {})
-    assert frame([record])["overrides"].iloc[0] == "batch_size=7; variants.good.n_critic=3"
 
 
 def test_runs_of_different_score_protocols_are_never_pooled(experiment):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,40 +14,6 @@ from wganbench.analysis.profiles import SMOKE, settings_of, shown
 from wganbench.records.record import Curve, Record
 from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, scale_of
 from wganbench.spec.catalogue import Scale
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-COLUMNS = {
-    **dict.fromkeys(["id", "family", "experiment", "variant", "profile"], "str"),
-    "seed": "int64",
-    "status": "str",
-    "overrides": "str",
-    "measure": "str",
-    "final": "float64",
-    "best": "float64",
-}
-
-
-def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Returns a table with one row per run and measure, in the order of the records and of their settings' measures.
-
-    Returns:
-        A frame with the columns ``COLUMNS``: ``final`` is the last value of the measure and ``best`` the best over its
-        schedule, or NaN if there is none; ``overrides`` are the ``--set`` texts, joined by ``"; "``. Failed runs have
-        rows too.
-    """
-    import pandas as pd  # takes half a second, and no report needs it
-
-    rows = []
-    for record in records:
-        run = (record.id, record.family, record.experiment, record.variant, record.profile, record.seed, record.status)
-        shared = (*run, "; ".join(record.overrides))
-        rows += [(*shared, name, record.measures.get(name), record.best.get(name)) for name in record.setting.measures]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
-
-
-# ---- the records of an experiment -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

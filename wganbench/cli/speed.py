@@ -142,7 +142,7 @@ def _device_of(targets: Sequence[str], device: DeviceChoice) -> DeviceChoice:
 
 
 def _measure(asked: Iterable[Asked], device: DeviceChoice, seconds: float, results: Path, as_json: bool) -> None:
-    from wganbench.analysis.tables import speed, table  # pandas and scipy take a second to import
+    from wganbench.analysis.tables import speed, table  # scipy takes a second to import
     from wganbench.runner.loop import choose_device  # imports torch
     from wganbench.runner.speed.measure import device_name, measure
 
