@@ -53,13 +53,6 @@ def may_stand_beside_published(protocol: str | None) -> bool:
     return protocol in (None, PUBLISHED, INCEPTION)
 
 
-def left_out(measure: str) -> str:
-    """The note that explains why published scores are missing."""
-    return (
-        f"Published values of {measure} are left out: these runs are scored by another network, on a scale of its own."
-    )
-
-
 def notes(records: Iterable[Record]) -> list[str]:
     """Returns a line for each score protocol of the records: the network behind it, and what it can be compared with.
 

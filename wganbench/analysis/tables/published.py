@@ -120,7 +120,8 @@ def left_out(experiment: Experiment, found: Sequence[PoolResult]) -> list[str]:
     """Returns a line for each published score that is not comparable with the scores in ``found``."""
     published = {row.measure for row in experiment.published}
     apart = {item.measure: None for item in found if not comparability.may_stand_beside_published(item.protocol)}
-    return [comparability.left_out(measure) for measure in apart if measure in published]
+    why = "these runs are scored by another network, on a scale of its own"
+    return [f"Published values of {measure} are left out: {why}." for measure in apart if measure in published]
 
 
 # ---- other runs -----------------------------------------------------------------------------------------------------
