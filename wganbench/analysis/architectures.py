@@ -122,16 +122,16 @@ def samples_of(experiment: Experiment, records: Iterable[Record], profile: str) 
     Returns:
         The samples that have records; none if the spec has no success table, or the profile lacks one of the methods.
     """
-    about = experiment.success_table
-    if about is None:
+    table = experiment.success_table
+    if table is None:
         return []
-    chosen = experiment.architectures_of(profile, about.methods)
+    chosen = experiment.architectures_of(profile, table.methods)
     own = {variant for variants in chosen.values() for variant in variants}
     pools = _pools([record for record in records if record.variant in own])
     return [
         Sample(
-            *(experiment.name, profile, about),
-            *_trained(pool, chosen, about.measure),
+            *(experiment.name, profile, table),
+            *_trained(pool, chosen, table.measure),
             records=tuple(pool),
             protocol=protocol,
             checksum=checksum,

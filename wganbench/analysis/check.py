@@ -49,7 +49,7 @@ def check(
     known, found = last(store.root)
     ledger = _with_figures(report, known)
     if known is not None:
-        found += losses(known if whole else known.about(names), ledger, report.verdicts)
+        found += losses(known if whole else known.restricted_to(names), ledger, report.verdicts)
     texts = _texts(report, ledger if known or not found else None, store.root, bool(found))
     return [
         *_claims(report, strict),
@@ -266,11 +266,11 @@ def junit(
     suite = ElementTree.SubElement(suites, "testsuite", {**counts, "skipped": str(n_skipped)})
     for experiment, subject in subjects:
         case = ElementTree.SubElement(suite, "testcase", classname=experiment or "results", name=_printable(subject))
-        about = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
-        if about:
-            message = "; ".join(finding.check for finding in about)
+        own = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
+        if own:
+            message = "; ".join(finding.check for finding in own)
             failure = ElementTree.SubElement(case, "failure", message=message)
-            failure.text = _printable("\n".join(str(finding) for finding in about))
+            failure.text = _printable("\n".join(str(finding) for finding in own))
         elif (experiment, subject) in skipped:
             ElementTree.SubElement(case, "skipped", message=_printable(skipped[experiment, subject]))
     ElementTree.indent(suites)

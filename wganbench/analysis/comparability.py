@@ -83,24 +83,24 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
     if not path.exists():
         yield f"a classifier whose file is not here; {path.name} says how accurate it is."
         return
-    about = read_about(path)
+    classifier = read_about(path)
     yield (
-        f"a classifier of this suite's, trained on {about.data} at {about.size}×{about.size} (test accuracy "
-        f"{100 * about.test_accuracy:.4g} %). The test images themselves score {about.real_score:.2f} ± "
-        f"{about.real_score_spread:.2f} (over splits), the most is {about.classes}."
+        f"a classifier of this suite's, trained on {classifier.data} at {classifier.size}×{classifier.size} "
+        f"(test accuracy {100 * classifier.test_accuracy:.4g} %). The test images themselves score "
+        f"{classifier.real_score:.2f} ± {classifier.real_score_spread:.2f} (over splits), the most is {classifier.classes}."
     )
-    other = sorted({data_of(record) for record in records if not _was_trained_on(about, record)})
+    other = sorted({data_of(record) for record in records if not _was_trained_on(classifier, record)})
     if other:
         yield f"It was not trained on what it scores here: {', '.join(other)}."
     yield "Its scores are compared with each other and with nothing that is published."
 
 
-def _was_trained_on(about: About, record: Record) -> bool:
+def _was_trained_on(classifier: About, record: Record) -> bool:
     """Returns whether the classifier was trained on the record's data set.
 
     Data sets of the same name are distinguished by checksum, if the run got as far as opening its data.
     """
-    return data_of(record) == about.data and record.data_checksum in (None, about.train_checksum)
+    return data_of(record) == classifier.data and record.data_checksum in (None, classifier.train_checksum)
 
 
 def basis_of(record: Record) -> tuple[str, str]:

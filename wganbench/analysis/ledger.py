@@ -78,7 +78,7 @@ class Ledger(Model):
         }
         return self.model_copy(update={"experiments": sections})
 
-    def about(self, names: Collection[str]) -> Ledger:
+    def restricted_to(self, names: Collection[str]) -> Ledger:
         """Returns the part about these experiments, without classifiers and README."""
         return Ledger(experiments={name: each for name, each in self.experiments.items() if name in names})
 

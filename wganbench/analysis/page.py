@@ -201,15 +201,15 @@ def _provenance(records: Iterable[Record]) -> str:
     records = sorted(records, key=lambda record: record.id)
     if not records:
         return ""
-    about = [record.provenance for record in records]
+    made_by = [record.provenance for record in records]
     libraries: dict[str, set[str]] = {}
-    for name, version in (item for one in about for item in one.libraries.items()):
+    for name, version in (item for one in made_by for item in one.libraries.items()):
         libraries.setdefault(name, set()).add(version)
     versions = ", ".join(f"{name} {' / '.join(sorted(found))}" for name, found in sorted(libraries.items()))
-    commits = ", ".join(sorted({one.commit[:10] for one in about if one.commit}))
-    n_dirty = sum(bool(one.dirty) for one in about)
+    commits = ", ".join(sorted({one.commit[:10] for one in made_by if one.commit}))
+    n_dirty = sum(bool(one.dirty) for one in made_by)
     parts = [
-        f"{_count(record.status for record in records)}; {_count(f'on {one.device}' for one in about)}",
+        f"{_count(record.status for record in records)}; {_count(f'on {one.device}' for one in made_by)}",
         versions,
         f"commit {commits}" if commits else "",
         f"{n_dirty} runs from a checkout with uncommitted changes" if n_dirty else "",

@@ -111,27 +111,29 @@ class SuccessRow:
         return cells
 
     def data(self) -> dict[str, Scalar]:
-        about, names = self.of, ("only_first", "only_second", "both", "neither")
+        sample, names = self.of, ("only_first", "only_second", "both", "neither")
         rates: dict[str, Scalar] = {}
         for place, count, interval in zip(("first", "second"), self.successes, self.intervals, strict=True):
-            rates |= {f"{place}_rate": count / about.n, **limits(interval, f"{place}_")}
+            rates |= {f"{place}_rate": count / sample.n, **limits(interval, f"{place}_")}
         published = self.published or (None, None, None, None)
         return {
-            **fields(about, "experiment", "profile"),
-            "overrides": "; ".join(about.overrides),
-            "measure": about.table.measure,
-            "score_protocol": about.protocol or None,
-            "data_checksum": about.checksum or None,
-            "first_method": about.table.methods[0],
-            "second_method": about.table.methods[1],
+            **fields(sample, "experiment", "profile"),
+            "overrides": "; ".join(sample.overrides),
+            "measure": sample.table.measure,
+            "score_protocol": sample.protocol or None,
+            "data_checksum": sample.checksum or None,
+            "first_method": sample.table.methods[0],
+            "second_method": sample.table.methods[1],
             "threshold": self.threshold,
-            "thresholds": "the source's" if about.has_own_thresholds else "equal steps from 1 to the real data's score",
-            "n": about.n,
+            "thresholds": "the source's"
+            if sample.has_own_thresholds
+            else "equal steps from 1 to the real data's score",
+            "n": sample.n,
             **dict(zip(names, self.counts, strict=True)),
             **rates,
             **fields(self, "p", "adjusted_p"),
             **{f"published_{name}": count for name, count in zip(names, published, strict=True)},
-            "source": about.table.source if self.published else None,
+            "source": sample.table.source if self.published else None,
         }
 
 
@@ -195,18 +197,18 @@ def overridden_tables(results: Results) -> list[Table]:
 
 
 def _notes(sample: Sample) -> list[str]:
-    about, thresholds = sample.table, sample.thresholds
+    table, thresholds = sample.table, sample.thresholds
     notes = [_describe_sample(sample)]
     if not thresholds:
         real = "no run has it" if sample.real is None else f"it is {number(sample.real)}"
-        return [*notes, f"No thresholds, as they need a score of the real data ({about.real}) above 1: {real}."]
+        return [*notes, f"No thresholds, as they need a score of the real data ({table.real}) above 1: {real}."]
     if not sample.has_own_thresholds:
         steps = f"equal steps from 1 to the real data's own score {number(sample.real)}"
         notes.append(f"Thresholds: {len(thresholds)} {steps}.")
     if sample.n:
         notes.append(_describe_test(sample))
     if sample.is_the_papers:
-        notes.append(f"Published: {about.source}, {sum(about.published[0])} architectures.")
+        notes.append(f"Published: {table.source}, {sum(table.published[0])} architectures.")
     else:
         notes.append(f"{sample.unlike_the_paper[0].upper()}{sample.unlike_the_paper[1:]}.")
     return notes
