@@ -84,10 +84,11 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
         yield f"a classifier whose file is not here; {path.name} says how accurate it is."
         return
     classifier = read_about(path)
+    real = f"{classifier.real_score:.2f} ± {classifier.real_score_spread:.2f}"
     yield (
         f"a classifier of this suite's, trained on {classifier.data} at {classifier.size}×{classifier.size} "
-        f"(test accuracy {100 * classifier.test_accuracy:.4g} %). The test images themselves score "
-        f"{classifier.real_score:.2f} ± {classifier.real_score_spread:.2f} (over splits), the most is {classifier.classes}."
+        f"(test accuracy {100 * classifier.test_accuracy:.4g} %). The test images themselves score {real} (over "
+        f"splits), the most is {classifier.classes}."
     )
     other = sorted({data_of(record) for record in records if not _was_trained_on(classifier, record)})
     if other:
