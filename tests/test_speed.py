@@ -44,16 +44,15 @@ def test_two_thousand_records_are_reported_in_five_seconds(tmp_path):
 
 LOADING = """
 import sys, time
-from wganbench.analysis.results import frame
 from wganbench.records.store import Store
 start = time.process_time()
-table = frame(Store(sys.argv[1]).load().values())
-print(time.process_time() - start, table["id"].nunique(), "torch" in sys.modules)
+found = Store(sys.argv[1]).load()
+print(time.process_time() - start, len(found), "torch" in sys.modules)
 """
 
 
 @pytest.mark.timeout(1200)  # of the clock, which says little on a busy machine
-def test_ten_thousand_records_are_in_a_frame_in_three_seconds(tmp_path):
+def test_ten_thousand_records_are_read_in_three_seconds(tmp_path):
     """Of the committed records' sizes; the best of three, as others on the machine slow down what takes long."""
     store, models = Store(tmp_path), Store(RESULTS).load().values()
     store.prepare({model.experiment for model in models})

@@ -5,7 +5,7 @@ import pytest
 
 from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
-from wganbench.analysis import report
+from wganbench.analysis import page, report
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.analysis.tables import scoreboard
 from wganbench.records.store import Store
@@ -111,7 +111,7 @@ def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
 )
 def test_a_failed_run_s_note_may_be_anything(experiment, note, told):
     failed = record(experiment, "good", 0, {}, status="failed", note=note)
-    assert f"- failed: `{failed.id}`: {told}" in report._provenance([failed])
+    assert f"- failed: `{failed.id}`: {told}" in page._provenance([failed])
 
 
 def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):
@@ -234,11 +234,9 @@ def test_a_readme_that_shows_another_results_folder_is_left_alone(tmp_path, stor
 
 
 def test_a_readme_without_markers_is_left_alone(tmp_path):
-    path = tmp_path / "README.md"
-    assert not report.refresh_readme(path, "block\n")
-    path.write_text("# no markers\n")
-    assert not report.refresh_readme(path, "block\n")
-    assert path.read_text() == "# no markers\n"
+    assert report.readme_of(tmp_path / "results") is None
+    (tmp_path / "README.md").write_text("# no markers\n")
+    assert report.readme_of(tmp_path / "results") is None
 
 
 def test_mixed_devices_are_warned_of_under_the_table(experiment, store):

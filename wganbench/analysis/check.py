@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
 from wganbench.analysis.figures.drawing import figures_of, left_over
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
-from wganbench.analysis.report import Records, Report, compose, readme_of, section_of, with_block
+from wganbench.analysis.page import section_of
+from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
+from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
 from wganbench.records import speeds
@@ -46,7 +49,7 @@ def check(
     known, found = last(store.root)
     ledger = _with_figures(report, known)
     if known is not None:
-        found += losses(known if whole else known.about(names), ledger, report.verdicts)
+        found += losses(known if whole else known.restricted_to(names), ledger, report.verdicts)
     texts = _texts(report, ledger if known or not found else None, store.root, bool(found))
     return [
         *_claims(report, strict),
@@ -83,7 +86,7 @@ def not_run(experiments: Sequence[Experiment], records: Records) -> dict[tuple[s
     return {
         (experiment.name, claim): f"not run: {why}"
         for experiment in experiments
-        for claim, why in without_runs(experiment, records).items()
+        for claim, why in without_runs(Results(experiment, records)).items()
     }
 
 
@@ -100,7 +103,10 @@ def _claims(report: Report, strict: bool) -> Iterator[Finding]:
 def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
     claim, outcome = verdict.claim, verdict.outcome
     if verdict.post_hoc:
-        yield "post hoc", "the claim was written or changed after its runs; run it anew with --again, or change it back"
+        yield (
+            "post hoc",
+            "the claim was written or changed after its runs; repeat them with --again, or change it back",
+        )
     if claim.superseded:
         return
     if outcome == "contradicted" and not claim.known_contradiction:
@@ -124,12 +130,9 @@ def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
     This keeps anybody from omitting a run that disagrees, or adding runs until one agrees. If the spec lists its seeds,
     a claim has no verdict until all of them are recorded, so only additional seeds are findings.
     """
-    found: dict[str, set[int]] = {}
-    for record in records.values():
-        found.setdefault(record.family, set()).add(record.seed)
-    planned = set(experiment.planned_seeds)
+    results, planned = Results(experiment, records), set(experiment.planned_seeds)
     for profile, variant in sorted({pair for claim in experiment.live_claims for pair in _read_by(experiment, claim)}):
-        seeds = found.get(experiment.family(variant, profile), planned)
+        seeds = {record.seed for record in results.of(variant, profile)} or planned
         lacking = planned - seeds if experiment.declared_seeds is None else set()
         differences = {"lacks": lacking, "has": seeds - planned}
         wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
@@ -141,7 +144,7 @@ def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
 def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
     """Yields the profile and variant of each setting that a claim is judged on."""
     chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    for variant in (*claim.variants(), *(variant for variants in chosen for variant in variants)):
+    for variant in chain(claim.variants(), *chosen):
         yield claim.profile, variant
 
 
@@ -263,11 +266,11 @@ def junit(
     suite = ElementTree.SubElement(suites, "testsuite", {**counts, "skipped": str(n_skipped)})
     for experiment, subject in subjects:
         case = ElementTree.SubElement(suite, "testcase", classname=experiment or "results", name=_printable(subject))
-        about = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
-        if about:
-            message = "; ".join(finding.check for finding in about)
+        own = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
+        if own:
+            message = "; ".join(finding.check for finding in own)
             failure = ElementTree.SubElement(case, "failure", message=message)
-            failure.text = _printable("\n".join(str(finding) for finding in about))
+            failure.text = _printable("\n".join(str(finding) for finding in own))
         elif (experiment, subject) in skipped:
             ElementTree.SubElement(case, "skipped", message=_printable(skipped[experiment, subject]))
     ElementTree.indent(suites)

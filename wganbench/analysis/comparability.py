@@ -53,13 +53,6 @@ def may_stand_beside_published(protocol: str | None) -> bool:
     return protocol in (None, PUBLISHED, INCEPTION)
 
 
-def left_out(measure: str) -> str:
-    """The note that explains why published scores are missing."""
-    return (
-        f"Published values of {measure} are left out: these runs are scored by another network, on a scale of its own."
-    )
-
-
 def notes(records: Iterable[Record]) -> list[str]:
     """Returns a line for each score protocol of the records: the network behind it, and what it can be compared with.
 
@@ -70,11 +63,11 @@ def notes(records: Iterable[Record]) -> list[str]:
     for record in records:
         if record.score_protocol:
             by_protocol.setdefault(record.score_protocol, []).append(record)
-    texts = ((protocol, _told(protocol, by_protocol[protocol])) for protocol in sorted(by_protocol))
+    texts = ((protocol, _describe(protocol, by_protocol[protocol])) for protocol in sorted(by_protocol))
     return [f"Scores by {protocol}: {text}" for protocol, text in texts if text]
 
 
-def _told(protocol: str, records: Sequence[Record]) -> str:
+def _describe(protocol: str, records: Sequence[Record]) -> str:
     if protocol == PUBLISHED:
         return "the Inception graph of published scores, which gave CIFAR-10's training images what they are known for."
     if protocol.startswith(f"{INCEPTION}@") and protocol.endswith(UNCALIBRATED):
@@ -90,24 +83,30 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
     if not path.exists():
         yield f"a classifier whose file is not here; {path.name} says how accurate it is."
         return
-    about = read_about(path)
+    classifier = read_about(path)
+    real = f"{classifier.real_score:.2f} ± {classifier.real_score_spread:.2f}"
     yield (
-        f"a classifier of this suite's, trained on {about.data} at {about.size}×{about.size} (test accuracy "
-        f"{100 * about.test_accuracy:.4g} %). The test images themselves score {about.real_score:.2f} ± "
-        f"{about.real_score_spread:.2f} (over splits), the most is {about.classes}."
+        f"a classifier of this suite's, trained on {classifier.data} at {classifier.size}×{classifier.size} "
+        f"(test accuracy {100 * classifier.test_accuracy:.4g} %). The test images themselves score {real} (over "
+        f"splits), the most is {classifier.classes}."
     )
-    other = sorted({data_of(record) for record in records if not _was_trained_on(about, record)})
+    other = sorted({data_of(record) for record in records if not _was_trained_on(classifier, record)})
     if other:
         yield f"It was not trained on what it scores here: {', '.join(other)}."
     yield "Its scores are compared with each other and with nothing that is published."
 
 
-def _was_trained_on(about: About, record: Record) -> bool:
+def _was_trained_on(classifier: About, record: Record) -> bool:
     """Returns whether the classifier was trained on the record's data set.
 
     Data sets of the same name are distinguished by checksum, if the run got as far as opening its data.
     """
-    return data_of(record) == about.data and record.data_checksum in (None, about.train_checksum)
+    return data_of(record) == classifier.data and record.data_checksum in (None, classifier.train_checksum)
+
+
+def basis_of(record: Record) -> tuple[str, str]:
+    """The score protocol and the data checksum, which comparable runs share; empty where the record has none."""
+    return record.score_protocol or "", record.data_checksum or ""
 
 
 def data_of(record: Record) -> str:

@@ -22,5 +22,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        about = " ".join(filter(None, (self.experiment, self.subject)))
-        return " ".join(f"{about}: {self.check}: {self.text}".split())  # the sentence of a claim may span several lines
+        subject = " ".join(filter(None, (self.experiment, self.subject)))
+        return " ".join(
+            f"{subject}: {self.check}: {self.text}".split()
+        )  # the sentence of a claim may span several lines

@@ -77,7 +77,7 @@ class Ledger(Model):
         }
         return self.model_copy(update={"experiments": sections})
 
-    def about(self, names: Collection[str]) -> Ledger:
+    def restricted_to(self, names: Collection[str]) -> Ledger:
         """Returns the part about these experiments, without classifiers and README."""
         return Ledger(experiments={name: each for name, each in self.experiments.items() if name in names})
 
@@ -155,7 +155,7 @@ def last(folder: Path) -> tuple[Ledger | None, list[Finding]]:
     Returns:
         The ledger, or None if there is none; and a finding if it is unreadable, or missing beside a report.
     """
-    accept = "or 'wganbench report --accept' makes it anew"
+    accept = "or 'wganbench report --accept' writes a new one"
     try:
         known = read(folder / FILE)
     except RecordError as error:

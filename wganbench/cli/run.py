@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 import click
 
-from wganbench.analysis.estimate import Speed, estimate, time_told
+from wganbench.analysis.estimate import Speed, estimate, format_hours
 from wganbench.analysis.tables.main_measures import main_measures, shown_runs
 from wganbench.cli.console import Reporter, counted, print_tables, reporter
 from wganbench.cli.options import (
@@ -163,9 +163,10 @@ def run(
         text = _outcome(selection, new, stop)
         out.on_end(text, recorded=len(new), failed=failed, planned=len(runs), stop=stop.reason)
     if spec.success_table is not None and stop.reason is None and not log_json:
+        from wganbench.analysis.results import Results
         from wganbench.analysis.tables import success, table  # scipy takes a second to import
 
-        tables = success.success_tables(spec, store.scan()[0], selection.profile)
+        tables = success.success_tables(Results(spec, store.scan()[0]), selection.profile)
         print_tables(*map(table.terminal, tables))
     if stop.reason is not None:
         click.echo(f"wganbench: {stop.reason}; records and checkpoints are kept, the same command resumes", err=True)
@@ -230,7 +231,7 @@ def _time(left: Sequence[Cohort], execution: Execution) -> str:
     if hours is None:
         return "the time is unknown, as the operations of custom networks are not counted"
     basis = "by rates measured here" if speed.measured else "a guess until 'wganbench plan EXP --calibrate' measures"
-    return f"about {time_told(hours)} of training, without measures ({basis})"
+    return f"about {format_hours(hours)} of training, without measures ({basis})"
 
 
 def _show_measures(selection: Selection, out: Reporter) -> None:

@@ -91,7 +91,7 @@ def speed(
         path = speeds.keep(results, "cuda" if torch_device.type == "cuda" else "cpu", name, rows[-1:])
     table = speed_table(name, rows)
     if as_json:
-        click.echo(json.dumps({"device": name, "rows": [row.data() for row in table.rows]}, indent=2))
+        click.echo(json.dumps({"device": name, "rows": [row.data for row in table.rows]}, indent=2))
         return
     print_tables(terminal(table))
     click.echo(f"{path}: {counted(len(rows), 'row')} measured; 'wganbench report{results_option(results)}' shows them")

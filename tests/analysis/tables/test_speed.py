@@ -18,7 +18,7 @@ from wganbench.spec import family
 
 def cells(**changes):
     (found,) = speed_table("Some CPU", [row(**changes)]).rows
-    return found.cells()
+    return found.cells
 
 
 def test_a_row_says_how_it_was_run_and_what_came_of_it():
@@ -53,7 +53,7 @@ def test_why_steps_were_not_captured_is_under_the_table():
 
 def test_data_has_every_number_unrounded_and_flat():
     (found,) = speed_table("Some CPU", [row()]).rows
-    data = found.data()
+    data = found.data
     assert (data["device"], data["ratio_low"], data["share_median"], data["stack_steps"]) == ("Some CPU", 1.8, 0.12, 40)
     assert table.render(speed_table("Some CPU", [row()]), "csv").count("\n") == 2
 

@@ -3,116 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wganbench.analysis.profiles import references
-from wganbench.analysis.results import Summary
-from wganbench.analysis.tables.cells import describe, fields, published_data, summary_data, summary_text
+from wganbench.analysis.results import PoolResult, Results, Summary
+from wganbench.analysis.tables.cells import describe, published_data, summary_data, summary_text
 from wganbench.analysis.tables.notes import Sources, notes_of
-from wganbench.analysis.tables.published import headline, left_out, measured, planned, published_for
-from wganbench.analysis.tables.table import NONE, Scalar, Table
-from wganbench.records.record import Record
-from wganbench.spec import Experiment, Published
-from wganbench.spec.catalogue import Scale
+from wganbench.analysis.tables.published import headline, left_out, published_for
+from wganbench.analysis.tables.table import NONE, Row, Table
+from wganbench.spec import Published
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A variant's runs on this machine beside the reference's, on one measure.
+class _Longest(NamedTuple):
+    """The reference at the longest profile with records, on one measure.
 
     Attributes:
-        longest: The reference at ``longest_profile``, the longest with records; None if that is ``profile``.
-        longest_heading: The heading of the column for ``longest``; empty if there is no such column.
+        summary: None if that profile has no column.
+        heading: The heading of the column, which several profiles may share; empty if there is none.
     """
 
-    experiment: str
     profile: str
-    measure: str
-    variant: str
-    scale: Scale
-    here: Summary
-    reference: Summary
-    longest: Summary | None
-    longest_profile: str
-    longest_heading: str
-    published: tuple[Published, ...]
-    cited: str
-    protocol: str | None = None
-
-    def cells(self) -> dict[str, str]:
-        longest = summary_text(self.longest) if self.longest else NONE
-        apart = f"{self.longest_profile}: " if self.longest and ", else " in self.longest_heading else ""
-        return {
-            "measure": describe(self.measure, self.scale, self.protocol),
-            "variant": self.variant,
-            f"this machine at {self.profile}": summary_text(self.here),
-            f"reference at {self.profile}": summary_text(self.reference),
-            **({self.longest_heading: apart + longest} if self.longest_heading else {}),
-            "published": self.cited,
-        }
-
-    def data(self) -> dict[str, Scalar]:
-        return {
-            **fields(self, "experiment", "profile", "variant", "measure", "protocol"),
-            "unit": self.scale.unit,
-            **summary_data(self.here, "here_"),
-            **summary_data(self.reference, "reference_"),
-            "longest_profile": self.longest_profile,
-            **summary_data(self.longest, "longest_"),
-            **published_data(self.published),
-        }
+    summary: Summary | None
+    heading: str
 
 
-def compare(
-    experiment: Experiment,
-    here: Mapping[str, Record],
-    reference: Mapping[str, Record],
-    profile: str,
-    *,
-    measures: Sequence[str] = (),
-) -> Table:
+def compare(here: Results, reference: Results, profile: str, *, measures: Sequence[str] = ()) -> Table:
     """Returns the table with this machine, the reference, the reference at its longest protocol, and published values.
 
     Args:
-        here, reference: The records of each, by id.
+        here, reference: The results of one experiment in both folders.
         profile: The profile that this machine ran.
         measures: The measures to show; the ``headline`` ones if empty.
     """
-    mine = measured(experiment, here, profile)
-    theirs = {(item.label, item.measure): item.summary for item in measured(experiment, reference, profile)}
-    longest = _longest(experiment, reference)
-    held = {name for name, _ in longest.values()}
-    chosen = [name for name in references(experiment) if name != profile and name in held]
-    heading = f"reference at {', else '.join(chosen)}" if chosen else ""
+    experiment, mine, theirs = here.experiment, here.measured(profile), _summaries(reference, profile)
+    longest = _longest(reference)
+    found = {name for name, _ in longest.values()}
+    profiles = [name for name in references(experiment) if name != profile and name in found]
+    heading = f"reference at {', else '.join(profiles)}" if profiles else ""
     absent = Summary(n_planned=len(experiment.planned_seeds))
-    sources, rows = Sources(), []
-    for measure in measures or headline(experiment):
-        for item in (item for item in mine if item.measure == measure):
-            name, summaries = longest.get(item.label, ("paper", {}))
-            known = published_for(experiment, item)
-            rows.append(
-                Comparison(
-                    *(experiment.name, profile, measure, item.label, item.scale, item.summary),
-                    theirs.get((item.label, measure), absent),
-                    summaries.get(measure, absent) if name in chosen else None,
-                    *(name, heading, known, sources.cite(known), item.protocol),
-                )
-            )
-    used = planned(experiment, here, profile)
-    used += [record for name in (profile, *chosen) for record in planned(experiment, reference, name)]
-    every = [summary for row in rows for summary in (row.here, row.reference, row.longest)]
-    notes = (*notes_of(every, sources, used), *left_out(experiment, mine))
+    sources, rows, summaries = Sources(), [], list[Summary | None]()
+    for item in (item for name in measures or headline(experiment) for item in mine if item.measure == name):
+        name, by_measure = longest.get(item.label, ("paper", {}))
+        far = _Longest(name, by_measure.get(item.measure, absent) if name in profiles else None, heading)
+        same = theirs.get(item.label, {}).get(item.measure, absent)
+        published = published_for(experiment, item)
+        rows.append(_row(experiment.name, profile, item, same, far, published, sources.cite(published)))
+        summaries += [item.summary, same, far.summary]
+    used = [*here.planned(profile), *(record for name in (profile, *profiles) for record in reference.planned(name))]
+    notes = (*notes_of(summaries, sources, used), *left_out(experiment, mine))
     return Table(f"{experiment.name}: this machine | reference", tuple(rows), notes)
 
 
-def _longest(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, tuple[str, dict[str, Summary]]]:
+def _row(
+    experiment: str,
+    profile: str,
+    item: PoolResult,
+    same: Summary,
+    longest: _Longest,
+    published: Sequence[Published],
+    cited: str,
+) -> Row:
+    """The row of a variant's runs on this machine beside the reference's at the same profile, on one measure."""
+    cells = {
+        "measure": describe(item.measure, item.scale, item.protocol),
+        "variant": item.label,
+        f"this machine at {profile}": summary_text(item.summary),
+        f"reference at {profile}": summary_text(same),
+    }
+    if longest.heading:
+        apart = f"{longest.profile}: " if longest.summary and ", else " in longest.heading else ""
+        cells[longest.heading] = apart + (summary_text(longest.summary) if longest.summary else NONE)
+    return Row(
+        cells={**cells, "published": cited},
+        data={
+            "experiment": experiment,
+            "profile": profile,
+            "variant": item.label,
+            "measure": item.measure,
+            "protocol": item.protocol,
+            "unit": item.scale.unit,
+            **summary_data(item.summary, "here_"),
+            **summary_data(same, "reference_"),
+            "longest_profile": longest.profile,
+            **summary_data(longest.summary, "longest_"),
+            **published_data(published),
+        },
+    )
+
+
+def _summaries(results: Results, profile: str) -> dict[str, dict[str, Summary]]:
+    """The summaries by label and measure."""
+    found: dict[str, dict[str, Summary]] = {}
+    for item in results.measured(profile):
+        found.setdefault(item.label, {})[item.measure] = item.summary
+    return found
+
+
+def _longest(reference: Results) -> dict[str, tuple[str, dict[str, Summary]]]:
     """For each label, the first profile of ``references`` with records (or the very first), and its summaries."""
     found: dict[str, tuple[str, dict[str, Summary]]] = {}
-    for name in references(experiment):
-        by_label: dict[str, dict[str, Summary]] = {}
-        for item in measured(experiment, records, name):
-            by_label.setdefault(item.label, {})[item.measure] = item.summary
-        for label, summaries in by_label.items():
+    for name in references(reference.experiment):
+        for label, summaries in _summaries(reference, name).items():
             if label not in found or (_recorded(summaries) and not _recorded(found[label][1])):
                 found[label] = name, summaries
     return found

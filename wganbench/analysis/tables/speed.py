@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from wganbench.analysis.tables import table
 from wganbench.analysis.tables.cells import fields, number
 from wganbench.analysis.tables.table import NONE, Scalar, Table, escape, render
 from wganbench.records.speeds import Device, Row, Spread
@@ -88,10 +89,10 @@ def speed_table(name: str, measured: Sequence[Row], experiments: Sequence[Experi
         experiments: The known experiments, to check whether their settings have changed since the measurement.
     """
     known = {experiment.name: experiment for experiment in experiments}
-    rows = tuple(Measured(row, name, _is_changed(row, known.get(row.experiment))) for row in measured)
-    notes = [f"{row.row.experiment} {row.row.variant}: {row.row.note}." for row in rows if row.row.note]
-    notes += [CHANGED] if any(row.changed for row in rows) else []
-    return Table(name, rows, tuple(notes))
+    found = [Measured(row, name, _is_changed(row, known.get(row.experiment))) for row in measured]
+    notes = [f"{row.row.experiment} {row.row.variant}: {row.row.note}." for row in found if row.row.note]
+    notes += [CHANGED] if any(row.changed for row in found) else []
+    return Table(name, tuple(table.Row(row.cells(), row.data()) for row in found), tuple(notes))
 
 
 def _is_changed(row: Row, experiment: Experiment | None) -> bool:
