@@ -7,8 +7,9 @@ field of ``Setting`` as a default for every variant. The setting of a variant is
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. This package exports the names below.
 Its modules, each importing only earlier ones, are ``catalogue``, ``strict`` (strict models, messages), ``setting``,
-``claims``, ``history`` (superseded claims), ``overrides`` (merging, ``--set``), ``architectures`` and ``drawn`` (random
-architectures), ``seeds``, ``experiment`` and ``loading``. ``plan``, ``substitute`` and ``json_schema`` build on these.
+``claims``, ``history`` (superseded claims), ``overrides`` (merging, ``--set``), ``figures``, ``architectures`` and
+``drawn`` (random architectures), ``seeds``, ``experiment`` and ``loading``. ``plan``, ``substitute`` and
+``json_schema`` build on these.
 """
 
 from wganbench.spec.claims import (
@@ -17,7 +18,6 @@ from wganbench.spec.claims import (
     Criterion,
     Equality,
     Equivalence,
-    Figure,
     Level,
     McNemar,
     OverArchitectures,
@@ -31,6 +31,7 @@ from wganbench.spec.claims import (
 )
 from wganbench.spec.drawn import Architectures, Fitting
 from wganbench.spec.experiment import MAX_STACK, Experiment
+from wganbench.spec.figures import Figure
 from wganbench.spec.loading import ABOUT, RESERVED, available, load
 from wganbench.spec.overrides import merge
 from wganbench.spec.seeds import MAX_SEEDS, listed, parse_seeds

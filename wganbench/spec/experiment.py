@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
 
 from wganbench.errors import SpecError
-from wganbench.networks.cost import sample_shape
 from wganbench.spec import catalogue
 from wganbench.spec.claims import (
     NORMAL_THEORY,
@@ -20,26 +19,21 @@ from wganbench.spec.claims import (
     Claim,
     Comparison,
     Equivalence,
-    Figure,
     Published,
     SuccessTable,
 )
 from wganbench.spec.drawn import Architectures
+from wganbench.spec.figures import AnyFigure, FactorsFigure, Figure, SuccessFigure
 from wganbench.spec.history import about_history
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
-from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
+from wganbench.spec.setting import LOSSES, Setting, about_gaps, family, is_timed, scale_of
 from wganbench.spec.strict import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
 """The most measures in all settings together."""
 MAX_STACK = 256
-PICTURED = ("layers", "histograms", "surfaces")
-"""The kinds of figure that draw a picture."""
-
-SAMPLED = ("success", "factors")
-"""The kinds of figure that draw the architectures of the success table."""
 
 Pair = tuple[str, str]
 """A variant and a profile."""
@@ -124,7 +118,7 @@ class Experiment(Model):
     success_table: SuccessTable | None = None
     ablations: Ablations | None = None
     published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
-    figures: Annotated[list[Figure], Field(max_length=100)] = Field(default_factory=list)
+    figures: Annotated[list[AnyFigure], Field(max_length=100)] = Field(default_factory=list)
     defaults: Table
     overrides: list[tuple[str, Any]] = Field(default_factory=list)
 
@@ -430,48 +424,17 @@ class Experiment(Model):
         self, figure: Figure, measured: Mapping[str, set[str]], settings: Mapping[Pair, Setting]
     ) -> Iterator[str]:
         yield from self._unknown("profile", figure.profile)
-        for variant in figure.variants:
-            yield from self._unknown("variant", variant)
-        yield from self._about_groups(figure)
         drawn = [variant for variant in self.drawn_in(figure) if variant in self.variants]
-        read = [*figure.measures, *filter(None, (*figure.laws, figure.against))]
-        yield from _unmeasured(read, measured, drawn)
-        known = {
-            variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
-        }
-        if figure.kind in SAMPLED and self.success_table is None:
+        yield from _unmeasured(figure.measures_read(), measured, drawn)
+        if isinstance(figure, SuccessFigure | FactorsFigure) and self.success_table is None:
             yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
-        if figure.kind == "grids":
-            yield from _about_grids(known)
-        if figure.kind in PICTURED:
-            yield from _about_picture(figure.picture or "", known)
-        if figure.kind == "points":
-            for label in (*figure.measures, *figure.laws):
-                if label in LOSSES:
-                    yield f"{label!r} is a curve alone, and has no final value to draw as a point"
-            wrong = [variant for variant, setting in known.items() if number_at(setting, figure.x or "") is None]
-            if wrong:
-                more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-                yield f"x: {short(figure.x)} is no number in variant {wrong[0]!r}{more}"
-
-    def _about_groups(self, figure: Figure) -> Iterator[str]:
-        """Checks that ``variants`` and the groups agree; a variant in only one of them would silently not be drawn."""
-        grouped = [variant for members in figure.groups.values() for variant in members]
-        for name, members in figure.groups.items():
-            for variant in members:
-                unknown = list(self._unknown("variant", variant))
-                for text in unknown:
-                    yield f"groups.{short_name(name)}: {text}"
-                if not unknown and figure.variants and variant not in figure.variants:
-                    yield f"groups.{short_name(name)}: {variant!r} is not among the figure's variants"
-        for variant in figure.variants:
-            if grouped and variant not in grouped:
-                yield f"groups: variant {short(variant)} is in none"
+        pairs = {variant: (variant, figure.profile) for variant in drawn}
+        known = {variant: settings[pair] for variant, pair in pairs.items() if pair in settings}
+        yield from figure.problems(tuple(self.variants), known)
 
     def drawn_in(self, figure: Figure) -> list[str]:
-        """Returns the variants of a figure: those that it names, those of its groups, or all."""
-        grouped = [variant for members in figure.groups.values() for variant in members]
-        return list(dict.fromkeys(figure.variants or grouped or self.variants))
+        """Returns the variants of a figure, each once: those that it names, or all."""
+        return list(dict.fromkeys(figure.named_variants() or self.variants))
 
     def _unknown(self, kind: Literal["variant", "profile"], name: str) -> Iterator[str]:
         known = self.variants if kind == "variant" else self.profiles
@@ -509,48 +472,3 @@ def _unmeasured(labels: Sequence[str], measured: Mapping[str, set[str]], variant
     for label in labels:
         if known and label not in known and label not in LOSSES:
             yield f"{short(label)} is not measured{suggest(label, tuple(sorted(known)))}"
-
-
-def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yields a message for each variant that does not keep the picture ``label``."""
-    for variant, setting in settings.items():
-        pictures = tuple(setting.pictures or ())
-        if label not in pictures:
-            yield f"picture: variant {variant!r} keeps no {short(label)}{suggest(label, pictures)}"
-        elif not setting.clouds:
-            yield f"picture: variant {variant!r} keeps no {short(label)}, as its clouds name no moments"
-
-
-def _about_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yields a message for each variant that keeps no images, as far as this is known before it is trained."""
-    for variant, setting in settings.items():
-        shape = sample_shape(setting.data.name, setting.data.options)
-        if shape is not None and len(shape) != 3:
-            yield f"a figure of kind 'grids' draws images, and {setting.data.name!r} of variant {variant!r} has none"
-        elif setting.fixed_generator is not None:
-            yield f"a figure of kind 'grids' draws what a generator makes, and variant {variant!r} trains none"
-        elif not setting.clouds:
-            yield f"variant {variant!r} keeps no images, as its clouds name no moments"
-
-
-def number_at(setting: Setting, path: str) -> float | None:
-    """Returns the number at a dotted path, such as ``"batch_size"``, ``"fixed_generator.by"``, ``"critic.hidden.0"``.
-
-    Below a component, the keys are those of its options.
-
-    Returns:
-        The number; None if the path does not exist or its value is not a number.
-    """
-    node: object = setting
-    for key in split(path) or ("",):
-        if isinstance(node, Component):
-            node = node.options
-        if isinstance(node, Model):
-            node = getattr(node, key, None) if key in type(node).model_fields else None
-        elif isinstance(node, Mapping):
-            node = node.get(key)
-        elif isinstance(node, list | tuple) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
-        else:
-            return None
-    return node if isinstance(node, int | float) and not isinstance(node, bool) else None
