@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from wganbench.analysis.figures import plot
-from wganbench.analysis.figures.draw import animate, draw
-from wganbench.analysis.figures.drawing import Drawing, drawings_of, figures_of, left_over, title_of
+from wganbench.analysis.figures import Drawing, animate, draw, drawings_of, figures_of, left_over, save
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
 from wganbench.analysis.profiles import ranked, reported
@@ -74,7 +73,7 @@ class Report:
     scoreboard: str
     verdicts: Mapping[str, list[Verdict]]
     ledger: Ledger
-    drawings: tuple[Drawing, ...]
+    drawings: tuple[Drawing[Any], ...]
     losses: tuple[Finding, ...] = ()
 
 
@@ -114,7 +113,7 @@ def write_report(
         raise RecordError("\n".join([*map(str, lost), remedy]))
     on_figure(0, len(report.drawings))
     for drawn, drawing in enumerate(report.drawings, start=1):
-        plot.save(draw(drawing, store), out / "figures" / drawing.file)
+        save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
         on_figure(drawn, len(report.drawings))
@@ -230,7 +229,7 @@ def readme_of(results: Path) -> Path | None:
 
 
 def _section(
-    experiment: Experiment, records: Records, verdicts: Sequence[Verdict], drawings: Sequence[Drawing]
+    experiment: Experiment, records: Records, verdicts: Sequence[Verdict], drawings: Sequence[Drawing[Any]]
 ) -> Iterator[str]:
     yield f"## {heading(experiment)}"
     yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
@@ -250,7 +249,7 @@ def _section(
             yield from map(_titled, success_tables(experiment, records, profile))
             for drawing in drawings:
                 if drawing.used and drawing.profile == profile:
-                    yield f"![{title_of(drawing)}](figures/{drawing.file})"
+                    yield f"![{drawing.title}](figures/{drawing.file})"
                     moving = [f"[{variant}](figures/{file})" for variant, file in drawing.animations.items()]
                     yield f"One after the other: {', '.join(moving)}." if moving else ""
             yield from _tables(experiment, runs[profile], profile)
