@@ -55,14 +55,8 @@ def draw_rates(axes: Axes, sample: Sample) -> None:
         intervals = [row.intervals[place] for row in rows]
         limits = np.array([each.low for each in intervals]), np.array([each.high for each in intervals])
         rates = np.array([row.successes[place] / sample.n for row in rows])
-        look: dict[str, Any] = {
-            "label": method,
-            "marker": style.MARKERS[place],
-            "markersize": 4,
-            "mec": "white",
-            "mew": 0.5,
-        }
-        style.draw_band(axes, thresholds, rates, limits, style.COLOURS[place], gid="rates", **look)
+        look: dict[str, Any] = {"marker": style.MARKERS[place], "markersize": 4, "mec": "white", "mew": 0.5}
+        style.draw_band(axes, thresholds, rates, limits, style.COLOURS[place], label=method, gid="rates", **look)
     for place, method in enumerate(sample.table.methods):
         published = [with_each(row.published)[place] / sum(row.published) for row in rows if row.published]
         if published:
