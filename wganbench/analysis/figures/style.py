@@ -75,7 +75,7 @@ def look_of(position: int) -> tuple[str, str]:
 def blank(width: float, height: float, title: str, about: str) -> Figure:
     """Returns a figure with title and subtitle above an empty space of ``width`` × ``height`` inches."""
     subtitle = textwrap.fill(about, int(width * 16.5))
-    height += 0.3 + 0.15 * (1 + subtitle.count("\n"))
+    height = round((height + 0.3 + 0.15 * (1 + subtitle.count("\n"))) * DPI) / DPI  # else the canvas drops a row
     figure = Figure(figsize=(width, height))
     figure.text(0.1 / width, 1 - 0.08 / height, title, fontsize=9.5, va="top", color="black")
     figure.text(0.1 / width, 1 - 0.29 / height, subtitle, va="top")
