@@ -123,7 +123,10 @@ def draw_rows(rows: Sequence[Grids], title: str, about: str) -> Figure:
     wide, tall = round(across * scale), round(down * scale)
     whole_width = max(label + wide + 8, 6 * style.DPI)
     figure = style.blank(whole_width / style.DPI, (top + tall + below) / style.DPI, title, about)
-    draw_grids(style.place(figure, *(dots / style.DPI for dots in (label, below, wide, tall))), rows)
+    axes = style.place(figure, *(dots / style.DPI for dots in (label, below, wide, tall)))
+    draw_grids(axes, rows)
+    if scale == zoom:  # without this, an edge that is off by a rounding error would blur the whole image
+        axes.images[0].set_interpolation("nearest")
     return figure
 
 
