@@ -35,7 +35,7 @@ from tests import mutations
 from tests.analysis import factory
 from tests.claims import read_by
 from wganbench.analysis import report
-from wganbench.analysis.figures import plot
+from wganbench.analysis.figures import style
 from wganbench.cli import cli
 from wganbench.records.record import read_text, write_text
 from wganbench.records.store import Store
@@ -120,8 +120,8 @@ def watched(*writes: Path) -> Iterator[Watch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib, "import_module", watch.importing)
         patch.setattr(report, "draw", watch.timed(report.draw))
-        patch.setattr(plot, "save", watch.timed(plot.save))
-        patch.setattr(plot, "DPI", 20)  # the same drawing, in half the time
+        patch.setattr(report, "save", watch.timed(report.save))
+        patch.setattr(style, "DPI", 20)  # the same drawing, in half the time
         WATCHES.append(watch)
         signal.setitimer(signal.ITIMER_PROF, HANGS)
         start = time.process_time()

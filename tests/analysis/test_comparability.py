@@ -9,8 +9,7 @@ import pytest
 from tests.analysis import factory
 from tests.measures.scores.imaged import CLASSIFIER, SPEC
 from wganbench.analysis.comparability import protocol_of
-from wganbench.analysis.figures.draw import draw
-from wganbench.analysis.figures.drawing import drawings_of
+from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.report import compose
 from wganbench.analysis.results import Results
 from wganbench.analysis.tables import table

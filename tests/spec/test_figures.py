@@ -6,7 +6,7 @@ import pytest
 
 from wganbench.errors import SpecError
 from wganbench.spec import load
-from wganbench.spec.experiment import number_at
+from wganbench.spec.figures import number_at
 
 TEXT = """
 version = 1
@@ -150,6 +150,26 @@ def test_a_path_leads_to_a_number_of_the_setting_or_nowhere(loaded, path, number
     assert number_at(loaded(POINTS).setting("a", "paper"), path) == number
 
 
-def test_only_curves_are_drawn_against_a_measure(loaded):
-    with pytest.raises(SpecError, match=r"figures\.0: against: a figure of kind 'points' has none"):
-        loaded(f"{POINTS}against = 'modes_covered'")
+@pytest.mark.parametrize(
+    ("figure", "line"),
+    [
+        (f"{POINTS}against = 'modes_covered'", "unknown field 'against'; known: groups, "),
+        ('kind = "clouds"\npicture = "layer_norms"', "unknown field 'picture'; known: kind, "),
+        ('kind = "layers"\npictur = "layer_norms"', "unknown field 'pictur'; did you mean 'picture'?"),
+        ('kind = "layers"', "picture: missing"),
+        ('kind = "points"\nx = "batch_size"', "measures: missing"),
+        (f"{POINTS}laws = ['', '']", "laws: 2 for 1 measures; one each, or none"),
+        ('kind = "cloud"', "kind: unknown value 'cloud'; did you mean 'clouds'?"),
+        ("variants = ['a']", "kind: missing"),
+    ],
+)
+def test_a_figure_has_the_fields_of_its_kind_alone(loaded, figure, line):
+    with pytest.raises(SpecError) as caught:
+        loaded(figure)
+    assert f"test.toml, figures.0.{line}" in str(caught.value).replace("figures.0: ", "figures.0.")
+
+
+@pytest.mark.parametrize("kind", ["success", "factors"])
+def test_architectures_are_drawn_where_there_is_a_success_table(loaded, kind):
+    with pytest.raises(SpecError, match=f"figures.0: a figure of kind '{kind}' draws the success table"):
+        loaded(f"kind = '{kind}'")

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
-from wganbench.analysis.figures.drawing import figures_of, left_over
+from wganbench.analysis.figures import figures_of, left_over
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
 from wganbench.analysis.page import section_of

@@ -7,7 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from wganbench.analysis.figures.drawing import Drawing, title_of
+from wganbench.analysis.figures import Drawing
 from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import Results
 from wganbench.analysis.tables import speed
@@ -105,7 +105,7 @@ def _section(results: Results, verdicts: Sequence[Verdict], drawings: Sequence[D
         yield from map(_titled, success_tables(results, profile))
         for drawing in drawings:
             if drawing.used and drawing.profile == profile:
-                yield f"![{title_of(drawing)}](figures/{drawing.file})"
+                yield f"![{drawing.title}](figures/{drawing.file})"
                 moving = [f"[{variant}](figures/{file})" for variant, file in drawing.animations.items()]
                 yield f"One after the other: {', '.join(moving)}." if moving else ""
         yield from _tables(results, profile)

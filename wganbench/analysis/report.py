@@ -8,10 +8,9 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from wganbench.analysis.figures import plot
-from wganbench.analysis.figures.draw import animate, draw
-from wganbench.analysis.figures.drawing import Drawing, drawings_of, figures_of, left_over
+from wganbench.analysis.figures import Drawing, animate, draw, drawings_of, figures_of, left_over, save
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
 from wganbench.analysis.page import render_page
@@ -47,7 +46,7 @@ class Report:
     scoreboard: str
     verdicts: Mapping[str, list[Verdict]]
     ledger: Ledger
-    drawings: tuple[Drawing, ...]
+    drawings: tuple[Drawing[Any], ...]
     losses: tuple[Finding, ...] = ()
 
 
@@ -87,7 +86,7 @@ def write_report(
         raise RecordError("\n".join([*map(str, lost), remedy]))
     on_figure(0, len(report.drawings))
     for drawn, drawing in enumerate(report.drawings, start=1):
-        plot.save(draw(drawing, store), out / "figures" / drawing.file)
+        save(draw(drawing, store), out / "figures" / drawing.file)
         for file, content in animate(drawing, store).items():
             write_atomically(out / "figures" / file, content, replace=True)
         on_figure(drawn, len(report.drawings))

@@ -15,7 +15,6 @@ from wganbench.spec.claims import (
     Criterion,
     Equality,
     Equivalence,
-    Figure,
     Level,
     McNemar,
     OverArchitectures,
@@ -28,6 +27,7 @@ from wganbench.spec.claims import (
 )
 from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.experiment import MAX_STACK, Experiment
+from wganbench.spec.figures import Figure
 from wganbench.spec.loading import ABOUT, RESERVED, available, load
 from wganbench.spec.measure_use import GAPS, SCHEDULED, MeasureUse, is_timed, scale_of
 from wganbench.spec.seeds import listed, parse_seeds

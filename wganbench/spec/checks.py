@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from wganbench.spec import catalogue
-from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Equivalence, Figure, Published
-from wganbench.spec.experiment import PICTURED, SAMPLED, Experiment, number_at
+from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Equivalence, Published
+from wganbench.spec.experiment import Experiment
+from wganbench.spec.figures import FactorsFigure, Figure, SuccessFigure
 from wganbench.spec.measure_use import GAPS, is_timed, scale_of
 from wganbench.spec.setting import LOSSES, Setting
 from wganbench.spec.strict import Table, limit_mistakes, short, short_name, suggest
@@ -207,62 +207,10 @@ def _check_ablations(spec: Experiment) -> Iterator[str]:
 
 def _check_figure(figure: Figure, spec: Experiment) -> Iterator[str]:
     yield from spec.check_name("profile", figure.profile)
-    for variant in figure.variants:
-        yield from spec.check_name("variant", variant)
-    yield from _check_groups(figure, spec)
     drawn = [variant for variant in spec.drawn_in(figure) if variant in spec.variants]
-    read = [*figure.measures, *filter(None, (*figure.laws, figure.against))]
-    yield from _check_measured(spec, read, drawn)
-    settings = spec.valid_settings
-    known = {variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings}
-    if figure.kind in SAMPLED and spec.success_table is None:
+    yield from _check_measured(spec, figure.measures_read(), drawn)
+    if isinstance(figure, SuccessFigure | FactorsFigure) and spec.success_table is None:
         yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
-    if figure.kind == "grids":
-        yield from _check_grids(known)
-    if figure.kind in PICTURED:
-        yield from _check_picture(figure.picture or "", known)
-    if figure.kind == "points":
-        for label in (*figure.measures, *figure.laws):
-            if label in LOSSES:
-                yield f"{label!r} is a curve alone, and has no final value to draw as a point"
-        wrong = [variant for variant, setting in known.items() if number_at(setting, figure.x or "") is None]
-        if wrong:
-            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            yield f"x: {short(figure.x)} is no number in variant {wrong[0]!r}{more}"
-
-
-def _check_groups(figure: Figure, spec: Experiment) -> Iterator[str]:
-    """Checks that ``variants`` and the groups agree; a variant in only one of them would silently not be drawn."""
-    grouped = [variant for members in figure.groups.values() for variant in members]
-    for name, members in figure.groups.items():
-        for variant in members:
-            unknown = spec.check_name("variant", variant)
-            for text in unknown:
-                yield f"groups.{short_name(name)}: {text}"
-            if not unknown and figure.variants and variant not in figure.variants:
-                yield f"groups.{short_name(name)}: {variant!r} is not among the figure's variants"
-    for variant in figure.variants:
-        if grouped and variant not in grouped:
-            yield f"groups: variant {short(variant)} is in none"
-
-
-def _check_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yields a message for each variant that does not keep the picture ``label``."""
-    for variant, setting in settings.items():
-        pictures = tuple(setting.pictures or ())
-        if label not in pictures:
-            yield f"picture: variant {variant!r} keeps no {short(label)}{suggest(label, pictures)}"
-        elif not setting.clouds:
-            yield f"picture: variant {variant!r} keeps no {short(label)}, as its clouds name no moments"
-
-
-def _check_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yields a message for each variant that keeps no images, as far as this is known before it is trained."""
-    for variant, setting in settings.items():
-        shape = catalogue.sample_shape(setting.data.name, setting.data.options)
-        if shape is not None and len(shape) != 3:
-            yield f"a figure of kind 'grids' draws images, and {setting.data.name!r} of variant {variant!r} has none"
-        elif setting.fixed_generator is not None:
-            yield f"a figure of kind 'grids' draws what a generator makes, and variant {variant!r} trains none"
-        elif not setting.clouds:
-            yield f"variant {variant!r} keeps no images, as its clouds name no moments"
+    pairs = {variant: (variant, figure.profile) for variant in drawn}
+    known = {name: spec.valid_settings[pair] for name, pair in pairs.items() if pair in spec.valid_settings}
+    yield from figure.problems(tuple(spec.variants), known)

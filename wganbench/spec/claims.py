@@ -1,4 +1,4 @@
-"""Claims, published numbers and figures: the parts of a spec that describe runs without changing their numbers."""
+"""Claims, published numbers and tables: the parts of a spec that describe runs without changing their numbers."""
 
 from __future__ import annotations
 
@@ -405,61 +405,4 @@ class Ablations(Model):
     def _check_factors(self) -> Ablations:
         if self.baseline in self.factors or len(set(self.factors)) < len(self.factors):
             raise ValueError("factors: must be variants beside the baseline, each once")
-        return self
-
-
-FigureKind = Literal["clouds", "curves", "layers", "histograms", "surfaces", "points", "grids", "success", "factors"]
-
-
-class Figure(Model):
-    """A figure of the report.
-
-    Attributes:
-        kind: The kind of figure: ``clouds`` (samples, methods × snapshots), ``curves`` (measures over steps),
-            ``layers`` (a picture with one number per layer, seeds as a band), ``histograms`` (a picture of the shares
-            between bin edges, one panel per variant), ``surfaces`` (level sets of a picture of critic values, with the
-            data on top), ``points`` (measures over a number of the setting), ``grids`` (generated images, methods ×
-            snapshots, also animated), ``success`` (the share of architectures above a threshold, for the methods of
-            the success table) or ``factors`` (for the same methods, the measure grouped by the properties of the
-            architecture).
-        profile: The profile whose records are drawn.
-        variants: The variants that are drawn; all if none is named.
-        measures: The labels of the measures drawn as curves or points.
-        against: For ``curves``: the label of the measure on the x axis instead of the step, such as
-            ``training_seconds``.
-        laws: For ``points``: for each of ``measures``, the label of the measure drawn behind it as a line, or "".
-        x: For ``points``: the path of the number in the setting, such as ``"fixed_generator.by"``.
-        x_label: The axis label that replaces that path.
-        groups: For ``points``: the variants drawn in one colour, by their name in the legend; a single group of all
-            variants if none is named.
-        picture: For ``layers``, ``histograms`` and ``surfaces``: the label of the picture.
-        columns: For ``surfaces``: the number of variants in a row.
-        window: Half the width of the square that the clouds are drawn in, in the data's unit.
-        title: The title above the figure.
-    """
-
-    kind: FigureKind
-    profile: str = "paper"
-    variants: list[str] = Field(default_factory=list)
-    measures: list[str] = Field(default_factory=list)
-    against: str | None = None
-    laws: list[str] = Field(default_factory=list)
-    x: str | None = None
-    x_label: Words | None = None
-    groups: dict[str, list[str]] = Field(default_factory=dict)
-    picture: str | None = None
-    columns: PositiveInt = 3
-    window: PositiveFloat = 4.0
-    title: str | None = None
-
-    @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Figure:
-        if self.kind in ("layers", "histograms", "surfaces") and self.picture is None:
-            raise ValueError(f"picture: missing; a figure of kind {self.kind!r} draws one")
-        if self.kind == "points" and (self.x is None or not self.measures):
-            raise ValueError("a figure of kind 'points' needs x and measures")
-        if self.against is not None and self.kind != "curves":
-            raise ValueError(f"against: a figure of kind {self.kind!r} has none; it is for kind 'curves'")
-        if self.laws and len(self.laws) != len(self.measures):
-            raise ValueError(f"laws: {len(self.laws)} for {len(self.measures)} measures; one each, or none")
         return self

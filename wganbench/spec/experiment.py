@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJs
 
 from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
-from wganbench.spec.claims import Ablations, Claim, Figure, Published, SuccessTable
-from wganbench.spec.component import Component
+from wganbench.spec.claims import Ablations, Claim, Published, SuccessTable
+from wganbench.spec.figures import AnyFigure, Figure
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
 from wganbench.spec.setting import Setting, family
@@ -21,11 +21,6 @@ from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mis
 
 MAX_SETTINGS = 2000
 MAX_STACK = 256
-PICTURED = ("layers", "histograms", "surfaces")
-"""The kinds of figure that draw a picture."""
-
-SAMPLED = ("success", "factors")
-"""The kinds of figure that draw the architectures of the success table."""
 
 Pair = tuple[str, str]
 """A variant and a profile."""
@@ -110,7 +105,7 @@ class Experiment(Model):
     success_table: SuccessTable | None = None
     ablations: Ablations | None = None
     published: list[Published] = Field(default_factory=list)
-    figures: list[Figure] = Field(default_factory=list)
+    figures: list[AnyFigure] = Field(default_factory=list)
     defaults: Table
     overrides: list[tuple[str, Any]] = Field(default_factory=list)
 
@@ -193,9 +188,8 @@ class Experiment(Model):
         return self._families[variant, profile]
 
     def drawn_in(self, figure: Figure) -> list[str]:
-        """Returns the variants of a figure: those that it names, those of its groups, or all."""
-        grouped = [variant for members in figure.groups.values() for variant in members]
-        return list(dict.fromkeys(figure.variants or grouped or self.variants))
+        """Returns the variants of a figure, each once: those that it names, or all."""
+        return list(dict.fromkeys(figure.named_variants() or self.variants))
 
     def check_name(self, kind: Literal["variant", "profile"], name: str) -> list[str]:
         """Returns a message if the spec has no such variant or profile."""
@@ -316,26 +310,3 @@ def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:
     """Returns the file name for messages, followed by the ``--set`` changes that may have caused the mistake."""
     changes = ", ".join(f"{path}={short(value)}" for path, value in overrides)
     return f"{file} with --set {changes}" if changes else file
-
-
-def number_at(setting: Setting, path: str) -> float | None:
-    """Returns the number at a dotted path, such as ``"batch_size"``, ``"fixed_generator.by"``, ``"critic.hidden.0"``.
-
-    Below a component, the keys are those of its options.
-
-    Returns:
-        The number; None if the path does not exist or its value is not a number.
-    """
-    node: object = setting
-    for key in split(path) or ("",):
-        if isinstance(node, Component):
-            node = node.options
-        if isinstance(node, Model):
-            node = getattr(node, key, None) if key in type(node).model_fields else None
-        elif isinstance(node, Mapping):
-            node = node.get(key)
-        elif isinstance(node, list | tuple) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
-        else:
-            return None
-    return node if isinstance(node, int | float) and not isinstance(node, bool) else None

@@ -1,18 +1,24 @@
 """What was chosen of the architectures, and the scores that go with it."""
 
 import math
-from statistics import mean, stdev
+from statistics import stdev
 
+import numpy as np
 import pytest
 import scipy.stats
+from matplotlib.figure import Figure
 
 from tests.analysis import drawn
-from tests.analysis.drawn import runs
+from tests.analysis.drawn import FIGURES, by_id, runs
 from wganbench.analysis.architectures import samples_of
-from wganbench.analysis.figures.factors import chosen, factors_of
-from wganbench.spec.architectures import sample_architectures
+from wganbench.analysis.figures import draw, drawings_of
+from wganbench.analysis.figures.factors import Factor, chosen, draw_factor, factors_of
+from wganbench.analysis.figures.style import look_of
+from wganbench.records.store import Store
+from wganbench.spec.architectures import draw as sample_architectures
 
 DRAWN = sample_architectures(40, 0)
+FEW = [(1.2, 7.1), (3.0, 5.0), (5.0, 5.5), (6.0, 2.0), (8.5, 9.5), (1.0, 1.0)]
 SCORES = [(1.0 + place / 40, 9.0 - place / 10) for place in range(40)]
 
 
@@ -34,27 +40,39 @@ def factors(tmp_path):
     ],
 )
 def test_a_level_has_the_scores_of_the_architectures_drawn_with_it(factors, role, name, attribute, values):
-    levels = factors[role, name].levels
+    scores = factors[role, name].scores
     shown = {False: "without", True: "with"}
-    assert [level.value for level in levels] == [str(shown.get(value, value)) for value in values]
-    for level, value in zip(levels, values, strict=True):
+    assert list(scores) == ([shown[value] for value in values] if name == "normalisation" else values)
+    for shown_value, value in zip(scores, values, strict=True):
         own = [pair for pair, one in zip(SCORES, DRAWN, strict=True) if getattr(getattr(one, role), attribute) == value]
-        assert [tuple(row) for row in level.scores.tolist()] == own
-    assert sum(len(level.scores) for level in levels) == 40
+        assert [tuple(row) for row in scores[shown_value].tolist()] == own
+    assert sum(map(len, scores.values())) == 40
 
 
-def test_there_is_an_interval_of_two_architectures_and_none_of_one(tmp_path):
-    experiment = drawn.spec(tmp_path)
-    (sample,) = samples_of(experiment, runs(experiment, [(1.0, 5.0), (2.0, 9.0), (4.0, 6.0)]), "paper")
-    for factor in factors_of(sample):
-        for level in factor.levels:
-            first, second = level.intervals
-            assert (first is None) == (second is None) == (len(level.scores) < 2)
-            if second is not None:
-                own = [float(score) for score in level.scores[:, 1]]
-                half = scipy.stats.t.ppf(0.975, len(own) - 1) * stdev(own) / math.sqrt(len(own))
-                assert (second.low, second.high) == pytest.approx((mean(own) - half, mean(own) + half))
-    assert {len(level.scores) for factor in factors_of(sample) for level in factor.levels} >= {1, 2}
+@pytest.fixture
+def axes():
+    return Figure().add_subplot()
+
+
+def of(axes, what):
+    return [line for line in axes.lines if line.get_gid() == what]
+
+
+def test_a_mark_is_a_mean_in_its_interval_over_its_architectures_with_n_beneath(axes):
+    scores = {4: np.array([[1.0, 4.0], [3.0, 8.0]]), "leaky_relu": np.array([[5.0, 7.0]])}
+    draw_factor(axes, Factor("depth", "critic", scores), ["gan", "gp"])
+    gan, gp = of(axes, "means")
+    assert (gan.get_ydata().tolist(), gp.get_ydata().tolist()) == ([2.0, 5.0], [6.0, 7.0])
+    assert (gan.get_color(), gp.get_color()) == (look_of(0)[0], look_of(1)[0])
+    assert axes.get_legend_handles_labels()[1] == ["gan", "gp"]
+    each = [points for points in axes.collections if points.get_gid() == "architectures"]
+    assert [points.get_offsets()[:, 1].tolist() for points in each] == [[1.0, 3.0], [4.0, 8.0], [5.0], [7.0]]
+    assert each[0].get_alpha() < 0.5
+    half = scipy.stats.t.ppf(0.975, 1) * stdev([1.0, 3.0]) / math.sqrt(2)
+    first, alone, *_ = (list(line.get_ydata()) for line in of(axes, "interval"))
+    assert first == pytest.approx([2 - half, 2 + half])
+    assert np.isnan(alone).all()  # one architecture has none
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["4\nn = 2", "leaky relu\nn = 1"]
 
 
 def test_filters_are_as_the_network_has_them_and_normalisation_is_any(tmp_path):
@@ -73,3 +91,19 @@ def test_a_network_that_tells_nothing_has_no_factor(tmp_path):
     bare = setting.generator.model_copy(update={"options": {"hidden": [2]}})
     assert chosen(setting.model_copy(update={"generator": bare}), "generator", "depth") is None
     assert chosen(setting.model_copy(update={"generator": bare}), "generator", "normalisation") is None
+
+
+def test_factors_have_a_panel_for_each_of_four_and_each_network_and_every_architecture_in_each(tmp_path):
+    experiment = drawn.spec(tmp_path, FIGURES)
+    drawing = drawings_of(experiment, by_id(runs(experiment, FEW)))[1]
+    figure = draw(drawing, Store(tmp_path))
+    names = [
+        f"{role}: {name}"
+        for name in ("depth", "normalisation", "nonlinearity", "filters")
+        for role in ("generator", "critic")
+    ]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == names
+    for axes in figure.axes:
+        shown = [score for points in axes.collections for score in points.get_offsets()[:, 1]]
+        assert sorted(shown) == sorted(score for pair in FEW for score in pair)
+        assert axes.get_ylim() == pytest.approx((0.575, 9.925)), "the range of the scores, whatever the intervals are"

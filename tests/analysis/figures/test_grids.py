@@ -16,10 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.analysis.factory import made, record
 from wganbench.analysis.check import check
-from wganbench.analysis.figures import plot_grids
-from wganbench.analysis.figures.draw import animate, draw
-from wganbench.analysis.figures.drawing import drawings_of
-from wganbench.analysis.figures.plot_grids import CAPTION, SPACE, Grids
+from wganbench.analysis.figures import animate, draw, drawings_of, grids, style
+from wganbench.analysis.figures.grids import CAPTION, SPACE, Grids
 from wganbench.analysis.report import write_report
 from wganbench.cli import cli
 from wganbench.errors import RecordError, SpecError
@@ -61,7 +59,7 @@ def sheet(value, height=6, width=10):
 def test_each_grid_stands_in_the_row_of_its_variant_and_the_column_of_its_step():
     axes = Figure().add_subplot()
     rows = [Grids("a", [0, 7], [sheet(10), sheet(20)]), Grids("b", [0], [sheet(30)], gone="diverged\nat step 5")]
-    plot_grids.grids(axes, rows)
+    grids.draw_grids(axes, rows)
     (image,) = axes.images
     pixels = np.asarray(image.get_array())
     assert pixels.shape == (2 * 6 + SPACE, 2 * 10 + SPACE, 3)
@@ -77,7 +75,8 @@ def test_each_grid_stands_in_the_row_of_its_variant_and_the_column_of_its_step()
 
 def test_a_pixel_is_a_whole_number_of_dots():
     noise = np.random.default_rng(0).integers(0, 256, (2, 136, 272, 3), dtype=np.uint8)
-    figure = plot_grids.grids_figure([Grids("a", [0, 1], list(noise))], title="t")
+    with style.theme():
+        figure = grids.draw_rows([Grids("a", [0, 1], list(noise))], "t", "about")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     drawn = np.asarray(canvas.buffer_rgba())[:, :, :3]
@@ -90,8 +89,9 @@ def test_a_pixel_is_a_whole_number_of_dots():
 
 
 def test_many_moments_are_shrunk_to_twice_the_width():
-    figure = plot_grids.grids_figure([Grids("a", list(range(16)), [sheet(0, 136, 272)] * 16)], title="t")
-    assert figure.get_size_inches()[0] == pytest.approx(plot_grids.WIDEST, abs=0.1)
+    with style.theme():
+        figure = grids.draw_rows([Grids("a", list(range(16)), [sheet(0, 136, 272)] * 16)], "t", "about")
+    assert figure.get_size_inches()[0] == pytest.approx(grids.WIDEST, abs=0.1)
 
 
 # ---- the animation ------------------------------------------------------------------------------------------------
@@ -99,8 +99,8 @@ def test_many_moments_are_shrunk_to_twice_the_width():
 
 def test_an_animation_shows_the_moments_for_a_second_each_and_begins_again():
     row = Grids("a\nseed 3", [0, 7, 1000], [sheet(10), sheet(20), sheet(30)])
-    content = plot_grids.animation(row)
-    assert content == plot_grids.animation(row)
+    content = grids.animation(row)
+    assert content == grids.animation(row)
     file = Image.open(io.BytesIO(content))
     assert (file.format, file.n_frames, file.info["loop"]) == ("GIF", 3, 0)
     zoom = 26  # the least with 256 pixels
@@ -207,7 +207,7 @@ def test_without_a_strip_nothing_is_drawn(experiment, store):
         png(sheet(0), steps="1 0"),
         png(sheet(0), steps="one two"),
         strip(GRIDS, [0, 1000], 8)[:-30],
-        plot_grids.animation(Grids("a", [0], [sheet(0)])),
+        grids.animation(Grids("a", [0], [sheet(0)])),
     ],
     ids=["text", "no steps", "empty", "odd width", "unsorted", "words", "cut off", "a GIF"],
 )

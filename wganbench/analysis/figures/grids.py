@@ -1,34 +1,73 @@
-"""Reads the strips of images that runs keep, for the figure and the animations of them."""
+"""Figures of kind ``grids``: generated images over training, all steps side by side or, animated, one after another."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
-from wganbench.analysis.figures.plot_grids import Grids, Sheet
+from wganbench.analysis.figures import style
+from wganbench.analysis.figures.drawing import Drawing, Used, ending
 from wganbench.errors import RecordError
 from wganbench.records.record import Artefact, Record
 from wganbench.records.store import Store
+from wganbench.spec.figures import GridsFigure
 
 STRIP = "-grids.png"
 """The suffix of the file name of such an artefact."""
 MAX_PIXELS = 2**25
 """The most pixels of a strip: eight times those of the largest strip of 64×64 images."""
+SPACE = 6
+"""The number of white pixels between grids."""
+LABEL, TOP, BELOW = 1.35, 0.22, 0.08
+"""The inches for the names of the rows, for those of the columns, and for the space below."""
+WIDEST = 2 * style.WIDTH
+"""The width in inches up to which pixels are shown one to one, or larger."""
+FRAME_MS = 1000
+SHOWN_WIDTH = 256
+"""The least width of an animation in pixels; smaller grids are enlarged."""
+CAPTION = 20
+"""The number of pixels above the images of an animation."""
+
+Sheet = NDArray[np.uint8]
+"""A grid of images, shape ``(height, width, 3)``."""
 
 
-def strip(record: Record) -> Artefact | None:
-    """The artefact with the run's grids over training; only the run of a variant whose samples are drawn has one."""
+@dataclass(frozen=True)
+class Grids:
+    """A variant's images of the same latents over training.
+
+    Attributes:
+        label: The name of the row.
+        steps: The generator steps, ascending.
+        sheets: The grid at each step; all have the same shape.
+        gone: The text of an empty cell, such as ``"diverged"``.
+    """
+
+    label: str
+    steps: Sequence[int]
+    sheets: Sequence[Sheet]
+    gone: str = ""
+
+
+def select(drawing: Drawing[GridsFigure]) -> Used:
+    """Returns the records of runs that kept a strip of images."""
+    return drawing.where(lambda record: _strip(record) is not None)
+
+
+def _strip(record: Record) -> Artefact | None:
+    """Returns the artefact with the run's grids; only the run of a variant whose samples are drawn has one."""
     return next((artefact for artefact in record.artefacts if artefact.file.endswith(STRIP)), None)
 
 
-def rows_of(used: Mapping[str, Sequence[Record]], store: Store) -> dict[str, Grids]:
+def rows_of(used: Used, store: Store) -> dict[str, Grids]:
     """Returns the grids of the first run of each variant.
-
-    Args:
-        used: The records of each variant that have a ``strip``.
 
     Raises:
         RecordError: If an artefact is missing, differs from what its record says, or is not a strip.
@@ -37,16 +76,15 @@ def rows_of(used: Mapping[str, Sequence[Record]], store: Store) -> dict[str, Gri
 
 
 def _row(variant: str, record: Record, store: Store) -> Grids:
-    artefact = strip(record)
-    assert artefact is not None
+    artefact = _strip(record)
+    assert artefact is not None  # otherwise the record would not be selected
     content = store.artefact(record, artefact)
     try:
         steps, sheets = _cut(content)
     except Exception:  # Pillow may raise any exception for bytes that are not an image
         path = store.path(record).parent / artefact.file
         raise RecordError(f"{path}: holds no grids (a PNG with its steps); run {record.id} again") from None
-    gone = f"{record.status}\nat step {record.steps_done:,}" if record.status != "finished" else ""
-    return Grids(f"{variant}\nseed {record.seed}", steps, sheets, gone)
+    return Grids(f"{variant}\nseed {record.seed}", steps, sheets, ending(record))
 
 
 def _cut(content: bytes) -> tuple[list[int], list[Sheet]]:
@@ -63,3 +101,86 @@ def _cut(content: bytes) -> tuple[list[int], list[Sheet]]:
     if steps != sorted({*steps}) or file.width % len(steps):
         raise ValueError("not as many grids as steps")
     return steps, np.split(pixels, len(steps), axis=1)
+
+
+# ---- side by side -------------------------------------------------------------------------------------------------
+
+
+def draw(drawing: Drawing[GridsFigure], store: Store) -> Figure:
+    """Draws the rows of all variants."""
+    about = drawing.about("in each row the same latents at every step")
+    return draw_rows(list(rows_of(drawing.used, store).values()), drawing.title, about)
+
+
+def draw_rows(rows: Sequence[Grids], title: str, about: str) -> Figure:
+    """Returns a figure in which each pixel is a whole number of dots unless that is too wide."""
+    height, width = _pitch(rows)
+    across, down = len(_columns(rows)) * width - SPACE, len(rows) * height - SPACE
+    # The name of a column needs an inch.
+    zoom = max(-(-style.DPI // width), int((style.WIDTH - LABEL) * style.DPI) // across)
+    scale = min(zoom, (WIDEST - LABEL) * style.DPI / across)
+    label, top, below = (round(inches * style.DPI) for inches in (LABEL, TOP, BELOW))
+    wide, tall = round(across * scale), round(down * scale)
+    whole_width = max(label + wide + 8, 6 * style.DPI)
+    figure = style.blank(whole_width / style.DPI, (top + tall + below) / style.DPI, title, about)
+    axes = style.place(figure, *(dots / style.DPI for dots in (label, below, wide, tall)))
+    draw_grids(axes, rows)
+    if scale == zoom:  # without this, an edge that is off by a rounding error would blur the whole image
+        axes.images[0].set_interpolation("nearest")
+    return figure
+
+
+def draw_grids(axes: Axes, rows: Sequence[Grids]) -> None:
+    """Draws variants (down) × steps (across) as one image, whose pixels are the units of ``axes``."""
+    columns, (height, width) = _columns(rows), _pitch(rows)
+    mosaic = np.full((len(rows) * height - SPACE, len(columns) * width - SPACE, 3), 255, dtype=np.uint8)
+    for down, row in enumerate(rows):
+        at = dict(zip(row.steps, row.sheets, strict=True))
+        for across, step in enumerate(columns):
+            top, left = down * height, across * width
+            if step in at:
+                tall, wide, _ = at[step].shape
+                mosaic[top : top + tall, left : left + wide] = at[step]
+            else:
+                x, y = left + (width - SPACE) / 2, top + (height - SPACE) / 2
+                axes.text(x, y, row.gone, ha="center", va="center", fontsize=7)
+    axes.imshow(mosaic, extent=(0, mosaic.shape[1], mosaic.shape[0], 0))
+    centres = [(across + 0.5) * width - SPACE / 2 for across in range(len(columns))]
+    axes.set_xticks(centres, [f"step {step:,}" for step in columns])
+    axes.set_yticks([(down + 0.5) * height - SPACE / 2 for down in range(len(rows))], [row.label for row in rows])
+    style.label_cells(axes)
+
+
+def _columns(rows: Sequence[Grids]) -> list[int]:
+    return sorted({step for row in rows for step in row.steps})
+
+
+def _pitch(rows: Sequence[Grids]) -> tuple[int, int]:
+    """Returns the number of pixels from one cell to the next, down and across."""
+    shapes = [sheet.shape for row in rows for sheet in row.sheets]
+    return max(shape[0] for shape in shapes) + SPACE, max(shape[1] for shape in shapes) + SPACE
+
+
+# ---- one after another --------------------------------------------------------------------------------------------
+
+
+def animation(row: Grids) -> bytes:
+    """Returns a GIF that loops through the steps, a second each, with variant and step above the images.
+
+    Returns:
+        The content of the file; the same bytes for the same images and libraries.
+    """
+    font = ImageFont.load_default(12)
+    captions = [f"{' '.join(row.label.split())}, step {step:,}" for step in row.steps]
+    zoom = -(-SHOWN_WIDTH // row.sheets[0].shape[1])
+    width = max(zoom * row.sheets[0].shape[1], *(int(font.getlength(caption)) + 8 for caption in captions))
+    frames = []
+    for caption, sheet in zip(captions, row.sheets, strict=True):
+        large = sheet.repeat(zoom, axis=0).repeat(zoom, axis=1)
+        frame = Image.new("RGB", (width, CAPTION + len(large)), "white")
+        frame.paste(Image.fromarray(large), (0, CAPTION))
+        ImageDraw.Draw(frame).text((2, 2), caption, fill=style.INK, font=font)
+        frames.append(frame.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE))
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=FRAME_MS, loop=0)
+    return out.getvalue()

@@ -29,7 +29,7 @@ def headline(experiment: Experiment) -> list[str]:
     """The measures that claims, published rows, figures or the success table use; all measures if there are none."""
     read = {measure for claim in experiment.live_claims for measure in claim.measured()}
     read |= {row.measure for row in experiment.published}
-    read |= {measure for figure in experiment.figures for measure in figure.measures}
+    read |= {measure for figure in experiment.figures for measure in figure.measures_shown()}
     read |= {experiment.success_table.measure} if experiment.success_table else set()
     pairs = [(variant, profile) for profile in experiment.profiles for variant in experiment.variants_of(profile)]
     every = list(dict.fromkeys(measure for pair in pairs for measure in experiment.setting(*pair).measures))
