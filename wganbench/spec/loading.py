@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from wganbench.errors import SpecError
 from wganbench.spec.drawn import with_drawn
 from wganbench.spec.experiment import Experiment, with_overrides
+from wganbench.spec.matrix import expand
 from wganbench.spec.overrides import merge, nested, parse_override, split
 from wganbench.spec.setting import Setting
 from wganbench.spec.strict import Table, mistakes, odd_values, short, suggest, told
@@ -199,7 +200,7 @@ def _read(path: Path) -> Table:
     problems = told(f"{path.name}, {problem}" for problem in odd_values(table))
     if problems:
         raise SpecError(*problems)
-    return table
+    return expand(table, path.name)
 
 
 # ---- --set ----------------------------------------------------------------------------------------------------------
