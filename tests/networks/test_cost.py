@@ -11,6 +11,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from wganbench.networks import cost
+from wganbench.networks.layout import LAYOUTS
 from wganbench.runner.resolve import import_object
 from wganbench.spec import Component
 from wganbench.spec.catalogue import NAMES
@@ -20,7 +21,7 @@ LATENT = (128,)
 
 
 def resolved(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return Component.resolve("network", {"name": name, **options}).options
+    return Component.resolve("network", {"name": name, **options}).arguments
 
 
 def shapes(name: str, image: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -153,60 +154,5 @@ def test_the_multiplications_of_the_resnet_are_those_counted_by_hand():
 
 
 def test_every_network_that_has_a_name_has_a_cost():
-    assert cost._COUNTED.keys() == NAMES["network"].keys()
+    assert LAYOUTS.keys() == NAMES["network"].keys()
     assert cost.of_network("a.b:c", {}, (2,), ()) is None
-
-
-# ---- what a spec tells of the samples -------------------------------------------------------------------------------
-
-
-def without_files() -> list[Any]:
-    return [name for name, entry in NAMES["data set"].items() if ".image_sets:" not in entry.path]
-
-
-@pytest.mark.parametrize("name", without_files())
-def test_a_sample_has_the_shape_that_a_spec_tells(name):
-    component = Component.resolve("data set", name)
-    data = import_object("data set", name)(**component.options)
-    assert cost.sample_shape(name, component.options) == tuple(data.sample_shape)
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        ({"name": "gaussian", "dim": 7}, (7,)),
-        ({"name": "cifar10"}, (3, 32, 32)),
-        ({"name": "shapes10", "size": 16}, (3, 16, 16)),
-        ({"name": "mnist"}, (1, 28, 28)),
-        ({"name": "image_folder", "folder": "beds", "size": 64}, (3, 64, 64)),
-        ({"name": "image_folder", "folder": "beds"}, None),  # the size is that of the files
-        ({"name": "mine:beds", "size": 64}, None),
-    ],
-)
-def test_images_have_the_shape_that_a_spec_tells(data, expected):
-    component = Component.resolve("data set", data)
-    assert cost.sample_shape(component.name, component.options) == expected
-
-
-@pytest.mark.parametrize(
-    "data",
-    [{"name": name} for name in NAMES["data set"] if ".data.toy:" in NAMES["data set"][name].path]
-    + [
-        {"name": "gaussian_ring", "modes": 3},
-        {"name": "double_circle", "modes": 10},
-        {"name": "gaussian_grid", "side": 3},
-    ],
-)
-def test_a_spec_states_the_number_of_modes_that_a_data_set_has(data):
-    component = Component.resolve("data set", data)
-    centres = getattr(import_object("data set", component.name)(**component.options), "centres", None)
-    assert cost.n_modes(component.name, component.options) == (None if centres is None else len(centres))
-
-
-def test_how_many_modes_a_custom_data_set_has_is_not_known():
-    assert cost.n_modes("mine:ring", {"modes": 8}) is None
-
-
-def test_every_image_set_is_known():
-    named = {name for name, entry in NAMES["data set"].items() if ".image_sets:" in entry.path}
-    assert named == {*cost._CHANNELS, "image_folder"}

@@ -102,12 +102,6 @@ def test_pixels_lie_in_the_range_of_the_output():
     assert 0 <= images.min() < 0.1 and 0.9 < images.max() <= 1
 
 
-def test_filters_may_be_divided():
-    thin = DcganGenerator((6,), SMALL, filters=32, filters_divided_by=8)
-    assert size(thin) == size(DcganGenerator((6,), SMALL, filters=4))
-    assert size(DcganCritic(SMALL, (), filters=32, filters_divided_by=8)) == size(DcganCritic(SMALL, (), filters=4))
-
-
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
@@ -115,7 +109,6 @@ def test_filters_may_be_divided():
         ((3, 16, 8), {}, r"got samples of shape \(3, 16, 8\)$"),
         ((3, 8, 8), {}, r"^images of 8×8 are too small for a DCGAN; a side must be at least 9$"),
         (CIFAR, {"depth": 3}, r"^depth: must be at least 4 for images of 32×32, got 3$"),
-        (CIFAR, {"filters_divided_by": 3}, r"^filters_divided_by: must divide the 8 filters, got 3$"),
     ],
 )
 def test_what_does_not_exist_is_told(shape, options, message):

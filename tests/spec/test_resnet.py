@@ -58,13 +58,13 @@ def test_a_step_of_the_resnet_is_counted_at_1395_gflop_of_which_1390_are_done(pa
             layer.inputs * layer.outputs * layer.kernel**2 * side**2 for layer, side in zip(layers, sides, strict=True)
         )
 
-    generator = apart(layout.resnet_generator(128, (3, 32, 32)).layers)
-    critic = apart(layout.resnet_critic((3, 32, 32)).layers)
+    generator = apart(list(layout.resnet_generator((128,), (3, 32, 32))))
+    critic = apart(list(layout.resnet_critic((3, 32, 32))))
     assert 64 * 2 * (5 * (generator + 10 * critic) + 3 * generator + 2 * critic) == pytest.approx(2205.4e9, rel=1e-4)
 
     with torch.device("meta"):
         networks = [
-            import_object("network", part.name)(*shapes, **part.options)
+            import_object("network", part.name)(*shapes, **part.arguments)
             for part, shapes in (
                 (setting.generator, ((128,), (3, 32, 32))),
                 (setting.critic, ((3, 32, 32), ())),
@@ -127,7 +127,7 @@ def test_a_stack_of_pairs_trains(path, critic, monkeypatch):
         ("data.size=28", "images of 28×28 are none for a ResNet; a side must be 8, 16, 32 or a further power of 2"),
         ("generator.norm_batches=3", "generator.norm_batches: must divide batch_size (64), got 3"),
         ("generator.norm_batches=0", "generator: norm_batches: must be greater than 0, got 0"),
-        ("generator.filters_divided_by=3", "generator.filters_divided_by: must divide the 128 filters, got 3"),
+        ("generator.filters_divided_by=3", "generator: filters_divided_by: must divide the 128 filters, got 3"),
         ("generator.upsample=third", "generator: upsample: must be 'first' or 'second', got 'third'"),
         ("generator.classes=1", "generator: classes: must be at least 2, got 1"),
         ("critic.norm=batch", "critic: norm: must be 'layer' or 'none', got 'batch'"),

@@ -201,7 +201,7 @@ critic_optimizer = { name = "adam", lr = 1e-4, betas = [0.0, 0.9] }
         ),
         # what is wrong with the settings that come of it
         ('critic.norm = "layer"', 'critic.norm = "batch"', ["critic.norm: 'batch' mixes rows, and a penalty"]),
-        ("filters_divided_by = 8", "filters_divided_by = 5", ["generator.filters_divided_by: must divide the"]),
+        ("filters_divided_by = 8", "filters_divided_by = 5", ["generator: filters_divided_by: must divide the"]),
         ("data.size = 16", "data.size = 8", ["under profiles.quick, generator: images of 8×8 are too small"]),
     ],
 )

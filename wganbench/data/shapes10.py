@@ -6,7 +6,7 @@ pixel reveals the class; only the outline does. Edges are anti-aliased by the sh
 
 The random bits are PCG64's, a stream that numpy guarantees. All that follows is integer arithmetic, except that the
 cover of a pixel is rounded from float64 to 256ths. So every machine draws the same set. Any change of a pixel must
-raise `VERSION`, and with it the ``protocol`` in ``spec/catalogue.py``.
+raise `VERSION`, and with it the ``protocol`` in ``spec/catalogue/data.py``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ official   options
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -41,8 +40,6 @@ class DcganGenerator(nn.Module):
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
         filters: Channels before the last layer.
-        filters_divided_by: Divisor that makes the network thinner while ``filters`` keeps the value of the paper; must
-            divide ``filters``.
         depth: Number of layers with weights; None for the fewest possible.
         activation: ``relu``, ``leaky_relu`` (slope 0.2), ``tanh``, ``softplus`` (softplus(2x + 2)/2 − 1) or ``elu``;
             not applied after the last layer.
@@ -63,7 +60,6 @@ class DcganGenerator(nn.Module):
         output_shape: Sequence[int],
         *,
         filters: int,
-        filters_divided_by: int | None = None,
         depth: int | None = None,
         activation: str = "relu",
         norm: str = "batch",
@@ -73,13 +69,7 @@ class DcganGenerator(nn.Module):
     ):
         super().__init__()
         first, *others = layout.dcgan_generator(
-            math.prod(input_shape),
-            output_shape,
-            filters=filters,
-            filters_divided_by=filters_divided_by,
-            depth=depth,
-            norm=norm,
-            unit_norm=unit_norm,
+            input_shape, output_shape, filters=filters, depth=depth, norm=norm, unit_norm=unit_norm
         )
         to_image = [nn.Unflatten(1, (others[0].inputs, others[0].side_in, others[0].side_in))]
         norms = _normalisation(first, norm)
@@ -100,7 +90,7 @@ class DcganCritic(nn.Module):
     Args:
         input_shape, output_shape: ``(channels, side, side)`` and ``()``.
         filters: Channels after the first layer.
-        filters_divided_by, depth, activation, init_std: As for ``DcganGenerator``.
+        depth, activation, init_std: As for ``DcganGenerator``.
         norm: ``batch``, ``layer`` (for a penalty, which needs a critic that does not mix rows) or ``none``; not applied
             after the first layer.
 
@@ -114,16 +104,13 @@ class DcganCritic(nn.Module):
         output_shape: Sequence[int],
         *,
         filters: int,
-        filters_divided_by: int | None = None,
         depth: int | None = None,
         activation: str = "leaky_relu",
         norm: str = "none",
         init_std: float | None = None,
     ):
         super().__init__()
-        *convolutions, last = layout.dcgan_critic(
-            input_shape, filters=filters, filters_divided_by=filters_divided_by, depth=depth, norm=norm
-        )
+        *convolutions, last = layout.dcgan_critic(input_shape, filters=filters, depth=depth, norm=norm)
         self.output_shape = tuple(output_shape)
         layers: list[nn.Module] = []
         for layer in convolutions:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -34,7 +35,7 @@ class Layer:
         stride: Stride of the filter, in pixels.
         side_in, side_out: Sides of the input and output images, in pixels; 1 if there are no images.
         normed: Number of scales (and of offsets) of the normalisation that follows; 0 for no normalisation.
-        biased: Whether the layer has a bias.
+        summed: Number of units that are summed for each output; their weights are added up before they are applied.
     """
 
     kind: Kind
@@ -45,12 +46,12 @@ class Layer:
     side_in: int = 1
     side_out: int = 1
     normed: int = 0
-    biased: bool = True
+    summed: int = 1
 
     @property
     def parameters(self) -> int:
         """The number of weights, biases, and scales and offsets of the normalisation."""
-        return self.inputs * self.outputs * self.kernel**2 + self.biased * self.outputs + 2 * self.normed
+        return (self.inputs * self.kernel**2 + 1) * self.outputs * self.summed + 2 * self.normed
 
     @property
     def multiply_adds(self) -> int:
@@ -78,10 +79,6 @@ class Block:
     second: Layer
     shortcut: Layer | None = None
 
-    @property
-    def layers(self) -> list[Layer]:
-        return [self.first, self.second, *([self.shortcut] if self.shortcut else [])]
-
 
 @dataclass(frozen=True)
 class Residual:
@@ -91,9 +88,26 @@ class Residual:
     blocks: Sequence[Block]
     behind: Sequence[Layer]
 
-    @property
-    def layers(self) -> list[Layer]:
-        return [*self.before, *(layer for block in self.blocks for layer in block.layers), *self.behind]
+    def __iter__(self) -> Iterator[Layer]:
+        yield from self.before
+        for block in self.blocks:
+            yield from filter(None, (block.first, block.second, block.shortcut))
+        yield from self.behind
+
+
+def mlp(
+    input_shape: Sequence[int], output_shape: Sequence[int], *, hidden: Sequence[int], summed_outputs: int = 1
+) -> list[Layer]:
+    """The layers of ``wganbench.networks.mlp.Mlp``.
+
+    Args:
+        input_shape, output_shape: Shapes without the batch axis.
+        hidden: Width of each hidden layer.
+        summed_outputs: Number of units of the last layer that are summed for each output.
+    """
+    widths = [math.prod(input_shape), *hidden]
+    layers = [Layer("linear", a, b) for a, b in pairwise(widths)]
+    return [*layers, Layer("linear", widths[-1], math.prod(output_shape), summed=summed_outputs)]
 
 
 def sides(side: int) -> list[int]:
@@ -113,29 +127,25 @@ def sides(side: int) -> list[int]:
 
 
 def dcgan_critic(
-    shape: Sequence[int],
+    input_shape: Sequence[int],
     *,
     filters: int,
-    filters_divided_by: int | None = None,
     depth: int | None = None,
     norm: str = "none",
 ) -> list[Layer]:
     """The layers of ``wganbench.networks.dcgan.DcganCritic``; the module ``dcgan`` describes them.
 
     Args:
-        shape: Shape of an image: channels, side, side.
+        input_shape: ``(channels, side, side)``.
         filters: Channels of the first layer.
-        filters_divided_by: Divisor that makes the network thinner while ``filters`` keeps the value of the paper.
         depth: Number of layers with weights; None for those that the side requires.
         norm: ``batch``, ``layer`` or ``none``; not applied after the first convolution.
 
     Raises:
-        SpecError: If the images are not square or too small, the depth is less than the side requires, or the filters
-            are not divisible.
+        SpecError: If the images are not square or too small, or the depth is less than the side requires.
     """
-    channels, side = _image(shape)
+    channels, side = _image(input_shape)
     halved = sides(side)
-    filters = _thinner(filters, filters_divided_by)
     widths = [channels, *(filters * 2**i for i in range(len(halved) - 1))]
     layers = [
         Layer("conv", a, b, KERNEL, 2, p, q) for (a, b), (p, q) in zip(pairwise(widths), pairwise(halved), strict=True)
@@ -143,16 +153,15 @@ def dcgan_critic(
     extra = Layer("conv", widths[-2], widths[-2], EXTRA_KERNEL, 1, halved[-2], halved[-2])
     layers[-1:-1] = [extra] * _extra(depth, len(halved), side)
     if norm != "none":
-        layers[1:] = [_normed(layer, layer.outputs) for layer in layers[1:]]
+        layers[1:] = [replace(layer, normed=layer.outputs) for layer in layers[1:]]
     return [*layers, Layer("linear", widths[-1] * halved[-1] ** 2, 1)]
 
 
 def dcgan_generator(
-    latent_dim: int,
-    shape: Sequence[int],
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
     *,
     filters: int,
-    filters_divided_by: int | None = None,
     depth: int | None = None,
     norm: str = "batch",
     unit_norm: bool = False,
@@ -160,10 +169,9 @@ def dcgan_generator(
     """The layers of ``wganbench.networks.dcgan.DcganGenerator``; the module ``dcgan`` describes them.
 
     Args:
-        latent_dim: Length of the latent vector.
-        shape: Shape of an image: channels, side, side.
+        input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
         filters: Channels before the last layer.
-        filters_divided_by, depth: As for ``dcgan_critic``.
+        depth: As for ``dcgan_critic``.
         norm: ``batch``, ``layer`` or ``none``; not applied after the last layer.
         unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
             that the units form.
@@ -171,11 +179,10 @@ def dcgan_generator(
     Raises:
         SpecError: As for ``dcgan_critic``.
     """
-    channels, side = _image(shape)
+    channels, side = _image(output_shape)
     doubled = sides(side)[::-1]
-    filters = _thinner(filters, filters_divided_by)
     widths = [*(filters * 2**i for i in reversed(range(len(doubled) - 1))), channels]
-    first = Layer("linear", latent_dim, widths[0] * doubled[0] ** 2)
+    first = Layer("linear", math.prod(input_shape), widths[0] * doubled[0] ** 2)
     layers = [
         Layer("deconv", a, b, KERNEL, 2, p, q)
         for (a, b), (p, q) in zip(pairwise(widths), pairwise(doubled), strict=True)
@@ -183,35 +190,31 @@ def dcgan_generator(
     extra = Layer("conv", widths[1], widths[1], EXTRA_KERNEL, 1, doubled[1], doubled[1])
     layers[1:1] = [extra] * _extra(depth, len(doubled), side)
     if norm != "none":
-        first = _normed(first, first.outputs if unit_norm else widths[0])
-        layers[:-1] = [_normed(layer, layer.outputs) for layer in layers[:-1]]
+        first = replace(first, normed=first.outputs if unit_norm else widths[0])
+        layers[:-1] = [replace(layer, normed=layer.outputs) for layer in layers[:-1]]
     return [first, *layers]
 
 
 def resnet_generator(
-    latent_dim: int,
-    shape: Sequence[int],
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
     *,
     dim: int = 128,
-    filters_divided_by: int | None = None,
     upsample: str = "first",
     classes: int | None = None,
 ) -> Residual:
     """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring describes them.
 
     Args:
-        latent_dim: Length of the latent vector.
-        shape: Shape of an image: channels, side, side.
+        input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
         dim: Number of channels in all hidden layers.
-        filters_divided_by: Divisor that makes the network thinner while ``dim`` keeps the value of the paper.
         upsample: ``first`` or ``second``: the convolution of each block before which the image is upsampled.
         classes: Number of classes; each normalisation but the last has scales for every class. None without labels.
 
     Raises:
-        SpecError: If the images are not square or their side is not 8, 16, 32, 64, …, or ``dim`` cannot be divided.
+        SpecError: If the images are not square or their side is not 8, 16, 32, 64, ….
     """
-    channels, side = _image(shape, "ResNet")
-    dim = _thinner(dim, filters_divided_by)
+    channels, side = _image(output_shape, "ResNet")
     sides = [SMALLEST * 2**i for i in range(_doublings(side) + 1)]
     own = dim * (classes or 1)
     blocks = []
@@ -223,32 +226,31 @@ def resnet_generator(
             first = Layer("conv", dim, dim, RESNET_KERNEL, side_in=small, side_out=small, normed=own)
             second = Layer("upsampled", dim, dim, RESNET_KERNEL, side_in=small, side_out=large, normed=own)
         blocks.append(Block(first, second, Layer("conv", dim, dim, side_in=small, side_out=small)))
-    blocks[-1] = replace(blocks[-1], second=_normed(blocks[-1].second, dim))  # the last normalisation ignores labels
-    linear = Layer("linear", latent_dim, dim * SMALLEST**2, normed=own)
+    # The last normalisation ignores labels.
+    blocks[-1] = replace(blocks[-1], second=replace(blocks[-1].second, normed=dim))
+    linear = Layer("linear", math.prod(input_shape), dim * SMALLEST**2, normed=own)
     return Residual([linear], blocks, [Layer("conv", dim, channels, RESNET_KERNEL, side_in=side, side_out=side)])
 
 
 def resnet_critic(
-    shape: Sequence[int],
+    input_shape: Sequence[int],
     *,
     dim: int = 128,
-    filters_divided_by: int | None = None,
     norm: str = "none",
     classes: int | None = None,
 ) -> Residual:
     """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring describes them.
 
     Args:
-        shape: Shape of an image: channels, side, side.
-        dim, filters_divided_by: As for ``resnet_generator``.
+        input_shape: ``(channels, side, side)``.
+        dim: As for ``resnet_generator``.
         norm: ``layer`` or ``none``; not applied in the first block or after the last.
         classes: Number of outputs of the auxiliary head; None for no head.
 
     Raises:
         SpecError: As for ``resnet_generator``.
     """
-    channels, side = _image(shape, "ResNet")
-    dim = _thinner(dim, filters_divided_by)
+    channels, side = _image(input_shape, "ResNet")
     _doublings(side)
     half, quarter = side // 2, side // 4
     flat = Layer("conv", dim, dim, RESNET_KERNEL, side_in=quarter, side_out=quarter)
@@ -268,15 +270,11 @@ def resnet_critic(
     ]
     if norm != "none":  # it precedes each convolution outside the first block; counted with the layer before it
         for i, block in enumerate(blocks):
-            first = _normed(block.first, dim if i > 0 else 0)
-            second = _normed(block.second, dim if i < len(blocks) - 1 else 0)
+            first = replace(block.first, normed=dim if i > 0 else 0)
+            second = replace(block.second, normed=dim if i < len(blocks) - 1 else 0)
             blocks[i] = replace(block, first=first, second=second)
     heads = [Layer("linear", dim, 1), *([Layer("linear", dim, classes)] if classes else [])]
     return Residual([], blocks, heads)
-
-
-def _normed(layer: Layer, scales: int) -> Layer:
-    return replace(layer, normed=scales)
 
 
 def _image(shape: Sequence[int], network: str = "DCGAN") -> tuple[int, int]:
@@ -302,7 +300,7 @@ def _extra(depth: int | None, fewest: int, side: int) -> int:
     return 0 if depth is None else depth - fewest
 
 
-def _thinner(filters: int, divided_by: int | None) -> int:
-    if filters % (divided_by or 1):
-        raise SpecError(f"filters_divided_by: must divide the {filters} filters, got {divided_by}")
-    return filters // (divided_by or 1)
+LAYOUTS: dict[str, Callable[..., Iterable[Layer]]] = {
+    layout.__name__: layout for layout in (mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic)
+}
+"""The layouts by the name of the network. Each takes ``input_shape``, ``output_shape`` and options as it needs them."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from wganbench.networks import layout
 from wganbench.networks.nonlinearity import Nonlinearity
 
 
@@ -49,13 +49,13 @@ class Mlp(nn.Module):
         super().__init__()
         self.output_shape = tuple(output_shape)
         self.input_scale = input_scale
-        widths = [math.prod(input_shape), *hidden]
+        *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise(widths):
-            layers += [_initialised(Linear(fan_in, fan_out), init, init_scale), Nonlinearity(activation, leak)]
-        last = SummedLinear(widths[-1], math.prod(output_shape), summed_outputs)
-        layers.append(_initialised(last, last_init or init, init_scale))
-        self.layers = nn.Sequential(*layers)
+        for layer in others:
+            weights = _initialised(Linear(layer.inputs, layer.outputs), init, init_scale)
+            layers += [weights, Nonlinearity(activation, leak)]
+        summed = SummedLinear(last.inputs, last.outputs, last.summed)
+        self.layers = nn.Sequential(*layers, _initialised(summed, last_init or init, init_scale))
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)

@@ -43,8 +43,6 @@ class ResnetGenerator(nn.Module):
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``, side 8, 16, 32 or a further power of 2.
         dim: Number of channels in all hidden layers.
-        filters_divided_by: Divisor that makes the network thinner while ``dim`` keeps the value of the paper; must
-            divide ``dim``.
         upsample: The convolution of each block before which the image is upsampled: ``first``, as in the official code,
             or ``second``, as in the paper's text.
         norm_batches: Number of equal parts of a training batch that are normalised separately; 2 for the official code,
@@ -62,20 +60,12 @@ class ResnetGenerator(nn.Module):
         output_shape: Sequence[int],
         *,
         dim: int = 128,
-        filters_divided_by: int | None = None,
         upsample: str = "first",
         norm_batches: int = 1,
         classes: int | None = None,
     ):
         super().__init__()
-        found = layout.resnet_generator(
-            math.prod(input_shape),
-            output_shape,
-            dim=dim,
-            filters_divided_by=filters_divided_by,
-            upsample=upsample,
-            classes=classes,
-        )
+        found = layout.resnet_generator(input_shape, output_shape, dim=dim, upsample=upsample, classes=classes)
         (first,), (last,) = found.before, found.behind
         self.shape, self.classes = (last.inputs, layout.SMALLEST, layout.SMALLEST), classes
         self.linear = Linear(first.inputs, first.outputs)
@@ -129,7 +119,7 @@ class ResnetCritic(nn.Module):
 
     Args:
         input_shape, output_shape: ``(channels, side, side)``, side 8, 16, 32 or a further power of 2, and ``()``.
-        dim, filters_divided_by: As for ``ResnetGenerator``.
+        dim: As for ``ResnetGenerator``.
         norm: ``layer``, or ``none`` as in the official code.
         spectral_norm: Whether to divide the weights of every layer by their spectral norm.
         classes: Number of outputs of the auxiliary head; None for no head.
@@ -144,15 +134,12 @@ class ResnetCritic(nn.Module):
         output_shape: Sequence[int],
         *,
         dim: int = 128,
-        filters_divided_by: int | None = None,
         norm: str = "none",
         spectral_norm: bool = False,
         classes: int | None = None,
     ):
         super().__init__()
-        found = layout.resnet_critic(
-            input_shape, dim=dim, filters_divided_by=filters_divided_by, norm=norm, classes=classes
-        )
+        found = layout.resnet_critic(input_shape, dim=dim, norm=norm, classes=classes)
         self.output_shape, self.classes = tuple(output_shape), classes
         self.blocks = nn.Sequential(
             *(DownBlock(block, norm, spectral_norm, first=i == 0) for i, block in enumerate(found.blocks))

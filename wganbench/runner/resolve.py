@@ -61,7 +61,7 @@ def factory(kind: str, component: Component) -> Callable[..., Any]:
     target = import_object(kind, component.name)
     if not callable(target):
         raise ExtensionError(f"{kind} {component.name!r}: must be a class or function, got {type(target).__name__}")
-    return partial(target, **component.options)
+    return partial(target, **component.arguments)
 
 
 def check_signature(kind: str, component: Component) -> None:
@@ -80,7 +80,7 @@ def check_signature(kind: str, component: Component) -> None:
         given = len(_inputs(kind, component, target, SCORE_INPUTS if kind == "score" else MEASURE_INPUTS))
     else:
         given = GIVEN.get(kind, 0)
-    problem = _option_problem(signature, given, component.options)
+    problem = _option_problem(signature, given, component.arguments)
     if problem is not None:
         raise ExtensionError(f"{described(kind, component)} {problem}")
     if kind == "objective":

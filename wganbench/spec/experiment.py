@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
 
 from wganbench.errors import SpecError
-from wganbench.networks.cost import sample_shape
 from wganbench.spec import catalogue
 from wganbench.spec.claims import (
     NORMAL_THEORY,
@@ -29,7 +28,7 @@ from wganbench.spec.history import about_history
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
 from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
-from wganbench.spec.strict import Model, Name, Table, Words, mistakes, short, short_name, suggest, told
+from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mistakes, short, short_name, suggest
 
 MAX_SETTINGS = 2000
 MAX_USES = 8000
@@ -211,7 +210,7 @@ class Experiment(Model):
         """Returns every mistake in settings, claims, published numbers and figures, one line for each."""
         settings, wrong_settings = self._resolved
         about = [f"{self._where}, {text}" for text in self._about_runs(settings)]
-        return told([*wrong_settings, *about])
+        return limit_mistakes([*wrong_settings, *about])
 
     # ---- settings ---------------------------------------------------------------------------------------------------
 
@@ -253,7 +252,7 @@ class Experiment(Model):
             except ValidationError as error:
                 for text in mistakes(error, Setting, merged):
                     found.setdefault(text, []).append(pair)
-        return settings, told(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
+        return settings, limit_mistakes(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
 
     def _merged(self, variant: str, profile: str) -> Table:
         """Merges top level, variant, profile, the profile's changes to this variant, and ``--set`` in order."""
@@ -524,7 +523,7 @@ def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]
 def _about_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
     """Yields a message for each variant that keeps no images, as far as this is known before it is trained."""
     for variant, setting in settings.items():
-        shape = sample_shape(setting.data.name, setting.data.options)
+        shape = catalogue.sample_shape(setting.data.name, setting.data.options)
         if shape is not None and len(shape) != 3:
             yield f"a figure of kind 'grids' draws images, and {setting.data.name!r} of variant {variant!r} has none"
         elif setting.fixed_generator is not None:

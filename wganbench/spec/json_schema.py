@@ -138,7 +138,7 @@ def _setting_fields(definitions: Schema) -> Schema:
     of_use = {key: field for key, field in _of_model(MeasureUse)["properties"].items() if key != "measure"}
     scheduled = {key: of_use[key] for key in SCHEDULED}
     definitions |= {f"measure.{name}": _use(name, scheduled) for name in uses}
-    any_use = {"anyOf": [*uses.values(), _stranger(of_use)]}
+    any_use = {"anyOf": [*uses.values(), _custom(of_use)]}
     fields["measures"] = {**_keyed(fields["measures"], any_use), "properties": uses}
     return fields
 
@@ -163,7 +163,7 @@ def _component(kind: str) -> Schema:
             {"enum": list(catalogue.NAMES[kind])},
             {"type": "string", "pattern": catalogue.DOTTED.pattern},
             *(_options(kind, name) for name in catalogue.NAMES[kind]),
-            _stranger({}),
+            _custom({}),
         ]
     }
 
@@ -175,7 +175,7 @@ def _options(kind: str, name: str) -> Schema:
     return _table({"name": {"const": name}, **options}, f"{name}, which is {entry.path}")
 
 
-def _stranger(fields: Schema) -> Schema:
+def _custom(fields: Schema) -> Schema:
     name = {"type": "string", "pattern": catalogue.DOTTED.pattern}
     about = "An object of your own, package.module:object, with its options."
     return {**_table({"name": name, **fields}, about), "required": ["name"], "additionalProperties": True}

@@ -17,7 +17,7 @@ from wganbench.spec.experiment import Experiment, with_overrides
 from wganbench.spec.matrix import expand
 from wganbench.spec.overrides import merge, nested, parse_override, split
 from wganbench.spec.setting import Setting
-from wganbench.spec.strict import Table, mistakes, odd_values, short, suggest, told
+from wganbench.spec.strict import Table, limit_mistakes, mistakes, odd_values, short, suggest
 
 MAX_BYTES = 200_000
 MAX_CHAIN = 8
@@ -95,7 +95,7 @@ def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Exp
         if not found and not problems:
             return made
     where = with_overrides(path.name, overrides)
-    raise SpecError(*told([*(f"{where}, {text}" for text in found), *problems]))
+    raise SpecError(*limit_mistakes([*(f"{where}, {text}" for text in found), *problems]))
 
 
 def _problems_of_runs(raw: Table) -> list[str]:
@@ -197,7 +197,7 @@ def _read(path: Path) -> Table:
         raise SpecError(f"{path.name}: not TOML: {error}") from None
     if not table:
         raise SpecError(f"{path.name}: empty; a spec has at least title, source, version, data and variants")
-    problems = told(f"{path.name}, {problem}" for problem in odd_values(table))
+    problems = limit_mistakes(f"{path.name}, {problem}" for problem in odd_values(table))
     if problems:
         raise SpecError(*problems)
     return expand(table, path.name)

@@ -13,11 +13,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
@@ -26,23 +24,24 @@ from wganbench.errors import SpecError
 from wganbench.networks import cost
 from wganbench.networks.cost import Cost
 from wganbench.spec import catalogue
-from wganbench.spec.strict import MAX_FLOAT, Model, Table, Text, digest, mistakes, odd_values, short, suggest
+from wganbench.spec.strict import (
+    MAX_FLOAT,
+    Model,
+    Table,
+    Text,
+    digest,
+    mistakes,
+    odd_values,
+    omitted_if,
+    short,
+    suggest,
+)
 
 RECORDED = {"recorded": True}
 """Validation context for a setting read from a record: it was resolved against the catalogue when it was made."""
 
 TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size", "generator_average")
 """Fields that a trained generator needs or may have."""
-
-LATER = (
-    "fixed_generator",
-    "pictures",
-    "score",
-    "auxiliary_classifier",
-    "generator_batch_size",
-    "lr_decay",
-    "generator_average",
-)
 
 READ_BY = ("better", "bounded", "worst", "unit")
 """Keys beside a custom measure that describe how its numbers are read."""
@@ -70,6 +69,11 @@ class Component(Model):
         if problems:
             raise ValueError("\n".join(problems))
         return options
+
+    @property
+    def arguments(self) -> Table:
+        """The options as keyword arguments of the object; a built-in network gets its filters divided."""
+        return self.options if catalogue.is_dotted(self.name) else catalogue.divide_filters(self.options)
 
     @classmethod
     def resolve(cls, kind: str, value: object) -> Component:
@@ -117,6 +121,9 @@ class Kind:
 Undone = BeforeValidator(lambda value: None if value == "none" else value)
 """Marks a field that is not a component and may be ``"none"`` to undo an inherited value."""
 
+LATER = omitted_if(None)
+"""Marks a field that was added after the first records."""
+
 Label = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")]
 
 
@@ -154,18 +161,11 @@ class MeasureUse(Model):
 
     measure: Annotated[Component, Kind("measure")]
     points: Annotated[int, Field(ge=1, le=1000)] = 100
-    spacing: Literal["mixed", "even"] = "mixed"
-    better: Literal["high", "low"] | None = None
-    bounded: bool | None = None
-    worst: Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT)] | None = None
-    unit: Annotated[Text, Field(max_length=40)] | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, serialize: SerializerFunctionWrapHandler) -> Table:
-        """Omits fields added later if they have their defaults, so that older ids and records stay valid."""
-        table: Table = serialize(self)
-        plain = {"spacing": "mixed", **dict.fromkeys(READ_BY)}
-        return {key: value for key, value in table.items() if plain.get(key, ...) != value}
+    spacing: Annotated[Literal["mixed", "even"], omitted_if("mixed")] = "mixed"
+    better: Annotated[Literal["high", "low"] | None, LATER] = None
+    bounded: Annotated[bool | None, LATER] = None
+    worst: Annotated[Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT)] | None, LATER] = None
+    unit: Annotated[Annotated[Text, Field(max_length=40)] | None, LATER] = None
 
     @model_validator(mode="after")
     def _check_how_it_is_read(self, info: ValidationInfo) -> MeasureUse:
@@ -229,7 +229,7 @@ class Setting(Model):
     """
 
     data: Annotated[Component, Kind("data set")]
-    fixed_generator: Annotated[Component | None, Kind("fixed generator", optional=True)] = None
+    fixed_generator: Annotated[Component | None, Kind("fixed generator", optional=True), LATER] = None
     generator: Annotated[Component | None, Kind("network", optional=True), Field(validate_default=True)] = None
     critic: Annotated[Component, Kind("network")]
     objective: Annotated[Component, Kind("objective")]
@@ -237,23 +237,23 @@ class Setting(Model):
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
     unroll: Annotated[Unrolling | None, Undone] = None
-    auxiliary_classifier: Annotated[AuxiliaryClassifier | None, Undone] = None
+    auxiliary_classifier: Annotated[AuxiliaryClassifier | None, Undone, LATER] = None
     generator_optimizer: Annotated[Component | None, Kind("optimizer", optional=True), Field(validate_default=True)] = (
         None
     )
     critic_optimizer: Annotated[Component, Kind("optimizer")]
-    lr_decay: Annotated[Literal["linear"] | None, Undone] = None
-    generator_average: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Undone] = None
+    lr_decay: Annotated[Literal["linear"] | None, Undone, LATER] = None
+    generator_average: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Undone, LATER] = None
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
-    generator_batch_size: PositiveInt | None = None
+    generator_batch_size: Annotated[PositiveInt | None, LATER] = None
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     measured_samples: PositiveInt = 2500
-    score: Annotated[Component | None, Kind("score", optional=True)] = None
+    score: Annotated[Component | None, Kind("score", optional=True), LATER] = None
     measures: dict[Label, MeasureUse]
     clouds: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(max_length=16)] = Field(default_factory=list)
-    pictures: Annotated[dict[Label, Annotated[Component, Kind("picture")]] | None, Field(max_length=16)] = None
+    pictures: Annotated[dict[Label, Annotated[Component, Kind("picture")]] | None, LATER, Field(max_length=16)] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -263,12 +263,6 @@ class Setting(Model):
         if fields.get("fixed_generator") in (None, "none", {"name": "none"}):
             return fields
         return {**fields, **dict.fromkeys(TRAINED)}
-
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> Table:
-        """Omits the fields in ``LATER`` that are None, so that records made before they existed stay unchanged."""
-        table: Table = serialize(self)
-        return {key: value for key, value in table.items() if value is not None or key not in LATER}
 
     @field_validator(*TRAINED[:3])
     @classmethod
@@ -339,7 +333,7 @@ class Setting(Model):
     @property
     def is_penalised(self) -> bool:
         """True if every step computes a gradient penalty, as far as this is known before the objects are built."""
-        return self.constraint is not None and catalogue.find("constraint", self.constraint.name).is_penalty
+        return self.constraint is not None and catalogue.find("constraint", self.constraint.name).role == "penalty"
 
     @property
     def seeks_the_distance(self) -> bool:
@@ -361,11 +355,11 @@ class Setting(Model):
 
     def _cost(self, role: str) -> Cost | None:
         network: Component = getattr(self, role)
-        sample = cost.sample_shape(self.data.name, self.data.options)
+        sample = catalogue.sample_shape(self.data.name, self.data.options)
         if sample is None:
             return None
         shapes = ((self.latent_dim or 0,), sample) if role == "generator" else (sample, ())
-        return cost.of_network(network.name, network.options, *shapes)
+        return cost.of_network(network.name, network.arguments, *shapes)
 
     def _about_the_networks(self) -> Iterator[str]:
         """Checks that the networks fit the samples, as far as this is known before they are built."""
@@ -400,10 +394,10 @@ class Setting(Model):
             return
         if self.unroll is not None and self.unroll.order == "second":
             yield "auxiliary_classifier: is not written for unroll of second order; use order = 'first'"
-        if not catalogue.is_dotted(self.data.name) and not cost.is_image_set(self.data.name):
+        if not catalogue.is_dotted(self.data.name) and not catalogue.find("data set", self.data.name).is_images:
             yield f"auxiliary_classifier: needs images with labels, and {self.data.name!r} has none"
             return
-        known = cost.n_classes(self.data.name)
+        known = catalogue.find("data set", self.data.name).classes
         for role, classes in options.items():
             if type(classes) is not int or classes < 2:
                 yield f"{role}.classes: must be set where there is an auxiliary_classifier, to those of the data set"
@@ -492,7 +486,9 @@ def scale_of(use: MeasureUse, data: Component | None = None) -> catalogue.Scale:
     """
     entry = catalogue.NAMES["measure"].get(use.measure.name)
     if entry and entry.scale:
-        modes = cost.n_modes(data.name, data.options) if data is not None and entry.scale.worst_is_log_modes else None
+        modes = (
+            catalogue.n_modes(data.name, data.options) if data is not None and entry.scale.worst_is_log_modes else None
+        )
         return entry.scale if modes is None else replace(entry.scale, worst=math.log(modes))
     custom = catalogue.CUSTOM
     if use.better is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
@@ -13,15 +14,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from wganbench.spec import catalogue
-
 Table = dict[str, Any]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 """The name of an experiment, a variant, a profile or a claim: safe as a file name and in a run id."""
 
 Words = Annotated[str, Field(min_length=1)]
 
-MAX_TOLD = 20
+MAX_MISTAKES = 20
 """The most mistakes reported for one file; a file with more is probably the wrong file."""
 
 MAX_FLOAT = 1e100
@@ -43,6 +42,11 @@ def printable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(printable)]
+
+
+def omitted_if(default: object) -> Any:
+    """Returns a field that is omitted while it has its default, so that ids and records from before it stay valid."""
+    return Field(exclude_if=lambda value: value == default)
 
 
 class Model(BaseModel):
@@ -94,15 +98,15 @@ def mistakes(error: ValidationError, model: type[BaseModel], content: object = N
         content: The validated content; if given, a claim is named by its id instead of its position.
     """
     found = error.errors(include_url=False)
-    return told(line for item in found[: 2 * MAX_TOLD] for line in _lines(item, model, content))
+    return limit_mistakes(line for item in found[: 2 * MAX_MISTAKES] for line in _lines(item, model, content))
 
 
-def told(lines: Iterable[str]) -> list[str]:
-    """Returns the first ``MAX_TOLD`` distinct lines, followed by a line that counts the rest, if any."""
+def limit_mistakes(lines: Iterable[str]) -> list[str]:
+    """Returns the first ``MAX_MISTAKES`` distinct lines, followed by a line that counts the rest, if any."""
     unique = list(dict.fromkeys(lines))
-    if len(unique) <= MAX_TOLD:
+    if len(unique) <= MAX_MISTAKES:
         return unique
-    return [*unique[:MAX_TOLD], f"and {len(unique) - MAX_TOLD} more mistakes"]
+    return [*unique[:MAX_MISTAKES], f"and {len(unique) - MAX_MISTAKES} more mistakes"]
 
 
 def _lines(item: ErrorDetails, model: type[BaseModel], content: object) -> Iterator[str]:
@@ -183,10 +187,13 @@ def _step(node: Table, part: str | int) -> Table:
     return inside
 
 
-@lru_cache(maxsize=4096)
-def suggest(word: str, known: tuple[str, ...]) -> str:
-    """Caches ``catalogue.suggest``; a word is cut to 100 characters, which is longer than any name."""
-    return catalogue.suggest(word[:100], known)
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Returns ``"; did you mean 'x'?"``, or a list of all known names if none is similar."""
+    options = sorted(known)
+    near = difflib.get_close_matches(word[:100], options, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(options)}" if options else ""
 
 
 def short(value: object) -> str:

@@ -1,0 +1,162 @@
+"""Data sets and fixed generators, and what their options say about the samples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+
+from wganbench.spec.catalogue.entry import Entry, NonNegativeFloat, Options
+from wganbench.spec.strict import omitted_if
+
+
+class RingOptions(Options):
+    modes: PositiveInt = 8
+    radius: PositiveFloat = 2.0
+    std: PositiveFloat = 0.04
+    start_degrees: float = -90.0
+
+
+class GridOptions(Options):
+    side: PositiveInt = 5
+    spacing: PositiveFloat = 2.0
+    std: PositiveFloat = 0.05
+
+
+class SwissRollOptions(Options):
+    noise: NonNegativeFloat = 0.25
+    scale: PositiveFloat = 7.5
+
+
+class DimOptions(Options):
+    dim: PositiveInt = 2
+
+
+class GaussianOptions(Options):
+    dim: PositiveInt = 1
+    std: PositiveFloat = 1.0
+
+
+class CircleOptions(Options):
+    radius: PositiveFloat = 1.0
+
+
+class IntervalOptions(Options):
+    low: float = 0.0
+    high: float = 1.0
+
+    @model_validator(mode="after")
+    def _check_order(self) -> IntervalOptions:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        return self
+
+
+FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+
+def _check_folder(folder: str) -> str:
+    """Rejects a path, and a name of another set, such as ``CIFAR-10``, or of a part of a set, such as ``train``."""
+    if not re.match(FOLDER_NAME, folder):
+        raise ValueError(
+            f"must be the name of a folder in the data folder, of up to 64 letters, digits, dots, - and _, got "
+            f"{folder!r}; --data-dir or WGANBENCH_DATA names the folder above it"
+        )
+    taken = {re.sub("[^a-z0-9]", "", name) for name in (*DATA_SETS, "train", "test", "decoded")}
+    if re.sub("[^a-z0-9]", "", folder.lower()) in taken:
+        raise ValueError(f"{folder!r} names something else; rename the folder, as its name is the set's")
+    return folder
+
+
+FolderName = Annotated[str, Field(json_schema_extra={"pattern": FOLDER_NAME}), AfterValidator(_check_folder)]
+"""The name of a folder of images, which is also the set's name and part of a file name."""
+Split = Literal["train", "test"]
+Scaling = Literal["255", "256-dequantised", "unit"]
+Flips = Annotated[bool, omitted_if(False)]
+
+
+class ImageOptions(Options):
+    flips: Flips = False
+    split: Split = "train"
+    size: Annotated[int, Field(ge=1, le=32)] = 32
+    scaling: Scaling = "255"
+
+
+class MnistOptions(ImageOptions):
+    size: Annotated[int, Field(ge=1, le=28)] = 28
+    scaling: Scaling = "unit"
+
+
+class ImageFolderOptions(Options):
+    flips: Flips = False
+    folder: FolderName
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    split: Split = "train"
+    size: PositiveInt | None = None
+    channels: Literal[1, 3] = 3
+    scaling: Scaling = "255"
+
+
+class NoisedOptions(Options):
+    std: PositiveFloat = 1.0
+    independent: bool = False
+
+
+class TranslatedOptions(Options):
+    by: float
+    independent: bool = False
+
+
+class ScaledOptions(Options):
+    factor: PositiveFloat
+    independent: bool = False
+
+
+_CLOSED_FORM = "wganbench.data.closed_form"
+_IMAGE_SETS = "wganbench.data.image_sets"
+
+DATA_SETS = {
+    "gaussian_ring": Entry("wganbench.data.toy:gaussian_ring", RingOptions),
+    "gaussian_grid": Entry("wganbench.data.toy:gaussian_grid", GridOptions),
+    "double_circle": Entry("wganbench.data.toy:double_circle", RingOptions),
+    "swiss_roll": Entry("wganbench.data.toy:swiss_roll", SwissRollOptions),
+    "point": Entry(f"{_CLOSED_FORM}:point", DimOptions),
+    "gaussian": Entry(f"{_CLOSED_FORM}:gaussian", GaussianOptions),
+    "circle": Entry(f"{_CLOSED_FORM}:circle", CircleOptions),
+    "interval": Entry(f"{_CLOSED_FORM}:interval", IntervalOptions),
+    "segment": Entry(f"{_CLOSED_FORM}:segment"),
+    "shapes10": Entry(f"{_IMAGE_SETS}:shapes10", ImageOptions, is_images=True, channels=3, classes=10),
+    "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions, is_images=True, channels=3, classes=10),
+    "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions, is_images=True, channels=1, classes=10),
+    "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
+    "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2, is_images=True),
+}
+
+FIXED_GENERATORS = {
+    "noised": Entry("wganbench.data.fixed_generators:Noised", NoisedOptions),
+    "translated": Entry("wganbench.data.fixed_generators:Translated", TranslatedOptions),
+    "scaled": Entry("wganbench.data.fixed_generators:Scaled", ScaledOptions),
+}
+
+
+def sample_shape(name: str, options: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Returns the shape of a data set's samples; None for a custom set, or if only the data determines it."""
+    entry = DATA_SETS.get(name)
+    if entry is None:
+        return None
+    if entry.is_images:
+        channels, side = entry.channels or options.get("channels"), options.get("size")
+        return (channels, side, side) if channels and side else None
+    return (1 if name == "interval" else options.get("dim", 2),)
+
+
+def n_modes(name: str, options: Mapping[str, Any]) -> int | None:
+    """Returns the number of equally weighted modes of a data set; None for a custom set or one without modes."""
+    modes: int | None = None
+    if name in ("gaussian_ring", "double_circle"):
+        modes = options.get("modes")
+    elif name == "gaussian_grid" and "side" in options:
+        modes = options["side"] ** 2
+    return modes

@@ -1,0 +1,91 @@
+"""Networks, and the option that makes them thinner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, ValidationInfo
+
+from wganbench.spec.catalogue.entry import Entry, NonNegativeFloat, Options
+
+Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
+Nonlinearity = Literal["relu", "leaky_relu", "tanh", "softplus", "elu"]
+Normalisation = Literal["batch", "layer", "none"]
+
+
+class MlpOptions(Options):
+    hidden: list[PositiveInt]
+    activation: Literal["relu", "leaky_relu", "tanh"] = "relu"
+    leak: NonNegativeFloat = 0.2
+    init: Initialisation = "he_normal"
+    init_scale: PositiveFloat = 1.0
+    last_init: Initialisation | None = None
+    input_scale: PositiveFloat = 1.0
+    summed_outputs: PositiveInt = 1
+
+
+WIDTHS = ("filters", "dim")
+"""The options that say how wide a network is."""
+
+
+def _check_divisor(divisor: int | None, info: ValidationInfo) -> int | None:
+    filters = info.data.get("filters", info.data.get("dim"))
+    if filters is not None and filters % (divisor or 1):
+        raise ValueError(f"must divide the {filters} filters, got {divisor}")
+    return divisor
+
+
+Divisor = Annotated[PositiveInt | None, AfterValidator(_check_divisor)]
+"""Divides the width that stands before it, so that a profile can be thinner while the width is that of the paper."""
+
+
+def divide_filters(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a network's options as its constructor takes them: with its width divided by ``filters_divided_by``."""
+    divisor = options.get("filters_divided_by") or 1
+    kept = {key: value for key, value in options.items() if key != "filters_divided_by"}
+    return {key: value // divisor if key in WIDTHS else value for key, value in kept.items()}
+
+
+class DcganOptions(Options):
+    filters: PositiveInt
+    filters_divided_by: Divisor = None
+    depth: Annotated[int, Field(ge=2, le=1000)] | None = None
+    init_std: PositiveFloat | None = None
+
+
+class DcganGeneratorOptions(DcganOptions):
+    activation: Nonlinearity = "relu"
+    norm: Normalisation = "batch"
+    unit_norm: bool = False
+    output: Literal["tanh", "sigmoid"] = "tanh"
+
+
+class DcganCriticOptions(DcganOptions):
+    activation: Nonlinearity = "leaky_relu"
+    norm: Normalisation = "none"
+
+
+class ResnetOptions(Options):
+    dim: PositiveInt = 128
+    filters_divided_by: Divisor = None
+    classes: Annotated[int, Field(ge=2)] | None = None
+
+
+class ResnetGeneratorOptions(ResnetOptions):
+    upsample: Literal["first", "second"] = "first"
+    norm_batches: PositiveInt = 1
+
+
+class ResnetCriticOptions(ResnetOptions):
+    norm: Literal["layer", "none"] = "none"
+    spectral_norm: bool = False
+
+
+NETWORKS = {
+    "mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions),
+    "dcgan_generator": Entry("wganbench.networks.dcgan:DcganGenerator", DcganGeneratorOptions),
+    "dcgan_critic": Entry("wganbench.networks.dcgan:DcganCritic", DcganCriticOptions),
+    "resnet_generator": Entry("wganbench.networks.resnet:ResnetGenerator", ResnetGeneratorOptions),
+    "resnet_critic": Entry("wganbench.networks.resnet:ResnetCritic", ResnetCriticOptions),
+}
