@@ -1,7 +1,8 @@
 """One step of every shipped variant, against values kept in golden.json.
 
-Where numbers move, the change was either not meant, or the ``protocol`` of what was changed must go up in names.py;
-that gives the runs new ids, and ``python tests/runner/test_golden.py`` then writes their values.
+If numbers move, the change was either not intended, or the ``protocol`` of the changed object must go up in
+``wganbench/spec/catalogue/``, which gives its runs new ids. ``python tests/runner/test_golden.py`` writes the values of
+runs that have none, such as those of a new experiment, and drops the values of runs that are gone.
 """
 
 from __future__ import annotations
@@ -51,4 +52,7 @@ def test_one_step_gives_the_recorded_values(variant):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    FILE.write_text(json.dumps({run.family: one_step(run) for run in RUNS.values()}, indent=1) + "\n")
+    kept, families = json.loads(FILE.read_text()), {run.family: run for run in RUNS.values()}
+    values = {family: kept[family] for family in kept if family in families}
+    values |= {family: one_step(run) for family, run in families.items() if family not in kept}
+    FILE.write_text(json.dumps(values, indent=1) + "\n")

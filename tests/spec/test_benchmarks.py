@@ -36,14 +36,6 @@ def read_by(experiment: Experiment, claim: Claim) -> list[Setting]:
     return [experiment.setting(variant, claim.profile) for variant in variants_of(experiment, claim)]
 
 
-def test_specs_ship():
-    assert set(NAMES) == {
-        *("gaussians8", "gaussians25", "swissroll", "swissroll-sweep", "surfaces"),
-        *("parallel-lines", "optimal-critic", "penalties", "estimate-quality", "table2", "elu"),
-        *("table3", "fig3"),
-    }
-
-
 def test_it_says_what_it_is_where_it_is_from_and_how_it_differs(experiment):
     assert len(experiment.title) > 10
     assert any(character.isdigit() for character in experiment.source), "a source has its year"

@@ -720,13 +720,6 @@ def test_a_circle_of_specs_is_told_as_one(write, tmp_path, chain, line):
     assert told(tmp_path / "a.toml") == [line]
 
 
-def test_an_endless_chain_of_specs_ends(write, tmp_path):
-    for place in range(20):
-        write(name=f"s{place}.toml", content=f'extends = "s{place + 1}.toml"\n')
-    (line,) = told(tmp_path / "s0.toml")
-    assert line.startswith("s0.toml, extends: longer than 8 (s0.toml → s1.toml")
-
-
 @pytest.mark.parametrize(
     ("parent", "line"),
     [
@@ -821,16 +814,12 @@ def test_an_unknown_experiment_is_told_with_those_there_are(name):
     assert "gaussians8" in line
 
 
-@pytest.mark.parametrize("path", ["nowhere.toml", "no/where.toml", "no/where", "a\0b.toml", "x" * 5000 + ".toml", "/"])
+@pytest.mark.parametrize("path", ["nowhere.toml", "no/where.toml", "no/where", "a\0b.toml", "/"])
 def test_a_missing_file_is_told_with_the_remedy(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (line,) = told(path)
     assert line.endswith("'wganbench list' names the experiments that ship")
     assert len(line) < 200
-
-
-def test_a_file_s_name_is_told_without_its_control_characters():
-    assert told("\x1b[2J.toml") == ["'\\x1b[2J.toml': no such file; 'wganbench list' names the experiments that ship"]
 
 
 def test_a_folder_or_a_pipe_in_a_files_place_is_told(tmp_path):
@@ -863,10 +852,6 @@ MANY = {
     "settings": TEXT.partition("[[")[0] + "".join(f"[variants.v{i}]\n[profiles.p{i}]\n" for i in range(2000)),
     "claims": TEXT + "".join(f"[[claims]]\nid='c{i}'\ntest='t'\n" for i in range(4000)),
     "measures": TEXT.replace("[measures]", "[measures]\n" + "".join(f"m{i} = {{ x = 1 }}\n" for i in range(9000))),
-    "measures of many variants": TEXT.partition("[variants")[0].replace(
-        "[measures]", "[measures]\n" + "".join(f"m{i} = {{ name = 'reverse_kl', points = 1 }}\n" for i in range(60))
-    )
-    + "".join(f"[variants.v{i}]\n" for i in range(900)),
     "items": TEXT.replace("hidden = [2]", f"hidden = [{'true,' * 30000}]", 1),
     "bytes": TEXT + "#" * 10_000_000,
 }

@@ -84,7 +84,7 @@ def told(path: Path, *overrides: str) -> list[str]:
     return list(caught.value.mistakes)
 
 
-DRAWN = architectures.draw(40, 0)
+DRAWN = architectures.sample_architectures(40, 0)
 
 
 def test_each_architecture_is_a_variant_with_each_method(write):

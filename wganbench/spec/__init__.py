@@ -6,11 +6,9 @@ field of ``Setting`` as a default for every variant. The setting of a variant is
     top level  <  variants.NAME  <  profiles.PROFILE  <  profiles.PROFILE.only.NAME  <  --set
 
 Tables merge key by key, except that a table whose ``name`` changes is replaced. This package exports the names below.
-Its modules, each importing only earlier ones, are ``catalogue``, ``strict`` (strict models, messages), ``setting``,
-``claims``, ``history`` (superseded claims), ``overrides`` (merging, ``--set``), ``architectures`` and ``drawn`` (random
-architectures), ``seeds``, ``experiment`` and ``loading``. ``plan``, ``substitute`` and ``json_schema`` build on these.
 """
 
+from wganbench.spec.architectures import Architectures, Fitting
 from wganbench.spec.claims import (
     Claim,
     Comparison,
@@ -29,25 +27,13 @@ from wganbench.spec.claims import (
     Superseded,
     claim_digest,
 )
-from wganbench.spec.drawn import Architectures, Fitting
+from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.experiment import MAX_STACK, Experiment
 from wganbench.spec.loading import ABOUT, RESERVED, available, load
+from wganbench.spec.measure_use import GAPS, SCHEDULED, MeasureUse, is_timed, scale_of
 from wganbench.spec.overrides import merge
 from wganbench.spec.seeds import MAX_SEEDS, listed, parse_seeds
-from wganbench.spec.setting import (
-    GAPS,
-    MAX_STEPS,
-    RECORDED,
-    SCHEDULED,
-    Component,
-    Kind,
-    MeasureUse,
-    Setting,
-    Unrolling,
-    family,
-    is_timed,
-    scale_of,
-)
+from wganbench.spec.setting import MAX_STEPS, Setting, Unrolling, family
 from wganbench.spec.strict import CONTROL, MAX_FLOAT, Model, Name, Table, Text, digest, mistakes, short, short_name
 
 __all__ = [

@@ -11,7 +11,7 @@ from wganbench.spec.seeds import parse_seeds
 from wganbench.spec.strict import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
-Thresholds = Annotated[list[float], Field(min_length=1, max_length=100)]
+Thresholds = Annotated[list[float], Field(min_length=1)]
 SettingId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}-[0-9a-f]{10}$")]
 """A run id without its seed."""
 
@@ -29,8 +29,8 @@ class Superseded(Model):
 
     version: PositiveInt
     reason: Words
-    by: Annotated[list[Name], Field(max_length=20)] = Field(default_factory=list)
-    judged_on: Annotated[dict[Name, SettingId], Field(max_length=1000)] = Field(default_factory=dict)
+    by: list[Name] = Field(default_factory=list)
+    judged_on: dict[Name, SettingId] = Field(default_factory=dict)
 
 
 class _Check(Model):
@@ -66,36 +66,44 @@ class _Check(Model):
         raise NotImplementedError
 
 
-class Comparison(_Check):
-    """``better`` scores better than ``worse`` on ``measure`` by more than ``margin``, in the measure's own direction.
+class _OfMeasure(_Check):
+    """The field of a check of one measure.
 
     Attributes:
-        test: The test to apply. ``permutation``: an exact two-sample test of the difference of means; ``paired``: an
-            exact sign-flip test of the differences by seed; ``welch``: for unbounded continuous measures only.
-        measure: The label of a measure that both variants have.
-        better: The variant that scores better.
-        worse: The variant that scores worse.
-        margin: The margin, in the measure's unit. A negative margin states how much worse ``better`` may score, for a
-            check of "no worse".
+        measure: The label of a measure that all variants or methods of the check have.
     """
 
-    test: Literal["permutation", "paired", "welch"]
     measure: str
-    better: str
-    worse: str
-    margin: float = 0.0
-
-    @model_validator(mode="after")
-    def _compares_two(self) -> Comparison:
-        if self.better == self.worse:
-            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two variants")
-        return self
-
-    def variants(self) -> tuple[str, ...]:
-        return (self.better, self.worse)
 
     def measured(self) -> tuple[str, ...]:
         return (self.measure,)
+
+
+class _OfVariant(_Check):
+    """The field of a check of one variant.
+
+    Attributes:
+        variant: The variant whose runs are judged.
+    """
+
+    variant: str
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.variant,)
+
+
+class _Ordered(_OfMeasure):
+    """The fields of a check that one side scores better than the other."""
+
+    better: str
+    worse: str
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> _Ordered:
+        if self.better == self.worse:
+            kind = "methods" if self.methods() else "variants"
+            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two {kind}")
+        return self
 
 
 class _Bound(Model):
@@ -103,32 +111,41 @@ class _Bound(Model):
     at_most: float | None = None
 
     @model_validator(mode="after")
-    def _one_bound(self) -> _Bound:
+    def _check_bounds(self) -> _Bound:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("needs one of at_least, at_most")
         return self
 
 
-class Level(_Check, _Bound):
+class Comparison(_Ordered):
+    """``better`` scores better than ``worse`` on ``measure`` by more than ``margin``, in the measure's own direction.
+
+    Attributes:
+        test: The test to apply. ``permutation``: an exact two-sample test of the difference of means; ``paired``: an
+            exact sign-flip test of the differences by seed; ``welch``: for unbounded continuous measures only.
+        better: The variant that scores better.
+        worse: The variant that scores worse.
+        margin: The margin, in the measure's unit. A negative margin states how much worse ``better`` may score, for a
+            check of "no worse".
+    """
+
+    test: Literal["permutation", "paired", "welch"]
+    margin: float = 0.0
+
+    def variants(self) -> tuple[str, ...]:
+        return (self.better, self.worse)
+
+
+class Level(_OfMeasure, _OfVariant, _Bound):
     """``measure`` lies above ``at_least``, or below ``at_most``: its median by a sign test, its mean by a t test.
 
     Attributes:
         test: The test to apply. ``sign``: exact for any distribution; ``t``: for unbounded continuous measures only.
-        measure: The label of a measure of the variant.
-        variant: The variant whose runs are judged.
         at_least: The lower bound, in the measure's unit.
         at_most: The upper bound, in the measure's unit.
     """
 
     test: Literal["sign", "t"]
-    measure: str
-    variant: str
-
-    def variants(self) -> tuple[str, ...]:
-        return (self.variant,)
-
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
 
 
 class Criterion(_Bound):
@@ -143,71 +160,54 @@ class Criterion(_Bound):
     measure: str
 
 
-class Success(_Check):
+class Success(_OfVariant):
     """More than ``rate`` of the runs meet all ``criteria``; a diverged run meets none.
 
     Attributes:
         test: The test to apply: ``binomial``, which is exact.
-        variant: The variant whose runs are judged.
         criteria: The bounds that a run must meet to succeed.
         rate: The share of the runs, between 0 and 1.
     """
 
     test: Literal["binomial"]
-    variant: str
-    criteria: Annotated[list[Criterion], Field(min_length=1, max_length=20)]
+    criteria: Annotated[list[Criterion], Field(min_length=1)]
     rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
-
-    def variants(self) -> tuple[str, ...]:
-        return (self.variant,)
 
     def measured(self) -> tuple[str, ...]:
         return tuple(criterion.measure for criterion in self.criteria)
 
 
-class Equality(_Check):
+class Equality(_OfMeasure, _OfVariant):
     """The mean of ``measure`` lies within ``within`` of ``equals``.
 
     Attributes:
         test: The test to apply: ``tost``, two one-sided t tests, for unbounded continuous measures only.
-        measure: The label of a measure of the variant.
-        variant: The variant whose runs are judged.
         equals: The published value.
         within: The margin, in the measure's unit.
     """
 
     test: Literal["tost"]
-    measure: str
-    variant: str
     equals: float
     within: PositiveFloat
 
-    def variants(self) -> tuple[str, ...]:
-        return (self.variant,)
 
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
-
-
-class Equivalence(_Check):
+class Equivalence(_OfMeasure):
     """The means of ``measure`` over two variants differ by less than ``within`` in either direction.
 
     Attributes:
         test: The test to apply: ``paired_equivalence``, two one-sided exact sign-flip tests of the differences by seed.
-        measure: The label of a measure that both variants have.
         first: One variant.
         second: The other variant.
         within: The margin, in the measure's unit.
     """
 
     test: Literal["paired_equivalence"]
-    measure: str
     first: str
     second: str
     within: PositiveFloat
 
     @model_validator(mode="after")
-    def _compares_two(self) -> Equivalence:
+    def _check_variants(self) -> Equivalence:
         if self.first == self.second:
             raise ValueError(f"first and second are both {self.first!r}; an equivalence needs two variants")
         return self
@@ -215,28 +215,12 @@ class Equivalence(_Check):
     def variants(self) -> tuple[str, ...]:
         return (self.first, self.second)
 
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
 
-
-class _TwoMethods(_Check):
-    """The fields of a check that compares two methods over random architectures."""
-
-    measure: str
-    better: str
-    worse: str
-
-    @model_validator(mode="after")
-    def _compares_two(self) -> _TwoMethods:
-        if self.better == self.worse:
-            raise ValueError(f"better and worse are both {self.better!r}; a comparison needs two methods")
-        return self
+class _TwoMethods(_Ordered):
+    """A check that compares two methods over random architectures."""
 
     def methods(self) -> tuple[str, ...]:
         return (self.better, self.worse)
-
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
 
 
 class OverArchitectures(_TwoMethods):
@@ -247,7 +231,6 @@ class OverArchitectures(_TwoMethods):
     Attributes:
         test: The test to apply. ``architectures``: an exact sign-flip test of the mean difference;
             ``architectures_sign``: an exact sign test that ``better`` wins in more than half of the architectures.
-        measure: The label of a measure that both methods have.
         better: The method that scores better.
         worse: The method that scores worse.
         margin: The margin, in the measure's unit.
@@ -272,7 +255,7 @@ class McNemar(_TwoMethods):
     threshold: float
 
 
-class SuccessCurve(_Check):
+class SuccessCurve(_OfMeasure):
     """At every threshold, the share of architectures that score higher lies within ``within`` of the published share.
 
     Attributes:
@@ -287,24 +270,20 @@ class SuccessCurve(_Check):
     """
 
     test: Literal["success_curve"]
-    measure: str
     method: str
     thresholds: Thresholds
-    published: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=100)]
+    published: list[Annotated[float, Field(ge=0, le=1)]]
     published_n: PositiveInt | None = None
     within: Annotated[float, Field(gt=0, lt=1)]
 
     @model_validator(mode="after")
-    def _one_share_a_threshold(self) -> SuccessCurve:
+    def _check_shares(self) -> SuccessCurve:
         if len(self.published) != len(self.thresholds):
             raise ValueError(f"published: {len(self.published)} shares for {len(self.thresholds)} thresholds; one each")
         return self
 
     def methods(self) -> tuple[str, ...]:
         return (self.method,)
-
-    def measured(self) -> tuple[str, ...]:
-        return (self.measure,)
 
 
 Check = Annotated[
@@ -447,7 +426,7 @@ class SuccessTable(Model):
     published: list[Annotated[list[NonNegativeInt], Field(min_length=4, max_length=4)]]
 
     @model_validator(mode="after")
-    def _fits(self) -> SuccessTable:
+    def _check_rows(self) -> SuccessTable:
         if self.methods[0] == self.methods[1]:
             raise ValueError(f"methods: both are {self.methods[0]!r}; the table needs two")
         if self.thresholds != sorted(set(self.thresholds)):
@@ -483,7 +462,7 @@ class Published(Model):
     configuration: str | None = None
 
     @model_validator(mode="after")
-    def _spread_is_over_something(self) -> Published:
+    def _check_fields(self) -> Published:
         if (self.spread is None) != (self.spread_over is None):
             raise ValueError("spread and spread_over go together: every ± says what it is over")
         if self.variant is None and self.row is None:
@@ -501,11 +480,11 @@ class Ablations(Model):
     """
 
     baseline: str
-    factors: Annotated[list[str], Field(min_length=1, max_length=100)]
-    measures: Annotated[list[str], Field(min_length=1, max_length=20)]
+    factors: Annotated[list[str], Field(min_length=1)]
+    measures: Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _are_changes(self) -> Ablations:
+    def _check_factors(self) -> Ablations:
         if self.baseline in self.factors or len(set(self.factors)) < len(self.factors):
             raise ValueError("factors: must be variants beside the baseline, each once")
         return self

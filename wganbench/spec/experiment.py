@@ -1,11 +1,10 @@
-"""An experiment: what is trained, measured and claimed, and the checks that involve more than one field."""
+"""An experiment: what is trained, measured and claimed."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,26 +12,15 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJs
 
 from wganbench.errors import SpecError
 from wganbench.spec import catalogue
-from wganbench.spec.claims import (
-    NORMAL_THEORY,
-    Ablations,
-    Claim,
-    Comparison,
-    Equivalence,
-    Figure,
-    Published,
-    SuccessTable,
-)
-from wganbench.spec.drawn import Architectures
-from wganbench.spec.history import about_history
+from wganbench.spec.architectures import Architectures, name_of
+from wganbench.spec.claims import Ablations, Claim, Figure, Published, SuccessTable
+from wganbench.spec.component import Component
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
-from wganbench.spec.setting import LOSSES, Component, Setting, about_gaps, family, is_timed, scale_of
-from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mistakes, short, short_name, suggest
+from wganbench.spec.setting import Setting, family
+from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mistakes, short, suggest
 
 MAX_SETTINGS = 2000
-MAX_USES = 8000
-"""The most measures in all settings together."""
 MAX_STACK = 256
 PICTURED = ("layers", "histograms", "surfaces")
 """The kinds of figure that draw a picture."""
@@ -47,7 +35,7 @@ OF_PROFILE = ("says", "variants", "only")
 """Keys that a profile may have in addition to fields of the setting."""
 
 
-def _checked_seeds(seeds: int | str) -> int | str:
+def _check_seeds(seeds: int | str) -> int | str:
     if isinstance(seeds, int) and not 0 < seeds <= MAX_SEEDS:
         raise ValueError(f"must be between 1 and {MAX_SEEDS:,}, got {seeds}")
     if isinstance(seeds, str):
@@ -62,7 +50,7 @@ def _checked_seeds(seeds: int | str) -> int | str:
 
 Seeds = Annotated[
     int | str,
-    AfterValidator(_checked_seeds),
+    AfterValidator(_check_seeds),
     WithJsonSchema(
         {
             "anyOf": [
@@ -115,20 +103,20 @@ class Experiment(Model):
     inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
     seeds: Seeds = 5
-    deviations: Annotated[list[Words], Field(max_length=200)] = Field(default_factory=list)
+    deviations: list[Words] = Field(default_factory=list)
     profiles: Annotated[dict[Name, Table], Field(min_length=1)]
     architectures: Architectures | None = None
     variants: Annotated[dict[Name, Table], Field(min_length=1)]
-    claims: Annotated[list[Claim], Field(max_length=200)] = Field(default_factory=list)
+    claims: list[Claim] = Field(default_factory=list)
     success_table: SuccessTable | None = None
     ablations: Ablations | None = None
-    published: Annotated[list[Published], Field(max_length=500)] = Field(default_factory=list)
-    figures: Annotated[list[Figure], Field(max_length=100)] = Field(default_factory=list)
+    published: list[Published] = Field(default_factory=list)
+    figures: list[Figure] = Field(default_factory=list)
     defaults: Table
     overrides: list[tuple[str, Any]] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _is_not_endless(self) -> Experiment:
+    def _check_size(self) -> Experiment:
         n_settings = sum(len(self.variants) if own is None else len(own) for own in map(_named, self.profiles.values()))
         if n_settings > MAX_SETTINGS:
             raise ValueError(f"{n_settings:,} variants times profiles; a spec has at most {MAX_SETTINGS:,}")
@@ -179,7 +167,7 @@ class Experiment(Model):
         """
         own = set(self.variants_of(profile))
         places = range(self.architectures.n if self.architectures else 0)
-        named = {name: tuple(f"{name}-{method}" for method in methods) for name in (f"a{place:03}" for place in places)}
+        named = {name: tuple(f"{name}-{method}" for method in methods) for name in map(name_of, places)}
         return {name: variants for name, variants in named.items() if own.issuperset(variants)}
 
     def setting(self, variant: str, profile: str) -> Setting:
@@ -189,12 +177,11 @@ class Experiment(Model):
             SpecError: If either is unknown, the profile does not have the variant, or the merged tables are not a
                 valid setting.
         """
-        settings, problems = self._resolved
-        if (variant, profile) in settings:
-            return settings[variant, profile]
-        for problem in self._absent(self._known("variant", variant), self._known("profile", profile)):
+        if (variant, profile) in self.valid_settings:
+            return self.valid_settings[variant, profile]
+        for problem in self.check_variant(self._known("variant", variant), self._known("profile", profile)):
             raise SpecError(f"{self.file}: {problem}")
-        raise SpecError(*problems)
+        raise SpecError(*self.wrong_settings)
 
     def family(self, variant: str, profile: str) -> str:
         """Returns the setting id of a variant under a profile; cached, since a report asks for each many times.
@@ -206,11 +193,27 @@ class Experiment(Model):
             self._families[variant, profile] = family(variant, self.setting(variant, profile))
         return self._families[variant, profile]
 
-    def problems(self) -> list[str]:
-        """Returns every mistake in settings, claims, published numbers and figures, one line for each."""
-        settings, wrong_settings = self._resolved
-        about = [f"{self._where}, {text}" for text in self._about_runs(settings)]
-        return limit_mistakes([*wrong_settings, *about])
+    def drawn_in(self, figure: Figure) -> list[str]:
+        """Returns the variants of a figure: those that it names, those of its groups, or all."""
+        grouped = [variant for members in figure.groups.values() for variant in members]
+        return list(dict.fromkeys(figure.variants or grouped or self.variants))
+
+    def check_name(self, kind: Literal["variant", "profile"], name: str) -> list[str]:
+        """Returns a message if the spec has no such variant or profile."""
+        known = self.variants if kind == "variant" else self.profiles
+        return [] if name in known else [f"no {kind} {short(name)}{suggest(name, known)}"]
+
+    def check_variant(self, variant: str, profile: str) -> list[str]:
+        """Returns a message if the spec has no such variant, or the profile does not have it."""
+        known = self.variants_of(profile)
+        if variant not in self.variants or variant in known:
+            return self.check_name("variant", variant)
+        return [f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"]
+
+    def _known(self, kind: Literal["variant", "profile"], name: str) -> str:
+        for problem in self.check_name(kind, name):
+            raise SpecError(f"{self.file}: {problem}")
+        return name
 
     # ---- settings ---------------------------------------------------------------------------------------------------
 
@@ -235,26 +238,30 @@ class Experiment(Model):
         """The cache of ``family``."""
         return {}
 
+    @property
+    def valid_settings(self) -> dict[Pair, Setting]:
+        """The settings without mistakes."""
+        return self._resolved[0]
+
+    @property
+    def wrong_settings(self) -> list[str]:
+        """The mistakes in the other settings, one line for each."""
+        return self._resolved[1]
+
     @cached_property
     def _resolved(self) -> tuple[dict[Pair, Setting], list[str]]:
-        """The valid settings, and the mistakes in the others."""
         settings: dict[Pair, Setting] = {}
         found: dict[str, list[Pair]] = {}
-        n_uses = 0
         for pair in self._pairs:
-            if n_uses > MAX_USES:
-                many = f"{n_uses:,} and more in all variants and profiles; a spec has at most {MAX_USES:,}"
-                return settings, [f"{self._where}, measures: {many}"]
-            merged = self._merged(*pair)
+            merged = self._merge(*pair)
             try:
                 settings[pair] = Setting.model_validate(merged)
-                n_uses += len(settings[pair].measures)
             except ValidationError as error:
                 for text in mistakes(error, Setting, merged):
                     found.setdefault(text, []).append(pair)
-        return settings, limit_mistakes(f"{self._where}{self._place(pairs)}, {text}" for text, pairs in found.items())
+        return settings, limit_mistakes(f"{self.where}{self._place(pairs)}, {text}" for text, pairs in found.items())
 
-    def _merged(self, variant: str, profile: str) -> Table:
+    def _merge(self, variant: str, profile: str) -> Table:
         """Merges top level, variant, profile, the profile's changes to this variant, and ``--set`` in order."""
         changes = {key: value for key, value in self.profiles[profile].items() if key not in OF_PROFILE}
         merged = merge(merge(self.defaults, self.variants[variant]), changes)
@@ -268,7 +275,8 @@ class Experiment(Model):
         return merged
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """The name of the file with the ``--set`` changes, for the messages about mistakes."""
         return with_overrides(self.file, self.overrides)
 
     def _place(self, pairs: Sequence[Pair]) -> str:
@@ -282,205 +290,6 @@ class Experiment(Model):
         more = f" and {len(variants) - 1} more" if len(variants) > 1 else ""
         under = "" if len(profiles) == len(self.profiles) else f" under profiles.{profiles[0]}"
         return f", variants.{variants[0]}{more}{under}"
-
-    # ---- checks of claims, figures and published numbers ------------------------------------------------------------
-
-    def _about_runs(self, settings: Mapping[Pair, Setting]) -> Iterator[str]:
-        for profile, table in self.profiles.items():
-            if not isinstance(table.get("says", ""), str):
-                yield f"profiles.{profile}.says: must be a string, got {short(table['says'])}"
-            for text in self._about_variants_of(table):
-                yield f"profiles.{profile}.variants: {text}"
-            for text in self._about_only(profile, table):
-                yield f"profiles.{profile}.only{text}"
-        if self.inherit_claims and self.extends is None:
-            yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
-        for name, uses in Counter(claim.id for claim in self.claims).items():
-            if uses > 1:
-                yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
-        for claim in self.claims:
-            for text in chain(about_history(claim, self.claims, self.version), self._about_claim(claim, settings)):
-                yield f"claims.{claim.id}: {text}"
-        if self.success_table is not None:
-            about = self.success_table
-            for profile in self.profiles:
-                if self.architectures_of(profile, about.methods) or self.architectures is None:
-                    labels = (about.measure, about.real)
-                    for text in self._about_architectures(profile, about.methods, labels, settings):
-                        yield f"success_table: {text}"
-        measured: dict[str, set[str]] = {variant: set() for variant in self.variants}
-        for (variant, _), setting in settings.items():
-            measured[variant] |= setting.measures.keys()
-        for text in self._about_ablations(measured):
-            yield f"ablations: {text}"
-        for row in self.published:
-            for text in self._about_published(row, measured):
-                yield f"published.{row.row or row.variant}: {text}"
-        for position, figure in enumerate(self.figures):
-            for text in self._about_figure(figure, measured, settings):
-                yield f"figures.{position}: {text}"
-
-    def _about_variants_of(self, profile: Table) -> Iterator[str]:
-        named = profile.get("variants", ["?"])
-        if not isinstance(named, list) or not named or not all(isinstance(variant, str) for variant in named):
-            yield f"must be a list of names, got {short(named)}"
-        elif "variants" in profile:
-            for variant in named:
-                yield from self._unknown("variant", variant)
-
-    def _about_only(self, profile: str, table: Table) -> Iterator[str]:
-        only = table.get("only", {})
-        if not isinstance(only, Mapping) or not all(isinstance(own, Mapping) for own in only.values()):
-            yield f": must be a table of tables, one a variant, got {short(only)}"
-            return
-        for variant in only:
-            for text in list(self._unknown("variant", variant)) or self._absent(variant, profile):
-                yield f".{short_name(variant)}: {text}"
-
-    def _absent(self, variant: str, profile: str) -> Iterator[str]:
-        """Yields a message if a profile does not have a variant."""
-        known = tuple(self.variants_of(profile))
-        if variant not in known:
-            yield f"profile {profile!r} has no variant {short(variant)}{suggest(variant, known)}"
-
-    def _about_claim(self, claim: Claim, settings: Mapping[Pair, Setting]) -> Iterator[str]:
-        if claim.methods():
-            yield from self._about_architectures(claim.profile, claim.methods(), claim.measured(), settings)
-            for gate in ("drift_at_most", "gap_at_least"):
-                if getattr(claim, gate) is not None:
-                    yield f"{gate}: a claim about architectures has none"
-            return
-        unknown = [*self._unknown("profile", claim.profile)]
-        variants = [variant for variant in claim.variants() if variant not in claim.judged_on()]
-        for variant in variants:
-            unknown += self._unknown("variant", variant)
-        if not unknown:
-            unknown += [text for variant in variants for text in self._absent(variant, claim.profile)]
-        yield from unknown
-        for variant in variants:
-            setting = settings.get((variant, claim.profile))
-            if unknown or setting is None:
-                continue
-            for label in claim.measured():
-                yield from self._about_reading(claim, label, variant, setting)
-            if claim.drift_at_most is not None and "drift" not in setting.measures:
-                yield f"variant {variant!r} does not measure 'drift', which drift_at_most is about"
-        if claim.gap_at_least is not None and not unknown:
-            yield from about_gaps({variant: settings.get((variant, claim.profile)) for variant in variants})
-
-    def _about_architectures(
-        self, profile: str, methods: Sequence[str], labels: Sequence[str], settings: Mapping[Pair, Setting]
-    ) -> Iterator[str]:
-        """Yields the reasons why architectures cannot be judged by these measures under these methods."""
-        unknown = list(self._unknown("profile", profile))
-        known = tuple(self.architectures.methods) if self.architectures else ()
-        unknown += [f"no method {short(name)}{suggest(name, known)}" for name in methods if name not in known]
-        yield from unknown
-        if unknown:
-            return
-        chosen = self.architectures_of(profile, methods)
-        if not chosen:
-            yield f"profile {profile!r} has no architecture with {' and '.join(map(short, methods))}"
-        for variant in (variant for variants in chosen.values() for variant in variants):
-            measures = settings[variant, profile].measures if (variant, profile) in settings else {}
-            missing = [label for label in labels if label not in measures]
-            if measures and missing:
-                near = suggest(missing[0], tuple(measures))
-                yield f"variant {variant!r} does not measure {short(missing[0])}{near}"
-                return
-            if measures and scale_of(measures[labels[0]]).higher_is_better is not True:
-                yield f"{labels[0]!r} is not better the higher it is, so nothing succeeds by it"
-                return
-
-    def _about_reading(self, claim: Claim, label: str, variant: str, setting: Setting) -> Iterator[str]:
-        if label not in setting.measures:
-            yield f"variant {variant!r} does not measure {short(label)}{suggest(label, tuple(setting.measures))}"
-            return
-        scale = scale_of(setting.measures[label])
-        if scale.bounded and claim.test in NORMAL_THEORY:
-            yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
-        if (
-            isinstance(claim, Comparison | Equivalence)
-            and claim.test.startswith("paired")
-            and is_timed(setting.measures[label])
-        ):
-            yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"
-        if scale.higher_is_better is None and isinstance(claim, Comparison):
-            yield f"{label!r} is neither better high nor low, so nothing can be better on it"
-        elif scale.higher_is_better is None and claim.statistic == "best":
-            yield f"{label!r} is neither better high nor low, so it has no best; use statistic = 'final'"
-
-    def _about_published(self, row: Published, measured: Mapping[str, set[str]]) -> Iterator[str]:
-        variants = list(measured)
-        if row.variant is not None:
-            yield from self._unknown("variant", row.variant)
-            variants = [row.variant]
-        yield from _unmeasured([row.measure], measured, variants)
-
-    def _about_ablations(self, measured: Mapping[str, set[str]]) -> Iterator[str]:
-        if self.ablations is not None:
-            every = (self.ablations.baseline, *self.ablations.factors)
-            for variant in every:
-                yield from self._unknown("variant", variant)
-            for variant in (variant for variant in every if variant in measured):
-                yield from _unmeasured(self.ablations.measures, measured, [variant])
-
-    def _about_figure(
-        self, figure: Figure, measured: Mapping[str, set[str]], settings: Mapping[Pair, Setting]
-    ) -> Iterator[str]:
-        yield from self._unknown("profile", figure.profile)
-        for variant in figure.variants:
-            yield from self._unknown("variant", variant)
-        yield from self._about_groups(figure)
-        drawn = [variant for variant in self.drawn_in(figure) if variant in self.variants]
-        read = [*figure.measures, *filter(None, (*figure.laws, figure.against))]
-        yield from _unmeasured(read, measured, drawn)
-        known = {
-            variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings
-        }
-        if figure.kind in SAMPLED and self.success_table is None:
-            yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
-        if figure.kind == "grids":
-            yield from _about_grids(known)
-        if figure.kind in PICTURED:
-            yield from _about_picture(figure.picture or "", known)
-        if figure.kind == "points":
-            for label in (*figure.measures, *figure.laws):
-                if label in LOSSES:
-                    yield f"{label!r} is a curve alone, and has no final value to draw as a point"
-            wrong = [variant for variant, setting in known.items() if number_at(setting, figure.x or "") is None]
-            if wrong:
-                more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-                yield f"x: {short(figure.x)} is no number in variant {wrong[0]!r}{more}"
-
-    def _about_groups(self, figure: Figure) -> Iterator[str]:
-        """Checks that ``variants`` and the groups agree; a variant in only one of them would silently not be drawn."""
-        grouped = [variant for members in figure.groups.values() for variant in members]
-        for name, members in figure.groups.items():
-            for variant in members:
-                unknown = list(self._unknown("variant", variant))
-                for text in unknown:
-                    yield f"groups.{short_name(name)}: {text}"
-                if not unknown and figure.variants and variant not in figure.variants:
-                    yield f"groups.{short_name(name)}: {variant!r} is not among the figure's variants"
-        for variant in figure.variants:
-            if grouped and variant not in grouped:
-                yield f"groups: variant {short(variant)} is in none"
-
-    def drawn_in(self, figure: Figure) -> list[str]:
-        """Returns the variants of a figure: those that it names, those of its groups, or all."""
-        grouped = [variant for members in figure.groups.values() for variant in members]
-        return list(dict.fromkeys(figure.variants or grouped or self.variants))
-
-    def _unknown(self, kind: Literal["variant", "profile"], name: str) -> Iterator[str]:
-        known = self.variants if kind == "variant" else self.profiles
-        if name not in known:
-            yield f"no {kind} {short(name)}{suggest(name, tuple(known))}"
-
-    def _known(self, kind: Literal["variant", "profile"], name: str) -> str:
-        for problem in self._unknown(kind, name):
-            raise SpecError(f"{self.file}: {problem}")
-        return name
 
 
 def _named(profile: Table) -> set[str] | None:
@@ -500,36 +309,6 @@ def with_overrides(file: str, overrides: Iterable[tuple[str, object]]) -> str:
     """Returns the file name for messages, followed by the ``--set`` changes that may have caused the mistake."""
     changes = ", ".join(f"{path}={short(value)}" for path, value in overrides)
     return f"{file} with --set {changes}" if changes else file
-
-
-def _unmeasured(labels: Sequence[str], measured: Mapping[str, set[str]], variants: Sequence[str]) -> Iterator[str]:
-    """Yields a message for each label that none of ``variants`` measures, if any of their measures are known."""
-    known = set().union(*(measured.get(variant, ()) for variant in variants))
-    for label in labels:
-        if known and label not in known and label not in LOSSES:
-            yield f"{short(label)} is not measured{suggest(label, tuple(sorted(known)))}"
-
-
-def _about_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yields a message for each variant that does not keep the picture ``label``."""
-    for variant, setting in settings.items():
-        pictures = tuple(setting.pictures or ())
-        if label not in pictures:
-            yield f"picture: variant {variant!r} keeps no {short(label)}{suggest(label, pictures)}"
-        elif not setting.clouds:
-            yield f"picture: variant {variant!r} keeps no {short(label)}, as its clouds name no moments"
-
-
-def _about_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
-    """Yields a message for each variant that keeps no images, as far as this is known before it is trained."""
-    for variant, setting in settings.items():
-        shape = catalogue.sample_shape(setting.data.name, setting.data.options)
-        if shape is not None and len(shape) != 3:
-            yield f"a figure of kind 'grids' draws images, and {setting.data.name!r} of variant {variant!r} has none"
-        elif setting.fixed_generator is not None:
-            yield f"a figure of kind 'grids' draws what a generator makes, and variant {variant!r} trains none"
-        elif not setting.clouds:
-            yield f"variant {variant!r} keeps no images, as its clouds name no moments"
 
 
 def number_at(setting: Setting, path: str) -> float | None:

@@ -12,21 +12,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from wganbench.errors import SpecError
-from wganbench.spec.drawn import with_drawn
+from wganbench.spec.architectures import add_architectures
+from wganbench.spec.checks import find_mistakes
 from wganbench.spec.experiment import Experiment, with_overrides
 from wganbench.spec.matrix import expand
 from wganbench.spec.overrides import merge, nested, parse_override, split
 from wganbench.spec.setting import Setting
-from wganbench.spec.strict import Table, limit_mistakes, mistakes, odd_values, short, suggest
+from wganbench.spec.strict import Table, check_values, limit_mistakes, mistakes, short, suggest
 
 MAX_BYTES = 200_000
-MAX_CHAIN = 8
 
 RESERVED = "speed"
 """A name that no experiment may have, since a results folder keeps measured speeds in a folder of this name."""
 
 ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overrides"}
 """Top-level keys that describe the experiment; all others are defaults of the setting."""
+
+KNOWN = frozenset({*ABOUT, *Setting.model_fields})
+"""All top-level keys."""
 
 OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims"})
 """Keys that a spec does not inherit from the one that it extends: its description, and the claims to be judged."""
@@ -70,42 +73,40 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     changes = [parse_override(text) for text in overrides]
     of_the_draw = [change for change in changes if split(change[0])[0] == "architectures"]
     for dotted, value in of_the_draw:
-        table = _override(table, dotted, value)
-    table = with_drawn(table, with_overrides(path.name, of_the_draw))
+        table = _apply_override(table, dotted, value)
+    table = add_architectures(table, with_overrides(path.name, of_the_draw))
     for dotted, value in (change for change in changes if change not in of_the_draw):
-        table = _override(table, dotted, value)
+        table = _apply_override(table, dotted, value)
     return _make(path, table, changes)
 
 
 def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Experiment:
     about = {key: value for key, value in table.items() if key in ABOUT}
     defaults = {key: value for key, value in table.items() if key not in ABOUT}
-    known = tuple(sorted({*ABOUT, *Setting.model_fields}))
-    strange = [key for key in defaults if key not in Setting.model_fields]
-    found = [f"unknown field {short(key)}{suggest(key, known)}" for key in strange[:100]]
-    defaults = {key: value for key, value in defaults.items() if key not in strange}
+    found = [f"unknown field {short(key)}{suggest(key, KNOWN)}" for key in defaults if key not in Setting.model_fields]
+    defaults = {key: value for key, value in defaults.items() if key in Setting.model_fields}
     raw = {**about, "name": path.stem, "path": str(path), "defaults": defaults, "overrides": list(overrides)}
     try:
         made = Experiment.model_validate(raw)
     except ValidationError as error:
         found += mistakes(error, Experiment, raw)
-        problems = _problems_of_runs(raw)
+        problems = _find_other_mistakes(raw)
     else:
-        problems = made.problems()
+        problems = find_mistakes(made)
         if not found and not problems:
             return made
     where = with_overrides(path.name, overrides)
     raise SpecError(*limit_mistakes([*(f"{where}, {text}" for text in found), *problems]))
 
 
-def _problems_of_runs(raw: Table) -> list[str]:
+def _find_other_mistakes(raw: Table) -> list[str]:
     """Returns the other mistakes of a spec that failed validation, so that all are reported together."""
     kept = {key: raw[key] for key in ("name", "path", "profiles", "variants", "defaults", "overrides") if key in raw}
     try:
         bare = Experiment.model_validate({"title": "?", "source": "?", "version": 1, **kept})
     except ValidationError:
         return []
-    return bare.problems()
+    return find_mistakes(bare)
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
@@ -116,10 +117,9 @@ def _locate(experiment: str, beside: Path = Path()) -> Path:
     if not experiment.endswith(".toml") and PurePath(experiment).name == experiment:
         specs = available()
         if experiment not in specs:
-            raise SpecError(f"unknown experiment {short(experiment)}{suggest(experiment, tuple(specs))}")
+            raise SpecError(f"unknown experiment {short(experiment)}{suggest(experiment, specs)}")
         return specs[experiment]
     path = beside / experiment
-    told_as = experiment if len(experiment) < 200 and experiment.isprintable() else short(experiment)
     try:
         if path.is_file():
             _check_name(path)
@@ -127,7 +127,7 @@ def _locate(experiment: str, beside: Path = Path()) -> Path:
         problem = "not a file" if path.exists() else "no such file"
     except (OSError, ValueError):  # such as a name that is too long, or a folder without permission
         problem = "no such file"
-    raise SpecError(f"{told_as}: {problem}; 'wganbench list' names the experiments that ship")
+    raise SpecError(f"{experiment}: {problem}; 'wganbench list' names the experiments that ship")
 
 
 def _check_name(path: Path) -> None:
@@ -142,10 +142,9 @@ def _check_name(path: Path) -> None:
 
 def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
     """Reads a file and merges it over the specs that it extends; ``below`` lists the files that led here."""
-    if path.resolve() in below or len(below) > MAX_CHAIN:
+    if path.resolve() in below:
         chain = " → ".join(step.name for step in (*below, path))
-        problem = "circular" if path.resolve() in below else f"longer than {MAX_CHAIN}"
-        raise SpecError(f"{below[0].name}, extends: {problem} ({chain}); it must end at a spec that extends none")
+        raise SpecError(f"{below[0].name}, extends: circular ({chain}); it must end at a spec that extends none")
     table = _read(path)
     parent = table.get("extends")
     if parent is None:
@@ -156,7 +155,7 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
         file = _locate(parent, path.parent)
     except SpecError as error:
         raise SpecError(f"{path.name}, extends: {error}") from None
-    inherited = _with_claims_that_count(_read_extended(file, (*below, path.resolve())))
+    inherited = _drop_history(_read_extended(file, (*below, path.resolve())))
     taken = {key: value for key, value in inherited.items() if key not in OWN}
     if table.get("inherit_claims") is True:
         taken["claims"] = inherited.get("claims", [])
@@ -169,7 +168,7 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
     return {**named, **merge(taken, table), **joined}
 
 
-def _with_claims_that_count(table: Table) -> Table:
+def _drop_history(table: Table) -> Table:
     """Returns a spec as another one inherits it: without superseded claims, and without the ``since`` of claims."""
     claims = table.get("claims")
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
@@ -197,7 +196,7 @@ def _read(path: Path) -> Table:
         raise SpecError(f"{path.name}: not TOML: {error}") from None
     if not table:
         raise SpecError(f"{path.name}: empty; a spec has at least title, source, version, data and variants")
-    problems = limit_mistakes(f"{path.name}, {problem}" for problem in odd_values(table))
+    problems = limit_mistakes(f"{path.name}, {problem}" for problem in check_values(table))
     if problems:
         raise SpecError(*problems)
     return expand(table, path.name)
@@ -206,7 +205,7 @@ def _read(path: Path) -> Table:
 # ---- --set ----------------------------------------------------------------------------------------------------------
 
 
-def _override(table: Table, path: str, value: object) -> Table:
+def _apply_override(table: Table, path: str, value: object) -> Table:
     """Returns ``table`` with ``value`` at ``path``, which must lead to a field of the experiment or of a setting."""
     first, *rest = keys = split(path)
     if first in ("variants", "profiles"):
@@ -219,10 +218,10 @@ def _override(table: Table, path: str, value: object) -> Table:
             raise SpecError(f"--set {path}: must be {path}.FIELD, such as {path}.steps")
         _check_field(path, rest[1], Setting.model_fields)
     else:
-        _check_field(path, first, {*ABOUT - {"extends"}, *Setting.model_fields})
+        _check_field(path, first, KNOWN - {"extends"})
     return merge(table, nested(keys, value))
 
 
 def _check_field(path: str, field: str, known: Collection[str]) -> None:
     if field not in known:
-        raise SpecError(f"--set {path}: unknown field {field!r}{suggest(field, tuple(sorted(known)))}")
+        raise SpecError(f"--set {path}: unknown field {field!r}{suggest(field, known)}")

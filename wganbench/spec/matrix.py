@@ -42,7 +42,7 @@ from typing import Any
 
 from wganbench.errors import SpecError
 from wganbench.spec.overrides import merge
-from wganbench.spec.strict import Table, join, short, short_name, suggest, told
+from wganbench.spec.strict import Table, join, limit_mistakes, short, short_name, suggest
 
 MAX_CELLS = 10_000
 """The most entries that one key or list entry may be repeated for."""
@@ -107,7 +107,7 @@ def expand(table: Table, where: str) -> Table:
     expansion = _Expansion(axes, excluded, problems)
     expanded = {} if problems else expansion.fill({key: table[key] for key in table if key != "matrix"}, {}, ())
     if problems:
-        raise SpecError(*told(f"{where}, {problem}" for problem in problems))
+        raise SpecError(*limit_mistakes(f"{where}, {problem}" for problem in problems))
     return expanded
 
 

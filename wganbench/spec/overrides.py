@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wganbench.errors import SpecError
-from wganbench.spec.strict import Table, odd_values, short
+from wganbench.spec.strict import Table, check_values, short
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
@@ -45,7 +45,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     except (ValueError, RecursionError):
         table = {}
     value = table["value"] if len(table) == 1 else given.strip()
-    for problem in odd_values({path: value}):
+    for problem in check_values({path: value}):
         raise SpecError(f"--set {problem}")
     return path, value
 

@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    GetCoreSchemaHandler,
-    PositiveInt,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from wganbench.errors import SpecError
 from wganbench.networks import cost
 from wganbench.networks.cost import Cost
 from wganbench.spec import catalogue
-from wganbench.spec.strict import (
-    MAX_FLOAT,
-    Model,
-    Table,
-    Text,
-    digest,
-    mistakes,
-    odd_values,
-    omitted_if,
-    short,
-    suggest,
-)
-
-RECORDED = {"recorded": True}
-"""Validation context for a setting read from a record: it was resolved against the catalogue when it was made."""
+from wganbench.spec.component import RECORDED, Component, Kind
+from wganbench.spec.measure_use import READ_BY, MeasureUse, expand_use, scale_of
+from wganbench.spec.strict import LATER, Model, digest, short, suggest
 
 TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size", "generator_average")
 """Fields that a trained generator needs or may have."""
-
-READ_BY = ("better", "bounded", "worst", "unit")
-"""Keys beside a custom measure that describe how its numbers are read."""
 
 LOSSES = ("critic_loss", "generator_loss")
 """Curves that every run has in addition to its measures."""
@@ -55,74 +28,8 @@ MAX_POINTS = 2000
 """The most scheduled points of all measures of a setting together: a record of 64 KB holds no more."""
 
 
-class Component(Model):
-    """A named object and its options, with all defaults filled in; in TOML, a bare name or a table with ``name``."""
-
-    name: str
-    protocol: PositiveInt
-    options: Table
-
-    @field_validator("options")
-    @classmethod
-    def _can_be_written(cls, options: Table) -> Table:
-        problems = list(odd_values(options))
-        if problems:
-            raise ValueError("\n".join(problems))
-        return options
-
-    @property
-    def arguments(self) -> Table:
-        """The options as keyword arguments of the object; a built-in network gets its filters divided."""
-        return self.options if catalogue.is_dotted(self.name) else catalogue.divide_filters(self.options)
-
-    @classmethod
-    def resolve(cls, kind: str, value: object) -> Component:
-        """Checks a spec's name and options against the catalogue.
-
-        Raises:
-            ValueError: If the name or an option is wrong; lists every mistake, one per line, with the nearest name.
-        """
-        table = {"name": value} if isinstance(value, str) else value
-        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
-            raise ValueError(f"must be the {kind}'s name, or a table with one, got {short(value)}")
-        name = table["name"]
-        if len(name) > 200:
-            raise ValueError(f"unknown {kind} {short(name)}")
-        entry = catalogue.find(kind, name)
-        options = {key: item for key, item in table.items() if key != "name"}
-        try:
-            if catalogue.is_dotted(name):
-                return cls(name=name, protocol=options.pop("protocol", 1), options=options)
-            # Validate via JSON: strict mode then rejects "5" and true as numbers but still accepts a list as a tuple.
-            checked = entry.options.model_validate_json(json.dumps(options), strict=True)
-        except ValidationError as error:
-            raise ValueError("\n".join(mistakes(error, cls if catalogue.is_dotted(name) else entry.options))) from None
-        return cls(name=name, protocol=entry.protocol, options=checked.model_dump(mode="json"))
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Marks a field as a component of this kind; an ``optional`` one may be ``"none"`` to undo an inherited value."""
-
-    name: str
-    optional: bool = False
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_before_validator_function(self._resolve, handler(source))
-
-    def _resolve(self, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, Component) or info.context == RECORDED:
-            return value
-        if self.optional and value in (None, "none", {"name": "none"}):
-            return None
-        return Component.resolve(self.name, value)
-
-
 Undone = BeforeValidator(lambda value: None if value == "none" else value)
 """Marks a field that is not a component and may be ``"none"`` to undo an inherited value."""
-
-LATER = omitted_if(None)
-"""Marks a field that was added after the first records."""
 
 Label = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.:-]{0,99}$")]
 
@@ -139,51 +46,6 @@ class AuxiliaryClassifier(Model):
 
     critic: catalogue.NonNegativeFloat = 1.0
     generator: catalogue.NonNegativeFloat = 0.1
-
-
-class MeasureUse(Model):
-    """A measure, its schedule and, for a custom measure, how its numbers are read.
-
-    The keys that describe how numbers are read do not change the numbers. They are therefore kept in records but are
-    not part of a run's id, and may be added or corrected after the runs; reports read the records by the current spec.
-
-    Attributes:
-        points: The approximate number of scheduled steps, the first and the last included; 1 means the last step only.
-        spacing: The spacing of the scheduled steps. ``mixed``: half of them are regular, half logarithmic; ``even``:
-            all are regular.
-        better: For a custom measure: the better direction, ``high`` or ``low``. Without it, no variant can be better
-            on the measure.
-        bounded: For a custom measure: whether it is a count, a share or otherwise bounded, so that its claims are
-            judged by permutation, sign and binomial tests and not by t. True by default.
-        worst: For a custom measure with ``better``: the score assigned to a diverged run; infinite by default.
-        unit: For a custom measure: the unit, for tables and the axis of a plot.
-    """
-
-    measure: Annotated[Component, Kind("measure")]
-    points: Annotated[int, Field(ge=1, le=1000)] = 100
-    spacing: Annotated[Literal["mixed", "even"], omitted_if("mixed")] = "mixed"
-    better: Annotated[Literal["high", "low"] | None, LATER] = None
-    bounded: Annotated[bool | None, LATER] = None
-    worst: Annotated[Annotated[float, Field(ge=-MAX_FLOAT, le=MAX_FLOAT)] | None, LATER] = None
-    unit: Annotated[Annotated[Text, Field(max_length=40)] | None, LATER] = None
-
-    @model_validator(mode="after")
-    def _check_how_it_is_read(self, info: ValidationInfo) -> MeasureUse:
-        given = [key for key in READ_BY if getattr(self, key) is not None]
-        if info.context == RECORDED or not given:
-            return self
-        if not catalogue.is_dotted(self.measure.name):
-            raise ValueError(f"{self.measure.name!r} is built in and has {given[0]!r} of its own; leave it out")
-        if self.worst is not None and self.better is None:
-            raise ValueError(f"worst = {self.worst:g} means nothing without better; set better to 'high' or 'low'")
-        return self
-
-
-GAPS = ("gap_over_exact", "gap_over_distance")
-"""Labels of the measures that divide a critic's gap by the exact distance."""
-
-SCHEDULED = ("points", "spacing")
-"""Keys beside a measure's options that say when it is taken."""
 
 
 class Setting(Model):
@@ -257,7 +119,7 @@ class Setting(Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _fixed_generators_are_not_trained(cls, fields: object, info: ValidationInfo) -> object:
+    def _drop_training_of_fixed_generators(cls, fields: object, info: ValidationInfo) -> object:
         if info.context == RECORDED or not isinstance(fields, Mapping):
             return fields
         if fields.get("fixed_generator") in (None, "none", {"name": "none"}):
@@ -266,14 +128,14 @@ class Setting(Model):
 
     @field_validator(*TRAINED[:3])
     @classmethod
-    def _a_generator_that_is_trained_is_given(cls, value: object, info: ValidationInfo) -> object:
+    def _require_trained_generator(cls, value: object, info: ValidationInfo) -> object:
         if value is None and info.data.get("fixed_generator", ...) is None:
             raise PydanticKnownError("missing")
         return value
 
     @field_validator("pictures", mode="before")
     @classmethod
-    def _pictures_are_named_by_their_labels(cls, pictures: object, info: ValidationInfo) -> object:
+    def _name_pictures(cls, pictures: object, info: ValidationInfo) -> object:
         if info.context == RECORDED or not isinstance(pictures, Mapping):
             return pictures
         return {
@@ -283,25 +145,25 @@ class Setting(Model):
 
     @field_validator("measures", mode="before")
     @classmethod
-    def _labels_are_names(cls, uses: object, info: ValidationInfo) -> object:
+    def _expand_uses(cls, uses: object, info: ValidationInfo) -> object:
         """Turns ``label = { points, options of the measure … }`` into ``MeasureUse``; ``name`` may be omitted."""
         if info.context == RECORDED or not isinstance(uses, Mapping):
             return uses
         if len(uses) > MAX_MEASURES:
             raise ValueError(f"{len(uses):,} of them; a setting has at most {MAX_MEASURES}")
-        return {label: _with_name(label, use) if isinstance(use, Mapping) else use for label, use in uses.items()}
+        return {label: expand_use(label, use) if isinstance(use, Mapping) else use for label, use in uses.items()}
 
     @model_validator(mode="after")
     def _check_together(self, info: ValidationInfo) -> Setting:
         if info.context == RECORDED:
             return self
         problems = [
-            *self._about_the_networks(),
-            *self._about_the_critic(),
-            *self._about_the_classes(),
-            *self._about_the_samples(),
-            *self._about_what_is_read(),
-            *self._about_unrolling(),
+            *self._check_networks(),
+            *self._check_hidden_layers(),
+            *self._check_classes(),
+            *self._check_samples(),
+            *self._check_curves_read(),
+            *self._check_unrolling(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -361,7 +223,7 @@ class Setting(Model):
         shapes = ((self.latent_dim or 0,), sample) if role == "generator" else (sample, ())
         return cost.of_network(network.name, network.arguments, *shapes)
 
-    def _about_the_networks(self) -> Iterator[str]:
+    def _check_networks(self) -> Iterator[str]:
         """Checks that the networks fit the samples, as far as this is known before they are built."""
         for role in ("generator", "critic"):
             try:
@@ -380,7 +242,7 @@ class Setting(Model):
         if penalised and self.critic.options.get("norm") == "batch" and not catalogue.is_dotted(self.critic.name):
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
-    def _about_the_classes(self) -> Iterator[str]:
+    def _check_classes(self) -> Iterator[str]:
         """Checks that both networks have the data set's classes, as far as this is known before it is loaded."""
         networks = {role: getattr(self, role) for role in ("generator", "critic")}
         options = {role: network.options.get("classes") for role, network in networks.items() if network is not None}
@@ -406,7 +268,7 @@ class Setting(Model):
             elif known is None and classes != options["generator"]:
                 yield f"{role}.classes: must be the generator's ({short(options['generator'])}), got {classes:,}"
 
-    def _about_unrolling(self) -> Iterator[str]:
+    def _check_unrolling(self) -> Iterator[str]:
         if self.unroll is None or self.unroll.order != "second":
             return
         if self.critic_optimizer.name != "adam":
@@ -414,7 +276,7 @@ class Setting(Model):
         elif self.critic_optimizer.options.get("weight_decay"):
             yield "unroll: second order is written for a critic_optimizer without weight_decay"
 
-    def _about_the_critic(self) -> Iterator[str]:
+    def _check_hidden_layers(self) -> Iterator[str]:
         """Checks that the critic has the layers that a measure reads, as far as this is known before it is built."""
         if self.critic.name != "mlp":
             return
@@ -424,7 +286,7 @@ class Setting(Model):
             if hidden < needed:
                 yield f"measures.{label}: needs a critic of at least {needed} hidden layers, got {hidden}"
 
-    def _about_what_is_read(self) -> Iterator[str]:
+    def _check_curves_read(self) -> Iterator[str]:
         """Checks that a measure that reads other curves comes after them in the spec, and that their units match."""
         before: list[str] = []
         for label, use in self.measures.items():
@@ -439,7 +301,7 @@ class Setting(Model):
                     yield f"measures.{label}.{option}: {short(of)} is no {entry.scale.unit}, which it must be"
             before.append(label)
 
-    def _about_the_samples(self) -> Iterator[str]:
+    def _check_samples(self) -> Iterator[str]:
         for label, use in self.measures.items():
             samples = use.measure.options.get("samples", 0)
             if use.measure.name == "exact_wasserstein" and samples > self.measured_samples:
@@ -448,64 +310,13 @@ class Setting(Model):
             if catalogue.find("measure", use.measure.name).classified and self.auxiliary_classifier is None:
                 yield f"measures.{label}: reads the critic's classes, and the setting has no auxiliary_classifier"
             if catalogue.find("measure", use.measure.name).scored:
-                yield from self._about_the_score(label)
+                yield from self._check_score(label)
 
-    def _about_the_score(self, label: str) -> Iterator[str]:
+    def _check_score(self, label: str) -> Iterator[str]:
         if self.score is None:
             yield f"measures.{label}: reads a score network, and the setting has none; set score"
         if self.fixed_generator is not None:
             yield f"measures.{label}: scores what a generator makes, which a fixed generator is not; leave it out"
-
-
-def _with_name(label: str, use: Mapping[str, Any]) -> Table:
-    about = {key: item for key, item in use.items() if key in (*SCHEDULED, *READ_BY)}
-    return {"measure": {"name": label, **{key: item for key, item in use.items() if key not in about}}, **about}
-
-
-def about_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
-    """Yields the reasons why a claim with ``gap_at_least`` has no gap to read.
-
-    Args:
-        settings: The settings of the claim's variants; None for one that cannot be resolved.
-    """
-    alone = {variant: setting for variant, setting in settings.items() if setting and setting.seeks_the_distance}
-    if not alone and all(settings.values()):
-        yield "gap_at_least: no variant trains a critic alone under the two-sided penalty"
-    for variant, setting in alone.items():
-        if not setting.measures.keys() & set(GAPS):
-            yield f"variant {variant!r} measures neither of {', '.join(GAPS)}, which gap_at_least is about"
-
-
-def scale_of(use: MeasureUse, data: Component | None = None) -> catalogue.Scale:
-    """Returns how the numbers of a measure are read; a name that has left the catalogue is read as a custom measure.
-
-    Args:
-        data: The setting's data set. If given, a ``worst`` that depends on the number of modes is computed for it: the
-            reverse KL of samples that all lie at one of n equally weighted modes is log n, and no samples score more.
-            If the spec does not state n, as for a custom data set, ``worst`` stays infinite.
-    """
-    entry = catalogue.NAMES["measure"].get(use.measure.name)
-    if entry and entry.scale:
-        modes = (
-            catalogue.n_modes(data.name, data.options) if data is not None and entry.scale.worst_is_log_modes else None
-        )
-        return entry.scale if modes is None else replace(entry.scale, worst=math.log(modes))
-    custom = catalogue.CUSTOM
-    if use.better is not None:
-        high = use.better == "high"
-        worst = use.worst if use.worst is not None else -math.inf if high else math.inf
-        custom = replace(custom, higher_is_better=high, worst=worst)
-    return replace(
-        custom,
-        bounded=custom.bounded if use.bounded is None else use.bounded,
-        unit=custom.unit if use.unit is None else use.unit,
-    )
-
-
-def is_timed(use: MeasureUse) -> bool:
-    """Returns whether a measure reads the clock, which all seeds that train together share."""
-    entry = catalogue.NAMES["measure"].get(use.measure.name)
-    return entry is not None and entry.timed
 
 
 def family(variant: str, setting: Setting) -> str:

@@ -49,6 +49,10 @@ def omitted_if(default: object) -> Any:
     return Field(exclude_if=lambda value: value == default)
 
 
+LATER = omitted_if(None)
+"""Marks an optional field that was added after the first records."""
+
+
 class Model(BaseModel):
     """A frozen model that rejects unknown fields and converts no types: ``true`` and ``"5"`` are not numbers."""
 
@@ -61,7 +65,7 @@ def digest(content: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> Iterator[str]:
+def check_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> Iterator[str]:
     """Yields ``place: what is wrong`` for every value that JSON cannot hold or another program could not read."""
     if depth > MAX_DEPTH:
         yield join(place[:1], f"nested more than {MAX_DEPTH} deep")
@@ -69,10 +73,10 @@ def odd_values(value: object, place: tuple[str, ...] = (), depth: int = 0) -> It
         for key, item in value.items():
             if CONTROL.search(str(key)):
                 yield join(place, f"a key must have no control characters, got {short(key)}")
-            yield from odd_values(item, (*place, short_name(key)), depth + 1)
+            yield from check_values(item, (*place, short_name(key)), depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from odd_values(item, place, depth + 1)
+            yield from check_values(item, place, depth + 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield join(place, f"must be a finite number, got {value}")

@@ -10,9 +10,9 @@ from tests.analysis import drawn
 from tests.analysis.drawn import runs
 from wganbench.analysis.architectures import samples_of
 from wganbench.analysis.figures.factors import chosen, factors_of
-from wganbench.spec.architectures import draw
+from wganbench.spec.architectures import sample_architectures
 
-DRAWN = draw(40, 0)
+DRAWN = sample_architectures(40, 0)
 SCORES = [(1.0 + place / 40, 9.0 - place / 10) for place in range(40)]
 
 

@@ -1,0 +1,273 @@
+"""Checks of an experiment as a whole: its profiles, claims, tables and figures against its variants and measures.
+
+Each check yields one line for each mistake, ``place: what is wrong``, and nothing for a setting that is itself invalid.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+from wganbench.spec import catalogue
+from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Equivalence, Figure, Published
+from wganbench.spec.experiment import PICTURED, SAMPLED, Experiment, number_at
+from wganbench.spec.measure_use import GAPS, is_timed, scale_of
+from wganbench.spec.setting import LOSSES, Setting
+from wganbench.spec.strict import Table, limit_mistakes, short, short_name, suggest
+
+
+def find_mistakes(spec: Experiment) -> list[str]:
+    """Returns every mistake in settings, profiles, claims, tables and figures, one line for each."""
+    return limit_mistakes([*spec.wrong_settings, *(f"{spec.where}, {text}" for text in _check(spec))])
+
+
+def _check(spec: Experiment) -> Iterator[str]:
+    for profile, table in spec.profiles.items():
+        yield from _prefixed(f"profiles.{profile}.", _check_profile(spec, profile, table))
+    if spec.inherit_claims and spec.extends is None:
+        yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
+    for name, uses in Counter(claim.id for claim in spec.claims).items():
+        if uses > 1:
+            yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
+    for claim in spec.claims:
+        yield from _prefixed(f"claims.{claim.id}: ", _check_history(claim, spec))
+        yield from _prefixed(f"claims.{claim.id}: ", _check_claim(claim, spec))
+    yield from _prefixed("success_table: ", _check_success_table(spec))
+    yield from _prefixed("ablations: ", _check_ablations(spec))
+    for row in spec.published:
+        unknown = spec.check_name("variant", row.variant) if row.variant is not None else []
+        found = [
+            *unknown,
+            *_check_measured(spec, [row.measure], spec.variants if row.variant is None else [row.variant]),
+        ]
+        yield from _prefixed(f"published.{row.row or row.variant}: ", found)
+    for position, figure in enumerate(spec.figures):
+        yield from _prefixed(f"figures.{position}: ", _check_figure(figure, spec))
+
+
+def _prefixed(place: str, lines: Iterable[str]) -> Iterator[str]:
+    return (place + line for line in lines)
+
+
+def _check_measured(spec: Experiment, labels: Sequence[str], variants: Collection[str]) -> Iterator[str]:
+    """Yields a message for each label that none of ``variants`` measures, if any of their measures are known."""
+    known = {
+        label
+        for (variant, _), setting in spec.valid_settings.items()
+        if variant in variants
+        for label in setting.measures
+    }
+    for label in labels:
+        if known and label not in known and label not in LOSSES:
+            yield f"{short(label)} is not measured{suggest(label, known)}"
+
+
+# ---- profiles -------------------------------------------------------------------------------------------------------
+
+
+def _check_profile(spec: Experiment, profile: str, table: Table) -> Iterator[str]:
+    if not isinstance(table.get("says", ""), str):
+        yield f"says: must be a string, got {short(table['says'])}"
+    named = table.get("variants", ["?"])
+    if not isinstance(named, list) or not named or not all(isinstance(variant, str) for variant in named):
+        yield f"variants: must be a list of names, got {short(named)}"
+    elif "variants" in table:
+        for variant in named:
+            yield from _prefixed("variants: ", spec.check_name("variant", variant))
+    only = table.get("only", {})
+    if not isinstance(only, Mapping) or not all(isinstance(own, Mapping) for own in only.values()):
+        yield f"only: must be a table of tables, one a variant, got {short(only)}"
+    else:
+        for variant in only:
+            yield from _prefixed(f"only.{short_name(variant)}: ", spec.check_variant(variant, profile))
+
+
+# ---- claims ---------------------------------------------------------------------------------------------------------
+
+
+def _check_history(claim: Claim, spec: Experiment) -> Iterator[str]:
+    """Checks the spec versions in which a claim counted, and the claims that replaced it."""
+    if claim.since > spec.version:
+        yield f"since: {claim.since}, and the spec is at version {spec.version}; raise version"
+    end = claim.superseded
+    if end is None:
+        return
+    if not claim.since < end.version <= spec.version:
+        allowed = f"after the claim's {claim.since} and at most the spec's {spec.version}"
+        yield f"superseded.version: must be {allowed}, got {end.version}"
+    known = {other.id: other for other in spec.claims}
+    for name in end.by:
+        if name not in known:
+            yield f"superseded.by: no claim {short(name)}{suggest(name, known)}"
+        elif name == claim.id or not known[name].lived_in(end.version):
+            yield f"superseded.by: {short(name)} is no claim of version {end.version}"
+    for variant in end.judged_on:
+        of_method = variant.partition("-")[2] in claim.methods()  # as in a012-wgan-gp
+        if variant not in claim.variants() and not of_method:
+            yield f"superseded.judged_on: the claim is not about {short(variant)}"
+
+
+def _check_claim(claim: Claim, spec: Experiment) -> Iterator[str]:
+    if claim.methods():
+        yield from _check_methods(spec, claim.profile, claim.methods(), claim.measured())
+        for gate in ("drift_at_most", "gap_at_least"):
+            if getattr(claim, gate) is not None:
+                yield f"{gate}: a claim about architectures has none"
+        return
+    variants = [variant for variant in claim.variants() if variant not in claim.judged_on()]
+    unknown = spec.check_name("profile", claim.profile)
+    unknown += [text for variant in variants for text in spec.check_name("variant", variant)]
+    unknown = unknown or [text for variant in variants for text in spec.check_variant(variant, claim.profile)]
+    yield from unknown
+    if unknown:
+        return
+    settings = {variant: spec.valid_settings.get((variant, claim.profile)) for variant in variants}
+    for variant, setting in settings.items():
+        if setting is not None:
+            for label in claim.measured():
+                yield from _check_reading(claim, label, variant, setting)
+            if claim.drift_at_most is not None and "drift" not in setting.measures:
+                yield f"variant {variant!r} does not measure 'drift', which drift_at_most is about"
+    if claim.gap_at_least is not None:
+        yield from _check_gaps(settings)
+
+
+def _check_reading(claim: Claim, label: str, variant: str, setting: Setting) -> Iterator[str]:
+    if label not in setting.measures:
+        yield f"variant {variant!r} does not measure {short(label)}{suggest(label, setting.measures)}"
+        return
+    scale = scale_of(setting.measures[label])
+    if scale.bounded and claim.test in NORMAL_THEORY:
+        yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
+    paired = isinstance(claim, Comparison | Equivalence) and claim.test.startswith("paired")
+    if paired and is_timed(setting.measures[label]):
+        yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"
+    if scale.higher_is_better is None and isinstance(claim, Comparison):
+        yield f"{label!r} is neither better high nor low, so nothing can be better on it"
+    elif scale.higher_is_better is None and claim.statistic == "best":
+        yield f"{label!r} is neither better high nor low, so it has no best; use statistic = 'final'"
+
+
+def _check_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
+    """Yields the reasons why a claim with ``gap_at_least`` has no gap to read."""
+    alone = {variant: setting for variant, setting in settings.items() if setting and setting.seeks_the_distance}
+    if not alone and all(settings.values()):
+        yield "gap_at_least: no variant trains a critic alone under the two-sided penalty"
+    for variant, setting in alone.items():
+        if not setting.measures.keys() & set(GAPS):
+            yield f"variant {variant!r} measures neither of {', '.join(GAPS)}, which gap_at_least is about"
+
+
+# ---- tables -------------------------------------------------------------------------------------------------------
+
+
+def _check_success_table(spec: Experiment) -> Iterator[str]:
+    table = spec.success_table
+    if table is not None:
+        for profile in spec.profiles:
+            if spec.architectures_of(profile, table.methods) or spec.architectures is None:
+                yield from _check_methods(spec, profile, table.methods, (table.measure, table.real))
+
+
+def _check_methods(spec: Experiment, profile: str, methods: Sequence[str], labels: Sequence[str]) -> Iterator[str]:
+    """Yields the reasons why architectures cannot be judged by these measures under these methods."""
+    known = tuple(spec.architectures.methods) if spec.architectures else ()
+    unknown = spec.check_name("profile", profile)
+    unknown += [f"no method {short(name)}{suggest(name, known)}" for name in methods if name not in known]
+    yield from unknown
+    if unknown:
+        return
+    chosen = spec.architectures_of(profile, methods)
+    if not chosen:
+        yield f"profile {profile!r} has no architecture with {' and '.join(map(short, methods))}"
+    for variant in (variant for variants in chosen.values() for variant in variants):
+        setting = spec.valid_settings.get((variant, profile))
+        if setting is None or not setting.measures:
+            continue
+        missing = [label for label in labels if label not in setting.measures]
+        if missing:
+            near = suggest(missing[0], setting.measures)
+            yield f"variant {variant!r} does not measure {short(missing[0])}{near}"
+            return
+        if scale_of(setting.measures[labels[0]]).higher_is_better is not True:
+            yield f"{labels[0]!r} is not better the higher it is, so nothing succeeds by it"
+            return
+
+
+def _check_published(row: Published, spec: Experiment) -> Iterator[str]:
+    if row.variant is not None:
+        yield from spec.check_name("variant", row.variant)
+    yield from _check_measured(spec, [row.measure], spec.variants if row.variant is None else [row.variant])
+
+
+def _check_ablations(spec: Experiment) -> Iterator[str]:
+    if spec.ablations is not None:
+        for variant in (spec.ablations.baseline, *spec.ablations.factors):
+            yield from spec.check_name("variant", variant)
+            yield from _check_measured(spec, spec.ablations.measures, [variant])
+
+
+# ---- figures --------------------------------------------------------------------------------------------------------
+
+
+def _check_figure(figure: Figure, spec: Experiment) -> Iterator[str]:
+    yield from spec.check_name("profile", figure.profile)
+    for variant in figure.variants:
+        yield from spec.check_name("variant", variant)
+    yield from _check_groups(figure, spec)
+    drawn = [variant for variant in spec.drawn_in(figure) if variant in spec.variants]
+    read = [*figure.measures, *filter(None, (*figure.laws, figure.against))]
+    yield from _check_measured(spec, read, drawn)
+    settings = spec.valid_settings
+    known = {variant: settings[variant, figure.profile] for variant in drawn if (variant, figure.profile) in settings}
+    if figure.kind in SAMPLED and spec.success_table is None:
+        yield f"a figure of kind {figure.kind!r} draws the success table, and there is none"
+    if figure.kind == "grids":
+        yield from _check_grids(known)
+    if figure.kind in PICTURED:
+        yield from _check_picture(figure.picture or "", known)
+    if figure.kind == "points":
+        for label in (*figure.measures, *figure.laws):
+            if label in LOSSES:
+                yield f"{label!r} is a curve alone, and has no final value to draw as a point"
+        wrong = [variant for variant, setting in known.items() if number_at(setting, figure.x or "") is None]
+        if wrong:
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            yield f"x: {short(figure.x)} is no number in variant {wrong[0]!r}{more}"
+
+
+def _check_groups(figure: Figure, spec: Experiment) -> Iterator[str]:
+    """Checks that ``variants`` and the groups agree; a variant in only one of them would silently not be drawn."""
+    grouped = [variant for members in figure.groups.values() for variant in members]
+    for name, members in figure.groups.items():
+        for variant in members:
+            unknown = spec.check_name("variant", variant)
+            for text in unknown:
+                yield f"groups.{short_name(name)}: {text}"
+            if not unknown and figure.variants and variant not in figure.variants:
+                yield f"groups.{short_name(name)}: {variant!r} is not among the figure's variants"
+    for variant in figure.variants:
+        if grouped and variant not in grouped:
+            yield f"groups: variant {short(variant)} is in none"
+
+
+def _check_picture(label: str, settings: Mapping[str, Setting]) -> Iterator[str]:
+    """Yields a message for each variant that does not keep the picture ``label``."""
+    for variant, setting in settings.items():
+        pictures = tuple(setting.pictures or ())
+        if label not in pictures:
+            yield f"picture: variant {variant!r} keeps no {short(label)}{suggest(label, pictures)}"
+        elif not setting.clouds:
+            yield f"picture: variant {variant!r} keeps no {short(label)}, as its clouds name no moments"
+
+
+def _check_grids(settings: Mapping[str, Setting]) -> Iterator[str]:
+    """Yields a message for each variant that keeps no images, as far as this is known before it is trained."""
+    for variant, setting in settings.items():
+        shape = catalogue.sample_shape(setting.data.name, setting.data.options)
+        if shape is not None and len(shape) != 3:
+            yield f"a figure of kind 'grids' draws images, and {setting.data.name!r} of variant {variant!r} has none"
+        elif setting.fixed_generator is not None:
+            yield f"a figure of kind 'grids' draws what a generator makes, and variant {variant!r} trains none"
+        elif not setting.clouds:
+            yield f"variant {variant!r} keeps no images, as its clouds name no moments"
