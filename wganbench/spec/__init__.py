@@ -10,6 +10,7 @@ Tables merge key by key, except that a table whose ``name`` changes is replaced.
 
 from wganbench.spec.architectures import Architectures, Fitting
 from wganbench.spec.claims import (
+    Check,
     Claim,
     Comparison,
     Criterion,
@@ -25,6 +26,7 @@ from wganbench.spec.claims import (
     SuccessCurve,
     SuccessTable,
     Superseded,
+    check_digest,
     claim_digest,
 )
 from wganbench.spec.component import RECORDED, Component, Kind
@@ -48,6 +50,7 @@ __all__ = [
     "RESERVED",
     "SCHEDULED",
     "Architectures",
+    "Check",
     "Claim",
     "Comparison",
     "Component",
@@ -75,6 +78,7 @@ __all__ = [
     "Text",
     "Unrolling",
     "available",
+    "check_digest",
     "claim_digest",
     "digest",
     "family",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from wganbench.errors import SpecError
 from wganbench.spec.seeds import parse_seeds
 from wganbench.spec.strict import Model, Name, Words, digest
 
@@ -354,21 +355,21 @@ class Claim(Model):
         return own
 
     @model_validator(mode="after")
-    def _is_of_one_profile(self) -> Claim:
+    def _is_whole(self) -> Claim:
         profiles = list(dict.fromkeys(check.profile for check in self.checks))
         if len(profiles) > 1:
             raise ValueError(f"checks of profiles {' and '.join(map(repr, profiles))}; all must be of one")
+        if self.seeds is not None:
+            try:
+                parse_seeds(self.seeds, "seeds")
+            except SpecError as error:
+                raise ValueError(str(error)) from None
         return self
 
     @property
     def profile(self) -> str:
         """The profile at which the claim is judged."""
         return self.checks[0].profile
-
-    @property
-    def declared_seeds(self) -> frozenset[int] | None:
-        """The seeds that the claim states itself; None if it states none."""
-        return None if self.seeds is None else frozenset(parse_seeds(self.seeds, "seeds"))
 
     def lived_in(self, version: int) -> bool:
         """Returns whether the claim counted in a version of its spec."""
