@@ -7,6 +7,7 @@ import math
 import pytest
 
 from tests.analysis.factory import made, record
+from wganbench.analysis.results import Results, summarise
 from wganbench.analysis.tables.cells import describe
 from wganbench.analysis.tables.published import results_table
 from wganbench.analysis.tables.table import render
@@ -111,7 +112,7 @@ def test_a_claim_may_be_about_it(tmp_path, test):
         for name, row in rows.items()
         for seed, value in enumerate(row)
     ]
-    (verdict,) = judge(experiment, {run.id: run for run in runs})
+    (verdict,) = judge(Results(experiment, {run.id: run for run in runs}))
     assert verdict.outcome == "reproduced"
 
 
@@ -125,7 +126,7 @@ def test_a_diverged_run_scores_its_worst(tmp_path):
     experiment = spec(tmp_path, LOW, CLAIM.format(test="permutation", statistic="final"))
     runs = [record(experiment, name, seed, {"radius": 1.0}) for name in ("good", "bad") for seed in range(5)]
     runs[5] = record(experiment, "bad", 0, {"radius": None}, status="diverged")
-    (verdict,) = judge(experiment, {run.id: run for run in runs})
+    (verdict,) = judge(Results(experiment, {run.id: run for run in runs}))
     assert [unit.value for unit in verdict.units["bad"]] == [10.0, 1.0, 1.0, 1.0, 1.0]
 
 
@@ -133,7 +134,7 @@ def test_tables_show_its_arrow_and_unit(tmp_path):
     experiment = spec(tmp_path, LOW)
     assert describe("radius", scale_of(use_of(experiment))) == "radius ↓ (distance)"
     run = record(experiment, "good", 0, {"radius": 1.0})
-    assert "radius ↓ (distance)" in render(results_table(experiment, {run.id: run}, "paper"), "markdown")
+    assert "radius ↓ (distance)" in render(results_table(Results(experiment, {run.id: run}), "paper"), "markdown")
 
 
 @pytest.mark.parametrize(("says", "best"), [(LOW, 0.5), ('better = "high"', 2.0), ("", None)])
@@ -155,16 +156,11 @@ def test_records_are_read_as_the_spec_says_now_whatever_it_said_when_they_were_m
     runs[8] = record(old, "bad", 0, {"radius": None}, status="diverged")
     records = {run.id: run for run in runs}
     now = spec(tmp_path, LOW, CLAIM.format(test="permutation", statistic="best"))
-    (verdict,) = judge(now, records)
+    (verdict,) = judge(Results(now, records))
     assert verdict.outcome == "reproduced"
     assert [unit.value for unit in verdict.units["good"]] == [0.1 + seed / 100 for seed in range(8)]
     assert verdict.units["bad"][0].value == 10.0
-    (row,) = (
-        row
-        for row in results_table(now, records, "paper", measures=["radius"], statistic="best").rows
-        if row.variant == "good"
-    )
-    assert row.summary.mean == pytest.approx(0.135)
+    assert summarise(Results(now, records).of("good", "paper"), "radius", "best").mean == pytest.approx(0.135)
 
 
 @pytest.mark.parametrize(
@@ -176,5 +172,5 @@ def test_a_direction_that_came_after_the_runs_makes_their_claims_post_hoc(tmp_pa
     old = spec(tmp_path, then, claim if "better" in then else "")
     runs = [record(old, name, seed, {"radius": 1.0}) for name in ("good", "bad") for seed in range(5)]
     now = spec(tmp_path, LOW, claim)
-    (verdict,) = judge(now, {run.id: run for run in runs})
+    (verdict,) = judge(Results(now, {run.id: run for run in runs}))
     assert verdict.post_hoc is post_hoc

@@ -12,6 +12,7 @@ from wganbench.analysis.comparability import protocol_of
 from wganbench.analysis.figures.draw import draw
 from wganbench.analysis.figures.drawing import drawings_of
 from wganbench.analysis.report import compose
+from wganbench.analysis.results import Results
 from wganbench.analysis.tables import table
 from wganbench.analysis.tables.against import compare
 from wganbench.analysis.tables.by_variant import by_variant
@@ -73,7 +74,7 @@ def recorded(experiment, protocol, n=2, **changes):
 
 
 def texts(found):
-    return [cell for row in found.rows for cell in row.cells().values()]
+    return [cell for row in found.rows for cell in row.cells.values()]
 
 
 def about_scores(found):
@@ -86,14 +87,14 @@ def about_scores(found):
 def test_a_table_says_how_accurate_the_classifier_is_and_what_real_images_score(tmp_path):
     experiment = made(tmp_path)
     records = recorded(experiment, OURS)
-    (note,) = about_scores(results_table(experiment, records, "paper"))
+    (note,) = about_scores(results_table(Results(experiment, records), "paper"))
     assert note == (
         f"Scores by {OURS}: a classifier of this suite's, trained on shapes10 at 16×16 (test accuracy 99.99 %). The "
         f"test images themselves score 9.95 ± 0.01 (over splits), the most is 10. Its scores are compared with each "
         f"other and with nothing that is published."
     )
-    assert about_scores(by_variant(experiment, records, "paper")) == [note]
-    assert about_scores(compare(experiment, records, records, "paper")) == [note]
+    assert about_scores(by_variant(Results(experiment, records), "paper")) == [note]
+    assert about_scores(compare(Results(experiment, records), Results(experiment, records), "paper")) == [note]
     store = Store(tmp_path / "results")
     for record in records.values():
         store.write(record)
@@ -110,7 +111,9 @@ def test_a_table_says_how_accurate_the_classifier_is_and_what_real_images_score(
 )
 def test_a_classifier_of_other_data_is_told(tmp_path, data, checksum, said):
     experiment = made(tmp_path, data=data)
-    (note,) = about_scores(results_table(experiment, recorded(experiment, OURS, data_checksum=checksum), "paper"))
+    (note,) = about_scores(
+        results_table(Results(experiment, recorded(experiment, OURS, data_checksum=checksum)), "paper")
+    )
     assert f" It was not trained on what it scores here: {said}. " in note
 
 
@@ -119,26 +122,28 @@ def test_runs_that_no_spec_plans_have_the_note_too(tmp_path):
     records = recorded(experiment, OURS)
     others = other_runs([], records)
     assert len(about_scores(others)) == 1
-    assert others.rows[0].cells()["measure"] == f"inception_score ↑ by {OURS}"
+    assert others.rows[0].cells["measure"] == f"inception_score ↑ by {OURS}"
 
 
 def test_a_classifier_that_is_not_here_is_named_and_a_damaged_one_stops_the_report(tmp_path):
     experiment = made(tmp_path)
     records = recorded(experiment, of_classifier("stripes-16-12345678"))
-    (note,) = about_scores(results_table(experiment, records, "paper"))
+    (note,) = about_scores(results_table(Results(experiment, records), "paper"))
     assert "whose file is not here; stripes-16-12345678.safetensors says how accurate it is" in note
     own = tmp_path / "data" / "classifiers" / "stripes-16-12345678.safetensors"
     own.parent.mkdir(parents=True)
     shutil.copy(path_of(CLASSIFIER), own)
     with pytest.raises(DataError, match=rf"^{own}: its SHA-256 begins with 8c9f1cc8, its name says another"):
-        results_table(experiment, records, "paper")
+        results_table(Results(experiment, records), "paper")
 
 
 def test_points_have_no_note(tmp_path):
     experiment = factory.made(tmp_path, factory.PUBLISHED)
-    found = results_table(experiment, {r.id: r for r in factory.records(experiment, "good", factory.GOOD)}, "paper")
+    found = results_table(
+        Results(experiment, {r.id: r for r in factory.records(experiment, "good", factory.GOOD)}), "paper"
+    )
     assert about_scores(found) == []
-    assert {row.data()["protocol"] for row in found.rows} == {None}
+    assert {row.data["protocol"] for row in found.rows} == {None}
 
 
 # ---- what is published ----------------------------------------------------------------------------------------------
@@ -149,11 +154,11 @@ def test_a_published_score_never_stands_beside_another_network_s(tmp_path, proto
     experiment = made(tmp_path)
     records = recorded(experiment, protocol)
     for found in (
-        results_table(experiment, records, "paper"),
-        compare(experiment, records, records, "paper"),
+        results_table(Results(experiment, records), "paper"),
+        compare(Results(experiment, records), Results(experiment, records), "paper"),
     ):
         assert not any("6.58" in cell or "6.16" in cell or "context" in cell for cell in texts(found))
-        assert {row.data()["published"] for row in found.rows} == {None}
+        assert {row.data["published"] for row in found.rows} == {None}
         assert [note for note in found.notes if note.startswith("Published values of inception_score are left out")]
         assert f"inception_score ↑ by {protocol}" in texts(found)
         assert not any("table 3" in note for note in found.notes)
@@ -162,21 +167,21 @@ def test_a_published_score_never_stands_beside_another_network_s(tmp_path, proto
 def test_it_does_where_the_inception_graph_itself_scores(tmp_path):
     experiment = made(tmp_path, score="inception")
     for records in (recorded(experiment, PUBLISHED), {}):
-        found = results_table(experiment, records, "paper")
-        assert ["6.58 [1]", "–", "6.16 [1]"] == [row.cells()["published"] for row in found.rows]
+        found = results_table(Results(experiment, records), "paper")
+        assert ["6.58 [1]", "–", "6.16 [1]"] == [row.cells["published"] for row in found.rows]
         assert not any("left out" in note for note in found.notes)
-    assert about_scores(results_table(experiment, recorded(experiment, PUBLISHED), "paper"))
+    assert about_scores(results_table(Results(experiment, recorded(experiment, PUBLISHED)), "paper"))
 
 
 def test_before_any_run_the_planned_network_decides(tmp_path):
-    found = results_table(made(tmp_path), {}, "paper")
-    assert {row.cells()["published"] for row in found.rows} == {"–"}
-    assert {row.cells()["measure"] for row in found.rows} == {f"inception_score ↑ by {OURS}"}
+    found = results_table(Results(made(tmp_path), {}), "paper")
+    assert {row.cells["published"] for row in found.rows} == {"–"}
+    assert {row.cells["measure"] for row in found.rows} == {f"inception_score ↑ by {OURS}"}
 
 
 def test_columns_name_the_protocol(tmp_path):
     experiment = made(tmp_path, published="")
-    (cells,) = table.shown_cells(by_variant(experiment, recorded(experiment, OURS), "paper"))
+    (cells,) = table.shown_cells(by_variant(Results(experiment, recorded(experiment, OURS)), "paper"))
     assert list(cells) == ["variant", f"inception_score ↑ by {OURS}", "inception_score, best (at step)", "n"]
 
 
@@ -229,8 +234,8 @@ within = 2.5
 @pytest.mark.parametrize("protocol", [OURS, "inception@1a2b3c4d-uncalibrated"])
 def test_a_published_score_is_no_claim_about_another_networks(tmp_path, protocol):
     experiment = made(tmp_path, published=AS_PUBLISHED, score="inception")
-    (verdict,) = judge(experiment, recorded(experiment, protocol, n=5))
+    (verdict,) = judge(Results(experiment, recorded(experiment, protocol, n=5)))
     assert verdict.outcome == "inconclusive"
     assert verdict.why == f"the runs were scored by {protocol}, and the published value was not"
-    (verdict,) = judge(experiment, recorded(experiment, PUBLISHED, n=5))
+    (verdict,) = judge(Results(experiment, recorded(experiment, PUBLISHED, n=5)))
     assert verdict.outcome == "reproduced"

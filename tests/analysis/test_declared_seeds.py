@@ -7,6 +7,7 @@ import pytest
 from tests.analysis.factory import BAD, CLAIMS, GOOD, SPEC, made, records
 from wganbench.analysis.check import check
 from wganbench.analysis.report import write_report
+from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import judge
 from wganbench.errors import SpecError
 from wganbench.records.store import Store
@@ -25,7 +26,9 @@ def shifted(experiment, variant, values, places, by=100):
 
 
 def verdicts(experiment, found):
-    return {verdict.claim.id: verdict for verdict in judge(experiment, {record.id: record for record in found})}
+    return {
+        verdict.claim.id: verdict for verdict in judge(Results(experiment, {record.id: record for record in found}))
+    }
 
 
 def test_a_list_is_the_seeds_of_a_run_that_does_not_say_which(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.records.test_rates import measured
-from wganbench.analysis.estimate import Speed, estimate, kind, representatives, time_told, wall
+from wganbench.analysis.estimate import Speed, estimate, format_hours, kind, representatives, wall
 from wganbench.cli import cli
 from wganbench.cli.plan import SHOWN_VARIANTS
 from wganbench.records import rates
@@ -119,7 +119,7 @@ def test_the_dearest_first_on_so_many_workers(hours, jobs, expected):
     [(0, "0 s"), (1 / 3600, "1 s"), (0.5, "30 min"), (1.25, "1.2 h"), (99.6, "100 h"), (12345.6, "12,346 h")],
 )
 def test_a_time_is_told_in_its_unit(hours, told):
-    assert time_told(hours) == told
+    assert format_hours(hours) == told
 
 
 def test_each_kind_is_represented_by_its_cheapest_median_and_dearest(made):
@@ -152,7 +152,7 @@ def test_a_time_that_nobody_knows_is_unknown_and_not_nought(made):
     assert list(found.lines(guessed(), 2)) == [
         "time left: unknown, since only the operations of wganbench's own networks and data are counted"
     ]
-    assert found.rows[0].told()["time"] == "unknown"
+    assert found.rows[0].as_row()["time"] == "unknown"
     done = {run.id for cohort in strange for run in cohort.runs}
     known_is_done = estimate(made(STRANGE), {run.id for cohort in made()[:2] for run in cohort.runs}, guessed())
     assert known_is_done.hours_left is None

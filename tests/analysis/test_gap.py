@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.analysis.factory import record
+from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import judge
 from wganbench.data.closed_form import gaussian
 from wganbench.data.fixed_generators import Translated
@@ -107,7 +108,7 @@ def test_the_gap_of_a_linear_critic_is_its_slope():
 
 def test_critics_of_the_whole_distance_are_judged(tmp_path):
     experiment = written(tmp_path, GATED)
-    (verdict,) = judge(experiment, found(experiment, *GOOD, 0.9701))
+    (verdict,) = judge(Results(experiment, found(experiment, *GOOD, 0.9701)))
     assert (verdict.outcome, verdict.why) == ("reproduced", "")
 
 
@@ -115,27 +116,27 @@ def test_critics_of_the_whole_distance_are_judged(tmp_path):
 def test_a_single_run_below_the_distance_blocks_though_nothing_drifts(tmp_path, slope, told):
     experiment = written(tmp_path, GATED)
     records = found(experiment, *GOOD, slope)
-    (verdict,) = judge(experiment, records)
+    (verdict,) = judge(Results(experiment, records))
     ending = f"the gap of run {max(records)} is {told} of the exact distance, at least 0.97 needed"
     assert verdict.why == f"the critic of two-sided is no optimum: {ending}"
     assert (verdict.outcome, verdict.p_for, verdict.p_against) == ("inconclusive", 1.0, 1.0)
     free = written(tmp_path, SPEC)
-    assert judge(free, found(free, *GOOD, slope))[0].outcome == "reproduced"
+    assert judge(Results(free, found(free, *GOOD, slope)))[0].outcome == "reproduced"
 
 
 def test_a_run_without_a_gap_blocks(tmp_path):
     experiment = written(tmp_path, GATED)
     records = found(experiment, *GOOD, None)
-    (verdict,) = judge(experiment, records)
+    (verdict,) = judge(Results(experiment, records))
     assert verdict.why == f"run {max(records)} has no gap over the exact distance"
 
 
 def test_a_clipped_critic_is_asked_for_no_gap(tmp_path):
     experiment = written(tmp_path, COMPARED)
     far = found(experiment, *[0.03] * 6, variant="clipped")
-    (verdict,) = judge(experiment, {**found(experiment, *GOOD, 1.0), **far})
+    (verdict,) = judge(Results(experiment, {**found(experiment, *GOOD, 1.0), **far}))
     assert "gap" not in verdict.why
-    (verdict,) = judge(experiment, {**found(experiment, *GOOD, 0.9), **far})
+    (verdict,) = judge(Results(experiment, {**found(experiment, *GOOD, 0.9), **far}))
     assert verdict.why.startswith("the critic of two-sided is no optimum: ")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.analysis import drawn
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PROVENANCE, PUBLISHED, SPEC, fill, made, record, records
-from wganbench.analysis import report
+from wganbench.analysis import page, report
 from wganbench.analysis.report import BEGIN, END, write_report
 from wganbench.analysis.tables import scoreboard
 from wganbench.records.store import Store
@@ -111,7 +111,7 @@ def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
 )
 def test_a_failed_run_s_note_may_be_anything(experiment, note, told):
     failed = record(experiment, "good", 0, {}, status="failed", note=note)
-    assert f"- failed: `{failed.id}`: {told}" in report._provenance([failed])
+    assert f"- failed: `{failed.id}`: {told}" in page._provenance([failed])
 
 
 def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):

@@ -13,6 +13,7 @@ import pytest
 import scipy.stats
 
 from wganbench.analysis import stats
+from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import ALPHA, judge
 from wganbench.spec import Experiment
 
@@ -144,7 +145,7 @@ def simulate(null: Null, experiment: Experiment, make_record) -> tuple[float, fl
             changes = {"measures": measures, "status": "diverged" if diverged else "finished"}
             record = template[variant, seed].model_copy(update=changes)
             records[record.id] = record
-        verdicts = judge(experiment, records)
+        verdicts = judge(Results(experiment, records))
         judged += any(verdict.outcome in ("reproduced", "contradicted") for verdict in verdicts)
         raw += any(min(verdict.p_for, verdict.p_against) <= ALPHA for verdict in verdicts)
     return judged / null.n_experiments, raw / null.n_experiments

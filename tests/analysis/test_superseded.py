@@ -9,8 +9,10 @@ from click.testing import CliRunner
 
 from tests.analysis.factory import BAD, CLAIMS, GOOD, fill, made, records
 from wganbench.analysis.check import check
+from wganbench.analysis.prospect import reachable
 from wganbench.analysis.report import compose, write_report
-from wganbench.analysis.verdict import judge, reachable
+from wganbench.analysis.results import Results
+from wganbench.analysis.verdict import judge
 from wganbench.cli import cli
 from wganbench.errors import SpecError
 from wganbench.records.record import write_text
@@ -44,7 +46,7 @@ def restated(folder, *, end=SUPERSEDED, more=RESTATED, name="made", **changes):
 
 
 def by_claim(experiment, found):
-    return {verdict.claim.id: verdict for verdict in judge(experiment, found)}
+    return {verdict.claim.id: verdict for verdict in judge(Results(experiment, found))}
 
 
 def test_what_became_of_a_claim_is_no_part_of_what_decides_its_verdict(tmp_path):

@@ -5,7 +5,9 @@ import math
 import pytest
 
 from tests.cpu import at_most
-from wganbench.analysis.verdict import judge, reachable
+from wganbench.analysis.prospect import reachable
+from wganbench.analysis.results import Results
+from wganbench.analysis.verdict import judge
 from wganbench.errors import SpecError
 from wganbench.spec import claim_digest
 from wganbench.spec.plan import family
@@ -69,7 +71,7 @@ def by_id(*records):
 
 def test_a_separated_comparison_is_reproduced(make_experiment, make_records):
     experiment = make_experiment(toml(**COMPARISON))
-    (verdict,) = judge(experiment, make_records(experiment, a=HIGH, b=LOW))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=HIGH, b=LOW)))
     assert (verdict.outcome, verdict.why) == ("reproduced", "")
     assert (verdict.p_for, verdict.p_against) == (1 / 12870, 1.0)
     assert (verdict.adjusted_for, verdict.adjusted_against) == (1 / 12870, 1.0)
@@ -84,7 +86,7 @@ def test_a_separated_comparison_is_reproduced(make_experiment, make_records):
 )
 def test_margin_decides(make_experiment, make_records, margin, outcome):
     experiment = make_experiment(toml(**COMPARISON, margin=margin))
-    (verdict,) = judge(experiment, make_records(experiment, a=HIGH, b=LOW))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=HIGH, b=LOW)))
     assert verdict.outcome == outcome
     assert verdict.estimate == 7.0
 
@@ -94,7 +96,7 @@ def test_margin_decides(make_experiment, make_records, margin, outcome):
 )
 def test_below_a_margin_of_nought_the_better_may_be_as_much_worse(make_experiment, make_records, margin, outcome):
     experiment = make_experiment(toml(**COMPARISON, margin=margin))
-    (verdict,) = judge(experiment, make_records(experiment, "modes_covered", a=[1.0] * 6, b=[8.0] * 6))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "modes_covered", a=[1.0] * 6, b=[8.0] * 6)))
     assert verdict.outcome == outcome
 
 
@@ -103,12 +105,12 @@ def test_lower_is_better_turns_the_difference(make_experiment, make_records, tes
     claim = {**COMPARISON, "test": test, "measure": "exact_wasserstein", "margin": 0.4}
     experiment = make_experiment(toml(**claim))
     near, far = [0.1, 0.12, 0.08, 0.11, 0.1, 0.09], [0.9, 1.1, 1.0, 0.95, 1.05, 1.2]
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=near, b=far))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "exact_wasserstein", a=near, b=far)))
     assert verdict.outcome == "reproduced"
     assert verdict.estimate == pytest.approx(sum(far) / 6 - sum(near) / 6)
     assert verdict.estimate_of == "mean exact_wasserstein of b minus a"
     assert 0.4 < verdict.interval.low < verdict.estimate < verdict.interval.high
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=far, b=near))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "exact_wasserstein", a=far, b=near)))
     assert verdict.outcome == "contradicted"
     assert verdict.estimate < 0
 
@@ -126,7 +128,7 @@ def test_lower_is_better_turns_the_difference(make_experiment, make_records, tes
 def test_levels(make_experiment, make_records, bound, values, outcome):
     claim = {key: value for key, value in LEVEL.items() if key != "at_least"}
     experiment = make_experiment(toml(**claim, **bound))
-    (verdict,) = judge(experiment, make_records(experiment, a=values))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=values)))
     assert verdict.outcome == outcome
     assert verdict.estimate == sorted(values)[2] / 2 + sorted(values)[3] / 2
     assert (verdict.interval.low, verdict.interval.high) == (min(values), max(values))
@@ -136,7 +138,9 @@ def test_levels(make_experiment, make_records, bound, values, outcome):
 def test_level_by_t_has_a_student_interval(make_experiment, make_records):
     claim = {"test": "t", "measure": "exact_wasserstein", "variant": "a", "at_most": 0.5}
     experiment = make_experiment(toml(**claim))
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[0.1, 0.2, 0.15, 0.12, 0.18]))
+    (verdict,) = judge(
+        Results(experiment, make_records(experiment, "exact_wasserstein", a=[0.1, 0.2, 0.15, 0.12, 0.18]))
+    )
     assert verdict.outcome == "reproduced"
     assert (verdict.estimate, verdict.estimate_of) == (pytest.approx(0.15), "mean exact_wasserstein of a")
     assert verdict.interval.method == "mean, Student's t"
@@ -149,7 +153,7 @@ def test_level_by_t_has_a_student_interval(make_experiment, make_records):
 )
 def test_successes_are_counted(make_experiment, make_records, values, p_for, outcome):
     experiment = make_experiment(toml(**SUCCESS))
-    (verdict,) = judge(experiment, make_records(experiment, a=values))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=values)))
     assert (verdict.outcome, verdict.p_for) == (outcome, pytest.approx(p_for))
     assert verdict.estimate == sum(value >= 8 for value in values) / 6
     assert verdict.estimate_of == "share of a runs that succeed"
@@ -165,7 +169,7 @@ def test_success_needs_every_criterion_and_the_bounds_are_inclusive(make_experim
         make_record(experiment, "a", seed, {"modes_covered": modes, "reverse_kl": kl})
         for seed, (modes, kl) in enumerate(measured)
     ]
-    (verdict,) = judge(experiment, by_id(*records))
+    (verdict,) = judge(Results(experiment, by_id(*records)))
     assert [unit.value for unit in verdict.units["a"]] == [1, 0, 0, 0, 1]
 
 
@@ -180,7 +184,7 @@ def test_success_needs_every_criterion_and_the_bounds_are_inclusive(make_experim
 )
 def test_equality_with_a_published_value(make_experiment, make_records, values, outcome):
     experiment = make_experiment(toml(**EQUALITY))
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=values))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "exact_wasserstein", a=values)))
     assert verdict.outcome == outcome
     assert verdict.interval.low < verdict.estimate < verdict.interval.high
 
@@ -204,7 +208,7 @@ def test_equivalence_is_judged_by_the_differences_of_seeds_either_way(
 ):
     experiment = make_experiment(toml(**EQUIVALENCE))
     a = [value + difference for value, difference in zip(FAR_APART, differences, strict=True)]
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=a, b=FAR_APART))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "exact_wasserstein", a=a, b=FAR_APART)))
     assert verdict.outcome == outcome
     assert tails is None or (verdict.p_for, verdict.p_against) == tails
     assert (verdict.estimate, verdict.estimate_of) == (
@@ -220,7 +224,7 @@ def test_equivalence_needs_no_direction_and_has_none(make_experiment, make_recor
     forward = make_experiment(toml(**claim))
     backward = make_experiment(toml(**{**claim, "first": "b", "second": "a"}), name="backward")
     records = make_records(forward, "wasserstein_estimate", a=[0.05, 0.2, -0.08, 0.0, 0.1, 0.06], b=[0.0] * 6)
-    (one,), (other,) = judge(forward, records), judge(backward, records)
+    (one,), (other,) = judge(Results(forward, records)), judge(Results(backward, records))
     assert (one.p_for, one.p_against) == (other.p_for, other.p_against)
     assert (one.estimate, other.estimate_of) == (-other.estimate, "mean wasserstein_estimate of b minus a")
 
@@ -231,7 +235,7 @@ def test_equivalence_needs_no_direction_and_has_none(make_experiment, make_recor
 def test_without_runs_of_a_variant_the_claim_is_not_run(make_experiment, make_records):
     experiment = make_experiment(toml(**COMPARISON))
     for records, missing in [({}, "a or b"), (make_records(experiment, a=HIGH), "b")]:
-        (verdict,) = judge(experiment, records)
+        (verdict,) = judge(Results(experiment, records))
         assert (verdict.outcome, verdict.why) == ("not run", f"no run of {missing} under profile paper")
         assert (verdict.p_for, verdict.p_against, verdict.adjusted_for) == (1.0, 1.0, 1.0)
         assert (verdict.estimate, verdict.interval, verdict.units["b"]) == (None, None, ())
@@ -240,7 +244,7 @@ def test_without_runs_of_a_variant_the_claim_is_not_run(make_experiment, make_re
 
 def test_four_units_are_too_few_though_shown(make_experiment, make_records):
     experiment = make_experiment(toml(**COMPARISON))
-    (verdict,) = judge(experiment, make_records(experiment, a=HIGH, b=LOW[:4]))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=HIGH, b=LOW[:4])))
     assert (verdict.outcome, verdict.why) == ("inconclusive", "4 units of b, at least 5 needed")
     assert (verdict.p_for, verdict.p_against) == (1.0, 1.0)
     assert (verdict.estimate, verdict.interval.low) == (7.0, 7.0)
@@ -248,7 +252,7 @@ def test_four_units_are_too_few_though_shown(make_experiment, make_records):
 
 def test_one_unit_has_an_estimate_and_no_interval(make_experiment, make_records):
     experiment = make_experiment(toml(**LEVEL))
-    (verdict,) = judge(experiment, make_records(experiment, a=[8]))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=[8])))
     assert (verdict.outcome, verdict.estimate, verdict.interval) == ("inconclusive", 8.0, None)
 
 
@@ -259,25 +263,25 @@ def test_pairs_are_the_seeds_that_both_have(make_experiment, make_record, claim)
     experiment = make_experiment(toml(**claim))
     a = [make_record(experiment, "a", seed, {"modes_covered": 5.0 + seed % 3}) for seed in range(8)]
     b = [make_record(experiment, "b", seed, {"modes_covered": 4.0 + seed % 3}) for seed in range(2, 10)]
-    (verdict,) = judge(experiment, by_id(*a, *b))
+    (verdict,) = judge(Results(experiment, by_id(*a, *b)))
     assert (
         [unit.seed for unit in verdict.units["a"]] == [unit.seed for unit in verdict.units["b"]] == [2, 3, 4, 5, 6, 7]
     )
     assert (verdict.outcome, verdict.p_for, verdict.estimate) == ("reproduced", 1 / 64, pytest.approx(1.0))
-    (verdict,) = judge(experiment, by_id(*a[:6], *b))
+    (verdict,) = judge(Results(experiment, by_id(*a[:6], *b)))
     assert verdict.why == "4 seeds in both variants, at least 5 needed"
-    (verdict,) = judge(experiment, by_id(*a[:2], *b))
+    (verdict,) = judge(Results(experiment, by_id(*a[:2], *b)))
     assert (verdict.outcome, verdict.why) == ("inconclusive", "0 seeds in both variants, at least 5 needed")
 
 
 def test_a_failed_run_blocks(make_experiment, make_records, make_record):
     experiment = make_experiment(toml(**COMPARISON))
     failed = [make_record(experiment, "b", seed, status="failed") for seed in (8, 9)]
-    (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(failed[0])})
+    (verdict,) = judge(Results(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(failed[0])}))
     assert (verdict.outcome, verdict.why) == ("inconclusive", f"run {failed[0].id} failed")
     assert (verdict.p_for, verdict.estimate, verdict.interval) == (1.0, None, None)
     assert len(verdict.units["b"]) == 9
-    (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(*failed)})
+    (verdict,) = judge(Results(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(*failed)}))
     assert verdict.why == f"run {failed[0].id} failed and 1 more"
 
 
@@ -291,7 +295,7 @@ def test_a_failed_run_blocks(make_experiment, make_records, make_record):
 def test_unlike_runs_are_not_pooled(make_experiment, make_records, make_record, changes, why):
     experiment = make_experiment(toml(**COMPARISON))
     odd = make_record(experiment, "b", 8, {"modes_covered": 1.0}, **changes)
-    (verdict,) = judge(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(odd)})
+    (verdict,) = judge(Results(experiment, {**make_records(experiment, a=HIGH, b=LOW), **by_id(odd)}))
     assert (verdict.outcome, verdict.why) == ("inconclusive", why)
 
 
@@ -335,7 +339,7 @@ STEADY = [0.01, 0.0, 0.02, 0.005, 0.01, 0.015]
 @pytest.mark.parametrize("variant", ["a", "b"])
 def test_a_critic_that_drifts_blocks(make_experiment, make_drifting, drifts, why, variant):
     experiment = make_experiment(toml(**COMPARISON, drift_at_most=0.02) + DRIFT)
-    (verdict,) = judge(experiment, make_drifting(experiment, **{"a": STEADY, "b": STEADY, variant: drifts}))
+    (verdict,) = judge(Results(experiment, make_drifting(experiment, **{"a": STEADY, "b": STEADY, variant: drifts})))
     if why:
         assert verdict.why == f"the critic of {variant} had not converged: {why}"
         assert (verdict.outcome, verdict.p_for, verdict.p_against) == ("inconclusive", 1.0, 1.0)
@@ -352,7 +356,7 @@ def test_drift_is_asked_for_by_the_claim_alone_and_is_the_final_one(make_experim
     records = make_drifting(experiment, a=[0.03] * 6, b=STEADY)
     best = {"modes_covered": 8.0, "drift": 0.0}
     records = {key: record.model_copy(update={"best": best}) for key, record in records.items()}
-    free, gated = judge(experiment, records)
+    free, gated = judge(Results(experiment, records))
     assert free.outcome == "reproduced"
     assert gated.why == "the critic of a had not converged: median drift 3 % over 6 runs, at most 2 % allowed"
 
@@ -360,7 +364,7 @@ def test_drift_is_asked_for_by_the_claim_alone_and_is_the_final_one(make_experim
 def test_a_finished_run_without_a_drift_blocks(make_experiment, make_drifting):
     experiment = make_experiment(toml(**COMPARISON, drift_at_most=0.02) + DRIFT)
     records = make_drifting(experiment, a=STEADY, b=[*STEADY[:4], None, math.inf])
-    (verdict,) = judge(experiment, records)
+    (verdict,) = judge(Results(experiment, records))
     (without,) = [
         key
         for key, record in records.items()
@@ -368,22 +372,22 @@ def test_a_finished_run_without_a_drift_blocks(make_experiment, make_drifting):
     ]
     assert (verdict.outcome, verdict.why, verdict.p_for) == ("inconclusive", f"run {without} has no drift", 1.0)
     older = {key: record.model_copy(update={"measures": {"modes_covered": 1.0}}) for key, record in records.items()}
-    assert judge(experiment, older)[0].why.endswith("-s0 has no drift")
+    assert judge(Results(experiment, older))[0].why.endswith("-s0 has no drift")
 
 
 def test_failed_and_too_few_runs_are_told_before_a_drift(make_experiment, make_drifting, make_record):
     experiment = make_experiment(toml(**COMPARISON, drift_at_most=0.02) + DRIFT)
     records = make_drifting(experiment, a=[1.0] * 4, b=[1.0] * 6)
-    assert judge(experiment, records)[0].why == "4 units of a, at least 5 needed"
+    assert judge(Results(experiment, records))[0].why == "4 units of a, at least 5 needed"
     failed = make_record(experiment, "a", 4, status="failed")
-    assert judge(experiment, {**records, **by_id(failed)})[0].why == f"run {failed.id} failed"
-    assert judge(experiment, {})[0].outcome == "not run"
+    assert judge(Results(experiment, {**records, **by_id(failed)}))[0].why == f"run {failed.id} failed"
+    assert judge(Results(experiment, {}))[0].outcome == "not run"
 
 
 def test_only_the_runs_of_common_seeds_count_for_the_drift_of_pairs(make_experiment, make_drifting):
     claim = {**EQUIVALENCE, "measure": "modes_covered", "within": 7.5, "drift_at_most": 0.02}
     experiment = make_experiment(toml(**claim) + DRIFT)
-    (verdict,) = judge(experiment, make_drifting(experiment, a=[*STEADY, *[1.0] * 9], b=STEADY))
+    (verdict,) = judge(Results(experiment, make_drifting(experiment, a=[*STEADY, *[1.0] * 9], b=STEADY)))
     assert (verdict.outcome, verdict.p_for) == ("reproduced", 1 / 64)
 
 
@@ -392,7 +396,7 @@ def test_only_the_runs_of_common_seeds_count_for_the_drift_of_pairs(make_experim
 
 def test_a_diverged_run_takes_the_worst_value(make_experiment, make_records):
     experiment = make_experiment(toml(**COMPARISON))
-    (verdict,) = judge(experiment, make_records(experiment, a=[8, 8, 8, 8, 8, 8, math.inf, math.inf], b=LOW))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=[8, 8, 8, 8, 8, 8, math.inf, math.inf], b=LOW)))
     assert [unit.value for unit in verdict.units["a"]] == [8.0] * 6 + [0.0] * 2
     assert (verdict.n_diverged, verdict.estimate) == (2, 5.0)
     assert verdict.outcome == "reproduced"
@@ -402,32 +406,32 @@ def test_a_diverged_run_takes_the_worst_value(make_experiment, make_records):
 def test_a_diverged_run_is_never_a_success_whatever_it_measured(make_experiment, make_record):
     experiment = make_experiment(toml(**SUCCESS))
     records = [make_record(experiment, "a", seed, {"modes_covered": 8.0}, status="diverged") for seed in range(6)]
-    (verdict,) = judge(experiment, by_id(*records))
+    (verdict,) = judge(Results(experiment, by_id(*records)))
     assert (verdict.outcome, verdict.estimate, verdict.n_diverged) == ("contradicted", 0.0, 6)
 
 
 def test_a_finished_run_without_a_number_takes_the_worst_value_too(make_experiment, make_records):
     experiment = make_experiment(toml(**{**COMPARISON, "measure": "reverse_kl"}))
-    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[0.1] * 6, b=[None] * 6))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "reverse_kl", a=[0.1] * 6, b=[None] * 6)))
     assert [unit.value for unit in verdict.units["b"]] == [math.log(8)] * 6  # of a ring of eight modes
     assert (verdict.outcome, verdict.estimate) == ("reproduced", pytest.approx(math.log(8) - 0.1))
-    (verdict,) = judge(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6)))
     assert (verdict.outcome, verdict.estimate) == ("inconclusive", 0.0)
 
 
 def test_a_measure_without_a_bound_leaves_a_run_without_a_number_infinitely_bad(make_experiment, make_records):
     experiment = make_experiment(toml(**{**COMPARISON, "measure": "exact_wasserstein"}))
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[0.1] * 6, b=[None] * 6))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "exact_wasserstein", a=[0.1] * 6, b=[None] * 6)))
     assert [unit.value for unit in verdict.units["b"]] == [math.inf] * 6
     assert (verdict.outcome, verdict.estimate, verdict.interval) == ("reproduced", math.inf, None)
-    (verdict,) = judge(experiment, make_records(experiment, "exact_wasserstein", a=[None] * 6, b=[None] * 6))
+    (verdict,) = judge(Results(experiment, make_records(experiment, "exact_wasserstein", a=[None] * 6, b=[None] * 6)))
     assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
 
 
 def test_a_t_test_cannot_weigh_an_infinite_value(make_experiment, make_records):
     experiment = make_experiment(toml(**{**COMPARISON, "test": "welch", "measure": "exact_wasserstein"}))
     records = make_records(experiment, "exact_wasserstein", a=[0.1, 0.2, 0.1, 0.2, 0.1], b=[1, 1.1, 0.9, 1, math.inf])
-    (verdict,) = judge(experiment, records)
+    (verdict,) = judge(Results(experiment, records))
     (diverged,) = [record for record in records.values() if record.status == "diverged"]
     assert verdict.outcome == "inconclusive"
     assert verdict.why == f"run {diverged.id} counts as infinite, which a t test cannot weigh"
@@ -437,7 +441,7 @@ def test_without_a_declared_worst_value_a_diverged_run_leaves_it_open(make_exper
     claim = {"test": "t", "measure": "wasserstein_estimate", "variant": "a", "at_least": 0.0}
     experiment = make_experiment(toml(**claim))
     records = make_records(experiment, "wasserstein_estimate", a=[1.0, 1.1, 0.9, 1.2, math.inf])
-    (verdict,) = judge(experiment, records)
+    (verdict,) = judge(Results(experiment, records))
     (diverged,) = [record for record in records.values() if record.status == "diverged"]
     assert verdict.why == f"run {diverged.id} has no value, and the measure declares no worst one"
     assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
@@ -451,14 +455,14 @@ def test_records_of_another_profile_or_override_never_enter(make_experiment, mak
     other = make_experiment(toml(**LEVEL), variants=("b", "a"))  # its a has another batch size
     quick = [make_record(experiment, "a", seed, {"modes_covered": 8.0}, profile="quick") for seed in range(6)]
     foreign = [make_record(other, "a", seed, {"modes_covered": 8.0}) for seed in range(6)]
-    (verdict,) = judge(experiment, by_id(*quick, *foreign))
+    (verdict,) = judge(Results(experiment, by_id(*quick, *foreign)))
     assert verdict.outcome == "not run"
 
 
 def test_records_of_another_experiment_with_the_same_setting_enter(make_experiment, make_record):
     experiment, source = make_experiment(toml(**LEVEL)), make_experiment(name="source")
     records = [make_record(source, "a", seed, {"modes_covered": 8.0}) for seed in range(6)]
-    (verdict,) = judge(experiment, by_id(*records))
+    (verdict,) = judge(Results(experiment, by_id(*records)))
     assert verdict.outcome == "reproduced"
     assert verdict.units["a"][0].run_id == f"{family('a', experiment.setting('a', 'paper'))}-s0"
 
@@ -468,7 +472,7 @@ def test_statistic_best_reads_the_best(make_experiment, make_record):
     records = [
         make_record(experiment, "a", seed, {"modes_covered": 1.0}, best={"modes_covered": 8.0}) for seed in range(8)
     ]
-    final, best = judge(experiment, by_id(*records))
+    final, best = judge(Results(experiment, by_id(*records)))
     assert (final.estimate, final.estimate_of) == (1.0, "median modes_covered of a")
     assert (best.estimate, best.estimate_of) == (8.0, "median best modes_covered of a")
     assert (final.outcome, best.outcome) == ("contradicted", "reproduced")
@@ -481,7 +485,7 @@ def test_statistic_best_reads_the_best(make_experiment, make_record):
 def test_claims_that_were_not_run_count_in_holm(make_experiment, make_records, n_claims, outcome):
     others = [toml(**{**LEVEL, "id": f"other-{place}", "variant": "b"}) for place in range(n_claims - 1)]
     experiment = make_experiment("\n".join([toml(**LEVEL), *others]))
-    verdict, *unrun = judge(experiment, make_records(experiment, a=[8] * 7))
+    verdict, *unrun = judge(Results(experiment, make_records(experiment, a=[8] * 7)))
     assert (verdict.p_for, verdict.adjusted_for) == (1 / 128, n_claims / 128)
     assert verdict.outcome == outcome
     assert {other.outcome for other in unrun} <= {"not run"}
@@ -491,19 +495,19 @@ def test_the_two_directions_are_separate_families_and_the_order_is_the_specs(mak
     experiment = make_experiment(
         "\n".join([toml(**{**LEVEL, "id": "z", "at_least": 9.0}), toml(**{**LEVEL, "id": "b"})])
     )
-    against, for_ = judge(experiment, make_records(experiment, a=[8] * 7))
+    against, for_ = judge(Results(experiment, make_records(experiment, a=[8] * 7)))
     assert (against.claim.id, against.outcome, against.adjusted_against) == ("z", "contradicted", 2 / 128)
     assert (for_.claim.id, for_.outcome, for_.adjusted_for) == ("b", "reproduced", 2 / 128)
 
 
 def test_inconclusive_says_by_how_much(make_experiment, make_records):
     experiment = make_experiment(toml(**LEVEL))
-    (verdict,) = judge(experiment, make_records(experiment, a=[8] * 5))
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=[8] * 5)))
     assert verdict.why == "adjusted p is 0.031 for and 1 against, neither at most 0.025"
 
 
 def test_no_claims_no_verdicts(make_experiment):
-    assert judge(make_experiment(), {}) == []
+    assert judge(Results(make_experiment(), {})) == []
 
 
 # ---- post hoc -------------------------------------------------------------------------------------------------------
@@ -519,29 +523,31 @@ def test_a_claim_written_or_changed_after_any_of_its_runs_is_post_hoc(make_exper
     experiment = make_experiment(toml(**LEVEL))
     records = make_records(experiment, a=[8] * 6)
     knew = {"claim": claim_digest(experiment.claims[0])}
-    assert not judge(experiment, {})[0].post_hoc
-    assert not judge(experiment, changed(records, lambda seed: knew))[0].post_hoc
-    assert judge(experiment, changed(records, lambda seed: {}))[0].post_hoc
-    assert judge(experiment, changed(records, lambda seed: {"claim": "another"} if seed == 5 else knew))[0].post_hoc
-    assert judge(experiment, changed(records, lambda seed: {} if seed == 0 else knew))[0].post_hoc
+    assert not judge(Results(experiment, {}))[0].post_hoc
+    assert not judge(Results(experiment, changed(records, lambda seed: knew)))[0].post_hoc
+    assert judge(Results(experiment, changed(records, lambda seed: {})))[0].post_hoc
+    assert judge(Results(experiment, changed(records, lambda seed: {"claim": "another"} if seed == 5 else knew)))[
+        0
+    ].post_hoc
+    assert judge(Results(experiment, changed(records, lambda seed: {} if seed == 0 else knew)))[0].post_hoc
 
 
 def test_wording_may_change_and_the_bound_may_not(make_experiment, make_records):
     records = make_records(make_experiment(toml(**LEVEL)), a=[8] * 6)
-    assert not judge(make_experiment(toml(**LEVEL, known_contradiction="a reason")), records)[0].post_hoc
-    assert judge(make_experiment(toml(**{**LEVEL, "at_least": 5.0})), records)[0].post_hoc
+    assert not judge(Results(make_experiment(toml(**LEVEL, known_contradiction="a reason")), records))[0].post_hoc
+    assert judge(Results(make_experiment(toml(**{**LEVEL, "at_least": 5.0})), records))[0].post_hoc
 
 
 def test_inherited_runs_may_ignore_a_claim_that_own_runs_know(make_experiment, make_records):
     source, experiment = make_experiment(name="source"), make_experiment(toml(**COMPARISON))
     baseline = make_records(source, b=LOW)
-    assert not judge(experiment, {**baseline, **make_records(experiment, a=HIGH)})[0].post_hoc
-    assert judge(experiment, {**baseline, **make_records(source, a=HIGH)})[0].post_hoc
+    assert not judge(Results(experiment, {**baseline, **make_records(experiment, a=HIGH)}))[0].post_hoc
+    assert judge(Results(experiment, {**baseline, **make_records(source, a=HIGH)}))[0].post_hoc
 
 
 def test_an_inherited_claim_keeps_its_foresight(make_experiment, make_records):
     source, experiment = make_experiment(toml(**LEVEL), name="source"), make_experiment(toml(**LEVEL))
-    assert not judge(experiment, make_records(source, a=[8] * 6))[0].post_hoc
+    assert not judge(Results(experiment, make_records(source, a=[8] * 6)))[0].post_hoc
 
 
 # ---- what seeds can show --------------------------------------------------------------------------------------------
@@ -580,7 +586,7 @@ def test_what_is_reachable_is_reached_by_clear_runs(make_experiment, make_record
     claims = [COMPARISON, {**COMPARISON, "test": "paired", "id": "p"}, {**LEVEL, "id": "l"}, {**SUCCESS, "id": "s"}]
     claims += [{**EQUIVALENCE, "id": "e", "measure": "modes_covered", "within": 8.0}]
     experiment = make_experiment("\n".join(toml(**claim) for claim in claims))
-    verdicts = judge(experiment, make_records(experiment, a=HIGH[:n], b=LOW[:n]))
+    verdicts = judge(Results(experiment, make_records(experiment, a=HIGH[:n], b=LOW[:n])))
     assert [verdict.outcome == "reproduced" for verdict in verdicts] == [told[1] for told in reachable(experiment, n)]
 
 
@@ -610,7 +616,7 @@ def timed(experiment, make_record, variant, seconds, *, stack, **changes):
 def test_eight_seeds_of_one_stack_are_one_sample_of_its_seconds(make_experiment, make_record):
     experiment = make_experiment(toml(**SECONDS) + CLOCK)
     fast, slow = (timed(experiment, make_record, v, [s], stack=8) for v, s in (("a", 10.0), ("b", 50.0)))
-    (verdict,) = judge(experiment, fast | slow)
+    (verdict,) = judge(Results(experiment, fast | slow))
     assert (verdict.outcome, verdict.why) == ("inconclusive", "1 units of a, at least 5 needed")
     assert [len(units) for units in verdict.units.values()] == [1, 1]
 
@@ -619,7 +625,7 @@ def test_stacks_of_two_seeds_are_as_many_samples_as_stacks(make_experiment, make
     experiment = make_experiment(toml(**SECONDS) + CLOCK)
     fast = timed(experiment, make_record, "a", [10.0, 11.0, 12.0, 13.0, 14.0], stack=2)
     slow = timed(experiment, make_record, "b", [50.0, 51.0, 52.0, 53.0, 54.0], stack=2)
-    (verdict,) = judge(experiment, fast | slow)
+    (verdict,) = judge(Results(experiment, fast | slow))
     assert (verdict.outcome, verdict.p_for, verdict.estimate) == ("reproduced", 1 / 252, 40.0)
     assert [unit.seed for unit in verdict.units["a"]] == [0, 2, 4, 6, 8]
 
@@ -630,7 +636,7 @@ def test_a_stack_succeeds_in_time_if_all_its_runs_do(make_experiment, make_recor
     found = timed(experiment, make_record, "a", [10.0] * 6, stack=2)
     late = next(iter(found.values()))
     found[late.id] = late.model_copy(update={"measures": {"training_seconds": 13.0}})
-    (verdict,) = judge(experiment, found)
+    (verdict,) = judge(Results(experiment, found))
     assert [unit.value for unit in verdict.units["a"]] == [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]
 
 
@@ -640,7 +646,7 @@ def test_seconds_of_two_devices_are_not_compared(make_experiment, make_record):
     other = next(iter(slow.values()))
     elsewhere = other.provenance.model_copy(update={"threads": 2})
     slow[other.id] = other.model_copy(update={"provenance": elsewhere})
-    (verdict,) = judge(experiment, fast | slow)
+    (verdict,) = judge(Results(experiment, fast | slow))
     assert verdict.why == "the runs were timed on different devices"
 
 

@@ -9,7 +9,9 @@ import pytest
 
 from tests.analysis.factory import made, record
 from wganbench.analysis import stats
-from wganbench.analysis.verdict import judge, reachable
+from wganbench.analysis.prospect import reachable
+from wganbench.analysis.results import Results
+from wganbench.analysis.verdict import judge
 from wganbench.errors import SpecError
 from wganbench.spec import claim_digest
 
@@ -92,7 +94,7 @@ def records(experiment, **scores: Sequence[Sequence[float] | float]):
 
 def test_the_sample_is_the_architecture(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[5.0] * 8, gan=[2.0, 3.0] * 4))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[5.0] * 8, gan=[2.0, 3.0] * 4)))
     assert (verdict.outcome, verdict.p_for, verdict.p_against) == ("reproduced", 1 / 256, 1.0)
     assert (verdict.estimate, verdict.estimate_of) == (2.5, "mean inception_score of gp minus gan, over architectures")
     assert [unit.seed for unit in verdict.units["gan"]] == list(range(8))
@@ -102,28 +104,28 @@ def test_the_sample_is_the_architecture(tmp_path):
 def test_seeds_are_averaged_first(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
     seeds = records(experiment, gp=[[4.0, 6.0, 8.0]] * 6, gan=[[1.0, 3.0, 5.0]] * 6)
-    (verdict,) = judge(experiment, seeds)
+    (verdict,) = judge(Results(experiment, seeds))
     assert [unit.value for unit in verdict.units["gp"]] == [6.0] * 6
     assert (verdict.p_for, verdict.estimate) == (1 / 64, 3.0)
 
 
 def test_of_an_architecture_only_the_seeds_that_it_has_with_each_method_count(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[[4.0, 100.0]] * 6, gan=[[1.0]] * 5))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[[4.0, 100.0]] * 6, gan=[[1.0]] * 5)))
     assert [unit.value for unit in verdict.units["gp"]] == [4.0] * 5
     assert (verdict.p_for, verdict.estimate) == (1 / 32, 3.0)
 
 
 def test_the_rule_of_five_counts_architectures(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[[5.0] * 9] * 4, gan=[[2.0] * 9] * 4))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[[5.0] * 9] * 4, gan=[[2.0] * 9] * 4)))
     assert verdict.outcome == "inconclusive"
     assert verdict.why == "4 architectures with runs of gp and gan, at least 5 needed"
 
 
 def test_a_diverged_run_counts_as_the_worst_score_of_its_architecture(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[[5.0, 5.0]] * 6, gan=[[2.0, math.inf]] * 6))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[[5.0, 5.0]] * 6, gan=[[2.0, math.inf]] * 6)))
     assert [(unit.value, unit.status) for unit in verdict.units["gan"]] == [(1.5, "diverged")] * 6
     assert (verdict.estimate, verdict.n_diverged) == (3.5, 6)
 
@@ -133,20 +135,20 @@ def test_a_failed_run_blocks_the_verdict(tmp_path):
     found = records(experiment, gp=[5.0] * 8, gan=[2.0] * 8)
     failed = record(experiment, "a009-gan", 0, {}, status="failed", note="out of memory", curves={}, steps_done=0)
     other = record(experiment, "a009-gp", 0, {"inception_score": 5.0, "frechet_distance": 1.0})
-    (verdict,) = judge(experiment, {**found, failed.id: failed, other.id: other})
+    (verdict,) = judge(Results(experiment, {**found, failed.id: failed, other.id: other}))
     assert (verdict.outcome, verdict.why) == ("inconclusive", f"run {failed.id} failed")
 
 
 def test_without_a_pair_nothing_was_run(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[5.0] * 8))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[5.0] * 8)))
     assert (verdict.outcome, verdict.estimate) == ("not run", None)
     assert verdict.why == "no architecture has runs with gp and gan under profile paper"
 
 
 def test_a_curve_near_the_published_one_everywhere_is_reproduced(tmp_path):
     experiment = made(tmp_path, CURVE.replace("0.4\n", "0.45\n"), spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[5.0] * 5 + [3.0] * 5))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[5.0] * 5 + [3.0] * 5)))
     # above 2: 10 of 10, of 0.9 at least 0.45 is left; above 4: 5 of 10, published half, between 0.05 and 0.95
     low, high = 0.45**10, sum(math.comb(10, k) * 0.05**k * 0.95 ** (10 - k) for k in range(5, 11))
     assert verdict.p_for == pytest.approx(max(low, high))
@@ -156,7 +158,7 @@ def test_a_curve_near_the_published_one_everywhere_is_reproduced(tmp_path):
 
 def test_a_curve_far_from_the_published_one_anywhere_is_contradicted(tmp_path):
     experiment = made(tmp_path, CURVE, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[1.0] * 10))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[1.0] * 10)))
     assert (verdict.outcome, verdict.p_for) == ("contradicted", 1.0)
     assert verdict.p_against == pytest.approx(2 * 0.5**10)
     assert verdict.estimate == pytest.approx(-0.9)
@@ -164,7 +166,7 @@ def test_a_curve_far_from_the_published_one_anywhere_is_contradicted(tmp_path):
 
 def test_a_score_on_the_threshold_is_no_success(tmp_path):
     experiment = made(tmp_path, CURVE, spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[4.0] * 10))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[4.0] * 10)))
     assert verdict.estimate == pytest.approx(-0.5)
 
 
@@ -180,7 +182,7 @@ def test_a_published_share_of_a_sample_is_tested_as_one(tmp_path):
     found = {}
     for n in (4000, 10):
         experiment = made(tmp_path, CURVE + f"published_n = {n}\n", name=f"of-{n}", spec=SPEC)
-        (verdict,) = judge(experiment, records(experiment, gp=[5.0] * 5 + [3.0] * 4 + [1.0]))
+        (verdict,) = judge(Results(experiment, records(experiment, gp=[5.0] * 5 + [3.0] * 4 + [1.0])))
         found[n] = verdict.p_for
         each = [
             max(stats.rates_differ_p(k, 10, share, n, -0.4)[0], stats.rates_differ_p(k, 10, share, n, 0.4)[1])
@@ -199,16 +201,16 @@ def test_how_many_the_published_shares_are_of_is_part_of_a_claim(tmp_path):
 def test_mcnemar_asks_which_method_the_lone_successes_have(tmp_path):
     experiment = made(tmp_path, MCNEMAR, spec=SPEC)
     scores = records(experiment, gp=[5.0] * 9 + [3.0], gan=[1.0] * 7 + [5.0, 3.0, 5.0])
-    (verdict,) = judge(experiment, scores)
+    (verdict,) = judge(Results(experiment, scores))
     assert (verdict.p_for, verdict.estimate) == (10 / 2**9, 8 / 9)
     assert verdict.estimate_of == "of the architectures above 3 with one method alone, share with gp"
-    (alike,) = judge(experiment, records(experiment, gp=[5.0] * 9, gan=[5.0] * 9))
+    (alike,) = judge(Results(experiment, records(experiment, gp=[5.0] * 9, gan=[5.0] * 9)))
     assert (alike.outcome, alike.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
 
 
 def test_a_sign_test_counts_architectures_and_not_by_how_much(tmp_path):
     experiment = made(tmp_path, PAIRED.replace('"architectures"', '"architectures_sign"'), spec=SPEC)
-    (verdict,) = judge(experiment, records(experiment, gp=[2.1] * 9 + [1.0], gan=[2.0] * 9 + [9.0]))
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[2.1] * 9 + [1.0], gan=[2.0] * 9 + [9.0])))
     assert verdict.p_for == 11 / 2**10
     assert (verdict.estimate, verdict.estimate_of) == (0.9, "share of architectures that score higher with gp")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wganbench.analysis import stats
-from wganbench.analysis.comparability import data_of
+from wganbench.analysis.comparability import basis_of, data_of
 from wganbench.analysis.results import value_or_worst
 from wganbench.measures.scores.protocol import UNCALIBRATED
 from wganbench.records.record import Record
@@ -128,7 +128,17 @@ def samples_of(experiment: Experiment, records: Iterable[Record], profile: str) 
     chosen = experiment.architectures_of(profile, about.methods)
     own = {variant for variants in chosen.values() for variant in variants}
     pools = _pools([record for record in records if record.variant in own])
-    return [_sample(experiment, profile, chosen, key, pool, len(pools)) for key, pool in pools.items()]
+    return [
+        Sample(
+            *(experiment.name, profile, about),
+            *_trained(pool, chosen, about.measure),
+            records=tuple(pool),
+            protocol=protocol,
+            checksum=checksum,
+            is_one_of=len(pools),
+        )
+        for (protocol, checksum), pool in pools.items()
+    ]
 
 
 def largest(samples: Iterable[Sample]) -> Sample | None:
@@ -136,34 +146,22 @@ def largest(samples: Iterable[Sample]) -> Sample | None:
     return max((sample for sample in samples if sample.n), key=lambda sample: sample.n, default=None)
 
 
-Key = tuple[str, str]
-
-
-def _key(record: Record) -> Key:
-    return record.score_protocol or "", record.data_checksum or ""
-
-
-def _pools(used: Sequence[Record]) -> dict[Key, list[Record]]:
+def _pools(used: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
     """Groups records by score protocol and data checksum; a run that ended before it had them is in every group."""
-    known = {_key(record) for record in used if record.status == "finished"}
-    known |= {_key(record) for record in used if record.status == "diverged" and record.score_protocol}
+    known = {basis_of(record) for record in used if record.status == "finished"}
+    known |= {basis_of(record) for record in used if record.status == "diverged" and record.score_protocol}
     if not known:
         return {("", ""): list(used)} if used else {}
     return {
-        key: [record for record in used if _key(record) == key or _key(record) not in known] for key in sorted(known)
+        key: [record for record in used if basis_of(record) == key or basis_of(record) not in known]
+        for key in sorted(known)
     }
 
 
-def _sample(
-    experiment: Experiment,
-    profile: str,
-    chosen: Mapping[str, tuple[str, ...]],
-    key: Key,
-    pool: Sequence[Record],
-    n_pools: int,
-) -> Sample:
-    about = experiment.success_table
-    assert about is not None  # otherwise there would be no pools
+def _trained(
+    pool: Sequence[Record], chosen: Mapping[str, tuple[str, ...]], measure: str
+) -> tuple[tuple[Trained, ...], int, int]:
+    """The architectures with runs of both methods, and the numbers of those that failed and that are waiting."""
     by_variant: dict[str, dict[int, Record]] = {}
     for record in pool:
         by_variant.setdefault(record.variant, {})[record.seed] = record
@@ -174,19 +172,11 @@ def _sample(
         if any(record.status == "failed" for record in (*first.values(), *second.values())):
             n_failed += 1
         elif seeds:
-            trained.append(
-                Trained(
-                    name,
-                    (_mean(first, seeds, about.measure), _mean(second, seeds, about.measure)),
-                    (first[seeds[0]].setting, second[seeds[0]].setting),
-                    len(seeds),
-                )
-            )
+            scores = _mean(first, seeds, measure), _mean(second, seeds, measure)
+            trained.append(Trained(name, scores, (first[seeds[0]].setting, second[seeds[0]].setting), len(seeds)))
         elif first or second:
             n_waiting += 1
-    return Sample(
-        experiment.name, profile, about, tuple(trained), n_failed, n_waiting, tuple(pool), *key, is_one_of=n_pools
-    )
+    return tuple(trained), n_failed, n_waiting
 
 
 def _mean(records: Mapping[int, Record], seeds: Sequence[int], measure: str) -> float:

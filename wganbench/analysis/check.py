@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 from wganbench.analysis.figures.drawing import figures_of, left_over
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
-from wganbench.analysis.report import Records, Report, compose, readme_of, section_of, with_block
+from wganbench.analysis.page import section_of
+from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
+from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
 from wganbench.records import speeds
@@ -83,7 +85,7 @@ def not_run(experiments: Sequence[Experiment], records: Records) -> dict[tuple[s
     return {
         (experiment.name, claim): f"not run: {why}"
         for experiment in experiments
-        for claim, why in without_runs(experiment, records).items()
+        for claim, why in without_runs(Results(experiment, records)).items()
     }
 
 
@@ -100,7 +102,10 @@ def _claims(report: Report, strict: bool) -> Iterator[Finding]:
 def _wrong(verdict: Verdict, strict: bool) -> Iterator[tuple[str, str]]:
     claim, outcome = verdict.claim, verdict.outcome
     if verdict.post_hoc:
-        yield "post hoc", "the claim was written or changed after its runs; run it anew with --again, or change it back"
+        yield (
+            "post hoc",
+            "the claim was written or changed after its runs; repeat them with --again, or change it back",
+        )
     if claim.superseded:
         return
     if outcome == "contradicted" and not claim.known_contradiction:

@@ -70,11 +70,11 @@ def notes(records: Iterable[Record]) -> list[str]:
     for record in records:
         if record.score_protocol:
             by_protocol.setdefault(record.score_protocol, []).append(record)
-    texts = ((protocol, _told(protocol, by_protocol[protocol])) for protocol in sorted(by_protocol))
+    texts = ((protocol, _describe(protocol, by_protocol[protocol])) for protocol in sorted(by_protocol))
     return [f"Scores by {protocol}: {text}" for protocol, text in texts if text]
 
 
-def _told(protocol: str, records: Sequence[Record]) -> str:
+def _describe(protocol: str, records: Sequence[Record]) -> str:
     if protocol == PUBLISHED:
         return "the Inception graph of published scores, which gave CIFAR-10's training images what they are known for."
     if protocol.startswith(f"{INCEPTION}@") and protocol.endswith(UNCALIBRATED):
@@ -108,6 +108,11 @@ def _was_trained_on(about: About, record: Record) -> bool:
     Data sets of the same name are distinguished by checksum, if the run got as far as opening its data.
     """
     return data_of(record) == about.data and record.data_checksum in (None, about.train_checksum)
+
+
+def basis_of(record: Record) -> tuple[str, str]:
+    """The score protocol and the data checksum, which comparable runs share; empty where the record has none."""
+    return record.score_protocol or "", record.data_checksum or ""
 
 
 def data_of(record: Record) -> str:

@@ -13,7 +13,7 @@ from wganbench.spec.plan import CPU_CORE_FLOPS, Cohort, Run, step_flops
 
 T = TypeVar("T")
 
-CARD_FLOPS = 3e12
+GPU_FLOPS = 3e12
 """A guess of the operations per second of a GPU without measured rates, where launching kernels dominates a step."""
 
 NOT_KNOWN = "–"
@@ -36,7 +36,7 @@ class Speed:
     @property
     def guess(self) -> float:
         """The operations per second to assume if nothing was measured."""
-        return CARD_FLOPS if self.device == "cuda" else CPU_CORE_FLOPS * self.threads
+        return GPU_FLOPS if self.device == "cuda" else CPU_CORE_FLOPS * self.threads
 
     def is_measured(self, setting: Setting) -> bool:
         return self.measured is not None and self.measured.rate(kind(setting), 1.0) is not None
@@ -47,19 +47,19 @@ class Speed:
         return flops / (rate or self.guess)
 
     @property
-    def guess_told(self) -> str:
+    def guess_text(self) -> str:
         return f"{self.guess / 1e9:,.0f} GFLOP/s, a guess"
 
-    def says(self) -> str:
+    def describe(self) -> str:
         if self.measured is None:
-            return f"at {self.guess_told}; --calibrate measures the rates of this machine"
-        about = self.measured
-        threads = f"{about.threads} thread{'s' if about.threads > 1 else ''}"
-        return f"by rates measured on {about.name} (torch {about.torch}, {threads}, {about.when[:10]})"
+            return f"at {self.guess_text}; --calibrate measures the rates of this machine"
+        rates = self.measured
+        threads = f"{rates.threads} thread{'s' if rates.threads > 1 else ''}"
+        return f"by rates measured on {rates.name} (torch {rates.torch}, {threads}, {rates.when[:10]})"
 
 
 @dataclass(frozen=True)
-class Row:
+class VariantCost:
     """The cost of one variant of the plan.
 
     Attributes:
@@ -85,7 +85,7 @@ class Row:
     hours: float | None
     hours_left: float | None
 
-    def told(self) -> dict[str, str]:
+    def as_row(self) -> dict[str, str]:
         """The row's cells as text, by column."""
         return {
             "variant": self.family,
@@ -95,7 +95,7 @@ class Row:
             "generator": NOT_KNOWN if self.generator is None else f"{self.generator:,}",
             "critic": NOT_KNOWN if self.critic is None else f"{self.critic:,}",
             "GFLOP a step and seed": NOT_KNOWN if self.step_flops is None else f"{self.step_flops / 1e9:,.3g}",
-            "time": "unknown" if self.hours is None else time_told(self.hours),
+            "time": "unknown" if self.hours is None else format_hours(self.hours),
         }
 
 
@@ -109,7 +109,7 @@ class Estimate:
         wall_hours: The same with several jobs at a time, the most expensive first.
     """
 
-    rows: list[Row]
+    rows: list[VariantCost]
     hours_left: float | None
     wall_hours: float | None
 
@@ -122,17 +122,17 @@ class Estimate:
         if self.hours_left is None or self.wall_hours is None:
             yield "time left: unknown, since only the operations of wganbench's own networks and data are counted"
             return
-        at_a_time = f"; {time_told(self.wall_hours)} with {jobs} jobs at a time" if jobs > 1 else ""
-        yield f"about {time_told(self.hours_left)} of training left, without measures{at_a_time}"
-        yield f"the time is estimated by counting operations, {speed.says()}"
+        at_a_time = f"; {format_hours(self.wall_hours)} with {jobs} jobs at a time" if jobs > 1 else ""
+        yield f"about {format_hours(self.hours_left)} of training left, without measures{at_a_time}"
+        yield f"the time is estimated by counting operations, {speed.describe()}"
         unmeasured = sum(not row.measured and row.hours is not None for row in self.rows)
         if speed.measured is not None and unmeasured:
-            yield f"{unmeasured:,} variants of kinds not measured: at {speed.guess_told}; --calibrate measures them"
+            yield f"{unmeasured:,} variants of kinds not measured: at {speed.guess_text}; --calibrate measures them"
         if unknown:
             yield f"{unknown:,} variants of unknown cost are not in it"
 
 
-def time_told(hours: float) -> str:
+def format_hours(hours: float) -> str:
     """Formats hours as seconds, minutes or hours, with two digits."""
     for size, unit in ((1.0, "h"), (1 / 60, "min")):
         if hours >= size:
@@ -160,7 +160,7 @@ def estimate(cohorts: Iterable[Cohort], done: Container[str], speed: Speed, jobs
     return Estimate(rows, sum(left), wall(left, jobs))
 
 
-def _row(family: str, own: Sequence[Cohort], done: Container[str], speed: Speed) -> tuple[Row, list[float]]:
+def _row(family: str, own: Sequence[Cohort], done: Container[str], speed: Speed) -> tuple[VariantCost, list[float]]:
     """Returns a variant's row, and the hours of each of its cohorts that is not done."""
     first = own[0].runs[0]
     setting, flops, costs = first.setting, step_flops(first.setting), first.setting.costs() or {}
@@ -168,7 +168,7 @@ def _row(family: str, own: Sequence[Cohort], done: Container[str], speed: Speed)
     n_done = sum(run.id in done for run in runs)
     hours = [_hours(cohort, flops, speed) for cohort in own] if flops is not None else []
     left = [each for each, cohort in zip(hours, own, strict=False) if not all(run.id in done for run in cohort.runs)]
-    row = Row(
+    row = VariantCost(
         variant=first.variant,
         family=family,
         seeds=len(runs),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from wganbench.analysis.verdict import reachable
-from wganbench.spec import Claim, Experiment
+from wganbench.analysis import stats
+from wganbench.analysis.verdict import ALPHA, MIN_UNITS
+from wganbench.spec import Claim, Experiment, Success, SuccessCurve
 from wganbench.spec.plan import Run
 
 
@@ -67,7 +70,7 @@ def _obstacle(
         return f"this plan is of profile {runs[0].profile}"
     planned = {run.variant for run in runs}
     needed = claim.variants()
-    changed = [each for each in needed if _changes(experiment, published, each, claim.profile)]
+    changed = [each for each in needed if _is_changed(experiment, published, each, claim.profile)]
     if changed:
         return f"--set or --data changes {', '.join(changed)}, so these runs do not enter it"
     if needed and planned.isdisjoint(needed):
@@ -77,7 +80,7 @@ def _obstacle(
     return f"needs runs of {' and '.join(missing)} as well" if missing else ""
 
 
-def _changes(experiment: Experiment, published: Experiment, variant: str, profile: str) -> bool:
+def _is_changed(experiment: Experiment, published: Experiment, variant: str, profile: str) -> bool:
     return experiment.family(variant, profile) != published.family(variant, profile)
 
 
@@ -91,3 +94,51 @@ def lines(found: Sequence[Prospect], profile: str, n_seeds: int) -> Iterator[str
     if others:
         counted = ", ".join(f"{n:,} at {name}" for name, n in others.items())
         yield f"claims judged at another profile, which these runs do not enter: {counted}"
+
+
+# ---- seeds ----------------------------------------------------------------------------------------------------------
+
+
+def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
+    """Checks for each live claim whether ``n_seeds`` could reproduce it in the best case, and how many seeds could.
+
+    Args:
+        n_seeds: The number of seeds of each variant (0 for variants that are missing), or one number for all.
+
+    Returns:
+        For each claim that is not superseded: the claim, whether its smallest attainable p-value passes Holm if every
+        claim attains its own smallest, and the fewest seeds, the same number for all variants, with which it passes;
+        None if no number of seeds is enough.
+    """
+
+    claims = experiment.live_claims
+
+    def best_case(sizes: Mapping[str, int] | int) -> list[float]:
+        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
+
+    with_seeds = functools.cache(best_case)  # the searches for different claims try many of the same sizes
+
+    def enough(position: int) -> int | None:
+        sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
+        if with_seeds(sizes[-1])[position] > ALPHA:
+            return None
+        return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
+
+    reached = [p <= ALPHA for p in best_case(n_seeds)]
+    return [(claim, reached[position], enough(position)) for position, claim in enumerate(claims)]
+
+
+def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
+    def seeds_of(variant: str) -> int:
+        return n_seeds if isinstance(n_seeds, int) else n_seeds.get(variant, 0)
+
+    sizes = [seeds_of(variant) for variant in claim.variants()]
+    if claim.methods():
+        chosen = experiment.architectures_of(claim.profile, claim.methods()).values()
+        sizes = [sum(min(map(seeds_of, variants)) > 0 for variants in chosen)]
+    if min(sizes) < MIN_UNITS:
+        return 1.0
+    if isinstance(claim, SuccessCurve):
+        nearest = [round(share * sizes[0]) for share in claim.published]
+        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within, claim.published_n)[0]
+    return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)

@@ -1,31 +1,33 @@
-"""Records as numbers: one table of all of them, and statistics of one measure over the runs of one setting."""
+"""The records of an experiment, indexed once, and statistics of their measures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from wganbench.analysis import stats
+from wganbench.analysis import comparability, stats
+from wganbench.analysis.comparability import basis_of
+from wganbench.analysis.profiles import SMOKE, settings_of, shown
 from wganbench.records.record import Curve, Record
-from wganbench.spec import Experiment, MeasureUse, Statistic, scale_of
+from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, scale_of
 from wganbench.spec.catalogue import Scale
 
-OF_RUN = {
-    "id": "str",
-    "family": "str",
-    "experiment": "str",
-    "variant": "str",
-    "profile": "str",
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = {
+    **dict.fromkeys(["id", "family", "experiment", "variant", "profile"], "str"),
     "seed": "int64",
     "status": "str",
     "overrides": "str",
+    "measure": "str",
+    "final": "float64",
+    "best": "float64",
 }
-COLUMNS = {**OF_RUN, "measure": "str", "final": "float64", "best": "float64"}
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -36,44 +38,143 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
         schedule, or NaN if there is none; ``overrides`` are the ``--set`` texts, joined by ``"; "``. Failed runs have
         rows too.
     """
-    records = list(records)
-    runs: dict[str, list[object]] = {name: [getattr(record, name) for record in records] for name in OF_RUN}
-    runs["overrides"] = ["; ".join(record.overrides) for record in records]
-    places = np.repeat(np.arange(len(records)), [len(record.setting.measures) for record in records])
-    rows = [(record, measure) for record in records for measure in record.setting.measures]
-    columns = {name: pd.Series(runs[name], dtype=kind).take(places).array for name, kind in OF_RUN.items()}
-    columns["measure"] = pd.Series([measure for _, measure in rows], dtype="str").array
-    columns["final"] = pd.Series([record.measures.get(measure) for record, measure in rows], dtype="float64").array
-    columns["best"] = pd.Series([record.best.get(measure) for record, measure in rows], dtype="float64").array
-    return pd.DataFrame(columns)
+    import pandas as pd  # takes half a second, and no report needs it
+
+    rows = []
+    for record in records:
+        run = (record.id, record.family, record.experiment, record.variant, record.profile, record.seed, record.status)
+        shared = (*run, "; ".join(record.overrides))
+        rows += [(*shared, name, record.measures.get(name), record.best.get(name)) for name in record.setting.measures]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def as_read_by(experiment: Experiment, records: Iterable[Record]) -> Iterator[Record]:
-    """Yields the records with custom measures interpreted by the current spec: better direction and best value.
+# ---- the records of an experiment -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Results:
+    """An experiment with the records that it may use.
+
+    Attributes:
+        records: Records of any experiments, by run id. Those with a setting of this experiment belong to it, whichever
+            experiment they were trained for.
+    """
+
+    experiment: Experiment
+    records: Mapping[str, Record]
+
+    @cached_property
+    def by_setting(self) -> dict[str, list[Record]]:
+        """All records by setting id, sorted by seed, with custom measures interpreted by the current spec."""
+        custom, found = self.experiment.with_custom_measures, by_setting(self.records.values())
+        return found | {
+            name: [_reinterpret(record, custom[name], self.experiment.claims) for record in found[name]]
+            for name in found.keys() & custom.keys()
+        }
+
+    def of(self, variant: str, profile: str) -> list[Record]:
+        """Returns the records of a variant under a profile, sorted by seed."""
+        return self.by_setting.get(self.experiment.family(variant, profile), [])
+
+    def planned(self, profile: str) -> list[Record]:
+        """Returns the records that the spec plans under ``profile``, sorted by variant and seed."""
+        return [record for variant in self.experiment.variants_of(profile) for record in self.of(variant, profile)]
+
+    def measured(self, profile: str, statistic: Statistic = "final") -> list[PoolResult]:
+        """Returns the results of every variant of ``profile`` on each of its measures, whether it has records or not.
+
+        A variant whose runs are not comparable has one result per pool of comparable runs.
+        """
+        found, n_planned = [], len(self.experiment.planned_seeds)
+        for variant in self.experiment.variants_of(profile):
+            setting = self.experiment.setting(variant, profile)
+            groups = pools(self.of(variant, profile)) or [[]]
+            for group in groups:
+                apart = f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else ""
+                for measure, use in setting.measures.items():
+                    summary = summarise(group, measure, statistic, n_planned)
+                    protocol = comparability.protocol_of(use, setting, group)
+                    best = best_of(group, measure)
+                    result = PoolResult(variant, variant + apart, measure, scale_of(use), summary, protocol, best)
+                    found.append(result)
+        return found
+
+
+def reported(experiments: Collection[Experiment], records: Mapping[str, Record]) -> dict[str, Record]:
+    """The records that a report includes: all but those of ``smoke`` where ``shown`` omits that profile.
+
+    A run that another profile plans as well is included.
+    """
+    if all(record.profile != SMOKE for record in records.values()):
+        return dict(records)
+    judged = {each.name for each in experiments if SMOKE in shown(each)}
+    planned = {name for each in experiments for name in settings_of(each, shown(each))}
+    return {
+        name: record
+        for name, record in records.items()
+        if record.profile != SMOKE or record.experiment in judged or record.family in planned
+    }
+
+
+def other_experiments(experiments: Collection[Experiment], records: Mapping[str, Record]) -> list[str]:
+    """The names of other experiments with records that none of ``experiments`` has made or plans."""
+    names = {experiment.name for experiment in experiments}
+    planned = {name for each in experiments for name in settings_of(each, each.profiles)}
+    found = reported(experiments, records).values()
+    return sorted({each.experiment for each in found if each.experiment not in names and each.family not in planned})
+
+
+def by_setting(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Groups records by setting id, each group sorted by seed."""
+    found: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.seed):
+        found.setdefault(record.family, []).append(record)
+    return found
+
+
+def pools(records: Sequence[Record]) -> list[list[Record]]:
+    """Divides the runs of one setting into pools of comparable ones; none if there are no runs.
+
+    Runs that were scored by different protocols or trained on different data are never pooled. Runs that did not finish
+    have no score, and go into the first pool.
+    """
+    known = sorted({basis_of(record) for record in records if record.status == "finished"}) or [("", "")]
+    keys = [basis_of(record) if record.status == "finished" else known[0] for record in records]
+    found = [[record for record, own in zip(records, keys, strict=True) if own == key] for key in known]
+    return list(filter(None, found))
+
+
+# ---- custom measures ------------------------------------------------------------------------------------------------
+
+
+def _reinterpret(record: Record, setting: Setting, claims: Iterable[Claim]) -> Record:
+    """Returns a record with custom measures interpreted by the current spec: better direction and best value.
 
     A record keeps the interpretation at the time it was made, which is not part of its run's id. If a measure is now
     interpreted differently, the run did not foresee claims about it, whatever its record says, so they count as post
     hoc.
+
+    Args:
+        setting: The setting of the run in the current spec.
     """
-    settings = experiment.with_custom_measures
-    for record in records:
-        setting, own = settings.get(record.family), record.setting.measures
-        uses = {} if setting is None else {label: use for label, use in setting.measures.items() if label in own}
-        changed = {label: use for label, use in uses.items() if scale_of(use) != scale_of(own[label])}
-        if changed:
-            best = {label: best_in(record.curves.get(label), use) for label, use in changed.items()}
-            read = record.setting.model_copy(update={"measures": {**own, **changed}})
-            turned = {label for label, use in changed.items() if _judged_by(use) != _judged_by(own[label])}
-            others = {claim.id for claim in experiment.claims if turned & {*claim.measured()}}
-            foreseen = {claim: digest for claim, digest in record.claims.items() if claim not in others}
-            yield record.model_copy(
-                update={"setting": read, "best": {**record.best, **best}, "claims": foreseen},
-            )
-        else:
-            yield record
+    own = record.setting.measures
+    known = {name: use for name, use in setting.measures.items() if name in own}
+    changed = {name: use for name, use in known.items() if scale_of(use) != scale_of(own[name])}
+    if not changed:
+        return record
+    best = {name: best_in(record.curves.get(name), use) for name, use in changed.items()}
+    judged_otherwise = {name for name, use in changed.items() if _without_unit(use) != _without_unit(own[name])}
+    unforeseen = {claim.id for claim in claims if judged_otherwise & {*claim.measured()}}
+    return record.model_copy(
+        update={
+            "setting": record.setting.model_copy(update={"measures": {**own, **changed}}),
+            "best": {**record.best, **best},
+            "claims": {claim: digest for claim, digest in record.claims.items() if claim not in unforeseen},
+        }
+    )
 
 
-def _judged_by(use: MeasureUse) -> Scale:
+def _without_unit(use: MeasureUse) -> Scale:
     """The measure's scale without the unit, on which no verdict depends."""
     return replace(scale_of(use), unit="")
 
@@ -87,50 +188,7 @@ def best_in(curve: Curve | None, use: MeasureUse) -> float | None:
     return max(values) if higher else min(values)
 
 
-def pools(records: Iterable[Record]) -> dict[str, list[list[Record]]]:
-    """Groups records by setting id into pools, sorted by seed.
-
-    Runs that were scored by different protocols or trained on different data are never pooled. Runs that did not finish
-    have no score, and go into the first pool of their setting.
-    """
-    families: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: (record.family, record.seed)):
-        families.setdefault(record.family, []).append(record)
-    return {name: _apart(members) for name, members in families.items()}
-
-
-def _apart(members: list[Record]) -> list[list[Record]]:
-    keys = {record.id: (record.score_protocol or "", record.data_checksum or "") for record in members}
-    known = sorted({keys[record.id] for record in members if record.status == "finished"})
-    if len(known) < 2:
-        return [members]
-    place = {record.id: keys[record.id] if record.status == "finished" else known[0] for record in members}
-    return [[record for record in members if place[record.id] == key] for key in known]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The values of one measure over the runs of a pool, one element per run.
-
-    Attributes:
-        values: The value of each run; NaN if it has none.
-        status: The status of each run, as in its record.
-    """
-
-    values: NDArray[np.float64]
-    status: NDArray[np.object_]
-
-
-def scores_of(groups: Sequence[Sequence[Record]], statistic: Statistic = "final") -> list[dict[str, Scores]]:
-    """Returns the scores by measure of each group of runs of one setting, read from a single frame of all runs."""
-    whole = frame(record for group in groups for record in group)
-    group_of = np.repeat(np.arange(len(groups)), [sum(len(r.setting.measures) for r in group) for group in groups])
-    values, status = whole[statistic].to_numpy(), whole["status"].to_numpy(dtype=object)
-    found: list[dict[str, Scores]] = [{} for _ in groups]
-    places = cast(dict[tuple[int, str], NDArray[np.intp]], whole.groupby([group_of, "measure"]).indices)
-    for (place, measure), rows in places.items():
-        found[place][measure] = Scores(values[rows], status[rows])
-    return found
+# ---- statistics of one measure --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -156,6 +214,39 @@ class Summary:
     median_interval: stats.Interval | None = None
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best value of one score over the runs of one setting.
+
+    Attributes:
+        value: The mean over runs, or the median for a bounded score; a diverged run counts as the score's worst value.
+        first, last: The earliest and the latest generator step at which a finished run first reached its best value.
+    """
+
+    value: float
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class PoolResult:
+    """The results of one pool of runs on one measure.
+
+    Attributes:
+        label: The variant, with what distinguishes the pool if the variant has several.
+        protocol: The score protocol; None for a measure that is not a score.
+        best: The best of a score that was taken more than once; None for any other measure.
+    """
+
+    variant: str
+    label: str
+    measure: str
+    scale: Scale
+    summary: Summary
+    protocol: str | None = None
+    best: Best | None = None
+
+
 def value_or_worst(record: Record, measure: str, statistic: Statistic = "final") -> float:
     """Returns a run's value, or the measure's worst value if the run did not finish or its value is not finite.
 
@@ -166,24 +257,50 @@ def value_or_worst(record: Record, measure: str, statistic: Statistic = "final")
     return scale_of(record.setting.measures[measure], record.setting.data).worst if value is None else value
 
 
-def summarise(runs: Scores, scale: Scale, n_planned: int = 0) -> Summary:
+def summarise(records: Sequence[Record], measure: str, statistic: Statistic = "final", n_planned: int = 0) -> Summary:
     """Computes the statistics of one measure over the runs of one setting.
 
     A diverged run, or a finished one whose value is not finite, counts as the measure's worst value; if that is
     infinite or undefined, the statistics cover the other runs. A failed run has no value.
     """
-    scores, status = runs.values, runs.status
-    scores = np.where((status == "diverged") | ~np.isfinite(scores), scale.worst, scores)[status != "failed"]
-    scores = scores[np.isfinite(scores)]
-    some, bounded = len(scores) > 0, scale.bounded
+    if not records:
+        return Summary(n_planned=n_planned)
+    values = np.array([value_or_worst(each, measure, statistic) for each in records if each.status != "failed"])
+    values = values[np.isfinite(values)]
+    some, bounded = len(values) > 0, scale_of(records[0].setting.measures[measure], records[0].setting.data).bounded
     return Summary(
-        n=len(scores),
-        n_runs=len(status),
+        n=len(values),
+        n_runs=len(records),
         n_planned=n_planned,
-        n_diverged=int((status == "diverged").sum()),
-        n_failed=int((status == "failed").sum()),
-        mean=float(scores.mean()) if some else None,
-        interval=None if bounded else stats.student_interval(scores),
-        median=float(np.median(scores)) if some and bounded else None,
-        median_interval=stats.median_interval(scores) if bounded else None,
+        n_diverged=sum(record.status == "diverged" for record in records),
+        n_failed=sum(record.status == "failed" for record in records),
+        mean=float(values.mean()) if some else None,
+        interval=None if bounded else stats.student_interval(values),
+        median=float(np.median(values)) if some and bounded else None,
+        median_interval=stats.median_interval(values) if bounded else None,
     )
+
+
+def best_of(records: Sequence[Record], measure: str) -> Best | None:
+    """Returns the best of a measure over runs of one setting, or None if there is nothing to show.
+
+    This is the case for measures that are not scores, have no better direction or are taken only once, and if no run
+    finished with a value.
+    """
+    if not records:
+        return None
+    setting, use = records[0].setting, records[0].setting.measures[measure]
+    if scale_of(use).higher_is_better is None or use.points == 1 or not comparability.is_scored(use, setting):
+        return None
+    summary = summarise(records, measure, "best")
+    value = summary.mean if summary.median is None else summary.median
+    steps = [step for record in records if (step := _best_step(record, measure)) is not None]
+    return Best(value, min(steps), max(steps)) if steps and value is not None else None
+
+
+def _best_step(record: Record, measure: str) -> int | None:
+    """The first step at which a finished run reached its best value; None for other runs."""
+    curve, best = record.curves.get(measure), record.best.get(measure)
+    if record.status != "finished" or curve is None or best is None or best not in curve.values:
+        return None
+    return curve.steps[curve.values.index(best)]

@@ -10,9 +10,7 @@ A superseded claim is adjusted over the claims of the last version of the spec t
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,8 +19,8 @@ from typing import Literal
 import numpy as np
 
 from wganbench.analysis import comparability, stats
-from wganbench.analysis.asked import ask, estimate_of
-from wganbench.analysis.results import as_read_by, value_or_worst
+from wganbench.analysis.answer import answer, estimate_of
+from wganbench.analysis.results import Results, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.records.record import Record
 from wganbench.spec import (
@@ -106,15 +104,10 @@ class Verdict:
         return sum(unit.status == "diverged" for units in self.units.values() for unit in units)
 
 
-def judge(experiment: Experiment, records: Mapping[str, Record]) -> list[Verdict]:
-    """Returns a verdict for each claim, including superseded ones, in the spec's order.
-
-    Args:
-        records: Records of any experiments, by run id; those with the setting of a claim's variant under the claim's
-            profile are used.
-    """
-    families = _by_family(experiment, records)
-    weighed = [_weigh(experiment, claim, families) for claim in experiment.claims]
+def judge(results: Results) -> list[Verdict]:
+    """Returns a verdict for each claim, including superseded ones, in the spec's order."""
+    experiment = results.experiment
+    weighed = [_weigh(results, claim) for claim in experiment.claims]
     judged: dict[str, Verdict] = {}
     for version in {_judged_in(experiment, claim) for claim in experiment.claims}:
         together = [verdict for verdict in weighed if verdict.claim.lived_in(version)]
@@ -131,56 +124,10 @@ def _judged_in(experiment: Experiment, claim: Claim) -> int:
     return claim.superseded.version - 1 if claim.superseded else experiment.version
 
 
-def without_runs(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, str]:
+def without_runs(results: Results) -> dict[str, str]:
     """Describes what is missing for each claim that ``judge`` reports as not run, by claim id."""
-    families = _by_family(experiment, records)
-    missing = {claim.id: _read(experiment, claim, families).missing for claim in experiment.claims}
+    missing = {claim.id: _read(results, claim).missing for claim in results.experiment.claims}
     return {claim: text for claim, text in missing.items() if text}
-
-
-def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[tuple[Claim, bool, int | None]]:
-    """Checks for each live claim whether ``n_seeds`` could reproduce it in the best case, and how many seeds could.
-
-    Args:
-        n_seeds: The number of seeds of each variant (0 for variants that are missing), or one number for all.
-
-    Returns:
-        For each claim that is not superseded: the claim, whether its smallest attainable p-value passes Holm if every
-        claim attains its own smallest, and the fewest seeds, the same number for all variants, with which it passes;
-        None if no number of seeds is enough.
-    """
-
-    claims = experiment.live_claims
-
-    def best_case(sizes: Mapping[str, int] | int) -> list[float]:
-        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
-
-    with_seeds = functools.cache(best_case)  # the searches for different claims try many of the same sizes
-
-    def enough(position: int) -> int | None:
-        sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
-        if with_seeds(sizes[-1])[position] > ALPHA:
-            return None
-        return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
-
-    reached = [p <= ALPHA for p in best_case(n_seeds)]
-    return [(claim, reached[position], enough(position)) for position, claim in enumerate(claims)]
-
-
-def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
-    def seeds_of(variant: str) -> int:
-        return n_seeds if isinstance(n_seeds, int) else n_seeds.get(variant, 0)
-
-    sizes = [seeds_of(variant) for variant in claim.variants()]
-    if claim.methods():
-        chosen = experiment.architectures_of(claim.profile, claim.methods()).values()
-        sizes = [sum(min(map(seeds_of, variants)) > 0 for variants in chosen)]
-    if min(sizes) < MIN_UNITS:
-        return 1.0
-    if isinstance(claim, SuccessCurve):
-        nearest = [round(share * sizes[0]) for share in claim.published]
-        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within, claim.published_n)[0]
-    return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
 
 
 def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) -> Verdict:
@@ -199,31 +146,27 @@ def _conclude(verdict: Verdict, adjusted_for: float, adjusted_against: float) ->
 # ---- one claim ------------------------------------------------------------------------------------------------------
 
 
-def _weigh(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> Verdict:
+def _weigh(results: Results, claim: Claim) -> Verdict:
     """The verdict before Holm: inconclusive or not run, with p-values of 1 if the claim cannot be decided."""
-    read = _read(experiment, claim, families)
+    experiment, read = results.experiment, _read(results, claim)
     settings, used, units = read.settings, read.used, read.units
-    every = [record for found in used.values() for record in found]
-    outcome: Outcome = "inconclusive"
-    if read.missing:
-        outcome, why = "not run", read.missing
-    else:
-        why = next(chain(_about_seeds(experiment, claim, used), _obstacles(claim, units, used)), "")
-    answer = ask(claim, settings, {side: [unit.value for unit in found] for side, found in units.items()})
-    p_for, p_against = stats.UNDECIDED if why else answer.tails
+    outcome: Outcome = "not run" if read.missing else "inconclusive"
+    why = read.missing or next(chain(_check_seeds(experiment, claim, used), _obstacles(claim, units, used)), "")
+    found = answer(claim, settings, {side: [unit.value for unit in some] for side, some in units.items()})
+    p_for, p_against = stats.UNDECIDED if why else found.tails
     return Verdict(
         claim=claim,
         outcome=outcome,
         why=why,
-        estimate=answer.estimate,
+        estimate=found.estimate,
         estimate_of=estimate_of(claim, settings) if settings.keys() >= units.keys() else "",
-        interval=answer.interval,
+        interval=found.interval,
         p_for=p_for,
         p_against=p_against,
         adjusted_for=1.0,
         adjusted_against=1.0,
         units=units,
-        post_hoc=_is_post_hoc(experiment, claim, every),
+        post_hoc=_is_post_hoc(experiment, claim, [record for some in used.values() for record in some]),
     )
 
 
@@ -243,24 +186,16 @@ class _Read:
     missing: str
 
 
-def _by_family(experiment: Experiment, records: Mapping[str, Record]) -> dict[str, list[Record]]:
-    """The records of each setting id, sorted by seed, with custom measures interpreted by the current spec."""
-    families: dict[str, list[Record]] = {}
-    for record in sorted(as_read_by(experiment, records.values()), key=lambda record: record.seed):
-        families.setdefault(record.family, []).append(record)
-    return families
-
-
-def _read(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
-    read = _of_architectures(experiment, claim, families) if claim.methods() else _of_runs(experiment, claim, families)
+def _read(results: Results, claim: Claim) -> _Read:
+    read = _read_architectures(results, claim) if claim.methods() else _read_runs(results, claim)
     if not read.missing:
         return read
     return dataclasses.replace(read, missing=f"{read.missing} under profile {claim.profile}")
 
 
-def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
-    used = {variant: _recorded(experiment, claim, variant, families) for variant in claim.variants()}
-    settings = _settings(experiment, claim, used)
+def _read_runs(results: Results, claim: Claim) -> _Read:
+    used = {variant: _recorded(results, claim, variant) for variant in claim.variants()}
+    settings = _settings(results.experiment, claim, used)
     missing = [variant for variant, found in used.items() if not found]
     if claim.test in PAIRED and not missing:
         used = _with_common_seeds(used)
@@ -268,33 +203,30 @@ def _of_runs(experiment: Experiment, claim: Claim, families: Mapping[str, Sequen
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
-def _of_architectures(experiment: Experiment, claim: Claim, families: Mapping[str, Sequence[Record]]) -> _Read:
+def _read_architectures(results: Results, claim: Claim) -> _Read:
     """Reads the architectures that have runs of every method of the claim, using the seeds common to all methods."""
-    methods = claim.methods()
+    experiment, methods = results.experiment, claim.methods()
     settings: dict[str, Setting] = {}
     used: dict[str, list[Record]] = {method: [] for method in methods}
     units: dict[str, list[Unit]] = {method: [] for method in methods}
     for name, variants in experiment.architectures_of(claim.profile, methods).items():
-        of_variants = {variant: _recorded(experiment, claim, variant, families) for variant in variants}
-        of_each = _settings(experiment, claim, of_variants)
-        if not settings and len(of_each) == len(methods):
-            settings = {method: of_each[variant] for method, variant in zip(methods, variants, strict=True)}
-        found = {method: of_variants[variant] for method, variant in zip(methods, variants, strict=True)}
-        for method, records in _with_common_seeds(found).items():
+        method_of = dict(zip(variants, methods, strict=True))
+        found = {variant: _recorded(results, claim, variant) for variant in variants}
+        own = _settings(experiment, claim, found)
+        if not settings and len(own) == len(methods):
+            settings = {method: own[variant] for variant, method in method_of.items()}
+        for variant, records in _with_common_seeds(found).items():
             if records:
-                used[method] += records
-                units[method].append(_averaged(int(name[1:]), [_unit(claim, each) for each in records]))
+                used[method_of[variant]] += records
+                units[method_of[variant]].append(_averaged(int(name[1:]), [_unit(claim, each) for each in records]))
     missing = "" if all(units.values()) else f"no architecture has runs with {' and '.join(methods)}"
     return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
 
 
-def _recorded(
-    experiment: Experiment, claim: Claim, variant: str, families: Mapping[str, Sequence[Record]]
-) -> list[Record]:
+def _recorded(results: Results, claim: Claim, variant: str) -> list[Record]:
     """The records of a variant: those of its setting, or the ones that a superseded claim was judged on."""
-    kept = claim.judged_on().get(variant)
-    found = list(families.get(kept or experiment.family(variant, claim.profile), ()))
-    declared = experiment.declared_seeds
+    kept, declared = claim.judged_on().get(variant), results.experiment.declared_seeds
+    found = results.by_setting.get(kept, []) if kept else results.of(variant, claim.profile)
     return found if declared is None or claim.superseded else [each for each in found if each.seed in declared]
 
 
@@ -352,7 +284,7 @@ def _meets(criterion: Criterion, number: float | None) -> bool:
     return criterion.at_most is not None and number <= criterion.at_most
 
 
-def _about_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+def _check_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
     """Yields why a claim with declared seeds is incomplete; claims about architectures use what their list contains."""
     declared = experiment.declared_seeds
     if declared is None or claim.superseded or claim.methods():
@@ -377,7 +309,7 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
             yield f"{len(found)} {kind}, at least {MIN_UNITS} needed"
     if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
         yield "the runs were scored by different protocols"
-    yield from _about_published_scores(claim, records)
+    yield from _check_published_scale(claim, records)
     timed = [record.provenance for record in records if _reads_the_clock(claim, record)]
     if len({(one.device, one.threads) for one in timed}) > 1:
         yield "the runs were timed on different devices"
@@ -388,10 +320,10 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
         yield "the runs were trained on different copies of the data"
     if claim.drift_at_most is not None:
         for variant, trained in used.items():
-            yield from _about_drift(variant, trained, claim.drift_at_most)
+            yield from _check_drift(variant, trained, claim.drift_at_most)
     if claim.gap_at_least is not None:
         for variant, trained in used.items():
-            yield from _about_gaps(variant, trained, claim.gap_at_least)
+            yield from _check_gaps(variant, trained, claim.gap_at_least)
     for unit in every:
         if math.isnan(unit.value):
             yield f"run {unit.run_id} has no value, and the measure declares no worst one"
@@ -399,7 +331,7 @@ def _obstacles(claim: Claim, units: Units, used: Mapping[str, Sequence[Record]])
             yield f"run {unit.run_id} counts as infinite, which a t test cannot weigh"
 
 
-def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
+def _check_published_scale(claim: Claim, records: Sequence[Record]) -> Iterator[str]:
     """Yields a reason if the claim compares with a published score, but the runs were scored by another network.
 
     A level or a threshold is on the published scale if the setting asks for the Inception network.
@@ -421,7 +353,7 @@ def _about_published_scores(claim: Claim, records: Sequence[Record]) -> Iterator
             return
 
 
-def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:
+def _check_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:
     """Yields why the variant's critic does not count as converged; a diverged run has infinite drift."""
     drifts = [record.measures.get("drift") if record.status == "finished" else math.inf for record in records]
     known = [drift for drift in drifts if drift is not None]
@@ -432,7 +364,7 @@ def _about_drift(variant: str, records: Sequence[Record], at_most: float) -> Ite
         yield f"the critic of {variant} had not converged: {over}"
 
 
-def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Iterator[str]:
+def _check_gaps(variant: str, records: Sequence[Record], at_least: float) -> Iterator[str]:
     """Yields for each run why its critic is not optimal, whatever its drift.
 
     Only runs whose critic seeks the exact distance are checked.
@@ -445,8 +377,8 @@ def _about_gaps(variant: str, records: Sequence[Record], at_least: float) -> Ite
         if gap is None:
             yield f"run {record.id} has no gap over the exact distance"
         elif gap < at_least:
-            told = f"the gap of run {record.id} is {gap:.3g} of the exact distance, at least {at_least:g} needed"
-            yield f"the critic of {variant} is no optimum: {told}"
+            found = f"the gap of run {record.id} is {gap:.3g} of the exact distance, at least {at_least:g} needed"
+            yield f"the critic of {variant} is no optimum: {found}"
 
 
 def _is_post_hoc(experiment: Experiment, claim: Claim, records: Sequence[Record]) -> bool:

@@ -37,12 +37,12 @@ def check(experiments: tuple[str, ...], results: Path | None, strict: bool, juni
     report says of these where the folder has records of others too.
     """
     from wganbench.analysis import check as checking
-    from wganbench.analysis.profiles import others
+    from wganbench.analysis.results import other_experiments
 
     specs = covered(experiments)
     folder = choose_folder(results, [spec.name for spec in specs] if experiments else [], (REFERENCE, RUNS))
     records = load_records(folder)
-    whole = not experiments or not others(specs, records)
+    whole = not experiments or not other_experiments(specs, records)
     findings = checking.check(specs, Store(folder), records, strict=strict, whole=whole)
     if junit is not None:
         text = checking.junit(findings, checking.cases(specs), checking.not_run(specs, records))
@@ -106,15 +106,16 @@ def _explain_claim(claim: str, results: Path | None) -> None:
 
 def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Verdict]:
     """Returns the first folder with runs to judge the claim on, else the first folder, and the verdict there."""
+    from wganbench.analysis.results import Results
     from wganbench.analysis.verdict import judge, without_runs
 
-    chosen, records = folders[0], load_records(folders[0])
+    chosen, results = folders[0], Results(spec, load_records(folders[0]))
     for other in folders[1:]:
-        if claim.id in without_runs(spec, records):
-            more = load_records(other)
-            if claim.id not in without_runs(spec, more):
-                chosen, records = other, more
-    (verdict,) = (each for each in judge(spec, records) if each.claim.id == claim.id)
+        if claim.id in without_runs(results):
+            more = Results(spec, load_records(other))
+            if claim.id not in without_runs(more):
+                chosen, results = other, more
+    (verdict,) = (each for each in judge(results) if each.claim.id == claim.id)
     return chosen, verdict
 
 

@@ -75,13 +75,13 @@ def plan(
     claims = prospect.prospects(spec, runs, {record.family for record in recorded}, published)
     if as_json:
         about = {"experiment": spec.name, "profile": profile, "runs": len(runs), "seeds": n_seeds, "jobs": jobs}
-        total = {"hours_left": found.hours_left, "wall_hours": found.wall_hours, "rates": speed.says()}
+        total = {"hours_left": found.hours_left, "wall_hours": found.wall_hours, "rates": speed.describe()}
         rows = [asdict(row) for row in found.rows]
-        told = [each.data() for each in claims]
-        click.echo(json.dumps({**about, **total, "variants": rows, "claims": told}, indent=2))
+        judged = [each.data() for each in claims]
+        click.echo(json.dumps({**about, **total, "variants": rows, "claims": judged}, indent=2))
         return
     shown = found.rows if every else found.rows[:SHOWN_VARIANTS]
-    print_rows([row.told() for row in shown])
+    print_rows([row.as_row() for row in shown])
     if len(shown) < len(found.rows):
         click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
     says = spec.says(profile)

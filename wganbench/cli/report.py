@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,11 +13,10 @@ from wganbench.cli.options import REFERENCE, RUNS, results_option, runs_or_resul
 from wganbench.cli.printing import print_tables, progress
 from wganbench.errors import RecordError
 from wganbench.records.custom_code import changes_since
-from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import Experiment
 
 if TYPE_CHECKING:
+    from wganbench.analysis.results import Results
     from wganbench.analysis.tables.table import Table
 
 
@@ -51,7 +50,8 @@ def report(
     and --accept does it all the same.
     """
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
-    from wganbench.analysis.profiles import SMOKE, others, reported
+    from wganbench.analysis.profiles import SMOKE
+    from wganbench.analysis.results import Results, other_experiments, reported
     from wganbench.analysis.tables import scoreboard, table
 
     specs = covered(experiments)
@@ -59,7 +59,7 @@ def report(
     records = reported(specs, load_records(folder))
     if not records:
         raise RecordError(f"{folder}: no records but of profile {SMOKE}, which enter no report; run another profile")
-    apart = others(specs, records) if experiments else []
+    apart = other_experiments(specs, records) if experiments else []
     with progress("figures") as on_figure:
         made = reporting.write_report(
             specs, Store(folder), folder, records, only_figures=bool(apart), accept=accept, on_figure=on_figure
@@ -80,7 +80,7 @@ def report(
     old = (scoreboard.superseded(name, some) for name, some in verdicts.items())
     tables += [each for each in old if each.rows]
     for spec in specs:
-        tables += _tables(spec, records, reference, form)
+        tables += _tables(Results(spec, records), Results(spec, reference), form)
     if form is not None:
         for each in tables:
             click.echo(table.render(each, form), nl=form != "markdown")
@@ -96,42 +96,28 @@ def report(
         click.echo(f"{folder / 'REPORT.md'}: {scoreboard.tally(made.verdicts)}")
 
 
-def _tables(
-    spec: Experiment, records: Mapping[str, Record], reference: Mapping[str, Record], form: str | None
-) -> list[Table]:
+def _tables(results: Results, reference: Results, form: str | None) -> list[Table]:
     """Returns the tables of one experiment: its runs beside the reference's, or alone if the reference has none."""
+    from wganbench.analysis.profiles import shown
     from wganbench.analysis.tables import success
     from wganbench.analysis.tables.against import compare
     from wganbench.analysis.tables.by_variant import overview
     from wganbench.analysis.tables.published import headline, other_runs_of, results_table
 
-    profiles = _recorded_profiles(spec, records)
-    successes = [each for profile in profiles for each in success.success_tables(spec, records, profile)]
-    if _recorded_profiles(spec, reference):
-        return [*(compare(spec, records, reference, profile) for profile in profiles), *successes]
+    spec = results.experiment
+    profiles = [profile for profile in shown(spec) if results.planned(profile)]
+    successes = [each for profile in profiles for each in success.success_tables(results, profile)]
+    if any(reference.planned(profile) for profile in shown(spec)):
+        return [*(compare(results, reference, profile) for profile in profiles), *successes]
     found = []
     for profile in profiles:
-        if form is None:
-            first = overview(spec, records, profile)
-        else:
-            first = results_table(spec, records, profile, measures=headline(spec))
+        numbers = results_table(results, profile, measures=headline(spec)) if form else None
+        first = numbers or overview(results, profile)
         found += [first] if first.rows or spec.success_table is None else []
-    others = other_runs_of(spec, records)
+    others = other_runs_of(results)
     found += [others] if others.rows and spec.success_table is None else []
-    return [*found, *successes, *success.overridden_tables(spec, records)]
+    return [*found, *successes, *success.overridden_tables(results)]
 
 
 def _named(experiments: Sequence[str]) -> str:
     return experiments[0] if len(experiments) == 1 else f"{len(experiments)} other experiments"
-
-
-def _recorded_profiles(spec: Experiment, records: Mapping[str, Record]) -> list[str]:
-    """Returns the profiles of a report that have a record of any of their variants, in the spec's order."""
-    from wganbench.analysis.profiles import shown
-
-    families = {record.family for record in records.values()}
-    return [
-        profile
-        for profile in shown(spec)
-        if any(spec.family(variant, profile) in families for variant in spec.variants_of(profile))
-    ]

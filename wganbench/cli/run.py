@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 import click
 
-from wganbench.analysis.estimate import Speed, estimate, time_told
+from wganbench.analysis.estimate import Speed, estimate, format_hours
 from wganbench.analysis.tables.main_measures import main_measures, shown_runs
 from wganbench.cli.choice import chosen, has_records, load_chosen, runs_of
 from wganbench.cli.console import Voice, voice
@@ -161,10 +161,11 @@ def run(
             stop=stop.reason,
         )
     if spec.success_table is not None and stop.reason is None and not log_json:
+        from wganbench.analysis.results import Results
         from wganbench.analysis.tables import success, table  # scipy takes a second to import
 
         found, _ = Store(results).scan()
-        print_tables(table.terminal(each) for each in success.success_tables(spec, found, profile))
+        print_tables(table.terminal(each) for each in success.success_tables(Results(spec, found), profile))
     if stop.reason is not None:
         click.echo(f"wganbench: {stop.reason}; what was recorded stays, the same command goes on from there", err=True)
         sys.exit(EXIT_CODES[stop.reason])
@@ -211,7 +212,7 @@ def _time(left: Sequence[Cohort], execution: Execution) -> str:
     if hours is None:
         return "the time is unknown, as the operations of custom networks are not counted"
     basis = "by rates measured here" if speed.measured else "a guess until 'wganbench plan EXP --calibrate' measures"
-    return f"about {time_told(hours)} of training, without measures ({basis})"
+    return f"about {format_hours(hours)} of training, without measures ({basis})"
 
 
 def _measured(device: rates.DeviceChoice, threads: int) -> rates.Measured | None:

@@ -165,7 +165,7 @@ def _measure(asked: Iterable[Asked], device: DeviceChoice, seconds: float, resul
         rows.append(row)
     found = speed.speed_table(name, rows)
     if as_json:
-        click.echo(json.dumps({"device": name, "rows": [row.data() for row in found.rows]}, indent=2))
+        click.echo(json.dumps({"device": name, "rows": [row.data for row in found.rows]}, indent=2))
         return
     plain().print(table.terminal(found))
     click.echo(f"{path}: {len(rows)} rows measured; 'wganbench report{results_option(results)}' shows them")

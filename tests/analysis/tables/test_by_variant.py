@@ -2,6 +2,7 @@ import pytest
 
 from tests.analysis import drawn
 from tests.analysis.factory import CLAIMS, PUBLISHED, fill, made, record
+from wganbench.analysis.results import Results
 from wganbench.analysis.tables.by_variant import overview
 from wganbench.analysis.tables.table import render, shown_cells
 from wganbench.records.store import Store
@@ -20,7 +21,7 @@ def filled(tmp_path, store, *parts):
 
 def test_without_published_numbers_a_row_is_a_variant_and_a_column_a_measure(tmp_path, store):
     experiment, found = filled(tmp_path, store)
-    table = overview(experiment, found, "paper")
+    table = overview(Results(experiment, found), "paper")
     cells = shown_cells(table)
     assert [each["variant"] for each in cells] == ["good", "bad"]
     assert list(cells[0]) == ["variant", "sectors_occupied ↑", "exact_wasserstein ↓ (distance)", "n"]
@@ -30,8 +31,8 @@ def test_without_published_numbers_a_row_is_a_variant_and_a_column_a_measure(tmp
     }
     assert cells[0]["sectors_occupied ↑"].startswith("median ")
     mean = sum(good["exact_wasserstein"]) / len(good["exact_wasserstein"])
-    assert table.rows[0].data()["exact_wasserstein_mean"] == pytest.approx(mean)
-    assert table.rows[0].data()["sectors_occupied_n"] == len(good["sectors_occupied"])
+    assert table.rows[0].data["exact_wasserstein_mean"] == pytest.approx(mean)
+    assert table.rows[0].data["sectors_occupied_n"] == len(good["sectors_occupied"])
     assert len(render(table, "markdown").splitlines()[0].split("|")) == 6
 
 
@@ -44,18 +45,18 @@ def test_a_variant_without_runs_has_no_row_and_one_without_the_measure_a_dash(tm
     values = {"sectors_occupied": 3.0, "exact_wasserstein": 1.0, "wasserstein_floor": 0.1}
     some = [record(experiment, "good", seed, values) for seed in range(3)]
     some += [record(experiment, "other", seed, {**values, "kde_peaks": 5.0}) for seed in range(3)]
-    table = overview(experiment, {each.id: each for each in some}, "paper")
-    cells = {row.cells()["variant"]: row.cells()["kde_peaks ↑"] for row in table.rows}
+    table = overview(Results(experiment, {each.id: each for each in some}), "paper")
+    cells = {row.cells["variant"]: row.cells["kde_peaks ↑"] for row in table.rows}
     assert cells == {"good": "–", "other": "median 5 [5, 5] at 75 %"}
 
 
 def test_with_published_numbers_they_stand_beside_the_measured_ones(tmp_path, store):
     experiment, found = filled(tmp_path, store, PUBLISHED)
-    assert "published" in overview(experiment, found, "paper").rows[0].cells()
+    assert "published" in overview(Results(experiment, found), "paper").rows[0].cells
 
 
 def test_nothing_recorded_is_no_row(tmp_path):
-    assert overview(made(tmp_path, CLAIMS), {}, "paper").rows == ()
+    assert overview(Results(made(tmp_path, CLAIMS), {}), "paper").rows == ()
 
 
 REFERENCE = """
@@ -79,5 +80,5 @@ source = "somebody"
 def test_random_architectures_have_no_row_as_their_success_table_is_shown(tmp_path, more):
     experiment = drawn.spec(tmp_path, REFERENCE, *more)
     found = [*drawn.runs(experiment, [(1.0, 6.0)] * 3), drawn.run(experiment, "dcgan", 7.0)]
-    table = overview(experiment, drawn.by_id(found), "paper")
-    assert [row.cells()["variant"] for row in table.rows] == ["dcgan"]
+    table = overview(Results(experiment, drawn.by_id(found)), "paper")
+    assert [row.cells["variant"] for row in table.rows] == ["dcgan"]

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from tests.analysis import drawn, factory
 from tests.analysis.factory import made, record
-from wganbench.analysis.tables.changed import Changes
+from wganbench.analysis.results import Results
+from wganbench.analysis.tables.notes import Changes
 from wganbench.analysis.tables.published import other_runs_of
 from wganbench.analysis.tables.success import overridden_tables
 from wganbench.cli import cli
@@ -63,8 +64,8 @@ def test_where_the_spec_has_the_run_no_more_the_folder_is_named_alone(tmp_path, 
 def test_other_runs_are_pooled_by_setting_and_show_their_numbers(tmp_path, images):
     found = [changed(tmp_path, seed, f"data={FOLDER}", value=2.0 + seed) for seed in (0, 1)]
     found += [changed(tmp_path, 0, "n_critic=9", value=7.0), changed(tmp_path, 0, value=9.0)]
-    table = other_runs_of(images, {each.id: each for each in found})
-    shown = {row.cells()["variant"]: (row.cells()["mean [95 % interval]"], row.cells()["n"]) for row in table.rows}
+    table = other_runs_of(Results(images, {each.id: each for each in found}))
+    shown = {row.cells["variant"]: (row.cells["mean [95 % interval]"], row.cells["n"]) for row in table.rows}
     assert shown.keys() == {
         "good at paper with n_critic=9",
         "good at paper with cifar10→cifar10-jpeg75 [1]",
@@ -72,7 +73,9 @@ def test_other_runs_are_pooled_by_setting_and_show_their_numbers(tmp_path, image
     assert shown["good at paper with n_critic=9"] == ("7", "1")
     mean, n = shown["good at paper with cifar10→cifar10-jpeg75 [1]"]
     assert (mean.partition(" ")[0], n) == ("2.5", "2")
-    assert [row.data()["overrides"] for row in table.rows if row.changed == "n_critic=9"] == ["n_critic=9"]
+    assert [row.data["overrides"] for row in table.rows if row.cells["variant"].endswith(" with n_critic=9")] == [
+        "n_critic=9"
+    ]
     assert table.notes[-1].startswith("[1] Changed by --set or --data: data=")
 
 
@@ -94,7 +97,7 @@ def test_a_success_table_of_other_images_has_a_short_title(tmp_path):
     spec = drawn.spec(tmp_path, overrides=[f"data={FOLDER}"])
     path.write_text(text)
     found = drawn.by_id(drawn.runs(spec, [(1.0, 6.0)] * 3))
-    (table,) = overridden_tables(experiment, found)
+    (table,) = overridden_tables(Results(experiment, found))
     assert table.title == (
         "drawn, paper with imagenet32→cifar10-jpeg75 [1]: architectures that score above a threshold"
     )

@@ -19,7 +19,7 @@ from wganbench.spec import family
 
 def cells(**changes):
     (found,) = speed_table("Some CPU", [row(**changes)]).rows
-    return found.cells()
+    return found.cells
 
 
 def test_a_row_says_how_it_was_run_and_what_came_of_it():
@@ -50,7 +50,7 @@ def test_jobs_and_threads_are_told():
 def test_a_target_is_beside_its_rows_and_under_the_table():
     rows = [row("a", target="ring-2-cores", ratio=spread(1.4)), row("b"), row("c", target="ring-2-cores")]
     found = speed_table("Some CPU", rows)
-    assert [each.cells()["target"] for each in found.rows] == ["≥ 1.5 ×: missed", "–", "≥ 1.5 ×: met"]
+    assert [each.cells["target"] for each in found.rows] == ["≥ 1.5 ×: missed", "–", "≥ 1.5 ×: met"]
     assert [note.partition(":")[0] for note in found.notes] == ["ring-2-cores"]
     assert "target" not in cells(target="of a later version")
 
@@ -62,7 +62,7 @@ def test_why_steps_were_not_captured_is_under_the_table():
 
 def test_data_has_every_number_unrounded_and_flat():
     (found,) = speed_table("Some CPU", [row()]).rows
-    data = found.data()
+    data = found.data
     assert (data["device"], data["ratio_low"], data["share_median"], data["stack_steps"]) == ("Some CPU", 1.8, 0.12, 40)
     assert table.render(speed_table("Some CPU", [row()]), "csv").count("\n") == 2
 

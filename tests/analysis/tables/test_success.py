@@ -13,6 +13,7 @@ from tests.analysis import drawn
 from tests.analysis.drawn import OTHER, PAPER, PUBLISHED, by_id, run, runs
 from wganbench.analysis import stats
 from wganbench.analysis.architectures import samples_of
+from wganbench.analysis.results import Results
 from wganbench.analysis.tables.success import (
     counts,
     mcnemar_p,
@@ -26,6 +27,7 @@ from wganbench.analysis.tables.table import render, terminal
 
 SIX = [(1.2, 7.1), (3.0, 5.0), (5.0, 5.5), (6.0, 2.0), (8.5, 9.5), (1.0, 1.0)]
 """Of six architectures."""
+FOUR = ("only_first", "only_second", "both", "neither")
 
 
 @pytest.fixture
@@ -111,9 +113,9 @@ def test_a_row_is_a_threshold_with_its_counts_rates_and_adjusted_p(experiment):
 
 
 def test_the_published_counts_stand_beside_the_paper_s_own_protocol_alone(tmp_path, experiment):
-    (table,) = success_tables(experiment, by_id(runs(experiment, SIX)), "paper")
-    assert [list(row.published) for row in table.rows] == [list(row) for row in PUBLISHED]
-    cells = table.rows[8].cells()
+    (table,) = success_tables(Results(experiment, by_id(runs(experiment, SIX))), "paper")
+    assert [[row.data[f"published_{name}"] for name in FOUR] for row in table.rows] == [list(row) for row in PUBLISHED]
+    cells = table.rows[8].cells
     assert cells["published: only gan, only wgan-gp, both, neither"] == "0, 147, 42, 11"
     assert cells["published: gan, wgan-gp"] == "21 %, 94.5 %"
     assert "Published: Gulrajani et al. 2017, table 5, 200 architectures." in table.notes
@@ -123,10 +125,10 @@ def test_the_published_counts_stand_beside_the_paper_s_own_protocol_alone(tmp_pa
         (drawn.spec(tmp_path, overrides=["steps=9"]), "paper", {}),
     ]
     for spec, profile, changes in others:
-        (table,) = success_tables(spec, by_id(runs(spec, SIX[:3], profile=profile, **changes)), profile)
+        (table,) = success_tables(Results(spec, by_id(runs(spec, SIX[:3], profile=profile, **changes))), profile)
         assert len(table.rows) == 17
-        assert all(row.published is None for row in table.rows)
-        assert not any("published" in heading for heading in table.rows[0].cells())
+        assert all(row.data["published_both"] is None for row in table.rows)
+        assert not any("published" in heading for heading in table.rows[0].cells)
         assert sum("Direction only: " in note for note in table.notes) == 1
         assert not any("Published" in note for note in table.notes)
 
@@ -135,7 +137,7 @@ def test_the_notes_say_what_n_is_and_can_see_and_where_the_thresholds_are_from(e
     found = runs(experiment, [(2.0, 7.0), (3.0, 5.0)], profile="quick", score_protocol=OTHER)
     found += [run(experiment, "a001-gan", None, 1, profile="quick", status="failed")]
     found[0] = found[0].model_copy(update={"status": "diverged"})
-    (table,) = success_tables(experiment, by_id(found), "quick")
+    (table,) = success_tables(Results(experiment, by_id(found)), "quick")
     text = " ".join(table.notes)
     assert "1 architecture with runs of both gan and wgan-gp; seeds are averaged first" in text
     assert "over the 1 seed that" in text
@@ -143,21 +145,21 @@ def test_the_notes_say_what_n_is_and_can_see_and_where_the_thresholds_are_from(e
     assert "Thresholds: 17 equal steps from 1 to the real data's own score 9." in text
     assert "with 1 architecture it cannot find any gap" in text
     assert f"Direction only: shapes10, {OTHER}, 2,000 steps, not the paper's." in text
-    (table,) = success_tables(experiment, by_id(runs(experiment, [(1.0, 7.0)] * 20)), "paper")
+    (table,) = success_tables(Results(experiment, by_id(runs(experiment, [(1.0, 7.0)] * 20))), "paper")
     assert "with 20 architectures it finds a gap of 57 points between the two rates with 80 % power" in table.notes[1]
 
 
 def test_two_pools_are_two_tables_whose_titles_tell_them_apart(experiment):
     found = runs(experiment, SIX[:2])
     found += [run(experiment, f"a004-{method}", 4.0, data_checksum="e" * 64) for method in ("gan", "wgan-gp")]
-    first, second = success_tables(experiment, by_id(found), "paper")
-    assert [sum(table.rows[0].counts) for table in (first, second)] == [2, 1]
+    first, second = success_tables(Results(experiment, by_id(found)), "paper")
+    assert [table.rows[0].data["n"] for table in (first, second)] == [2, 1]
     assert first.title.endswith(f"({PAPER}, data ddddddd)")
     assert second.title.endswith(f"({PAPER}, data eeeeeee)")
 
 
 def test_without_an_architecture_or_a_threshold_there_is_no_row_and_a_note_that_says_so(experiment):
-    (table,) = success_tables(experiment, by_id([run(experiment, "a000-gan", 4.0)]), "paper")
+    (table,) = success_tables(Results(experiment, by_id([run(experiment, "a000-gan", 4.0)])), "paper")
     assert table.rows == ()
     assert table.notes[0] == (
         "0 architectures with runs of both gan and wgan-gp; 1 left out, as they have no seed with both yet."
@@ -165,17 +167,17 @@ def test_without_an_architecture_or_a_threshold_there_is_no_row_and_a_note_that_
     found = runs(experiment, SIX[:2], profile="quick")
     for record in found:
         record.measures["real_inception_score"] = None
-    (table,) = success_tables(experiment, by_id(found), "quick")
+    (table,) = success_tables(Results(experiment, by_id(found)), "quick")
     assert table.rows == ()
     assert table.notes[1].endswith("(real_inception_score) above 1: no run has it.")
-    assert success_tables(experiment, {}, "paper") == []
+    assert success_tables(Results(experiment, {}), "paper") == []
 
 
 # ---- how it is written ----------------------------------------------------------------------------------------------
 
 
 def test_it_is_written_as_markdown_csv_and_json_and_shown_on_a_terminal(experiment):
-    (table,) = success_tables(experiment, by_id(runs(experiment, SIX)), "paper")
+    (table,) = success_tables(Results(experiment, by_id(runs(experiment, SIX))), "paper")
     lines = render(table, "markdown").splitlines()
     assert lines[0].startswith("| score above | only gan | only wgan-gp | both | neither | gan succeeds [95 %] |")
     assert lines[10].startswith("| 5 | 1 | 2 | 1 | 2 | 33 % [10, 70] | 50 % [19, 81] | 1 | 0, 147, 42, 11 |")
@@ -192,18 +194,18 @@ def test_it_is_written_as_markdown_csv_and_json_and_shown_on_a_terminal(experime
 
 
 def test_rows_of_a_substitute_score_have_the_same_fields_without_published_counts(experiment):
-    (own,) = success_tables(experiment, by_id(runs(experiment, SIX)), "paper")
-    (other,) = success_tables(experiment, by_id(runs(experiment, SIX[:2], profile="quick")), "quick")
-    assert list(own.rows[0].data()) == list(other.rows[0].data())
-    assert other.rows[0].data()["published_both"] is None
+    (own,) = success_tables(Results(experiment, by_id(runs(experiment, SIX))), "paper")
+    (other,) = success_tables(Results(experiment, by_id(runs(experiment, SIX[:2], profile="quick"))), "quick")
+    assert list(own.rows[0].data) == list(other.rows[0].data)
+    assert other.rows[0].data["published_both"] is None
 
 
 def test_overridden_runs_are_a_table_by_themselves(tmp_path, experiment):
     changed = drawn.spec(tmp_path, overrides=["steps=3000"])
     found = by_id([*runs(experiment, SIX), *runs(changed, SIX[:2])])
-    (table,) = success_tables(experiment, found, "paper")
-    assert sum(table.rows[0].counts) == 6
-    (other,) = overridden_tables(experiment, found)
-    assert sum(other.rows[0].counts) == 2
+    (table,) = success_tables(Results(experiment, found), "paper")
+    assert table.rows[0].data["n"] == 6
+    (other,) = overridden_tables(Results(experiment, found))
+    assert other.rows[0].data["n"] == 2
     assert other.title.startswith("drawn, paper with steps=3000: ")
     assert f"Direction only: imagenet32, {PAPER}, 3,000 steps, not the paper's." in other.notes

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from tests.analysis import factory
 from tests.analysis.factory import BAD, GOOD, PROVENANCE, made, record, records
-from wganbench.analysis.results import Summary
+from wganbench.analysis.results import Results, Summary
 from wganbench.analysis.stats import Interval
 from wganbench.analysis.tables import table
 from wganbench.analysis.tables.against import compare
 from wganbench.analysis.tables.cells import between, number, runs_text
 from wganbench.analysis.tables.notes import INTERVALS, TROUBLED, mixtures
-from wganbench.analysis.tables.published import Result, headline, other_runs, results_table
+from wganbench.analysis.tables.published import headline, other_runs, results_table
 
 
 def by_id(*lists):
@@ -25,8 +25,13 @@ def by_id(*lists):
 def cells(results, measure, variant):
     """What a reader sees of one variant on one measure."""
     shown = zip(results.rows, table.shown_cells(results), strict=True)
-    (found,) = [each for row, each in shown if (row.measure, row.variant) == (measure, variant)]
+    (found,) = [each for row, each in shown if (row.data["measure"], row.data["variant"]) == (measure, variant)]
     return found
+
+
+def published(experiment, *lists, **changes):
+    """The table of published and measured values at the paper's protocol."""
+    return results_table(Results(experiment, by_id(*lists)), "paper", **changes)
 
 
 @pytest.fixture
@@ -76,7 +81,7 @@ def test_runs_are_counted_missing_diverged_and_failed(summary, text):
 
 
 def test_published_and_measured_stand_in_one_row(experiment):
-    results = results_table(experiment, by_id(records(experiment, "good", GOOD)), "paper")
+    results = published(experiment, records(experiment, "good", GOOD))
 
     row = cells(results, "sectors_occupied", "good")
 
@@ -94,7 +99,9 @@ def test_published_and_measured_stand_in_one_row(experiment):
 
 def test_an_unbounded_measure_shows_student_s_interval_and_no_median(experiment):
     row = cells(
-        results_table(experiment, by_id(records(experiment, "good", GOOD)), "paper"), "exact_wasserstein", "good"
+        published(experiment, records(experiment, "good", GOOD)),
+        "exact_wasserstein",
+        "good",
     )
     assert row["mean [95 % interval]"] == "0.31 [0.291, 0.329]"
     assert row["median [interval]"] == "–"
@@ -102,30 +109,30 @@ def test_an_unbounded_measure_shows_student_s_interval_and_no_median(experiment)
 
 
 def test_variants_without_runs_are_shown(experiment):
-    results = results_table(experiment, {}, "paper")
+    results = results_table(Results(experiment, {}), "paper")
     assert cells(results, "sectors_occupied", "bad")["n"] == "0 of 8 runs"
     assert INTERVALS not in results.notes
 
 
 def test_context_stands_in_rows_of_its_own_beside_the_paper_s_protocol(experiment):
-    paper, quick = (results_table(experiment, {}, profile) for profile in ("paper", "quick"))
+    paper, quick = (results_table(Results(experiment, {}), profile) for profile in ("paper", "quick"))
 
     row = cells(paper, "sectors_occupied", "context: Other GAN")
 
     assert (row["published"], row["n"]) == ("3 [2]", "–")
     assert "[2] somebody 2018, table 2; wider networks." in paper.notes
-    assert not [row for row in quick.rows if row.variant.startswith("context")]
+    assert not [row for row in quick.rows if row.data["variant"].startswith("context")]
 
 
 def test_runs_of_another_profile_do_not_enter(experiment):
     found = by_id(records(experiment, "good", GOOD, n=2), records(experiment, "good", BAD, profile="quick"))
-    assert cells(results_table(experiment, found, "paper"), "sectors_occupied", "good")["n"] == "2 of 8 runs"
+    assert cells(results_table(Results(experiment, found), "paper"), "sectors_occupied", "good")["n"] == "2 of 8 runs"
 
 
 def test_a_diverged_run_without_a_worst_value_is_said_to_be_left_out(experiment):
     found = records(experiment, "good", GOOD, n=7)
     found.append(record(experiment, "good", 7, {}, status="diverged"))
-    results = results_table(experiment, by_id(found), "paper")
+    results = published(experiment, found)
     assert cells(results, "exact_wasserstein", "good")["n"] == "8, 1 diverged, statistics over 7"
     assert cells(results, "sectors_occupied", "good")["n"] == "8, 1 diverged"
     assert TROUBLED in results.notes
@@ -136,8 +143,8 @@ def test_runs_scored_by_two_protocols_stand_in_two_rows(experiment):
         record(experiment, "good", seed, {"sectors_occupied": seed}, score_protocol=f"protocol {seed % 2}")
         for seed in range(4)
     ]
-    rows = [row for row in results_table(experiment, by_id(found), "paper").rows if row.measure == "sectors_occupied"]
-    assert [(row.variant, row.summary.mean) for row in rows if row.summary and row.summary.n] == [
+    rows = [row for row in published(experiment, found).rows if row.data["measure"] == "sectors_occupied"]
+    assert [(row.data["variant"], row.data["mean"]) for row in rows if row.data["n"]] == [
         ("good (protocol 0, data None)", 1.0),
         ("good (protocol 1, data None)", 2.0),
     ]
@@ -166,7 +173,7 @@ def test_a_mixture_is_warned_of_in_one_line(experiment, changes, mixed):
     warning = f"Warning: the rows mix {mixed}."
     assert mixtures(same) == []
     assert mixtures([*same, other]) == [warning]
-    assert warning in results_table(experiment, by_id(same, [other]), "paper").notes
+    assert warning in published(experiment, same, [other]).notes
 
 
 def test_when_a_run_was_started_is_no_mixture(experiment):
@@ -240,16 +247,15 @@ def test_overridden_runs_stand_apart_from_planned_ones(tmp_path, experiment):
 
     assert row["variant"] == "good at paper with variants.good.n_critic=9"
     assert (row["mean [95 % interval]"], row["n"]) == ("1.33", "3")
-    assert {row.measure for row in others.rows} == set(GOOD)
-    assert cells(results_table(experiment, by_id(planned, overridden), "paper"), "sectors_occupied", "good")["n"] == "8"
+    assert {row.data["measure"] for row in others.rows} == set(GOOD)
+    assert cells(published(experiment, planned, overridden), "sectors_occupied", "good")["n"] == "8"
 
 
 def test_runs_of_a_spec_that_changed_since_are_named_by_their_family(tmp_path, experiment):
     before = made(tmp_path, factory.PUBLISHED, spec=factory.SPEC.replace("batch_size = 4", "batch_size = 5"))
     old = record(before, "good", 0, {"sectors_occupied": 1.0})
     (first, *_) = other_runs([experiment], {old.id: old}).rows
-    assert isinstance(first, Result)
-    assert first.variant == f"{old.family} at paper"
+    assert first.data["variant"] == f"{old.family} at paper"
 
 
 def test_there_are_no_other_runs_where_all_are_planned(experiment):
@@ -263,7 +269,7 @@ def test_this_machine_stands_beside_the_reference_and_its_longest_protocol(exper
     here = by_id(records(experiment, "good", BAD, profile="quick", n=2))
     reference = by_id(records(experiment, "good", GOOD, profile="quick", n=5), records(experiment, "good", GOOD))
 
-    row = cells(compare(experiment, here, reference, "quick"), "sectors_occupied", "good")
+    row = cells(compare(Results(experiment, here), Results(experiment, reference), "quick"), "sectors_occupied", "good")
 
     assert row == {
         "measure": "sectors_occupied ↑",
@@ -281,7 +287,7 @@ def test_where_the_paper_s_protocol_was_not_run_the_reduced_one_stands_in_and_th
     only_reduced = by_id(records(experiment, "good", GOOD, profile="reduced"))
     both = {**only_reduced, **by_id(records(experiment, "bad", BAD))}
 
-    mixed = compare(experiment, {}, both, "quick", measures=["exact_wasserstein"])
+    mixed = compare(Results(experiment, {}), Results(experiment, both), "quick", measures=["exact_wasserstein"])
     good, bad = (cells(mixed, "exact_wasserstein", variant) for variant in ("good", "bad"))
 
     assert good["reference at paper, else reduced"].startswith("reduced: 0.31 ")
@@ -291,7 +297,7 @@ def test_where_the_paper_s_protocol_was_not_run_the_reduced_one_stands_in_and_th
 
 def test_a_machine_at_the_paper_s_protocol_needs_no_longer_reference(experiment):
     here, reference = by_id(records(experiment, "good", BAD)), by_id(records(experiment, "good", GOOD))
-    row = cells(compare(experiment, here, reference, "paper"), "sectors_occupied", "good")
+    row = cells(compare(Results(experiment, here), Results(experiment, reference), "paper"), "sectors_occupied", "good")
     assert [heading for heading in row if heading.startswith("reference")] == ["reference at paper"]
 
 
@@ -299,7 +305,7 @@ def test_a_comparison_warns_of_devices_that_differ_between_the_sides(experiment)
     card = PROVENANCE.model_copy(update={"device": "NVIDIA H100"})
     here = by_id(records(experiment, "good", GOOD, profile="quick", n=1))
     there = record(experiment, "good", 0, {}, provenance=card)
-    notes = compare(experiment, here, {there.id: there}, "quick").notes
+    notes = compare(Results(experiment, here), Results(experiment, {there.id: there}), "quick").notes
     assert "Warning: the rows mix devices: NVIDIA H100 (1 run), cpu (1 run)." in notes
 
 
@@ -308,7 +314,7 @@ def test_a_comparison_warns_of_devices_that_differ_between_the_sides(experiment)
 
 def test_markdown_has_a_line_a_row_and_escapes_bars(tmp_path):
     experiment = made(tmp_path, factory.PUBLISHED.replace("Other GAN", "Other|GAN"))
-    text = table.render(results_table(experiment, {}, "paper", measures=["sectors_occupied"]), "markdown")
+    text = table.render(results_table(Results(experiment, {}), "paper", measures=["sectors_occupied"]), "markdown")
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
     assert "Other\\|GAN" in lines[-1]
@@ -317,7 +323,7 @@ def test_markdown_has_a_line_a_row_and_escapes_bars(tmp_path):
 
 def test_csv_and_json_hold_the_numbers_unrounded(experiment):
     results = results_table(
-        experiment, by_id(records(experiment, "good", GOOD)), "paper", measures=["exact_wasserstein"]
+        Results(experiment, by_id(records(experiment, "good", GOOD))), "paper", measures=["exact_wasserstein"]
     )
 
     (row, _) = csv.DictReader(io.StringIO(table.render(results, "csv")))
@@ -332,15 +338,7 @@ def test_csv_and_json_hold_the_numbers_unrounded(experiment):
 
 def test_json_has_no_nan(experiment):
     found = by_id([record(experiment, "good", 0, {"exact_wasserstein": None})])
-    assert "NaN" not in table.render(results_table(experiment, found, "paper"), "json")
-
-
-def test_joined_tables_have_one_head_and_each_note_once(experiment):
-    found = by_id(records(experiment, "good", GOOD), records(experiment, "good", GOOD, profile="quick"))
-    parts = [results_table(experiment, found, profile) for profile in ("quick", "paper")]
-    joined = table.join("all", parts)
-    assert len(table.render(joined, "csv").splitlines()) == 1 + sum(len(part.rows) for part in parts)
-    assert joined.notes.count(INTERVALS) == 1
+    assert "NaN" not in table.render(results_table(Results(experiment, found), "paper"), "json")
 
 
 @pytest.mark.parametrize(("form", "text"), [("markdown", "No rows.\n"), ("csv", "\n")])
@@ -350,10 +348,10 @@ def test_an_empty_table_is_written_too(form, text):
 
 
 def test_the_terminal_shows_every_cell_and_note(experiment):
-    results = results_table(experiment, by_id(records(experiment, "good", GOOD)), "paper")
+    results = published(experiment, records(experiment, "good", GOOD))
     out = io.StringIO()
     Console(file=out, width=400).print(table.terminal(results))
     shown = out.getvalue()
     for row in results.rows:
-        assert all(cell in shown for cell in row.cells().values())
+        assert all(cell in shown for cell in row.cells.values())
     assert all(note in " ".join(shown.split()) for note in results.notes)

@@ -13,8 +13,9 @@ from wganbench.analysis.architectures import Sample, largest, samples_of
 from wganbench.analysis.comparability import protocol_of
 from wganbench.analysis.figures import grids, success
 from wganbench.analysis.profiles import ranked
+from wganbench.analysis.results import Results
 from wganbench.analysis.tables.cells import arrow
-from wganbench.analysis.tables.published import headline, planned
+from wganbench.analysis.tables.published import headline
 from wganbench.records.record import Artefact, Record
 from wganbench.spec import Experiment, Figure, scale_of
 from wganbench.spec.catalogue import CUSTOM, Scale
@@ -52,11 +53,11 @@ class Drawing:
 
 def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[Drawing]:
     """Returns the figures of a spec, each with the records that it can be drawn from, which may be none."""
-    found, names = [], Counter[str]()
+    found, names, results = [], Counter[str](), Results(experiment, records)
     own = {_content(figure, figure.profile) for figure in experiment.figures}
     for figure in experiment.figures:
         profiles = [figure.profile, *ranked(experiment)]
-        choices = [(profile, _drawable(experiment, figure, records, profile)) for profile in profiles]
+        choices = [(profile, _drawable(results, figure, profile)) for profile in profiles]
         profile, used = next((choice for choice in choices if choice[1]), choices[0])
         if profile != figure.profile and _content(figure, profile) in own:
             continue  # another figure of the spec shows this already
@@ -88,11 +89,9 @@ def _content(figure: Figure, profile: str) -> str:
     return figure.model_copy(update={"profile": profile, "title": None}).model_dump_json()
 
 
-def _drawable(
-    experiment: Experiment, figure: Figure, records: Mapping[str, Record], profile: str
-) -> dict[str, list[Record]]:
-    by_family: dict[str, list[Record]] = {}
-    for record in planned(experiment, records, profile):
+def _drawable(results: Results, figure: Figure, profile: str) -> dict[str, list[Record]]:
+    experiment, by_family = results.experiment, dict[str, list[Record]]()
+    for record in results.planned(profile):
         if _has_data(experiment, figure, record):
             by_family.setdefault(record.family, []).append(record)
     own = set(experiment.variants_of(profile))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from wganbench.analysis.best import Best
-from wganbench.analysis.results import Summary
+from wganbench.analysis.results import Best, Summary
 from wganbench.analysis.stats import Interval
 from wganbench.analysis.tables.table import NONE, Scalar
 from wganbench.spec import Published
 from wganbench.spec.catalogue import Scale
+
+BEST = "best (at step)"
+"""The heading of the column of best values."""
 
 
 def number(value: float | None) -> str:
@@ -31,8 +33,18 @@ def between(interval: Interval | None) -> str:
     return f" [{number(interval.low)}, {number(interval.high)}]{level}"
 
 
+def p_text(p: float) -> str:
+    """Formats a p-value with two significant digits."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
 def runs_text(summary: Summary) -> str:
-    """Describes the number of runs, as ``"8"``, ``"0 of 5 runs"`` or ``"8, 1 diverged, statistics over 7"``."""
+    """Describes the number of runs, as ``"8"``, ``"0 of 5 runs"`` or ``"8, 1 diverged, statistics over 7"``.
+
+    It is ``NONE`` if no runs are planned or recorded.
+    """
+    if not summary.n_planned and not summary.n_runs:
+        return NONE
     missing = summary.n_runs < summary.n_planned
     parts = [f"{summary.n_runs} of {summary.n_planned} runs" if missing else str(summary.n_runs)]
     parts += [f"{summary.n_diverged} diverged"] if summary.n_diverged else []
@@ -98,6 +110,7 @@ def best_data(found: Best | None, prefix: str = "") -> dict[str, Scalar]:
 
 
 def published_data(rows: Sequence[Published]) -> dict[str, Scalar]:
+    """Published values of one variant and measure, for ``Row.data``."""
     return {
         "published": rows[0].value if rows else None,
         "published_spread": rows[0].spread if rows else None,

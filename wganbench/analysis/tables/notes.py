@@ -1,17 +1,17 @@
-"""The notes under a table: the meaning of its numbers, the sources of published ones, and what the rows mix."""
+"""The notes under a table: the meaning of its numbers, numbered footnotes, and what the rows mix."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from wganbench.analysis import comparability
-from wganbench.analysis.best import HINDSIGHT, Best
-from wganbench.analysis.results import Summary
+from wganbench.analysis.results import Best, Summary
 from wganbench.analysis.tables.cells import number
 from wganbench.analysis.tables.table import NONE
 from wganbench.records.record import Record
-from wganbench.spec import Published
+from wganbench.spec import Experiment, Published
 
 INTERVALS = (
     "Means and medians are over runs, which differ in seed. Intervals in square brackets are unadjusted, at 95 % "
@@ -23,6 +23,24 @@ TROUBLED = (
     "A diverged run counts as the measure's worst value; where that is infinite or undefined, the statistics are over "
     "the other runs and say over how many. A failed run has no value."
 )
+HINDSIGHT = (
+    "Best: the mean over runs of the best score of each on its schedule, which is picked with hindsight, and in "
+    "brackets the steps at which it was first reached."
+)
+
+
+def notes_of(
+    summaries: Iterable[Summary | None], sources: Sources, records: Sequence[Record], best: Iterable[Best | None] = ()
+) -> tuple[str, ...]:
+    """Returns the notes for a table of these summaries and best values."""
+    known = [summary for summary in summaries if summary]
+    notes = [INTERVALS] if any(summary.n for summary in known) else []
+    notes += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
+    notes += [HINDSIGHT] if any(best) else []
+    return (*notes, *sources.notes(), *comparability.notes(records), *mixtures(records))
+
+
+# ---- footnotes ------------------------------------------------------------------------------------------------------
 
 
 class Sources:
@@ -35,23 +53,75 @@ class Sources:
         """Formats published values with what their ± covers and the numbers of their sources."""
         texts = []
         for row in rows:
-            about = row.source + (f"; {row.configuration}" if row.configuration else "")
+            source = row.source + (f"; {row.configuration}" if row.configuration else "")
             spread = f" ± {number(row.spread)} ({row.spread_over})" if row.spread is not None else ""
-            cited = self.numbers.setdefault(about, len(self.numbers) + 1)
+            cited = self.numbers.setdefault(source, len(self.numbers) + 1)
             texts.append(f"{number(row.value)}{spread} [{cited}]")
         return "; ".join(texts) or NONE
 
     def notes(self) -> list[str]:
-        return [f"[{cited}] {about}." for about, cited in self.numbers.items()]
+        return [f"[{cited}] {source}." for source, cited in self.numbers.items()]
 
 
-def mixtures(records: Iterable[Record]) -> list[str]:
+SHORT_CHANGE = 40
+"""The most characters of a change that is shown as it was typed."""
+
+DATA = re.compile(r"""(?:^|\.)data=\{.*"image_folder".*\}$""")
+"""The pattern of the change that ``--data`` makes: a folder of images in place of a data set."""
+
+
+class Changes:
+    """Short labels for what ``--set`` and ``--data`` changed in a run, with the full text in numbered footnotes.
+
+    Args:
+        experiments: The unchanged specs, from which labels take the names of replaced data sets.
+    """
+
+    def __init__(self, experiments: Iterable[Experiment] = ()):
+        self.experiments = {experiment.name: experiment for experiment in experiments}
+        self.numbers: dict[str, int] = {}
+
+    def label(self, record: Record) -> str:
+        """The label, such as ``"steps=2400"`` or ``"cifar10→cifar10-jpeg75 [1]"``; empty for an unchanged spec."""
+        shown = list(dict.fromkeys(self._shorten(text, record) for text in record.overrides))
+        if shown == record.overrides:
+            return ", ".join(shown)
+        cited = self.numbers.setdefault("; ".join(record.overrides), len(self.numbers) + 1)
+        return f"{', '.join(shown)} [{cited}]"
+
+    def _shorten(self, text: str, record: Record) -> str:
+        if DATA.search(text):
+            return f"{self._replaced_data(record)}→{comparability.data_of(record)}"
+        path = text.partition("=")[0]
+        return text if len(text) <= SHORT_CHANGE else f"{path.rpartition('.')[2][:SHORT_CHANGE]}=…"
+
+    def _replaced_data(self, record: Record) -> str:
+        """The data set that the spec names for this variant, or ``data`` if the spec no longer has the variant."""
+        spec = self.experiments.get(record.experiment)
+        if spec is None or record.profile not in spec.profiles or record.variant not in spec.variants:
+            return "data"
+        return spec.setting(record.variant, record.profile).data.name
+
+    def notes(self) -> list[str]:
+        """Returns a footnote for each label that is shortened."""
+        return [f"[{cited}] Changed by --set or --data: {text}." for text, cited in self.numbers.items()]
+
+
+# ---- mixtures -------------------------------------------------------------------------------------------------------
+
+SHORT = 7
+"""The number of digits that are shown of a commit or checksum."""
+
+SHOWN = 4
+"""The most values that are listed one by one."""
+
+
+def mixtures(records: Sequence[Record]) -> list[str]:
     """Returns at most two warnings: how differently ``records`` were made, and how many come from changed checkouts.
 
     Differences that settings may have from row to row do not count: rows may have different data sets, but not
     different copies of the same data set.
     """
-    records = list(records)
     seen: dict[str, Counter[str]] = {}
     for record in records:
         for what, value in _circumstances(record):
@@ -82,13 +152,6 @@ def _circumstances(record: Record) -> Iterator[tuple[str, str]]:
         yield f"versions of {name}", version
 
 
-SHORT = 7
-"""The number of digits that are shown of a commit or checksum."""
-
-SHOWN = 4
-"""The most values that are listed one by one."""
-
-
 def _tally(counts: Counter[str]) -> str:
     """Lists values with their numbers of runs, in order; if there are many, sums up all but the most frequent ones."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
@@ -100,17 +163,3 @@ def _tally(counts: Counter[str]) -> str:
 
 def _runs(n: int) -> str:
     return f"{n} run{'' if n == 1 else 's'}"
-
-
-def notes_of(
-    summaries: Iterable[Summary | None],
-    sources: Sources,
-    records: Iterable[Record],
-    reached: Iterable[Best | None] = (),
-) -> tuple[str, ...]:
-    """Returns the notes for a table of these summaries and of the best values ``reached``."""
-    known, records = [summary for summary in summaries if summary], list(records)
-    about = [INTERVALS] if any(summary.n for summary in known) else []
-    about += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
-    about += [HINDSIGHT] if any(reached) else []
-    return (*about, *sources.notes(), *comparability.notes(records), *mixtures(records))

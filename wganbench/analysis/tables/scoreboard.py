@@ -4,73 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from wganbench.analysis.tables.cells import between, fields, limits, number
-from wganbench.analysis.tables.table import NONE, Scalar, Table, render
+from wganbench.analysis.tables.cells import between, fields, limits, number, p_text
+from wganbench.analysis.tables.table import NONE, Row, Scalar, Table, render
 from wganbench.analysis.verdict import Outcome, Verdict
 from wganbench.spec import Experiment
 
-
-@dataclass(frozen=True)
-class Judged:
-    """A claim and its verdict, as a row."""
-
-    experiment: str
-    verdict: Verdict
-
-    def cells(self) -> dict[str, str]:
-        verdict, claim = self.verdict, self.verdict.claim
-        known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
-        return {
-            "claim": claim.says,
-            "experiment": self.experiment,
-            "profile": claim.profile,
-            "verdict": f"**{verdict.outcome}**{known}" + (", *post hoc*" if verdict.post_hoc else ""),
-            "estimate [95 % interval]": estimate_text(verdict),
-            "n": self._runs(),
-            "adjusted p": self._p_values(),
-        }
-
-    def _runs(self) -> str:
-        """The number of runs of each variant, such as ``"8 + 8, 1 diverged"``."""
-        runs = " + ".join(str(len(units)) for units in self.verdict.units.values()) or "0"
-        return runs + (f", {self.verdict.n_diverged} diverged" if self.verdict.n_diverged else "")
-
-    def _p_values(self) -> str:
-        """The p-value of the direction that was settled, or both p-values if neither was."""
-        for_, against = p_text(self.verdict.adjusted_for), p_text(self.verdict.adjusted_against)
-        texts = {"reproduced": f"{for_} for", "contradicted": f"{against} against", "not run": NONE}
-        return texts.get(self.verdict.outcome, f"{for_} for, {against} against")
-
-    def data(self) -> dict[str, Scalar]:
-        verdict, claim = self.verdict, self.verdict.claim
-        return {
-            "experiment": self.experiment,
-            "claim": claim.id,
-            **fields(claim, "says", "profile", "known_contradiction"),
-            **fields(verdict, "outcome", "why", "estimate", "estimate_of"),
-            **limits(verdict.interval),
-            "method": verdict.interval.method if verdict.interval else None,
-            "n": sum(map(len, verdict.units.values())),
-            **fields(verdict, "n_diverged", "p_for", "p_against", "adjusted_for", "adjusted_against", "post_hoc"),
-        }
-
-
-def estimate_text(verdict: Verdict) -> str:
-    """Formats the estimate with its interval; a success rate in percent, and an interval of the median labelled so."""
-    estimate, interval = verdict.estimate, verdict.interval
-    if verdict.claim.test == "binomial" and estimate is not None and interval:
-        return f"{100 * estimate:.0f} % of runs [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
-    other = ", median in" if interval and interval.method.startswith("median") else ""
-    return number(estimate) + other + between(interval)
-
-
-def p_text(p: float) -> str:
-    """Formats a p-value with two significant digits."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
-
-
+OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "not run")
 JUDGED = (
     "A claim is tested both ways: *reproduced* or *contradicted* at a one-sided p ≤ 0.025, Holm-adjusted over its "
     "experiment's claims, else *inconclusive*. Intervals are unadjusted, over runs, at 95 % unless they say otherwise. "
@@ -87,52 +27,70 @@ def live(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
     """Returns all claims that are not superseded with their verdicts, by experiment, in the order of the specs."""
-    rows = [Judged(experiment, verdict) for experiment, some in verdicts.items() for verdict in live(some)]
-    notes = [JUDGED] if rows else []
-    notes += [POST_HOC] if any(row.verdict.post_hoc for row in rows) else []
-    return Table("Scoreboard", tuple(rows), tuple(notes))
-
-
-@dataclass(frozen=True)
-class Replaced(Judged):
-    """A superseded claim and the verdict that it keeps, as a row."""
-
-    def cells(self) -> dict[str, str]:
-        end = self.verdict.claim.superseded
-        by = ", ".join(f"`{name}`" for name in end.by) if end else ""
-        reason = f"version {end.version}: {end.reason}" if end else ""
-        kept = {key: cell for key, cell in super().cells().items() if key != "experiment"}
-        return {"id": f"`{self.verdict.claim.id}`", **kept, "superseded in": reason, "by": by or NONE}
+    judged = [(experiment, verdict) for experiment, some in verdicts.items() for verdict in live(some)]
+    notes = [JUDGED] if judged else []
+    notes += [POST_HOC] if any(verdict.post_hoc for _, verdict in judged) else []
+    rows = tuple(Row(_cells(*each), _data(*each)) for each in judged)
+    return Table("Scoreboard", rows, tuple(notes))
 
 
 def superseded(experiment: str, verdicts: Sequence[Verdict]) -> Table:
     """Returns an experiment's superseded claims, adjusted over the claims of the last version that had them."""
-    rows = tuple(Replaced(experiment, verdict) for verdict in verdicts if verdict.claim.superseded)
-    return Table("Superseded claims, with the verdicts that they keep", rows)
+    rows = []
+    for verdict in verdicts:
+        end = verdict.claim.superseded
+        if end is not None:
+            cells = {key: cell for key, cell in _cells(experiment, verdict).items() if key != "experiment"}
+            end_cells = {
+                "superseded in": f"version {end.version}: {end.reason}",
+                "by": ", ".join(f"`{name}`" for name in end.by) or NONE,
+            }
+            rows.append(Row({"id": f"`{verdict.claim.id}`", **cells, **end_cells}, _data(experiment, verdict)))
+    return Table("Superseded claims, with the verdicts that they keep", tuple(rows))
 
 
-@dataclass(frozen=True)
-class Tally:
-    """An experiment and the outcomes of its claims, as a row."""
-
-    experiment: Experiment
-    verdicts: Sequence[Verdict]
-    report: str
-
-    def cells(self) -> dict[str, str]:
-        counts, about = Counter(verdict.outcome for verdict in live(self.verdicts)), self.experiment
-        return {
-            "experiment": f"[{about.name}]({self.report}#{anchor(heading(about))})",
-            "what it is": about.title,
-            **{word: str(counts[word]) if counts[word] else NONE for word in OUTCOMES},
-        }
-
-    def data(self) -> dict[str, Scalar]:
-        counts = Counter(verdict.outcome for verdict in live(self.verdicts))
-        return {"experiment": self.experiment.name, **{word: counts[word] for word in OUTCOMES}}
+def _cells(experiment: str, verdict: Verdict) -> dict[str, str]:
+    claim = verdict.claim
+    known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
+    n_units = " + ".join(str(len(units)) for units in verdict.units.values()) or "0"
+    return {
+        "claim": claim.says,
+        "experiment": experiment,
+        "profile": claim.profile,
+        "verdict": f"**{verdict.outcome}**{known}" + (", *post hoc*" if verdict.post_hoc else ""),
+        "estimate [95 % interval]": estimate_text(verdict),
+        "n": n_units + (f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""),
+        "adjusted p": _p_values(verdict),
+    }
 
 
-OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "not run")
+def _p_values(verdict: Verdict) -> str:
+    """The p-value of the direction that was settled, or both p-values if neither was."""
+    for_, against = p_text(verdict.adjusted_for), p_text(verdict.adjusted_against)
+    texts = {"reproduced": f"{for_} for", "contradicted": f"{against} against", "not run": NONE}
+    return texts.get(verdict.outcome, f"{for_} for, {against} against")
+
+
+def _data(experiment: str, verdict: Verdict) -> dict[str, Scalar]:
+    return {
+        "experiment": experiment,
+        "claim": verdict.claim.id,
+        **fields(verdict.claim, "says", "profile", "known_contradiction"),
+        **fields(verdict, "outcome", "why", "estimate", "estimate_of"),
+        **limits(verdict.interval),
+        "method": verdict.interval.method if verdict.interval else None,
+        "n": sum(map(len, verdict.units.values())),
+        **fields(verdict, "n_diverged", "p_for", "p_against", "adjusted_for", "adjusted_against", "post_hoc"),
+    }
+
+
+def estimate_text(verdict: Verdict) -> str:
+    """Formats the estimate with its interval; a success rate in percent, and an interval of the median labelled so."""
+    estimate, interval = verdict.estimate, verdict.interval
+    if verdict.claim.test == "binomial" and estimate is not None and interval:
+        return f"{100 * estimate:.0f} % of runs [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    other = ", median in" if interval and interval.method.startswith("median") else ""
+    return number(estimate) + other + between(interval)
 
 
 def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
@@ -148,8 +106,16 @@ def scoreboard_markdown(
     experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]], report: str
 ) -> str:
     """The text between a README's markers: the tally, and a row for each experiment with a link into ``report``."""
-    rows = tuple(Tally(experiment, verdicts[experiment.name], report) for experiment in experiments)
-    board = render(Table("Scoreboard", rows, (JUDGED.partition(" Intervals")[0],)), "markdown")
+    rows = []
+    for experiment in experiments:
+        counts = Counter(verdict.outcome for verdict in live(verdicts[experiment.name]))
+        cells: dict[str, str] = {
+            "experiment": f"[{experiment.name}]({report}#{anchor(heading(experiment))})",
+            "what it is": experiment.title,
+        }
+        cells |= {word: str(counts[word] or NONE) for word in OUTCOMES}
+        rows.append(Row(cells, {}))
+    board = render(Table("Scoreboard", tuple(rows), (JUDGED.partition(" Intervals")[0],)), "markdown")
     return f"{tally(verdicts)}\n\n{board}\n[Every claim with its numbers, tables and figures]({report})\n"
 
 

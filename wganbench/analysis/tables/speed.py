@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wganbench.analysis.speed_targets import TARGETS
+from wganbench.analysis.tables import table
 from wganbench.analysis.tables.cells import fields, number
 from wganbench.analysis.tables.table import NONE, Scalar, Table, escape, render
 from wganbench.records.speeds import Device, Row, Spread
@@ -98,11 +99,11 @@ def speed_table(name: str, measured: Sequence[Row], experiments: Sequence[Experi
     """
     known = {experiment.name: experiment for experiment in experiments}
     named = {row.target for row in measured} & TARGETS.keys()
-    rows = tuple(Measured(row, name, _is_changed(row, known.get(row.experiment)), bool(named)) for row in measured)
+    found = [Measured(row, name, _is_changed(row, known.get(row.experiment)), bool(named)) for row in measured]
     notes = [f"{target.name}: {target.says}; {target.wanted()}." for target in TARGETS.values() if target.name in named]
-    notes += [f"{row.row.experiment} {row.row.variant}: {row.row.note}." for row in rows if row.row.note]
-    notes += [CHANGED] if any(row.changed for row in rows) else []
-    return Table(name, rows, tuple(notes))
+    notes += [f"{row.row.experiment} {row.row.variant}: {row.row.note}." for row in found if row.row.note]
+    notes += [CHANGED] if any(row.changed for row in found) else []
+    return Table(name, tuple(table.Row(row.cells(), row.data()) for row in found), tuple(notes))
 
 
 def _is_changed(row: Row, experiment: Experiment | None) -> bool:

@@ -5,7 +5,7 @@ An architecture succeeds if its score exceeds the threshold, whatever other seed
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import scipy.special
@@ -13,14 +13,14 @@ import scipy.stats
 
 from wganbench.analysis import stats
 from wganbench.analysis.architectures import Sample, samples_of
+from wganbench.analysis.profiles import settings_of
+from wganbench.analysis.results import Results
 from wganbench.analysis.stats import Interval
-from wganbench.analysis.tables.cells import fields, limits, number
-from wganbench.analysis.tables.changed import Changes
-from wganbench.analysis.tables.notes import SHORT
-from wganbench.analysis.tables.published import planned
-from wganbench.analysis.tables.table import Scalar, Table
+from wganbench.analysis.tables.cells import fields, limits, number, p_text
+from wganbench.analysis.tables.notes import SHORT, Changes
+from wganbench.analysis.tables.table import Row, Scalar, Table
 from wganbench.records.record import Record
-from wganbench.spec import Experiment, scale_of
+from wganbench.spec import scale_of
 
 ALPHA, POWER = 0.05, 0.8
 
@@ -99,20 +99,15 @@ class SuccessRow:
     def cells(self) -> dict[str, str]:
         first, second = self.of.table.methods
         names = (f"only {first}", f"only {second}", "both", "neither")
-        rates = {
-            f"{method} succeeds [95 %]": rate_text(count, self.of.n, interval)
-            for method, count, interval in zip((first, second), self.successes, self.intervals, strict=True)
-        }
-        cells = {
-            "score above": f"{self.threshold:.3g}",
-            **dict(zip(names, map(str, self.counts), strict=True)),
-            **rates,
-        }
-        cells["adjusted p"] = "< 0.0001" if self.adjusted_p < 1e-4 else f"{self.adjusted_p:.2g}"
+        cells = {"score above": f"{self.threshold:.3g}", **dict(zip(names, map(str, self.counts), strict=True))}
+        for method, count, interval in zip((first, second), self.successes, self.intervals, strict=True):
+            cells[f"{method} succeeds [95 %]"] = rate_text(count, self.of.n, interval)
+        cells["adjusted p"] = p_text(self.adjusted_p)
         if self.published:
-            told, n = with_each(self.published), sum(self.published)
+            n = sum(self.published)
             cells[f"published: {', '.join(names)}"] = ", ".join(map(str, self.published))
-            cells[f"published: {first}, {second}"] = ", ".join(percent(count / n) for count in told)
+            rates_of_each = (f"{100 * count / n:.3g} %" for count in with_each(self.published))
+            cells[f"published: {first}, {second}"] = ", ".join(rates_of_each)
         return cells
 
     def data(self) -> dict[str, Scalar]:
@@ -146,11 +141,6 @@ def with_each(four: Sequence[int]) -> tuple[int, int]:
     return only_first + both, only_second + both
 
 
-def percent(share: float) -> str:
-    """Formats a share in percent with three digits, as many as 200 architectures support."""
-    return f"{100 * share:.3g} %"
-
-
 def rate_text(successes: int, n: int, interval: Interval) -> str:
     """Formats a success rate with its interval, such as ``"55 % [34, 74]"``."""
     return f"{100 * successes / n:.0f} % [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
@@ -179,22 +169,25 @@ def success_table(sample: Sample, changes: Changes | None = None) -> Table:
     label = changes.label(sample.records[0]) if sample.records else ""
     changed = f" with {label}" if label else ""
     title = f"{sample.experiment}, {sample.profile}{changed}: architectures that score above a threshold{apart}"
-    return Table(title, rows_of(sample), (*_notes(sample), *changes.notes()))
+    rows = tuple(Row(each.cells(), each.data()) for each in rows_of(sample))
+    return Table(title, rows, (*_notes(sample), *changes.notes()))
 
 
-def success_tables(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Table]:
+def success_tables(results: Results, profile: str) -> list[Table]:
     """Returns the success tables of the runs planned under ``profile``, one per score protocol and copy of the data."""
-    return [success_table(sample) for sample in samples_of(experiment, planned(experiment, records, profile), profile)]
+    samples = samples_of(results.experiment, results.planned(profile), profile)
+    return [success_table(sample) for sample in samples]
 
 
-def overridden_tables(experiment: Experiment, records: Mapping[str, Record]) -> list[Table]:
+def overridden_tables(results: Results) -> list[Table]:
     """Returns the same for the spec's runs with ``--set`` or ``--data``, separately for each set of overrides."""
+    experiment = results.experiment
     if experiment.success_table is None:
         return []
-    own = {record.id for profile in experiment.profiles for record in planned(experiment, records, profile)}
+    own = settings_of(experiment, experiment.profiles)
     groups: dict[tuple[str, tuple[str, ...]], list[Record]] = {}
-    for record in records.values():
-        if record.experiment == experiment.name and record.overrides and record.id not in own:
+    for record in results.records.values():
+        if record.experiment == experiment.name and record.overrides and record.family not in own:
             groups.setdefault((record.profile, tuple(record.overrides)), []).append(record)
     known = sorted(key for key in groups if key[0] in experiment.profiles)
     found = [sample for key in known for sample in samples_of(experiment, groups[key], key[0])]
@@ -203,15 +196,15 @@ def overridden_tables(experiment: Experiment, records: Mapping[str, Record]) -> 
 
 def _notes(sample: Sample) -> list[str]:
     about, thresholds = sample.table, sample.thresholds
-    notes = [_about_the_sample(sample)]
+    notes = [_describe_sample(sample)]
     if not thresholds:
-        told = "no run has it" if sample.real is None else f"it is {number(sample.real)}"
-        return [*notes, f"No thresholds, as they need a score of the real data ({about.real}) above 1: {told}."]
+        real = "no run has it" if sample.real is None else f"it is {number(sample.real)}"
+        return [*notes, f"No thresholds, as they need a score of the real data ({about.real}) above 1: {real}."]
     if not sample.has_own_thresholds:
         steps = f"equal steps from 1 to the real data's own score {number(sample.real)}"
         notes.append(f"Thresholds: {len(thresholds)} {steps}.")
     if sample.n:
-        notes.append(_about_the_test(sample))
+        notes.append(_describe_test(sample))
     if sample.is_the_papers:
         notes.append(f"Published: {about.source}, {sum(about.published[0])} architectures.")
     else:
@@ -219,7 +212,7 @@ def _notes(sample: Sample) -> list[str]:
     return notes
 
 
-def _about_the_sample(sample: Sample) -> str:
+def _describe_sample(sample: Sample) -> str:
     first, second = sample.table.methods
     parts = [f"{architectures(sample.n)} with runs of both {first} and {second}"]
     if sample.n:
@@ -239,15 +232,15 @@ def _about_the_sample(sample: Sample) -> str:
     return f"{'; '.join(parts)}."
 
 
-def _about_the_test(sample: Sample) -> str:
+def _describe_test(sample: Sample) -> str:
     n_thresholds = len(sample.thresholds)
     gap = visible_gap(sample.n, n_thresholds)
     seen = "cannot find any gap between the two rates"
     if gap is not None:
         seen = (
             f"finds a gap of {100 * gap:.0f} points between the two rates with {100 * POWER:.0f} % power, or a wider "
+            "one where not all architectures that differ go one way"
         )
-        seen += "one where not all architectures that differ go one way"
     return (
         f"p: exact two-sided McNemar test, Holm-adjusted over the {n_thresholds} thresholds; with "
         f"{architectures(sample.n)} it {seen}. Square brackets: Wilson intervals, unadjusted."

@@ -1,4 +1,4 @@
-"""Tables as data, with a dataclass for each row, and their output as Markdown, CSV, JSON or in the terminal."""
+"""Tables as data, and their output as Markdown, CSV, JSON or in the terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import rich.table
 from rich.text import Text
@@ -21,16 +21,17 @@ NONE = "–"
 """The text of a cell without a number."""
 
 
-class Row(Protocol):
-    """One line of a table."""
+@dataclass(frozen=True)
+class Row:
+    """One line of a table.
 
-    def cells(self) -> dict[str, str]:
-        """The text of the cells by column heading; a column that is empty in every row is not shown."""
-        ...
+    Attributes:
+        cells: The text of the cells by column heading; a column that is empty in every row is not shown.
+        data: The same content by field, unrounded and flat, for CSV and JSON.
+    """
 
-    def data(self) -> dict[str, Scalar]:
-        """The same content by field, unrounded and flat, for CSV and JSON."""
-        ...
+    cells: Mapping[str, str]
+    data: Mapping[str, Scalar]
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,6 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def join(title: str, tables: Iterable[Table]) -> Table:
-    """Joins several tables of one kind into one, as CSV and JSON need it; equal notes appear once."""
-    tables = list(tables)
-    notes = dict.fromkeys(note for table in tables for note in table.notes)
-    return Table(title, tuple(row for table in tables for row in table.rows), tuple(notes))
-
-
 def render(table: Table, form: Format) -> str:
     """Renders the table as text that ends with a line break: Markdown or JSON with its notes, CSV without."""
     return {"markdown": _markdown, "csv": _csv, "json": _json}[form](table)
@@ -56,9 +50,8 @@ def render(table: Table, form: Format) -> str:
 
 def shown_cells(table: Table) -> list[dict[str, str]]:
     """The cells of each row, without the columns that are empty in every row."""
-    rows = [row.cells() for row in table.rows]
-    filled = {heading for row in rows for heading, cell in row.items() if cell}
-    return [{heading: cell for heading, cell in row.items() if heading in filled} for row in rows]
+    filled = {heading for row in table.rows for heading, cell in row.cells.items() if cell}
+    return [{heading: cell for heading, cell in row.cells.items() if heading in filled} for row in table.rows]
 
 
 def _markdown(table: Table) -> str:
@@ -74,7 +67,7 @@ def escape(text: str) -> str:
 
 
 def _csv(table: Table) -> str:
-    rows, out = [row.data() for row in table.rows], io.StringIO()
+    rows, out = [row.data for row in table.rows], io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -82,7 +75,7 @@ def _csv(table: Table) -> str:
 
 
 def _json(table: Table) -> str:
-    rows = [{key: _finite(value) for key, value in row.data().items()} for row in table.rows]
+    rows = [{key: _finite(value) for key, value in row.data.items()} for row in table.rows]
     content = {"title": table.title, "rows": rows, "notes": list(table.notes)}
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -1,4 +1,4 @@
-"""The statistics behind each kind of claim: an estimate, its interval, and p-values in both directions."""
+"""The answer to a claim: an estimate, its interval, and p-values in both directions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer:
     tails: stats.Tails = stats.UNDECIDED
 
 
-def ask(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> Answer:
+def answer(claim: Claim, settings: Mapping[str, Setting], values: Mapping[str, Sequence[float]]) -> Answer:
     """Computes the answer to a claim; an empty one if a variant has no values or one of them is NaN.
 
     Args:
