@@ -93,7 +93,8 @@ def conclude(experiment: Experiment, evidence: dict[str, list[Evidence]]) -> lis
         if claim in run:
             family = family_of(experiment, claim, run)
             place = family.index(claim)
-            adjusted = tuple(stats.holm([tails[each.id][way] for each in family])[place] for way in (0, 1))
+            for_, against = (stats.holm([tails[each.id][way] for each in family])[place] for way in (0, 1))
+            adjusted = (for_, against)
         verdicts.append(_verdict(claim, (p_for, p_against), adjusted, evidence[claim.id]))
     return verdicts
 
