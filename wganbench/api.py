@@ -26,7 +26,6 @@ from wganbench.spec import Experiment, available, load, parse_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 RUN_COLUMNS = {
     "run": "id of the run",
@@ -66,7 +65,7 @@ VERDICT_COLUMNS = {
     "why": "why there is no verdict; empty if there is one",
     "p_for": "one-sided p-value that the claim holds, Holm-adjusted",
     "p_against": "one-sided p-value that it does not, Holm-adjusted",
-    "n": "number of runs, or of architectures, that the claim was judged on",
+    "n_checks": "number of checks that decide on the claim",
     "superseded": "whether a later version of the spec replaced the claim",
 }
 """The columns of ``verdicts``, with their meaning."""
@@ -111,7 +110,7 @@ def records(
         rows.append({**_about(record), **_more_about(record), **measured})
     frame = pd.DataFrame(rows, columns=list(dict.fromkeys([*RUN_COLUMNS, *(key for row in rows for key in row)])))
     labels = [label for label in frame.columns if label not in RUN_COLUMNS]
-    return frame.astype({label: "float64" for label in (*labels, "wall_seconds")})
+    return frame.astype(dict.fromkeys((*labels, "wall_seconds"), "float64"))
 
 
 def curves(folder: str | Path = "results", experiment: str | None = None) -> pd.DataFrame:
@@ -136,6 +135,45 @@ def curves(folder: str | Path = "results", experiment: str | None = None) -> pd.
         for step, value in zip(curve.steps, curve.values, strict=True)
     ]
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS)).astype({"value": "float64"})
+
+
+def verdicts(experiment: str | Path, folder: str | Path = "results") -> pd.DataFrame:
+    """Returns one row per claim of an experiment, judged on the records of a folder.
+
+    Args:
+        experiment: A name, or the path of a TOML file.
+        folder: The results folder.
+
+    Returns:
+        A frame with the columns ``VERDICT_COLUMNS``, in the order of the spec.
+
+    Raises:
+        SpecError: If the spec is wrong.
+        RecordError: If a record is damaged.
+    """
+    import pandas as pd
+
+    from wganbench.analysis.results import Results
+    from wganbench.analysis.verdict import judge
+
+    spec = load(experiment)
+    rows = [
+        {
+            "claim": verdict.claim.id,
+            "says": verdict.claim.says,
+            "source": verdict.claim.source or spec.source,
+            "role": verdict.claim.role,
+            "profile": verdict.claim.profile,
+            "verdict": verdict.outcome,
+            "why": verdict.why,
+            "p_for": verdict.adjusted_for,
+            "p_against": verdict.adjusted_against,
+            "n_checks": len(verdict.checks),
+            "superseded": verdict.claim.superseded is not None,
+        }
+        for verdict in judge(Results(spec, {record.id: record for record in _found(folder, None)}))
+    ]
+    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
 
 
 def run(

@@ -219,7 +219,7 @@ def test_a_damaged_verdicts_json_is_noticed_and_no_report_takes_its_place_unaske
     path.write_text(content)
     (finding,) = check([experiment], store)
     assert (finding.check, finding.subject) == ("unreadable", "verdicts.json")
-    assert str(finding).endswith("; restore it, or 'wganbench report --accept' makes it anew")
+    assert str(finding).endswith("; restore it, or 'wganbench report --accept' writes a new one")
     assert refused(experiment, store) == [str(finding)]
     assert path.read_text() == content
 

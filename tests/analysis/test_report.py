@@ -234,11 +234,9 @@ def test_a_readme_that_shows_another_results_folder_is_left_alone(tmp_path, stor
 
 
 def test_a_readme_without_markers_is_left_alone(tmp_path):
-    path = tmp_path / "README.md"
-    assert not report.refresh_readme(path, "block\n")
-    path.write_text("# no markers\n")
-    assert not report.refresh_readme(path, "block\n")
-    assert path.read_text() == "# no markers\n"
+    assert report.readme_of(tmp_path / "results") is None
+    (tmp_path / "README.md").write_text("# no markers\n")
+    assert report.readme_of(tmp_path / "results") is None
 
 
 def test_mixed_devices_are_warned_of_under_the_table(experiment, store):

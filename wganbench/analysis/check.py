@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -128,16 +129,14 @@ def seed_notes(experiments: Iterable[Experiment], records: Records) -> Iterator[
     These are no findings: a claim with a missing seed has no verdict, and a seed that no claim declares enters none, so
     nobody can omit a run that disagrees, or add runs until one agrees. Variants without runs pass.
     """
-    found: dict[str, set[int]] = {}
-    for record in records.values():
-        found.setdefault(record.family, set()).add(record.seed)
     for experiment in experiments:
+        results = Results(experiment, records)
         declared: dict[tuple[str, str], set[int]] = {}
         for claim in experiment.live_claims:
             for pair in _read_by(experiment, claim):
                 declared.setdefault(pair, set()).update(experiment.seeds_of(claim))
         for (profile, variant), wanted in sorted(declared.items()):
-            seeds = found.get(experiment.family(variant, profile), set())
+            seeds = {record.seed for record in results.of(variant, profile)}
             differences = {"lacks": wanted - seeds if seeds else set(), "has": seeds - wanted}
             wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
             if wrong:
@@ -147,7 +146,7 @@ def seed_notes(experiments: Iterable[Experiment], records: Records) -> Iterator[
 def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
     """Yields the profile and variant of each setting that a claim is judged on."""
     chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    for variant in (*claim.variants(), *(variant for variants in chosen for variant in variants)):
+    for variant in chain(claim.variants(), *chosen):
         yield claim.profile, variant
 
 

@@ -156,7 +156,7 @@ def last(folder: Path) -> tuple[Ledger | None, list[Finding]]:
     Returns:
         The ledger, or None if there is none; and a finding if it is unreadable, or missing beside a report.
     """
-    accept = "or 'wganbench report --accept' makes it again"
+    accept = "or 'wganbench report --accept' writes a new one"
     try:
         known = read(folder / FILE)
     except RecordError as error:

@@ -34,7 +34,7 @@ NAMED = 12
 GUIDE = (INTERVALS, TROUBLED)
 
 
-def page(
+def render_page(
     every: Sequence[Results],
     records: Mapping[str, Record],
     verdicts: Mapping[str, Sequence[Verdict]],

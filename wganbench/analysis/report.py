@@ -14,7 +14,7 @@ from wganbench.analysis.figures.draw import animate, draw
 from wganbench.analysis.figures.drawing import Drawing, drawings_of, figures_of, left_over
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import FILE, Ledger, digests_in, last, ledger_of, losses
-from wganbench.analysis.page import page
+from wganbench.analysis.page import render_page
 from wganbench.analysis.results import Results, reported
 from wganbench.analysis.tables.scoreboard import scoreboard_markdown
 from wganbench.analysis.verdict import Verdict, judge
@@ -104,7 +104,7 @@ def write_report(
     write_atomically(out / FILE, ledger.text().encode(), replace=True)
     readme = readme_of(out)
     if readme:
-        refresh_readme(readme, report.scoreboard)
+        write_atomically(readme, (with_block(readme, report.scoreboard) or "").encode(), replace=True)
     return dataclasses.replace(report, ledger=ledger, losses=tuple(lost))
 
 
@@ -121,7 +121,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     board = scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md")
     shown = board if readme_of(out) else None
     return Report(
-        markdown=page(every, records, verdicts, drawings, speeds.load(store.root), fingerprint(store, records)),
+        markdown=render_page(every, records, verdicts, drawings, speeds.load(store.root), fingerprint(store, records)),
         scoreboard=board,
         verdicts=verdicts,
         ledger=ledger_of(experiments, verdicts, store, records.values(), shown),
@@ -135,20 +135,6 @@ def fingerprint(store: Store, records: Records) -> str:
     for path in (path for path in store.paths() if path in counted):
         total.update(f"{path.parent.name}/{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()[:12]
-
-
-def refresh_readme(path: Path, block: str) -> bool:
-    """Puts ``block`` between the markers of a README; returns False if it has no markers.
-
-    Raises:
-        RecordError: If the file cannot be written.
-    """
-    refreshed = with_block(path, block)
-    if refreshed is None:
-        return False
-    if refreshed != path.read_text(encoding="utf-8"):
-        write_atomically(path, refreshed.encode(), replace=True)
-    return True
 
 
 def with_block(path: Path, block: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -80,24 +80,31 @@ class Results:
         """Returns the records that the spec plans under ``profile``, sorted by variant and seed."""
         return [record for variant in self.experiment.variants_of(profile) for record in self.of(variant, profile)]
 
-    def measured(self, profile: str, statistic: Statistic = "final") -> list[PoolResult]:
+    def measured(self, profile: str) -> list[PoolResult]:
         """Returns the results of every variant of ``profile`` on each of its measures, whether it has records or not.
 
         A variant whose runs are not comparable has one result per pool of comparable runs.
         """
-        found, n_planned = [], len(self.experiment.planned_seeds)
+        if profile not in self._measured:
+            self._measured[profile] = list(self._measure(profile))
+        return self._measured[profile]
+
+    @cached_property
+    def _measured(self) -> dict[str, list[PoolResult]]:
+        """The cache of ``measured``."""
+        return {}
+
+    def _measure(self, profile: str) -> Iterator[PoolResult]:
+        n_planned = len(self.experiment.planned_seeds)
         for variant in self.experiment.variants_of(profile):
-            setting = self.experiment.setting(variant, profile)
-            groups = pools(self.of(variant, profile)) or [[]]
+            setting, groups = self.experiment.setting(variant, profile), pools(self.of(variant, profile)) or [[]]
             for group in groups:
                 apart = f" ({group[0].score_protocol}, data {group[0].data_checksum})" if len(groups) > 1 else ""
                 for measure, use in setting.measures.items():
-                    summary = summarise(group, measure, statistic, n_planned)
+                    summary = summarise(group, measure, n_planned=n_planned)
                     protocol = comparability.protocol_of(use, setting, group)
                     best = best_of(group, measure)
-                    result = PoolResult(variant, variant + apart, measure, scale_of(use), summary, protocol, best)
-                    found.append(result)
-        return found
+                    yield PoolResult(variant, variant + apart, measure, scale_of(use), summary, protocol, best)
 
 
 def reported(experiments: Collection[Experiment], records: Mapping[str, Record]) -> dict[str, Record]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wganbench.analysis.profiles import references
 from wganbench.analysis.results import PoolResult, Results, Summary
@@ -13,8 +13,18 @@ from wganbench.analysis.tables.published import headline, left_out, published_fo
 from wganbench.analysis.tables.table import NONE, Row, Table
 from wganbench.spec import Published
 
-Longest = Mapping[str, tuple[str, Mapping[str, Summary]]]
-"""For each label of the reference, the longest profile with records, and the summaries there by measure."""
+
+class _Longest(NamedTuple):
+    """The reference at the longest profile with records, on one measure.
+
+    Attributes:
+        summary: None if that profile has no column.
+        heading: The heading of the column, which several profiles may share; empty if there is none.
+    """
+
+    profile: str
+    summary: Summary | None
+    heading: str
 
 
 def compare(here: Results, reference: Results, profile: str, *, measures: Sequence[str] = ()) -> Table:
@@ -25,69 +35,44 @@ def compare(here: Results, reference: Results, profile: str, *, measures: Sequen
         profile: The profile that this machine ran.
         measures: The measures to show; the ``headline`` ones if empty.
     """
-    experiment, mine = here.experiment, here.measured(profile)
-    chosen = measures or headline(experiment)
+    experiment, mine, theirs = here.experiment, here.measured(profile), _summaries(reference, profile)
     longest = _longest(reference)
     found = {name for name, _ in longest.values()}
     profiles = [name for name in references(experiment) if name != profile and name in found]
-    beside = _Reference(
-        {(item.label, item.measure): item.summary for item in reference.measured(profile)},
-        longest,
-        profiles,
-        Summary(n_planned=len(experiment.planned_seeds)),
-    )
+    heading = f"reference at {', else '.join(profiles)}" if profiles else ""
+    absent = Summary(n_planned=len(experiment.planned_seeds))
     sources, rows, summaries = Sources(), [], list[Summary | None]()
-    for item in (item for measure in chosen for item in mine if item.measure == measure):
+    for item in (item for name in measures or headline(experiment) for item in mine if item.measure == name):
+        name, by_measure = longest.get(item.label, ("paper", {}))
+        far = _Longest(name, by_measure.get(item.measure, absent) if name in profiles else None, heading)
+        same = theirs.get(item.label, {}).get(item.measure, absent)
         published = published_for(experiment, item)
-        rows.append(_row(experiment.name, profile, item, beside, published, sources.cite(published)))
-        summaries += [item.summary, beside.at_profile(item), beside.at_longest(item)]
+        rows.append(_row(experiment.name, profile, item, same, far, published, sources.cite(published)))
+        summaries += [item.summary, same, far.summary]
     used = [*here.planned(profile), *(record for name in (profile, *profiles) for record in reference.planned(name))]
     notes = (*notes_of(summaries, sources, used), *left_out(experiment, mine))
     return Table(f"{experiment.name}: this machine | reference", tuple(rows), notes)
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """The summaries of the reference.
-
-    Attributes:
-        same: The summaries at the profile of this machine, by label and measure.
-        profiles: The longer profiles that the reference has, which share one column.
-        absent: The summary of a variant without runs.
-    """
-
-    same: Mapping[tuple[str, str], Summary]
-    longest: Longest
-    profiles: Sequence[str]
-    absent: Summary
-
-    def at_profile(self, item: PoolResult) -> Summary:
-        return self.same.get((item.label, item.measure), self.absent)
-
-    def longest_profile(self, item: PoolResult) -> str:
-        return self.longest[item.label][0] if item.label in self.longest else "paper"
-
-    def at_longest(self, item: PoolResult) -> Summary | None:
-        """The summary at the longest profile; None if that has no column."""
-        name, summaries = self.longest.get(item.label, ("paper", {}))
-        return summaries.get(item.measure, self.absent) if name in self.profiles else None
-
-
 def _row(
-    experiment: str, profile: str, item: PoolResult, beside: _Reference, published: Sequence[Published], cited: str
+    experiment: str,
+    profile: str,
+    item: PoolResult,
+    same: Summary,
+    longest: _Longest,
+    published: Sequence[Published],
+    cited: str,
 ) -> Row:
-    """The row of a variant's runs on this machine beside the reference's, on one measure."""
-    same, longest, longest_profile = beside.at_profile(item), beside.at_longest(item), beside.longest_profile(item)
+    """The row of a variant's runs on this machine beside the reference's at the same profile, on one measure."""
     cells = {
         "measure": describe(item.measure, item.scale, item.protocol),
         "variant": item.label,
         f"this machine at {profile}": summary_text(item.summary),
         f"reference at {profile}": summary_text(same),
     }
-    if beside.profiles:
-        apart = f"{longest_profile}: " if longest and len(beside.profiles) > 1 else ""
-        text = summary_text(longest) if longest else NONE
-        cells[f"reference at {', else '.join(beside.profiles)}"] = apart + text
+    if longest.heading:
+        apart = f"{longest.profile}: " if longest.summary and ", else " in longest.heading else ""
+        cells[longest.heading] = apart + (summary_text(longest.summary) if longest.summary else NONE)
     return Row(
         cells={**cells, "published": cited},
         data={
@@ -99,21 +84,26 @@ def _row(
             "unit": item.scale.unit,
             **summary_data(item.summary, "here_"),
             **summary_data(same, "reference_"),
-            "longest_profile": longest_profile,
-            **summary_data(longest, "longest_"),
+            "longest_profile": longest.profile,
+            **summary_data(longest.summary, "longest_"),
             **published_data(published),
         },
     )
 
 
-def _longest(reference: Results) -> Longest:
+def _summaries(results: Results, profile: str) -> dict[str, dict[str, Summary]]:
+    """The summaries by label and measure."""
+    found: dict[str, dict[str, Summary]] = {}
+    for item in results.measured(profile):
+        found.setdefault(item.label, {})[item.measure] = item.summary
+    return found
+
+
+def _longest(reference: Results) -> dict[str, tuple[str, dict[str, Summary]]]:
     """For each label, the first profile of ``references`` with records (or the very first), and its summaries."""
     found: dict[str, tuple[str, dict[str, Summary]]] = {}
     for name in references(reference.experiment):
-        by_label: dict[str, dict[str, Summary]] = {}
-        for item in reference.measured(name):
-            by_label.setdefault(item.label, {})[item.measure] = item.summary
-        for label, summaries in by_label.items():
+        for label, summaries in _summaries(reference, name).items():
             if label not in found or (_recorded(summaries) and not _recorded(found[label][1])):
                 found[label] = name, summaries
     return found

@@ -44,7 +44,8 @@ def superseded(experiment: Experiment, verdicts: Sequence[Verdict]) -> Table:
     for verdict in verdicts:
         end = verdict.claim.superseded
         if end is not None:
-            cells = {key: cell for key, cell in _cells(experiment, verdict).items() if key not in ("experiment", "source")}
+            cells = _cells(experiment, verdict)
+            del cells["experiment"], cells["source"]
             end_cells = {
                 "superseded in": f"version {end.version}: {end.reason}",
                 "by": ", ".join(f"`{name}`" for name in end.by) or NONE,
@@ -80,8 +81,10 @@ def _cells(experiment: Experiment, verdict: Verdict) -> dict[str, str]:
     known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
     marks = [", *post hoc*"] if verdict.post_hoc else []
     marks += [", *after a pilot*"] if experiment.is_after_pilot(claim) else []
-    several = len(verdict.checks) > 1
-    n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
+    estimate, n_units, n_checks = estimate_text(deciding), _n_units(deciding), len(verdict.checks)
+    if n_checks > 1:
+        n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
+        estimate, n_units = f"{n_holding} of {n_checks} checks hold", f"{n_checks} × ({n_units})"
     return {
         "claim": claim.says,
         "source": claim.source or experiment.source,
@@ -89,10 +92,8 @@ def _cells(experiment: Experiment, verdict: Verdict) -> dict[str, str]:
         "profile": claim.profile,
         "role": claim.role,
         "verdict": f"**{verdict.outcome}**{known}{''.join(marks)}",
-        "estimate [95 % interval]": f"{n_holding} of {len(verdict.checks)} checks hold" if several else estimate_text(deciding),
-        "n": (f"{len(verdict.checks)} × " if several else "")
-        + _n_units(deciding)
-        + (f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""),
+        "estimate [95 % interval]": estimate,
+        "n": n_units + (f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""),
         "adjusted p": _p_values(verdict),
     }
 
