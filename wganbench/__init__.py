@@ -1,10 +1,22 @@
-"""A benchmark suite that reproduces the claims of the Wasserstein GAN papers and keeps a record of every run."""
+"""A benchmark suite that reproduces the claims of the Wasserstein GAN papers and keeps a record of every run.
+
+The functions of the Python interface, `wganbench.api`, can be called from here: ``import wganbench as wb``, then
+``wb.records("results")``.
+"""
+
+from typing import Any
+
+_INTERFACE = ("experiments", "experiment", "records", "curves", "verdicts", "figure", "run")
 
 
-def __getattr__(name: str) -> str:
-    """Looks up ``__version__`` in the metadata of the installed package, only when it is asked for."""
+def __getattr__(name: str) -> Any:
+    """Looks up ``__version__`` and the Python interface only when they are asked for: importing them takes time."""
     if name == "__version__":
         from importlib import metadata  # imports random: only after __main__ has moved the working folder to the end
 
         return metadata.version("wganbench")
+    if name in _INTERFACE:
+        from wganbench import api
+
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
@@ -58,7 +58,6 @@ def check(
         *(texts if whole else _sections(experiments, report, ledger, known, store.root)),
         *_figures(report, known, store.root),
         *_artefacts(own, store),
-        *(finding for experiment in experiments for finding in _seeds(experiment, own)),
         *(_stray(report, known, every, store) if whole else ()),
     ]
 
@@ -124,21 +123,24 @@ def _custom_code(experiments: Sequence[Experiment], records: Records) -> Iterato
             yield Finding("custom code", experiment.name, change.file, change.text(again))
 
 
-def _seeds(experiment: Experiment, records: Records) -> Iterator[Finding]:
-    """Yields the variants of claims that lack seeds of the spec or have additional ones; variants without runs pass.
+def seed_notes(experiments: Iterable[Experiment], records: Records) -> Iterator[str]:
+    """Yields a line for each variant that lacks seeds that its claims declare, or has ones that no claim declares.
 
-    This keeps anybody from omitting a run that disagrees, or adding runs until one agrees. If the spec lists its seeds,
-    a claim has no verdict until all of them are recorded, so only additional seeds are findings.
+    These are no findings: a claim with a missing seed has no verdict, and a seed that no claim declares enters none, so
+    nobody can omit a run that disagrees, or add runs until one agrees. Variants without runs pass.
     """
-    results, planned = Results(experiment, records), set(experiment.planned_seeds)
-    for profile, variant in sorted({pair for claim in experiment.live_claims for pair in _read_by(experiment, claim)}):
-        seeds = {record.seed for record in results.of(variant, profile)} or planned
-        lacking = planned - seeds if experiment.declared_seeds is None else set()
-        differences = {"lacks": lacking, "has": seeds - planned}
-        wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
-        if wrong:
-            text = f"under profile {profile} it {wrong}; with seeds = {experiment.seeds!r} in the spec they are "
-            yield Finding("seeds", experiment.name, variant, text + listed(planned).replace("-", " to "))
+    for experiment in experiments:
+        results = Results(experiment, records)
+        declared: dict[tuple[str, str], set[int]] = {}
+        for claim in experiment.live_claims:
+            for pair in _read_by(experiment, claim):
+                declared.setdefault(pair, set()).update(experiment.seeds_of(claim))
+        for (profile, variant), wanted in sorted(declared.items()):
+            seeds = {record.seed for record in results.of(variant, profile)}
+            differences = {"lacks": wanted - seeds if seeds else set(), "has": seeds - wanted}
+            wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
+            if wrong:
+                yield f"{experiment.name}, {variant}: under profile {profile} it {wrong}, judged are {listed(wanted)}"
 
 
 def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:

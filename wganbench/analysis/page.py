@@ -16,7 +16,7 @@ from wganbench.analysis.tables.by_variant import by_variant, with_numbers
 from wganbench.analysis.tables.cells import number, p_text
 from wganbench.analysis.tables.notes import INTERVALS, TROUBLED
 from wganbench.analysis.tables.published import headline, other_runs, results_table
-from wganbench.analysis.tables.scoreboard import estimate_text, heading, live, scoreboard, superseded, tally
+from wganbench.analysis.tables.scoreboard import checks, estimate_text, heading, live, scoreboard, superseded, tally
 from wganbench.analysis.tables.success import overridden_tables, success_tables
 from wganbench.analysis.tables.table import Table, render
 from wganbench.analysis.verdict import Verdict
@@ -58,7 +58,7 @@ def render_page(
         "`wganbench check` compares it with what the records say.",
         "## Scoreboard",
         tally(verdicts),
-        render(scoreboard(verdicts), "markdown"),
+        render(scoreboard(experiments, verdicts), "markdown"),
         "In the tables below: " + " ".join(GUIDE),
     ]
     for results in every:
@@ -95,8 +95,11 @@ def _section(results: Results, verdicts: Sequence[Verdict], drawings: Sequence[D
         yield "No runs are recorded."
     if verdicts:
         yield "### Claims"
-        yield "\n".join(map(_describe, live(verdicts)))
-    replaced = superseded(experiment.name, verdicts)
+        yield "\n".join(_describe(experiment, verdict) for verdict in live(verdicts))
+        for verdict in live(verdicts):
+            several = f"The {len(verdict.checks)} checks of {verdict.claim.id}"
+            yield _folded(checks(verdict), several, rows=1) if len(verdict.checks) > 1 else ""
+    replaced = superseded(experiment, verdicts)
     yield _titled(replaced) if replaced.rows else ""
     judged = {verdict.claim.profile for verdict in live(verdicts)}
     for profile in (name for name in profiles if name in recorded or name in judged):
@@ -120,14 +123,18 @@ def _section(results: Results, verdicts: Sequence[Verdict], drawings: Sequence[D
         yield "\n".join(f"- {deviation}" for deviation in experiment.deviations)
 
 
-def _describe(verdict: Verdict) -> str:
+def _describe(experiment: Experiment, verdict: Verdict) -> str:
     """Describes a claim in full, as a list item."""
-    claim = verdict.claim
-    parts = [f"- **{verdict.outcome}** (`{claim.id}`, profile `{claim.profile}`, {claim.test} test): {claim.says}."]
+    claim, only = verdict.claim, verdict.checks[0] if len(verdict.checks) == 1 else None
+    what = f"{only.check.test} test" if only else f"{'one' if claim.any else 'all'} of {len(verdict.checks)} checks"
+    parts = [f"- **{verdict.outcome}** (`{claim.id}`, {claim.role}, profile `{claim.profile}`, {what}): {claim.says}."]
+    parts += [f"Source: {claim.source}."] if claim.source else []
+    parts += ["*Stated after a pilot*, and judged on fresh seeds."] if experiment.is_after_pilot(claim) else []
     parts += [f"{verdict.why[0].upper()}{verdict.why[1:]}."] if verdict.why else []
-    if verdict.estimate is not None:
-        method = f" ({verdict.interval.method}, unadjusted)" if verdict.interval else ""
-        parts.append(f"{verdict.estimate_of[0].upper()}{verdict.estimate_of[1:]}: {estimate_text(verdict)}{method}.")
+    if only is not None and only.estimate is not None:
+        method = f" ({only.interval.method}, unadjusted)" if only.interval else ""
+        parts.append(f"{only.estimate_of[0].upper()}{only.estimate_of[1:]}: {estimate_text(only)}{method}.")
+    if verdict.outcome != "not run":
         parts.append(
             f"p {p_text(verdict.p_for)} for and {p_text(verdict.p_against)} against, adjusted "
             f"{p_text(verdict.adjusted_for)} and {p_text(verdict.adjusted_against)}."

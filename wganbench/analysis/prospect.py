@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wganbench.analysis import stats
-from wganbench.analysis.verdict import ALPHA, MIN_UNITS
-from wganbench.spec import Claim, Experiment, Success, SuccessCurve
+from wganbench.analysis.evidence import MIN_UNITS
+from wganbench.analysis.verdict import ALPHA, family_of
+from wganbench.spec import Check, Claim, Experiment, Success, SuccessCurve
 from wganbench.spec.plan import Run
 
 
@@ -107,38 +108,47 @@ def reachable(experiment: Experiment, n_seeds: Mapping[str, int] | int) -> list[
 
     Returns:
         For each claim that is not superseded: the claim, whether its smallest attainable p-value passes Holm if every
-        claim attains its own smallest, and the fewest seeds, the same number for all variants, with which it passes;
-        None if no number of seeds is enough.
+        claim of its family attains its own smallest, and the fewest seeds, the same number for all variants, with which
+        it passes; None if no number of seeds is enough.
     """
-
     claims = experiment.live_claims
 
-    def best_case(sizes: Mapping[str, int] | int) -> list[float]:
-        return stats.holm([_smallest_p(experiment, claim, sizes) for claim in claims])
-
-    with_seeds = functools.cache(best_case)  # the searches for different claims try many of the same sizes
+    @functools.cache  # the searches for different claims try many of the same sizes
+    def best_case(n: int | None) -> list[float]:
+        smallest = {claim.id: _smallest_p(experiment, claim, n_seeds if n is None else n) for claim in claims}
+        adjusted = []
+        for claim in claims:
+            family = family_of(experiment, claim, claims)
+            adjusted.append(stats.holm([smallest[each.id] for each in family])[family.index(claim)])
+        return adjusted
 
     def enough(position: int) -> int | None:
         sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)
-        if with_seeds(sizes[-1])[position] > ALPHA:
+        if best_case(sizes[-1])[position] > ALPHA:
             return None
-        return sizes[bisect_left(sizes, True, key=lambda n: with_seeds(n)[position] <= ALPHA)]
+        return sizes[bisect_left(sizes, True, key=lambda n: best_case(n)[position] <= ALPHA)]
 
-    reached = [p <= ALPHA for p in best_case(n_seeds)]
+    reached = [p <= ALPHA for p in best_case(None)]
     return [(claim, reached[position], enough(position)) for position, claim in enumerate(claims)]
 
 
 def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: Mapping[str, int] | int) -> float:
+    """The smallest p-value for a claim, whatever is measured: the largest of its checks', with ``any`` the smallest."""
+    found = [_smallest_p_of_check(experiment, check, n_seeds) for check in claim.checks]
+    return min(stats.holm(found)) if claim.any else max(found)
+
+
+def _smallest_p_of_check(experiment: Experiment, check: Check, n_seeds: Mapping[str, int] | int) -> float:
     def seeds_of(variant: str) -> int:
         return n_seeds if isinstance(n_seeds, int) else n_seeds.get(variant, 0)
 
-    sizes = [seeds_of(variant) for variant in claim.variants()]
-    if claim.methods():
-        chosen = experiment.architectures_of(claim.profile, claim.methods()).values()
+    sizes = [seeds_of(variant) for variant in check.variants()]
+    if check.methods():
+        chosen = experiment.architectures_of(check.profile, check.methods()).values()
         sizes = [sum(min(map(seeds_of, variants)) > 0 for variants in chosen)]
     if min(sizes) < MIN_UNITS:
         return 1.0
-    if isinstance(claim, SuccessCurve):
-        nearest = [round(share * sizes[0]) for share in claim.published]
-        return stats.success_curve_p(nearest, sizes[0], claim.published, claim.within, claim.published_n)[0]
-    return stats.smallest_p(claim.test, *sizes, rate=claim.rate if isinstance(claim, Success) else 0.5)
+    if isinstance(check, SuccessCurve):
+        nearest = [round(share * sizes[0]) for share in check.published]
+        return stats.success_curve_p(nearest, sizes[0], check.published, check.within, check.published_n)[0]
+    return stats.smallest_p(check.test, *sizes, rate=check.rate if isinstance(check, Success) else 0.5)

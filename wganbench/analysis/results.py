@@ -136,12 +136,13 @@ def _reinterpret(record: Record, setting: Setting, claims: Iterable[Claim]) -> R
         return record
     best = {name: best_in(record.curves.get(name), use) for name, use in changed.items()}
     judged_otherwise = {name for name, use in changed.items() if _without_unit(use) != _without_unit(own[name])}
-    unforeseen = {claim.id for claim in claims if judged_otherwise & {*claim.measured()}}
+    every = (check for claim in claims for check in claim.checks)
+    unforeseen = {check.id for check in every if judged_otherwise & {*check.measured()}}
     return record.model_copy(
         update={
             "setting": record.setting.model_copy(update={"measures": {**own, **changed}}),
             "best": {**record.best, **best},
-            "claims": {claim: digest for claim, digest in record.claims.items() if claim not in unforeseen},
+            "claims": {check: digest for check, digest in record.claims.items() if check not in unforeseen},
         }
     )
 

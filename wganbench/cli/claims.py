@@ -26,10 +26,11 @@ from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
 from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import CONTROL, Claim, Experiment, available, load
+from wganbench.spec import CONTROL, Claim, Experiment, available, listed, load
 from wganbench.spec.catalogue import suggest
 
 if TYPE_CHECKING:
+    from wganbench.analysis.evidence import Evidence
     from wganbench.analysis.verdict import Verdict
 
 RUN_ID = re.compile(r".+-[0-9a-f]{10}-s[0-9]+")
@@ -57,6 +58,8 @@ def check(experiments: tuple[str, ...], results: Path | None, strict: bool, juni
     if junit is not None:
         text = checking.junit(findings, checking.cases(specs), checking.not_run(specs, records))
         write_atomically(junit, text.encode(), replace=True)
+    for note in checking.seed_notes(specs, records):
+        click.echo(f"note: {note}")
     for finding in findings:
         click.echo(f"wganbench: {finding}", err=True)
     n_live, n_all = (sum(map(len, kind)) for kind in ((s.live_claims for s in specs), (s.claims for s in specs)))
@@ -106,9 +109,10 @@ def _explain_run(run_id: str, results: Path | None) -> None:
 def _explain_claim(claim: str, results: Path | None) -> None:
     where, colon, wanted = claim.rpartition(":")
     specs = [load(where)] if colon else [load(name) for name in available()]
-    found = [(spec, one) for spec in specs for one in spec.claims if one.id == wanted]
+    ids = {(spec.name, one.id): {one.id, *(each.id for each in one.checks)} for spec in specs for one in spec.claims}
+    found = [(spec, one) for spec in specs for one in spec.claims if wanted in ids[spec.name, one.id]]
     if not found:
-        known = [one.id for spec in specs for one in spec.claims]
+        known = sorted(set().union(*ids.values()))
         raise SpecError(f"unknown claim {wanted!r}{suggest(wanted, known)}")
     folders = _folders(results)
     for spec, one in found:
@@ -131,29 +135,25 @@ def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Pa
     return chosen, verdict
 
 
-APART = {"id", "says", "profile", "known_contradiction", "since", "superseded"}
-"""Fields of a claim that are not part of its test."""
+APART = {"id", "profile"}
+"""Fields of a check that are not part of its test."""
 
 
 def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[str]:
     claim = verdict.claim
     yield f"{spec.name}:{claim.id}"
     yield f"  claim        {claim.says}"
-    yield f"  source       {spec.source}"
+    yield f"  source       {claim.source or spec.source}"
+    yield f"  role         {claim.role}"
     yield f"  records      {folder}"
     yield f"  judged at    profile {claim.profile}: {spec.says(claim.profile)}"
-    details = claim.model_dump(mode="json", exclude=APART, exclude_none=True)
-    yield f"  test         {', '.join(f'{key} = {value}' for key, value in details.items())}"
-    sample = " architectures, each the mean over its seeds, with its first run" if claim.methods() else ""
-    for side, units in verdict.units.items():
-        yield f"  {side}: n = {len(units)}{sample}"
-        for unit in units:
-            which = f"a{unit.seed:03}" if claim.methods() else f"seed {unit.seed:<4}"
-            yield f"    {which} {unit.value:<10.6g} {unit.status:<9} {unit.run_id}"
-    if verdict.estimate is not None:
-        interval = verdict.interval
-        shown = f"  {interval.method}, unadjusted: [{interval.low:.4g}, {interval.high:.4g}]" if interval else ""
-        yield f"  {verdict.estimate_of}: {verdict.estimate:.4g}{shown}"
+    yield f"  seeds        {listed(spec.seeds_of(claim))}"
+    if spec.pilot is not None and spec.is_after_pilot(claim):
+        yield f"  pilot        stated after runs of seeds {spec.pilot.seeds}, from which the margin comes"
+    if len(verdict.checks) > 1:
+        yield f"  holds if     {'one' if claim.any else 'all'} of these {len(verdict.checks)} checks do"
+    for evidence in verdict.checks:
+        yield from _explain_check(verdict, evidence)
     yield f"  p for        {verdict.p_for:.3g}, Holm-adjusted {verdict.adjusted_for:.3g}"
     yield f"  p against    {verdict.p_against:.3g}, Holm-adjusted {verdict.adjusted_against:.3g}"
     yield f"  diverged     {verdict.n_diverged}"
@@ -164,6 +164,27 @@ def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[s
     if claim.superseded:
         by = f", by {' and '.join(claim.superseded.by)}" if claim.superseded.by else ""
         yield f"  superseded   in version {claim.superseded.version} of the spec{by}: {claim.superseded.reason}"
+
+
+def _explain_check(verdict: Verdict, evidence: Evidence) -> Iterator[str]:
+    check = evidence.check
+    if len(verdict.checks) > 1:
+        yield f"  check        {check.id}: {verdict.outcome_of(evidence)}"
+    details = check.model_dump(mode="json", exclude=APART, exclude_none=True)
+    yield f"  test         {', '.join(f'{key} = {value}' for key, value in details.items())}"
+    sample = " architectures, each the mean over its seeds, with its first run" if check.methods() else ""
+    for side, units in evidence.units.items():
+        yield f"  {side}: n = {len(units)}{sample}"
+        for unit in units:
+            which = f"a{unit.seed:03}" if check.methods() else f"seed {unit.seed:<4}"
+            yield f"    {which} {unit.value:<10.6g} {unit.status:<9} {unit.run_id}"
+    if evidence.estimate is not None:
+        interval = evidence.interval
+        shown = f"  {interval.method}, unadjusted: [{interval.low:.4g}, {interval.high:.4g}]" if interval else ""
+        yield f"  {evidence.estimate_of}: {evidence.estimate:.4g}{shown}"
+    if len(verdict.checks) > 1:
+        undecided = f"undecided: {evidence.why}" if evidence.why else ""
+        yield f"  {undecided or f'p {evidence.p_for:.3g} for and {evidence.p_against:.3g} against'}"
 
 
 # ---- runs -----------------------------------------------------------------------------------------------------------

@@ -81,8 +81,8 @@ def report(
     verdicts = made.verdicts
     if against is not None:
         verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}
-    tables = [scoreboard.scoreboard(verdicts)] if against is None or any(verdicts.values()) else []
-    old = (scoreboard.superseded(name, some) for name, some in verdicts.items())
+    tables = [scoreboard.scoreboard(specs, verdicts)] if against is None or any(verdicts.values()) else []
+    old = (scoreboard.superseded(spec, verdicts[spec.name]) for spec in specs)
     tables += [each for each in old if each.rows]
     for spec in specs:
         tables += _tables(Results(spec, records), Results(spec, reference), form)

@@ -10,6 +10,7 @@ Tables merge key by key, except that a table whose ``name`` changes is replaced.
 
 from wganbench.spec.architectures import Fitting
 from wganbench.spec.claims import (
+    Check,
     Claim,
     Comparison,
     Criterion,
@@ -23,6 +24,7 @@ from wganbench.spec.claims import (
     Success,
     SuccessCurve,
     SuccessTable,
+    check_digest,
     claim_digest,
 )
 from wganbench.spec.component import RECORDED, Component, Kind
@@ -44,6 +46,7 @@ __all__ = [
     "RECORDED",
     "RESERVED",
     "SCHEDULED",
+    "Check",
     "Claim",
     "Comparison",
     "Component",
@@ -68,6 +71,7 @@ __all__ = [
     "SuccessTable",
     "Text",
     "available",
+    "check_digest",
     "claim_digest",
     "family",
     "is_timed",

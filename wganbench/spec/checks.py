@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from wganbench.spec.claims import NORMAL_THEORY, Claim, Comparison, Equivalence, Published
+from wganbench.spec.claims import MAX_PRIMARY, NORMAL_THEORY, Check, Claim, Comparison, Equivalence, Published
 from wganbench.spec.experiment import Experiment
 from wganbench.spec.figures import FactorsFigure, Figure, SuccessFigure
 from wganbench.spec.measure_use import GAPS, is_timed, scale_of
+from wganbench.spec.seeds import listed, parse_seeds
 from wganbench.spec.setting import LOSSES, Setting
 from wganbench.spec.strict import Table, limit_mistakes, short, short_name, suggest
 
@@ -26,21 +27,11 @@ def _check(spec: Experiment) -> Iterator[str]:
         yield from _prefixed(f"profiles.{profile}.", _check_profile(spec, profile, table))
     if spec.inherit_claims and spec.extends is None:
         yield "inherit_claims: there is nothing to inherit from; name a spec in extends, or leave it out"
-    for name, uses in Counter(claim.id for claim in spec.claims).items():
-        if uses > 1:
-            yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
-    for claim in spec.claims:
-        yield from _prefixed(f"claims.{claim.id}: ", _check_history(claim, spec))
-        yield from _prefixed(f"claims.{claim.id}: ", _check_claim(claim, spec))
+    yield from _check_claims(spec)
     yield from _prefixed("success_table: ", _check_success_table(spec))
     yield from _prefixed("ablations: ", _check_ablations(spec))
     for row in spec.published:
-        unknown = spec.check_name("variant", row.variant) if row.variant is not None else []
-        found = [
-            *unknown,
-            *_check_measured(spec, [row.measure], spec.variants if row.variant is None else [row.variant]),
-        ]
-        yield from _prefixed(f"published.{row.row or row.variant}: ", found)
+        yield from _prefixed(f"published.{row.row or row.variant}: ", _check_published(row, spec))
     for position, figure in enumerate(spec.figures):
         yield from _prefixed(f"figures.{position}: ", _check_figure(figure, spec))
 
@@ -80,6 +71,34 @@ def _check_profile(spec: Experiment, profile: str, table: Table) -> Iterator[str
 # ---- claims ---------------------------------------------------------------------------------------------------------
 
 
+def _check_claims(spec: Experiment) -> Iterator[str]:
+    for kind, ids in (
+        ("claims", [claim.id for claim in spec.claims]),
+        ("checks", [check.id for claim in spec.claims for check in claim.checks]),
+    ):
+        for name, uses in Counter(ids).items():
+            if uses > 1:
+                yield f"claims.{name}: the id is used {uses} times; ids are unique among the {kind} of a spec"
+    primary = Counter(claim.profile for claim in spec.live_claims if claim.role == "primary")
+    for profile, n_claims in primary.items():
+        if n_claims > MAX_PRIMARY:
+            yield f"claims: {n_claims} primary claims at profile {profile!r}; at most {MAX_PRIMARY}"
+    for claim in spec.claims:
+        yield from _prefixed(f"claims.{claim.id}: ", _check_history(claim, spec))
+        yield from _prefixed(f"claims.{claim.id}: ", _check_seeds(claim, spec))
+        for check in claim.checks:
+            place = claim.id if check.id == claim.id else f"{claim.id}.checks.{check.id}"
+            yield from _prefixed(f"claims.{place}: ", _check_test(check, claim.judged_on(), spec))
+
+
+def _check_seeds(claim: Claim, spec: Experiment) -> Iterator[str]:
+    """Checks that a claim that was stated after the pilot is not judged on its seeds."""
+    if spec.pilot is not None and spec.is_after_pilot(claim) and claim.superseded is None:
+        both = spec.seeds_of(claim) & set(parse_seeds(spec.pilot.seeds))
+        if both:
+            yield f"seeds: {listed(both)} are of the pilot; a claim that was stated after it needs fresh ones"
+
+
 def _check_history(claim: Claim, spec: Experiment) -> Iterator[str]:
     """Checks the spec versions in which a claim counted, and the claims that replaced it."""
     if claim.since > spec.version:
@@ -102,49 +121,54 @@ def _check_history(claim: Claim, spec: Experiment) -> Iterator[str]:
             yield f"superseded.judged_on: the claim is not about {short(variant)}"
 
 
-def _check_claim(claim: Claim, spec: Experiment) -> Iterator[str]:
-    if claim.methods():
-        yield from _check_methods(spec, claim.profile, claim.methods(), claim.measured())
+def _check_test(check: Check, judged_on: Collection[str], spec: Experiment) -> Iterator[str]:
+    """Checks that the variants or methods of a check exist and measure what it reads.
+
+    Args:
+        judged_on: Variants whose records a superseded claim names, which the spec need not have any more.
+    """
+    if check.methods():
+        yield from _check_methods(spec, check.profile, check.methods(), check.measured())
         for gate in ("drift_at_most", "gap_at_least"):
-            if getattr(claim, gate) is not None:
+            if getattr(check, gate) is not None:
                 yield f"{gate}: a claim about architectures has none"
         return
-    variants = [variant for variant in claim.variants() if variant not in claim.judged_on()]
-    unknown = spec.check_name("profile", claim.profile)
+    variants = [variant for variant in check.variants() if variant not in judged_on]
+    unknown = spec.check_name("profile", check.profile)
     unknown += [text for variant in variants for text in spec.check_name("variant", variant)]
-    unknown = unknown or [text for variant in variants for text in spec.check_variant(variant, claim.profile)]
+    unknown = unknown or [text for variant in variants for text in spec.check_variant(variant, check.profile)]
     yield from unknown
     if unknown:
         return
-    settings = {variant: spec.valid_settings.get((variant, claim.profile)) for variant in variants}
+    settings = {variant: spec.valid_settings.get((variant, check.profile)) for variant in variants}
     for variant, setting in settings.items():
         if setting is not None:
-            for label in claim.measured():
-                yield from _check_reading(claim, label, variant, setting)
-            if claim.drift_at_most is not None and "drift" not in setting.measures:
+            for label in check.measured():
+                yield from _check_reading(check, label, variant, setting)
+            if check.drift_at_most is not None and "drift" not in setting.measures:
                 yield f"variant {variant!r} does not measure 'drift', which drift_at_most is about"
-    if claim.gap_at_least is not None:
+    if check.gap_at_least is not None:
         yield from _check_gaps(settings)
 
 
-def _check_reading(claim: Claim, label: str, variant: str, setting: Setting) -> Iterator[str]:
+def _check_reading(check: Check, label: str, variant: str, setting: Setting) -> Iterator[str]:
     if label not in setting.measures:
         yield f"variant {variant!r} does not measure {short(label)}{suggest(label, setting.measures)}"
         return
     scale = scale_of(setting.measures[label])
-    if scale.bounded and claim.test in NORMAL_THEORY:
-        yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {claim.test!r}"
-    paired = isinstance(claim, Comparison | Equivalence) and claim.test.startswith("paired")
+    if scale.bounded and check.test in NORMAL_THEORY:
+        yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {check.test!r}"
+    paired = isinstance(check, Comparison | Equivalence) and check.test.startswith("paired")
     if paired and is_timed(setting.measures[label]):
         yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"
-    if scale.higher_is_better is None and isinstance(claim, Comparison):
+    if scale.higher_is_better is None and isinstance(check, Comparison):
         yield f"{label!r} is neither better high nor low, so nothing can be better on it"
-    elif scale.higher_is_better is None and claim.statistic == "best":
+    elif scale.higher_is_better is None and check.statistic == "best":
         yield f"{label!r} is neither better high nor low, so it has no best; use statistic = 'final'"
 
 
 def _check_gaps(settings: Mapping[str, Setting | None]) -> Iterator[str]:
-    """Yields the reasons why a claim with ``gap_at_least`` has no gap to read."""
+    """Yields the reasons why a check with ``gap_at_least`` has no gap to read."""
     alone = {variant: setting for variant, setting in settings.items() if setting and setting.seeks_the_distance}
     if not alone and all(settings.values()):
         yield "gap_at_least: no variant trains a critic alone under the two-sided penalty"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from wganbench.errors import SpecError
+from wganbench.spec.seeds import parse_seeds
 from wganbench.spec.strict import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
@@ -31,61 +34,44 @@ class Superseded(Model):
     judged_on: dict[Name, SettingId] = Field(default_factory=dict)
 
 
-class _Claim(Model):
-    """The fields that all claims share. ``claim_digest`` must omit a field added here while it has its default.
+class _Check(Model):
+    """The fields that all checks share. ``check_digest`` must omit a field added here while it has its default.
 
     Attributes:
-        id: An id that is unique in the spec.
-        says: The checkable sentence.
-        profile: The profile at which the claim is judged; records of other profiles are ignored.
+        id: An id that is unique among the checks of the spec.
+        profile: The profile at which the check is judged; records of other profiles are ignored.
         statistic: The value to use: the measure's last one, or the best one over its schedule.
         drift_at_most: The largest drift of a converged critic. If the median of the measure ``drift`` over a variant's
-            runs exceeds it, the critic has not converged and the claim gets no verdict.
+            runs exceeds it, the critic has not converged and the check is undecided.
         gap_at_least: The smallest gap of an optimal critic, as a fraction of the exact distance, for critics trained
             alone under the two-sided penalty. If the gap of any run is smaller, that critic is not optimal, even if it
-            no longer changes, and the claim gets no verdict.
-        known_contradiction: The reason why a contradicted verdict is expected; the check accepts it and the report
-            shows it.
-        since: The spec version in which the claim was first stated.
-        superseded: The reason why the claim no longer counts, if a later version restated it.
+            no longer changes, and the check is undecided.
     """
 
     id: Name
-    says: Words
     profile: str = "paper"
     statistic: Statistic = "final"
     drift_at_most: PositiveFloat | None = None
     gap_at_least: PositiveFloat | None = None
-    known_contradiction: Words | None = None
-    since: PositiveInt = 1
-    superseded: Superseded | None = None
-
-    def lived_in(self, version: int) -> bool:
-        """Returns whether the claim counted in a version of its spec."""
-        return self.since <= version and (self.superseded is None or version < self.superseded.version)
-
-    def judged_on(self) -> dict[str, str]:
-        """Returns, by variant, the setting id whose records the claim keeps; empty if the current settings count."""
-        return self.superseded.judged_on if self.superseded else {}
 
     def variants(self) -> tuple[str, ...]:
-        """Returns the variants that the claim names; empty for a claim about architectures."""
+        """Returns the variants that the check names; empty for a check of architectures."""
         return ()
 
     def methods(self) -> tuple[str, ...]:
-        """Returns the methods of random architectures that the claim names; empty for a claim about variants."""
+        """Returns the methods of random architectures that the check names; empty for a check of variants."""
         return ()
 
     def measured(self) -> tuple[str, ...]:
-        """Returns the labels of the measures that the claim reads."""
+        """Returns the labels of the measures that the check reads."""
         raise NotImplementedError
 
 
-class _OfMeasure(_Claim):
-    """The field of a claim about one measure.
+class _OfMeasure(_Check):
+    """The field of a check of one measure.
 
     Attributes:
-        measure: The label of a measure that all variants or methods of the claim have.
+        measure: The label of a measure that all variants or methods of the check have.
     """
 
     measure: str
@@ -94,8 +80,8 @@ class _OfMeasure(_Claim):
         return (self.measure,)
 
 
-class _OfVariant(_Claim):
-    """The field of a claim about one variant.
+class _OfVariant(_Check):
+    """The field of a check of one variant.
 
     Attributes:
         variant: The variant whose runs are judged.
@@ -108,7 +94,7 @@ class _OfVariant(_Claim):
 
 
 class _Ordered(_OfMeasure):
-    """The fields of a claim that one side scores better than the other."""
+    """The fields of a check that one side scores better than the other."""
 
     better: str
     worse: str
@@ -141,7 +127,7 @@ class Comparison(_Ordered):
         better: The variant that scores better.
         worse: The variant that scores worse.
         margin: The margin, in the measure's unit. A negative margin states how much worse ``better`` may score, for a
-            claim of "no worse".
+            check of "no worse".
     """
 
     test: Literal["permutation", "paired", "welch"]
@@ -232,7 +218,7 @@ class Equivalence(_OfMeasure):
 
 
 class _TwoMethods(_Ordered):
-    """A claim that compares two methods over random architectures."""
+    """A check that compares two methods over random architectures."""
 
     def methods(self) -> tuple[str, ...]:
         return (self.better, self.worse)
@@ -301,7 +287,7 @@ class SuccessCurve(_OfMeasure):
         return (self.method,)
 
 
-Claim = Annotated[
+Check = Annotated[
     Comparison | Level | Success | Equality | Equivalence | OverArchitectures | McNemar | SuccessCurve,
     Field(discriminator="test"),
 ]
@@ -310,14 +296,111 @@ NORMAL_THEORY = ("t", "welch", "tost")
 """Tests for unbounded continuous measures only: on counts, their intervals cover far less than their nominal level."""
 
 
+def check_digest(check: Check) -> str:
+    """Returns a digest of the fields that decide the outcome of a check."""
+    content = check.model_dump(mode="json")
+    later = ("drift_at_most", "gap_at_least", "published_n")  # omitted when None: keeps digests of older checks valid
+    return digest({key: value for key, value in content.items() if value is not None or key not in later})
+
+
+Role = Literal["primary", "secondary"]
+MAX_PRIMARY = 5
+"""The most primary claims under one profile of a spec."""
+
+
+class Claim(Model):
+    """A sentence of a source with the checks that decide on it.
+
+    A claim holds if all of its checks do, or with ``any`` if one of them does. In a spec, fields of a check that stand
+    in the claim itself count for all of its checks, and a claim without ``checks`` is its own check, with its id.
+
+    Attributes:
+        id: An id that is unique among the claims of the spec.
+        says: The checkable sentence.
+        source: The source of the sentence with its place, such as ``"Gulrajani et al. 2017, figure 1b"``; by default
+            the spec's source.
+        role: ``primary`` for what the source asserts, at most five under a profile; ``secondary`` for what helps to
+            understand it. The verdicts of each role are adjusted apart.
+        any: Whether one check that holds is enough.
+        seeds: The seeds that the claim is judged on, such as ``"1024-1031"``: exactly these; by default the spec's.
+        known_contradiction: The reason why a contradicted verdict is expected; the check accepts it and the report
+            shows it.
+        since: The spec version in which the claim was first stated.
+        superseded: The reason why the claim no longer counts, if a later version restated it.
+        checks: The checks, all of one profile.
+    """
+
+    id: Name
+    says: Words
+    source: Words | None = None
+    role: Role = "primary"
+    any: bool = False
+    seeds: Words | None = None
+    known_contradiction: Words | None = None
+    since: PositiveInt = 1
+    superseded: Superseded | None = None
+    checks: Annotated[list[Check], Field(min_length=1, max_length=200)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_checks(cls, given: object) -> object:
+        """Moves the fields of checks that stand in the claim into its checks."""
+        if not isinstance(given, Mapping):
+            return given
+        own = {key: value for key, value in given.items() if key in cls.model_fields}
+        shared = {key: value for key, value in given.items() if key not in own}
+        listed = given.get("checks", [{"id": given.get("id")}])
+        if isinstance(listed, list):
+            own["checks"] = [{**shared, **check} if isinstance(check, Mapping) else check for check in listed]
+        return own
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Claim:
+        profiles = list(dict.fromkeys(check.profile for check in self.checks))
+        if len(profiles) > 1:
+            raise ValueError(f"checks of profiles {' and '.join(map(repr, profiles))}; all must be of one")
+        if self.seeds is not None:
+            try:
+                parse_seeds(self.seeds, "seeds")
+            except SpecError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+    @property
+    def profile(self) -> str:
+        """The profile at which the claim is judged."""
+        return self.checks[0].profile
+
+    def lived_in(self, version: int) -> bool:
+        """Returns whether the claim counted in a version of its spec."""
+        return self.since <= version and (self.superseded is None or version < self.superseded.version)
+
+    def judged_on(self) -> dict[str, str]:
+        """Returns, by variant, the setting id whose records the claim keeps; empty if the current settings count."""
+        return self.superseded.judged_on if self.superseded else {}
+
+    def variants(self) -> tuple[str, ...]:
+        """Returns the variants that its checks name, each once."""
+        return tuple(dict.fromkeys(variant for check in self.checks for variant in check.variants()))
+
+    def methods(self) -> tuple[str, ...]:
+        """Returns the methods of random architectures that its checks name, each once."""
+        return tuple(dict.fromkeys(method for check in self.checks for method in check.methods()))
+
+    def measured(self) -> tuple[str, ...]:
+        """Returns the labels of the measures that its checks read, each once."""
+        return tuple(dict.fromkeys(label for check in self.checks for label in check.measured()))
+
+
 def claim_digest(claim: Claim) -> str:
-    """Returns a digest of the fields that decide the verdict.
+    """Returns a digest of what decides the verdict: the checks, how they combine, the role and the seeds.
 
     The wording, the reason for a known contradiction and the history may change without changing it.
     """
-    content = claim.model_dump(mode="json", exclude={"says", "known_contradiction", "since", "superseded"})
-    later = ("drift_at_most", "gap_at_least", "published_n")  # omitted when None: keeps digests of older claims valid
-    return digest({key: value for key, value in content.items() if value is not None or key not in later})
+    alone = len(claim.checks) == 1 and (claim.role, claim.any, claim.seeds) == ("primary", False, None)
+    if alone:  # as before claims had checks
+        return check_digest(claim.checks[0])
+    return digest([*map(check_digest, claim.checks), claim.role, claim.any, claim.seeds])
 
 
 class SuccessTable(Model):

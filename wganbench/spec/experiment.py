@@ -57,6 +57,18 @@ Seeds = Annotated[
 """A number of seeds, counted from 0, or a list such as ``"1024-1031"``."""
 
 
+class Pilot(Model):
+    """Runs that were seen before claims were restated, and that these claims are not judged on.
+
+    Attributes:
+        seeds: The seeds of the pilot, such as ``"0-7"``.
+        before: The spec version whose claims were stated after the pilot, with margins that come from it.
+    """
+
+    seeds: Annotated[str, AfterValidator(_check_seeds)]
+    before: PositiveInt
+
+
 class Experiment(Model):
     """One figure or table of a paper. Made by ``load``.
 
@@ -71,8 +83,9 @@ class Experiment(Model):
             this one inherits. Title, source, version, deviations and claims are not inherited.
         inherit_claims: Judge the claims of that spec too, together with this one's own in one Holm adjustment.
         stack: The number of seeds trained in lockstep.
-        seeds: The seeds that run by default: a number of seeds, counted from 0, or a list such as ``"1024-1031"``. A
-            list declares the seeds: claims are judged on exactly these, and have no verdict while one is missing.
+        seeds: The seeds that run by default: a number of seeds, counted from 0, or a list such as ``"1024-1031"``.
+            Claims that state no seeds are judged on exactly these, and have no verdict while one is missing.
+        pilot: Runs that were seen before claims were restated.
         deviations: The stated differences from the paper.
         profiles: The profiles, such as smoke, quick, reduced and paper, which change the settings to train for
             different lengths. A profile may also describe itself, list the variants it has if not all, and change
@@ -97,6 +110,7 @@ class Experiment(Model):
     inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
     seeds: Seeds = 5
+    pilot: Pilot | None = None
     deviations: list[Words] = Field(default_factory=list)
     profiles: Annotated[dict[Name, Table], Field(min_length=1)]
     architectures: Architectures | None = None
@@ -126,10 +140,13 @@ class Experiment(Model):
         """The seeds in ``seeds``, as a list of numbers."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else parse_seeds(self.seeds)
 
-    @property
-    def declared_seeds(self) -> frozenset[int] | None:
-        """The seeds that claims are judged on if the spec lists them; None if it gives only their number."""
-        return None if isinstance(self.seeds, int) else frozenset(self.planned_seeds)
+    def seeds_of(self, claim: Claim) -> frozenset[int]:
+        """Returns the seeds that a claim is judged on: its own, or the spec's."""
+        return frozenset(self.planned_seeds if claim.seeds is None else parse_seeds(claim.seeds))
+
+    def is_after_pilot(self, claim: Claim) -> bool:
+        """Returns whether a claim was stated after the pilot, with margins that come from it."""
+        return self.pilot is not None and claim.since >= self.pilot.before
 
     @property
     def live_claims(self) -> list[Claim]:

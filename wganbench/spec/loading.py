@@ -15,6 +15,7 @@ from wganbench.errors import SpecError
 from wganbench.spec.architectures import add_architectures
 from wganbench.spec.checks import find_mistakes
 from wganbench.spec.experiment import Experiment, with_overrides
+from wganbench.spec.matrix import expand
 from wganbench.spec.overrides import merge, nested, parse_override, split
 from wganbench.spec.setting import Setting
 from wganbench.spec.strict import Table, check_values, limit_mistakes, mistakes, short, suggest
@@ -30,7 +31,7 @@ ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overr
 KNOWN = frozenset({*ABOUT, *Setting.model_fields})
 """All top-level keys."""
 
-OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims"})
+OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims", "pilot"})
 """Keys that a spec does not inherit from the one that it extends: its description, and the claims to be judged."""
 
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
@@ -167,12 +168,13 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
 
 
 def _drop_history(table: Table) -> Table:
-    """Returns a spec as another one inherits it: without superseded claims, and without the ``since`` of claims."""
+    """Returns a spec as another one inherits it: its live claims, each with its source and without its ``since``."""
     claims = table.get("claims")
     if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
         return table
     live = [claim for claim in claims if "superseded" not in claim]
-    return {**table, "claims": [{key: claim[key] for key in claim if key != "since"} for claim in live]}
+    source = {"source": table["source"]} if "source" in table else {}
+    return {**table, "claims": [{**source, **{key: claim[key] for key in claim if key != "since"}} for claim in live]}
 
 
 def _read(path: Path) -> Table:
@@ -197,7 +199,7 @@ def _read(path: Path) -> Table:
     problems = limit_mistakes(f"{path.name}, {problem}" for problem in check_values(table))
     if problems:
         raise SpecError(*problems)
-    return table
+    return expand(table, path.name)
 
 
 # ---- --set ----------------------------------------------------------------------------------------------------------

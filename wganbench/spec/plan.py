@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from wganbench.errors import SpecError
 from wganbench.networks.cost import is_piecewise_linear
-from wganbench.spec import MAX_STACK, Experiment, Setting, claim_digest, family
+from wganbench.spec import MAX_STACK, Experiment, Setting, check_digest, family
 
 CPU_CORE_FLOPS = 20e9
 """Observed throughput of one CPU core on these small networks; only for estimates, where nothing was measured."""
@@ -25,7 +25,7 @@ class Run:
         experiment, profile: The experiment and profile that requested the run. Neither is part of the id: runs with
             equal content are the same run.
         overrides: The ``--set`` texts that led to the setting, for the reader.
-        claims: The id and digest of each claim of the spec at the time the run was planned.
+        claims: The id and digest of each check of the spec's claims at the time the run was planned.
         family: The setting id, shared by runs that differ only in seed: the variant's name and a hash of the setting.
         spec_path: The path of the spec, beside which custom modules may be; empty for a run that a record describes.
     """
@@ -75,7 +75,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
     if min(seeds) < 0:
         raise SpecError(f"{experiment.file}: seeds start at 0, got {min(seeds)}")
-    claims = tuple((claim.id, claim_digest(claim)) for claim in experiment.claims)
+    claims = tuple((check.id, check_digest(check)) for claim in experiment.claims for check in claim.checks)
     overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
     chosen = list(dict.fromkeys(variants)) or experiment.variants_of(profile)
     n_runs = len(chosen) * len(set(seeds))

@@ -1,10 +1,11 @@
-"""The scoreboard: every claim with its verdict, superseded claims separately, and a tally by experiment."""
+"""The scoreboard: every claim with its verdict, its checks and superseded claims separately, and a tally."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from wganbench.analysis.evidence import Evidence
 from wganbench.analysis.tables.cells import between, fields, limits, number, p_text
 from wganbench.analysis.tables.table import NONE, Row, Scalar, Table, render
 from wganbench.analysis.verdict import Outcome, Verdict
@@ -12,11 +13,13 @@ from wganbench.spec import Experiment
 
 OUTCOMES: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive", "not run")
 JUDGED = (
-    "A claim is tested both ways: *reproduced* or *contradicted* at a one-sided p ≤ 0.025, Holm-adjusted over its "
-    "experiment's claims, else *inconclusive*. Intervals are unadjusted, over runs, at 95 % unless they say otherwise. "
-    "n counts runs, one number a variant, or architectures, one a method, and of seconds the stacks that trained "
-    "together; a diverged run takes the measure's worst value."
+    "A claim is tested both ways: *reproduced* if all of its checks hold, *contradicted* if one of them fails, at a "
+    "one-sided p ≤ 0.025, Holm-adjusted over the claims of the same experiment, profile and role that have runs; else "
+    "*inconclusive*. Intervals are unadjusted, over runs, at 95 % unless they say otherwise. n counts runs, one number "
+    "a variant, or architectures, one a method, and of seconds the stacks that trained together; a diverged run takes "
+    "the measure's worst value."
 )
+PILOT = "*After a pilot*: stated after runs of other seeds, from which the margin comes; judged on fresh seeds alone."
 POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is judged on."
 
 
@@ -25,43 +28,78 @@ def live(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return [verdict for verdict in verdicts if verdict.claim.superseded is None]
 
 
-def scoreboard(verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
+def scoreboard(experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
     """Returns all claims that are not superseded with their verdicts, by experiment, in the order of the specs."""
-    judged = [(experiment, verdict) for experiment, some in verdicts.items() for verdict in live(some)]
+    judged = [(experiment, verdict) for experiment in experiments for verdict in live(verdicts[experiment.name])]
     notes = [JUDGED] if judged else []
     notes += [POST_HOC] if any(verdict.post_hoc for _, verdict in judged) else []
+    notes += [PILOT] if any(experiment.is_after_pilot(verdict.claim) for experiment, verdict in judged) else []
     rows = tuple(Row(_cells(*each), _data(*each)) for each in judged)
     return Table("Scoreboard", rows, tuple(notes))
 
 
-def superseded(experiment: str, verdicts: Sequence[Verdict]) -> Table:
+def superseded(experiment: Experiment, verdicts: Sequence[Verdict]) -> Table:
     """Returns an experiment's superseded claims, adjusted over the claims of the last version that had them."""
     rows = []
     for verdict in verdicts:
         end = verdict.claim.superseded
         if end is not None:
-            cells = {key: cell for key, cell in _cells(experiment, verdict).items() if key != "experiment"}
+            cells = _cells(experiment, verdict)
+            del cells["experiment"], cells["source"]
             end_cells = {
                 "superseded in": f"version {end.version}: {end.reason}",
                 "by": ", ".join(f"`{name}`" for name in end.by) or NONE,
             }
             rows.append(Row({"id": f"`{verdict.claim.id}`", **cells, **end_cells}, _data(experiment, verdict)))
-    return Table("Superseded claims, with the verdicts that they keep", tuple(rows))
+    return Table("Superseded claims, with their verdicts", tuple(rows))
 
 
-def _cells(experiment: str, verdict: Verdict) -> dict[str, str]:
-    claim = verdict.claim
+def checks(verdict: Verdict) -> Table:
+    """Returns the checks of a claim, with what each shows."""
+    rows = []
+    for each in verdict.checks:
+        cells = {
+            "check": f"`{each.check.id}`",
+            "test": each.check.test,
+            "estimate [95 % interval]": estimate_text(each),
+            "n": _n_units(each),
+            "p for": p_text(each.p_for) if not each.why else NONE,
+            "p against": p_text(each.p_against) if not each.why else NONE,
+            "shows": f"{verdict.outcome_of(each)}{f': {each.why}' if each.why and not each.missing else ''}",
+        }
+        data = {
+            "check": each.check.id,
+            **fields(each, "why", "estimate", "estimate_of", "n_diverged", "p_for", "p_against", "post_hoc"),
+            **limits(each.interval),
+        }
+        rows.append(Row(cells, data))
+    return Table(f"Checks of {verdict.claim.id}", tuple(rows))
+
+
+def _cells(experiment: Experiment, verdict: Verdict) -> dict[str, str]:
+    claim, deciding = verdict.claim, verdict.deciding
     known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
-    n_units = " + ".join(str(len(units)) for units in verdict.units.values()) or "0"
+    marks = [", *post hoc*"] if verdict.post_hoc else []
+    marks += [", *after a pilot*"] if experiment.is_after_pilot(claim) else []
+    estimate, n_units, n_checks = estimate_text(deciding), _n_units(deciding), len(verdict.checks)
+    if n_checks > 1:
+        n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
+        estimate, n_units = f"{n_holding} of {n_checks} checks hold", f"{n_checks} × ({n_units})"
     return {
         "claim": claim.says,
-        "experiment": experiment,
+        "source": claim.source or experiment.source,
+        "experiment": experiment.name,
         "profile": claim.profile,
-        "verdict": f"**{verdict.outcome}**{known}" + (", *post hoc*" if verdict.post_hoc else ""),
-        "estimate [95 % interval]": estimate_text(verdict),
+        "role": claim.role,
+        "verdict": f"**{verdict.outcome}**{known}{''.join(marks)}",
+        "estimate [95 % interval]": estimate,
         "n": n_units + (f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""),
         "adjusted p": _p_values(verdict),
     }
+
+
+def _n_units(evidence: Evidence) -> str:
+    return " + ".join(str(len(units)) for units in evidence.units.values()) or "0"
 
 
 def _p_values(verdict: Verdict) -> str:
@@ -71,23 +109,28 @@ def _p_values(verdict: Verdict) -> str:
     return texts.get(verdict.outcome, f"{for_} for, {against} against")
 
 
-def _data(experiment: str, verdict: Verdict) -> dict[str, Scalar]:
+def _data(experiment: Experiment, verdict: Verdict) -> dict[str, Scalar]:
+    deciding = verdict.deciding
     return {
-        "experiment": experiment,
+        "experiment": experiment.name,
         "claim": verdict.claim.id,
-        **fields(verdict.claim, "says", "profile", "known_contradiction"),
-        **fields(verdict, "outcome", "why", "estimate", "estimate_of"),
-        **limits(verdict.interval),
-        "method": verdict.interval.method if verdict.interval else None,
-        "n": sum(map(len, verdict.units.values())),
-        **fields(verdict, "n_diverged", "p_for", "p_against", "adjusted_for", "adjusted_against", "post_hoc"),
+        **fields(verdict.claim, "says", "profile", "role", "known_contradiction"),
+        "source": verdict.claim.source or experiment.source,
+        **fields(verdict, "outcome", "why", "p_for", "p_against", "adjusted_for", "adjusted_against"),
+        **fields(verdict, "n_diverged", "post_hoc"),
+        "n_checks": len(verdict.checks),
+        "check": deciding.check.id,
+        **fields(deciding, "estimate", "estimate_of"),
+        **limits(deciding.interval),
+        "method": deciding.interval.method if deciding.interval else None,
+        "n": sum(map(len, deciding.units.values())),
     }
 
 
-def estimate_text(verdict: Verdict) -> str:
+def estimate_text(evidence: Evidence) -> str:
     """Formats the estimate with its interval; a success rate in percent, and an interval of the median labelled so."""
-    estimate, interval = verdict.estimate, verdict.interval
-    if verdict.claim.test == "binomial" and estimate is not None and interval:
+    estimate, interval = evidence.estimate, evidence.interval
+    if evidence.check.test == "binomial" and estimate is not None and interval:
         return f"{100 * estimate:.0f} % of runs [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
     other = ", median in" if interval and interval.method.startswith("median") else ""
     return number(estimate) + other + between(interval)

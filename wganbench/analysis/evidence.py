@@ -1,0 +1,349 @@
+"""The evidence on one check of a claim: the records that it reads, its estimate, interval and p-values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from wganbench.analysis import comparability, stats
+from wganbench.analysis.answer import answer, estimate_of
+from wganbench.analysis.results import Results, value_or_worst
+from wganbench.analysis.stats import Interval
+from wganbench.records.record import Record
+from wganbench.spec import (
+    GAPS,
+    Check,
+    Claim,
+    Criterion,
+    Equality,
+    Experiment,
+    Level,
+    McNemar,
+    Setting,
+    Success,
+    SuccessCurve,
+    check_digest,
+    is_timed,
+)
+
+MIN_UNITS = 5
+PAIRED = ("paired", "paired_equivalence")
+"""The tests that use only the seeds that both variants have."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One unit of the statistics: a run or, for checks over architectures, an architecture with all its seeds.
+
+    For a check of seconds, a unit is a stack of runs that share one clock: their mean, or whether all of them
+    succeed.
+
+    Attributes:
+        run_id: The id of the run, or of the first run of an architecture or stack.
+        seed: The seed of the run, or the position of an architecture in the sampled list.
+        status: The status of the run; ``failed`` or ``diverged`` for an architecture or stack with any such run.
+        value: The number that the check reads: the measure, or its declared worst value if the run diverged or the
+            measure is not finite; 1 for a success and 0 otherwise; NaN for a failed run, or if no worst value is
+            declared. For an architecture, the mean over its seeds.
+    """
+
+    run_id: str
+    seed: int
+    status: str
+    value: float
+
+
+Units = Mapping[str, tuple[Unit, ...]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The numbers that one check is based on.
+
+    Attributes:
+        missing: What has no run under which profile; empty if there are runs.
+        why: The reason in one line if the check cannot be decided; otherwise empty.
+        estimate: The value of ``estimate_of``; infinite if a diverged run's worst value is infinite, None if nothing
+            can be said.
+        interval: The unadjusted interval, at 95 % unless it states another level; None if there is none.
+        p_for, p_against: The one-sided p-values; 1 if the check cannot be decided.
+        units: The units of each variant, sorted by seed; for a paired check, only the seeds that both variants have.
+            For a check over architectures, those of each method, limited to architectures with runs of every method.
+        settings: The setting of each variant, or of a method's first architecture; a variant of a superseded claim
+            whose records are missing has none.
+        post_hoc: Whether the check was written or changed after runs that it is judged on.
+    """
+
+    check: Check
+    missing: str
+    why: str
+    estimate: float | None
+    estimate_of: str
+    interval: Interval | None
+    p_for: float
+    p_against: float
+    units: Units
+    settings: Mapping[str, Setting]
+    post_hoc: bool
+
+    @property
+    def n_diverged(self) -> int:
+        return sum(unit.status == "diverged" for units in self.units.values() for unit in units)
+
+
+def weigh(results: Results, claim: Claim, check: Check) -> Evidence:
+    """Returns the evidence on one of a claim's checks."""
+    experiment, read = results.experiment, _read(results, claim, check)
+    settings, used, units = read.settings, read.used, read.units
+    why = read.missing or next(chain(_check_seeds(experiment, claim, used), _obstacles(check, units, used)), "")
+    found = answer(check, settings, {side: [unit.value for unit in some] for side, some in units.items()})
+    p_for, p_against = stats.UNDECIDED if why else found.tails
+    return Evidence(
+        check=check,
+        missing=read.missing,
+        why=why,
+        estimate=found.estimate,
+        estimate_of=estimate_of(check, settings) if settings.keys() >= units.keys() else "",
+        interval=found.interval,
+        p_for=p_for,
+        p_against=p_against,
+        units=units,
+        settings=settings,
+        post_hoc=_is_post_hoc(experiment, check, [record for some in used.values() for record in some]),
+    )
+
+
+def find_missing(results: Results, claim: Claim, check: Check) -> str:
+    """Describes what a check has no run of, under which profile; empty if there are runs."""
+    return _read(results, claim, check).missing
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The inputs of a check by variant, or by method if it is about architectures, in the check's order.
+
+    Attributes:
+        settings: The setting of each variant, or of a method's first architecture; a variant of a superseded claim
+            whose records are missing has none.
+        missing: A description of what has no run under which profile; empty if nothing is missing.
+    """
+
+    settings: Mapping[str, Setting]
+    used: Mapping[str, Sequence[Record]]
+    units: Units
+    missing: str
+
+
+def _read(results: Results, claim: Claim, check: Check) -> _Read:
+    read = _read_architectures(results, claim, check) if check.methods() else _read_runs(results, claim, check)
+    if not read.missing:
+        return read
+    return dataclasses.replace(read, missing=f"{read.missing} under profile {check.profile}")
+
+
+def _read_runs(results: Results, claim: Claim, check: Check) -> _Read:
+    used = {variant: _recorded(results, claim, check, variant) for variant in check.variants()}
+    settings = _settings(results.experiment, claim, check, used)
+    missing = [variant for variant, found in used.items() if not found]
+    if check.test in PAIRED and not missing:
+        used = _with_common_seeds(used)
+    units = {variant: tuple(_stacked(check, found)) for variant, found in used.items()}
+    return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
+
+
+def _read_architectures(results: Results, claim: Claim, check: Check) -> _Read:
+    """Reads the architectures that have runs of every method of the check, using the seeds common to all methods."""
+    experiment, methods = results.experiment, check.methods()
+    settings: dict[str, Setting] = {}
+    used: dict[str, list[Record]] = {method: [] for method in methods}
+    units: dict[str, list[Unit]] = {method: [] for method in methods}
+    for name, variants in experiment.architectures_of(check.profile, methods).items():
+        method_of = dict(zip(variants, methods, strict=True))
+        found = {variant: _recorded(results, claim, check, variant) for variant in variants}
+        own = _settings(experiment, claim, check, found)
+        if not settings and len(own) == len(methods):
+            settings = {method: own[variant] for variant, method in method_of.items()}
+        for variant, records in _with_common_seeds(found).items():
+            if records:
+                used[method_of[variant]] += records
+                units[method_of[variant]].append(_averaged(int(name[1:]), [_unit(check, each) for each in records]))
+    missing = "" if all(units.values()) else f"no architecture has runs with {' and '.join(methods)}"
+    return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
+
+
+def _recorded(results: Results, claim: Claim, check: Check, variant: str) -> list[Record]:
+    """The records of a variant with the claim's seeds, or those that a superseded claim was judged on."""
+    kept, declared = claim.judged_on().get(variant), results.experiment.seeds_of(claim)
+    found = results.by_setting.get(kept, []) if kept else results.of(variant, check.profile)
+    return found if claim.superseded else [each for each in found if each.seed in declared]
+
+
+def _settings(
+    experiment: Experiment, claim: Claim, check: Check, used: Mapping[str, Sequence[Record]]
+) -> dict[str, Setting]:
+    """The setting of each variant in the spec or, for a superseded claim, that of the records it was judged on."""
+    own = {variant: experiment.setting(variant, check.profile) for variant in used.keys() - claim.judged_on().keys()}
+    return own | {variant: found[0].setting for variant, found in used.items() if variant not in own and found}
+
+
+def _with_common_seeds(used: Mapping[str, Sequence[Record]]) -> dict[str, list[Record]]:
+    common = set.intersection(*({record.seed for record in found} for found in used.values()))
+    return {side: [record for record in found if record.seed in common] for side, found in used.items()}
+
+
+def _stacked(check: Check, records: Sequence[Record]) -> Iterator[Unit]:
+    """Yields one unit per run or, if the check reads the clock, one unit for all runs that trained together."""
+    together: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        alone = not _reads_the_clock(check, record)
+        together.setdefault((record.id,) if alone else tuple(sorted(record.cohort)), []).append(record)
+    for stack in together.values():
+        units = [_unit(check, record) for record in stack]
+        unit = _averaged(units[0].seed, units)
+        yield dataclasses.replace(unit, value=math.floor(unit.value)) if isinstance(check, Success) else unit
+
+
+def _reads_the_clock(check: Check, record: Record) -> bool:
+    uses = record.setting.measures
+    return any(label in uses and is_timed(uses[label]) for label in check.measured())
+
+
+def _averaged(place: int, units: Sequence[Unit]) -> Unit:
+    statuses = [unit.status for unit in units]
+    status = next((word for word in ("failed", "diverged") if word in statuses), "finished")
+    return Unit(units[0].run_id, place, status, float(np.mean([unit.value for unit in units])))
+
+
+def _unit(check: Check, record: Record) -> Unit:
+    measured = record.best if check.statistic == "best" else record.measures
+    if record.status == "failed":
+        value = math.nan
+    elif isinstance(check, Success):
+        meets = (_meets(criterion, measured.get(criterion.measure)) for criterion in check.criteria)
+        value = float(record.status == "finished" and all(meets))
+    else:
+        value = value_or_worst(record, check.measure, check.statistic)
+    return Unit(record.id, record.seed, record.status, value)
+
+
+def _meets(criterion: Criterion, number: float | None) -> bool:
+    if number is None:
+        return False
+    if criterion.at_least is not None:
+        return number >= criterion.at_least
+    return criterion.at_most is not None and number <= criterion.at_most
+
+
+def _check_seeds(experiment: Experiment, claim: Claim, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """Yields why a claim is incomplete; checks of architectures use those that have runs."""
+    declared = experiment.seeds_of(claim)
+    if claim.superseded:
+        return
+    for variant, found in used.items():
+        if variant in experiment.variants and len(found) < len(declared):
+            yield f"incomplete: {len(found)} of {len(declared)} runs of {variant}"
+
+
+def _obstacles(check: Check, units: Units, used: Mapping[str, Sequence[Record]]) -> Iterator[str]:
+    """Yields the reasons why the check cannot be decided, the most serious first."""
+    every = [unit for found in units.values() for unit in found]
+    records = [record for found in used.values() for record in found]
+    failed = [unit.run_id for unit in every if unit.status == "failed"]
+    if failed:
+        yield f"run {failed[0]} failed" + (f" and {len(failed) - 1} more" if failed[1:] else "")
+    for side, found in units.items():
+        if len(found) < MIN_UNITS:
+            kind = "seeds in both variants" if check.test in PAIRED else f"units of {side}"
+            if check.methods():
+                kind = f"architectures with runs of {' and '.join(check.methods())}"
+            yield f"{len(found)} {kind}, at least {MIN_UNITS} needed"
+    if len({record.score_protocol for record in records if record.status == "finished"}) > 1:
+        yield "the runs were scored by different protocols"
+    yield from _check_published_scale(check, records)
+    timed = [record.provenance for record in records if _reads_the_clock(check, record)]
+    if len({(one.device, one.threads) for one in timed}) > 1:
+        yield "the runs were timed on different devices"
+    if len({record.setting.precision for record in records}) > 1:
+        yield "the runs were trained in different precisions"
+    data = {(record.setting.data.name, record.data_checksum) for record in records}
+    if len(data) > len({name for name, _ in data}):
+        yield "the runs were trained on different copies of the data"
+    if check.drift_at_most is not None:
+        for variant, trained in used.items():
+            yield from _check_drift(variant, trained, check.drift_at_most)
+    if check.gap_at_least is not None:
+        for variant, trained in used.items():
+            yield from _check_gaps(variant, trained, check.gap_at_least)
+    for unit in every:
+        if math.isnan(unit.value):
+            yield f"run {unit.run_id} has no value, and the measure declares no worst one"
+        if math.isinf(unit.value) and check.test in ("welch", "t", "tost"):
+            yield f"run {unit.run_id} counts as infinite, which a t test cannot weigh"
+
+
+def _check_published_scale(check: Check, records: Sequence[Record]) -> Iterator[str]:
+    """Yields a reason if the check compares with a published score, but the runs were scored by another network.
+
+    A level or a threshold is on the published scale if the setting asks for the Inception network.
+    """
+    if not isinstance(check, Equality | SuccessCurve | Level | McNemar):
+        return
+    for record in records:
+        use, score = record.setting.measures.get(check.measure), record.setting.score
+        published = isinstance(check, Equality | SuccessCurve) or (
+            score is not None and score.name == comparability.INCEPTION
+        )
+        if (
+            use
+            and published
+            and comparability.is_scored(use, record.setting)
+            and not comparability.may_stand_beside_published(record.score_protocol)
+        ):
+            yield f"the runs were scored by {record.score_protocol}, and the published value was not"
+            return
+
+
+def _check_drift(variant: str, records: Sequence[Record], at_most: float) -> Iterator[str]:
+    """Yields why the variant's critic does not count as converged; a diverged run has infinite drift."""
+    drifts = [record.measures.get("drift") if record.status == "finished" else math.inf for record in records]
+    known = [drift for drift in drifts if drift is not None]
+    if len(known) < len(records):
+        yield f"run {records[drifts.index(None)].id} has no drift"
+    elif (median := float(np.median(known))) > at_most:
+        over = f"median drift {100 * median:.3g} % over {len(known)} runs, at most {100 * at_most:.3g} % allowed"
+        yield f"the critic of {variant} had not converged: {over}"
+
+
+def _check_gaps(variant: str, records: Sequence[Record], at_least: float) -> Iterator[str]:
+    """Yields for each run why its critic is not optimal, whatever its drift.
+
+    Only runs whose critic seeks the exact distance are checked.
+    """
+    for record in records:
+        if not record.setting.seeks_the_distance:
+            continue
+        measured = record.measures if record.status == "finished" else {}
+        gap = next((measured[label] for label in GAPS if measured.get(label) is not None), None)
+        if gap is None:
+            yield f"run {record.id} has no gap over the exact distance"
+        elif gap < at_least:
+            found = f"the gap of run {record.id} is {gap:.3g} of the exact distance, at least {at_least:g} needed"
+            yield f"the critic of {variant} is no optimum: {found}"
+
+
+def _is_post_hoc(experiment: Experiment, check: Check, records: Sequence[Record]) -> bool:
+    """Checks whether the check was written or changed after runs that it is judged on.
+
+    It was if none of the runs was planned with this check, or if a run of this experiment was planned without it or
+    with a different check of the same id. Runs that a spec inherits may not know the checks that it adds.
+    """
+    present = check_digest(check)
+    foreseen = [record.claims.get(check.id) == present for record in records]
+    own = [record.experiment == experiment.name for record in records]
+    changed = any(mine and not knew for mine, knew in zip(own, foreseen, strict=True))
+    return bool(records) and (changed or not any(foreseen))
