@@ -207,7 +207,7 @@ def run(
     spec = load(experiment, overrides)
     wanted = spec.planned_seeds if seeds is None else parse_seeds(str(seeds), "seeds")
     runs = expand(spec, profile, wanted, variants)
-    for _ in run_all(runs, Store(results), spec.path):
+    for _ in run_all(runs, Store(results)):
         pass
     frame = records(results)
     return frame[frame["run"].isin({each.id for each in runs})].reset_index(drop=True)
