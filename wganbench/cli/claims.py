@@ -76,8 +76,8 @@ def check(experiments: tuple[str, ...], results: Path | None, strict: bool, juni
 def explain(subject: str, results: Path | None) -> None:
     """Explain the verdict on CLAIM by its values, test, p-values and runs; or describe how RUN ended.
 
-    CLAIM is the id of a claim or of one of its checks, or EXP:ID with EXP as for 'run'. RUN is an id as 'run' and the explanation of a claim print it; the
-    traceback of a failed run is shown.
+    CLAIM is the id of a claim or of one of its checks, or EXP:ID with EXP as for 'run'. RUN is an id as 'run' and the
+    explanation of a claim print it; the traceback of a failed run is shown.
     """
     if RUN_ID.fullmatch(subject):
         _explain_run(subject, results)
