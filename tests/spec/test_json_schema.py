@@ -184,7 +184,10 @@ def test_every_field_of_a_spec_is_in_it_and_described():
     }
     tables = [
         SCHEMA,
-        *(SCHEMA["$defs"][name] for name in (*CHECKS, *(f"claim.{check}" for check in CHECKS), "claim.checks", "Published")),
+        *(
+            SCHEMA["$defs"][name]
+            for name in (*CHECKS, *(f"claim.{check}" for check in CHECKS), "claim.checks", "Published")
+        ),
         *(table for name, table in SCHEMA["$defs"].items() if name.endswith("Figure")),
     ]
     for table in tables:

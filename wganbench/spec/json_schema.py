@@ -167,11 +167,15 @@ def _matrix(setting: Schema) -> Schema:
         "additionalProperties": False,
     }
     names = {"type": "array", "minItems": 1, "items": value}
-    parts = [_table({"of": {"type": "string"}, key: names}, f"{key.capitalize()} these.") for key in ("only", "without")]
+    parts = [
+        _table({"of": {"type": "string"}, key: names}, f"{key.capitalize()} these.") for key in ("only", "without")
+    ]
     forms = [names, *({**part, "required": [*part["properties"]]} for part in parts), entries]
     excluded = {"type": "object", "minProperties": 1, "additionalProperties": value}
     exclude = {"type": "array", "items": excluded, "description": "Cells that are left out, each by axis and entry."}
-    schema = _table({"exclude": exclude}, "The axes that variants, claims and figures range over, each with its entries.")
+    schema = _table(
+        {"exclude": exclude}, "The axes that variants, claims and figures range over, each with its entries."
+    )
     return {**schema, "patternProperties": {f"^(?!exclude$){AXIS.pattern}$": {"anyOf": forms}}}
 
 
@@ -200,7 +204,9 @@ def _with_placeholders(schema: Schema) -> Schema:
     if schema.get("additionalProperties") is False:
         found.setdefault("patternProperties", {PLACEHOLDER: {}})
     if schema.get("minItems", 0) > 1:  # one text with a placeholder may become several
-        several = {"anyOf": [{"minItems": found.pop("minItems")}, {"contains": {"type": "string", "pattern": PLACEHOLDER}}]}
+        several = {
+            "anyOf": [{"minItems": found.pop("minItems")}, {"contains": {"type": "string", "pattern": PLACEHOLDER}}]
+        }
         found = {**found, "minItems": 1, **several}
     return found
 

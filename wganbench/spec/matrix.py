@@ -217,7 +217,9 @@ class _Expansion:
         if isinstance(node, dict):
             return self._table(node, bound, place)
         if isinstance(node, list):
-            cells = ((item, cell) for item in node for cell in self._cells(_direct_axes(item), bound, place))
+            cells = (
+                (item, cell) for item in node for cell in self._cells(_direct_axes(item), bound, _into(place, item))
+            )
             return [self.fill(item, cell, _into(place, item)) for item, cell in cells]
         return node
 
