@@ -183,7 +183,12 @@ AXES = "[matrix]\n" + "\n".join(f"{axis} = {list(range(100))}" for axis in "abc"
         ('[[claims]]\nid = "{a}-{b}-{c}"', "claims.'{a}-{b}-{c}': 1,000,000 cells; at most 10,000"),
         (
             '[[claims]]\nid = "{a}-{b}"\nchecks = [{ id = "{c}-{d}" }]\n[matrix.d]\none = 1\ntwo = 2',
-            "matrix: the spec has more than 100,000 cells",
+            "matrix: the spec expands to more than 200,000 values",
+        ),
+        pytest.param(
+            f'[[claims]]\nid = "{{a}}-{{b}}"\nsays = "{{a}} {"x" * 50_000}"',
+            "matrix: the spec expands to more than 200,000 values",
+            id="long texts",
         ),
     ],
 )

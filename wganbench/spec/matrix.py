@@ -48,8 +48,8 @@ from wganbench.spec.strict import Table, join, limit_mistakes, short, short_name
 MAX_CELLS = 10_000
 """The most variants, and the most entries that one key or list entry may be repeated for."""
 
-MAX_ALL_CELLS = 100_000
-"""The most entries of a whole spec that are repetitions."""
+MAX_VALUES = 200_000
+"""The most tables, lists and values of an expanded spec, where a text counts once more for each 100 characters."""
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_.]*))?\}")
 AXIS = re.compile(r"[a-z][a-z0-9_]*")
@@ -112,6 +112,8 @@ def expand(table: Table, where: str) -> Table:
     if not problems:
         expansion.check_size(table.get("variants"))
     expanded = {} if problems else expansion.fill({key: table[key] for key in table if key != "matrix"}, {}, ())
+    if expansion.n_values > MAX_VALUES:
+        problems = [f"matrix: the spec expands to more than {MAX_VALUES:,} values"]
     if problems:
         raise SpecError(*limit_mistakes(f"{where}, {problem}" for problem in problems))
     return expanded
@@ -198,7 +200,7 @@ class _Expansion:
     axes: Mapping[str, Sequence[Entry]]
     excluded: Sequence[Mapping[str, str]]
     problems: list[str] = field(default_factory=list)
-    n_filled: int = 0
+    n_values: int = 0
 
     def check_size(self, variants: object) -> None:
         """Adds a mistake if the spec would have too many variants."""
@@ -212,6 +214,7 @@ class _Expansion:
 
     def fill(self, node: Any, bound: Mapping[str, Entry], place: tuple[str, ...]) -> Any:
         """Returns ``node`` with its keys and list entries repeated and its placeholders replaced."""
+        self.n_values += 1
         if isinstance(node, str):
             return self._text(node, bound, place)
         if isinstance(node, dict):
@@ -235,6 +238,7 @@ class _Expansion:
                 if place == ("variants",) and isinstance(content, dict):
                     for axis in reversed([axis for axis in own if axis in cell]):
                         content = merge(cell[axis].settings, content)
+                    self.n_values += len(content)
                 filled[name] = content
         return filled
 
@@ -244,15 +248,13 @@ class _Expansion:
         """Yields ``bound`` with each combination of the entries of those axes that it lacks."""
         free = [axis for axis in axes if axis not in bound and axis in self.axes]
         n_cells = self._n_cells(free)
-        self.n_filled += n_cells if free else 0
         if n_cells > MAX_CELLS:
             self.problems.append(join(place, f"{n_cells:,} cells; at most {MAX_CELLS:,}"))
             return
-        if self.n_filled > MAX_ALL_CELLS:
-            self.problems[:] = [f"matrix: the spec has more than {MAX_ALL_CELLS:,} cells"]
-            return
         for entries in itertools.product(*(self.axes[axis] for axis in free)):
             cell = {**bound, **dict(zip(free, entries, strict=True))}
+            if self.n_values > MAX_VALUES:
+                return
             if not any(self._is_in(cell, excluded) for excluded in self.excluded):
                 yield cell
 
@@ -264,7 +266,9 @@ class _Expansion:
         whole = PLACEHOLDER.fullmatch(text) if alone else None
         if whole is not None:
             return self._value(whole, bound, place, alone=True)
-        return PLACEHOLDER.sub(lambda found: as_text(self._value(found, bound, place, alone=False)), text)
+        filled = PLACEHOLDER.sub(lambda found: as_text(self._value(found, bound, place, alone=False)), text)
+        self.n_values += len(filled) // 100
+        return filled
 
     def _value(self, found: re.Match[str], bound: Mapping[str, Entry], place: tuple[str, ...], *, alone: bool) -> Any:
         axis, path = found.groups()
