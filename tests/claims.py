@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wganbench.spec import Claim, Experiment
+from wganbench.spec import Check, Claim, Experiment
 
 
-def read_by(experiment: Experiment, claim: Claim) -> list[str]:
-    """The variants that a claim names, or those of its architectures with its methods."""
-    chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    return [*claim.variants(), *(variant for variants in chosen for variant in variants)]
+def read_by(experiment: Experiment, judged: Claim | Check) -> list[str]:
+    """The variants that a claim or a check names, or those of its architectures with its methods."""
+    chosen = experiment.architectures_of(judged.profile, judged.methods()).values() if judged.methods() else ()
+    return [*judged.variants(), *(variant for variants in chosen for variant in variants)]

@@ -6,7 +6,7 @@ The functions of the Python interface, `wganbench.api`, can be called from here:
 
 from typing import Any
 
-_INTERFACE = ("experiments", "experiment", "records", "curves", "verdicts", "figure", "run")
+_INTERFACE = ("experiments", "experiment", "records", "curves", "verdicts", "checks", "figure", "run")
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from wganbench.analysis.profiles import shown
 from wganbench.losses.constraints import clip
 from wganbench.measures.critic_layers import edge_share
 from wganbench.runner.build import make_trainer
-from wganbench.spec import Claim, Experiment, Setting, available, load
+from wganbench.spec import Check, Claim, Experiment, Setting, available, load
 from wganbench.spec.plan import cohorts, expand
 
 NAMES = list(available())
@@ -32,8 +32,12 @@ def settings(experiment: Experiment) -> dict[tuple[str, str], Setting]:
     return {(v, p): experiment.setting(v, p) for p in experiment.profiles for v in experiment.variants_of(p)}
 
 
-def read_by(experiment: Experiment, claim: Claim) -> list[Setting]:
-    return [experiment.setting(variant, claim.profile) for variant in variants_of(experiment, claim)]
+def read_by(experiment: Experiment, judged: Claim | Check) -> list[Setting]:
+    return [experiment.setting(variant, judged.profile) for variant in variants_of(experiment, judged)]
+
+
+def live_checks(experiment: Experiment) -> list[Check]:
+    return [check for claim in experiment.live_claims for check in claim.checks]
 
 
 def test_it_says_what_it_is_where_it_is_from_and_how_it_differs(experiment):
@@ -75,8 +79,9 @@ def test_shorter_profiles_take_fewer_steps(experiment):
 def test_every_claim_reads_what_its_variants_measure(experiment):
     assert experiment.live_claims
     for claim in experiment.live_claims:
-        for setting in read_by(experiment, claim):
-            assert set(claim.measured()) <= setting.measures.keys()
+        for check in claim.checks:
+            for setting in read_by(experiment, check):
+                assert set(check.measured()) <= setting.measures.keys()
         n_units = (
             len(read_by(experiment, claim)) // len(claim.methods())
             if claim.methods()
@@ -132,20 +137,20 @@ def test_figures_draw_from_profiles_that_are_run(experiment):
 def test_critics_that_are_trained_to_optimality_are_judged_only_once_they_converged(experiment):
     """Where the generator is fixed, the critic's gap settles; in a game it need not."""
     exact = {"transport_error", "discrete_js", "discrete_tv", "missing_mass"}
-    for claim in experiment.live_claims:
-        settings = read_by(experiment, claim)
+    for check in live_checks(experiment):
+        settings = read_by(experiment, check)
         fixed = all(setting.fixed_generator for setting in settings)
         compares_with_a_discriminator = any(setting.objective.name == "non_saturating" for setting in settings)
-        needed = fixed and not set(claim.measured()) <= exact and not compares_with_a_discriminator
-        assert (claim.drift_at_most == 0.02) == needed
+        needed = fixed and not set(check.measured()) <= exact and not compares_with_a_discriminator
+        assert (check.drift_at_most == 0.02) == needed, check.id
 
 
 def test_a_critic_beside_an_exact_distance_is_judged_only_once_its_gap_is_the_distance(experiment):
     """A drift alone lets a critic pass that has not begun to learn."""
-    for claim in experiment.live_claims:
-        alone = [setting for setting in read_by(experiment, claim) if setting.seeks_the_distance]
+    for check in live_checks(experiment):
+        alone = [setting for setting in read_by(experiment, check) if setting.seeks_the_distance]
         needed = any("gap_over_exact" in setting.measures for setting in alone)
-        assert (claim.gap_at_least == 0.97) == needed
+        assert (check.gap_at_least == 0.97) == needed, check.id
 
 
 def test_a_penalty_of_a_law_is_two_sided(experiment):
@@ -254,18 +259,19 @@ def test_the_claims_of_table_2_follow_from_its_published_counts():
     table2 = load("table2")
     assert table2.success_table is not None
     thresholds, rows = table2.success_table.thresholds, table2.success_table.published
-    claims = {claim.id: claim for claim in table2.live_claims}
+    says = {check.id: claim.says for claim in table2.live_claims for check in claim.checks}
+    checks = {check.id: check for check in live_checks(table2)}
     gan, penalty = ([(row[place] + row[2]) / 200 for row in rows] for place in (0, 1))
     for name, shares in (("gan", gan), ("wgan-gp", penalty)):
-        curve = claims[f"{name}-succeeds-within-15-points"]
+        curve = checks[f"{name}-succeeds-within-15-points"]
         assert (curve.thresholds, curve.published, curve.published_n) == (thresholds, pytest.approx(shares), 200)
     area = 0.5 * sum(high - low for low, high in zip(gan, penalty, strict=True))
     assert area == pytest.approx(3.57)
-    assert claims["wgan-gp-scores-higher-by-3"].margin < area
+    assert checks["wgan-gp-scores-higher-by-3"].margin < area
     for threshold in (3, 5, 7):
-        claim = claims[f"wgan-gp-trains-what-gan-cannot-above-{threshold}"]
-        only_gan, only_penalty, _, _ = rows[thresholds.index(claim.threshold)]
-        assert claim.says.endswith(f"(the source: {only_penalty} against {only_gan})")
+        check = checks[f"wgan-gp-trains-what-gan-cannot-above-{threshold}"]
+        only_gan, only_penalty, _, _ = rows[thresholds.index(check.threshold)]
+        assert f"{only_penalty} against {only_gan}" in says[check.id]
 
 
 def test_optimisers_are_those_of_the_sources():

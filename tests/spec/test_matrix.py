@@ -3,7 +3,10 @@
 import tomllib
 
 import pytest
+from click.testing import CliRunner
 
+from tests.cpu import at_most
+from wganbench.cli import cli
 from wganbench.errors import SpecError
 from wganbench.spec import load
 from wganbench.spec.matrix import as_text, expand
@@ -133,7 +136,7 @@ def test_a_spec_with_a_matrix_loads_with_profiles_and_overrides_by_expanded_name
         ("[matrix]\na = []", "mine.toml, matrix.a: must be a list or a table of entries, at least one, got []"),
         ("[matrix]\na = 3", "mine.toml, matrix.a: must be a list or a table of entries, at least one, got 3"),
         ("[matrix]\nA = [1]", "mine.toml, matrix: an axis is named by lower-case letters, digits and '_', got 'A'"),
-        ("[matrix]\na = [1, 1.0]", "mine.toml, matrix.a: the name '1' of an entry there twice"),
+        ("[matrix]\na = [1, 1.0]", "mine.toml, matrix.a: the name '1' of an entry is there twice"),
         ("[matrix]\na = [[1]]", "mine.toml, matrix.a: an entry must be a value or a table with a name, got [1]"),
         ('[matrix]\na = ["x y"]', "mine.toml, matrix.a: the name 'x y' of an entry must have lower-case letters"),
         ('[matrix]\nb = { of = "a" }\na = [1]', "mine.toml, matrix.b: beside 'of' must be a list of entries"),
@@ -169,11 +172,29 @@ def test_a_mistake_is_one_line_with_its_place(text, line):
     assert any(line in found for found in mistakes(text)), mistakes(text)
 
 
-def test_an_expansion_of_more_than_ten_thousand_cells_is_refused_at_once():
-    axes = "\n".join(f"{axis} = {list(range(100))}" for axis in "abc")
-    assert mistakes(f'[matrix]\n{axes}\n[variants."{{a}}-{{b}}-{{c}}"]') == [
-        "mine.toml, variants.'{a}-{b}-{c}': 1,000,000 cells; at most 10,000"
-    ]
+AXES = "[matrix]\n" + "\n".join(f"{axis} = {list(range(100))}" for axis in "abc") + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[variants."{a}-{b}-{c}"]', "variants: 1,000,000 variants; at most 10,000"),
+        ('[variants."x-{a}-{b}"]\n[variants."y-{c}"]', "variants: 10,100 variants; at most 10,000"),
+        ('[[claims]]\nid = "{a}-{b}-{c}"', "claims.'{a}-{b}-{c}': 1,000,000 cells; at most 10,000"),
+        (
+            '[[claims]]\nid = "{a}-{b}"\nchecks = [{ id = "{c}-{d}" }]\n[matrix.d]\none = 1\ntwo = 2',
+            "matrix: the spec expands to more than 200,000 values",
+        ),
+        pytest.param(
+            f'[[claims]]\nid = "{{a}}-{{b}}"\nsays = "{{a}} {"x" * 50_000}"',
+            "matrix: the spec expands to more than 200,000 values",
+            id="long texts",
+        ),
+    ],
+)
+def test_a_spec_of_too_many_cells_is_refused_at_once(text, line):
+    with at_most(seconds=5):
+        assert mistakes(AXES + text) == [f"mine.toml, {line}"]
 
 
 def test_a_placeholder_of_an_excluded_cell_names_a_variant_that_is_not_there(tmp_path):
@@ -182,5 +203,30 @@ def test_a_placeholder_of_an_excluded_cell_names_a_variant_that_is_not_there(tmp
         'exclude = [{ a = 1, b = 2 }]\n[variants."v-{a}-{b}"]\nsteps = 5\n'
         '[[claims]]\nid = "c"\nsays = "s"\ntest = "sign"\nmeasure = "kde_peaks"\nvariant = "v-1-2"\nat_least = 1\n'
     )
-    with pytest.raises(SpecError, match="claims.c: no variant 'v-1-2'"):
+    with pytest.raises(SpecError, match=r"claims\.c: no variant 'v-1-2'"):
         load(tmp_path / "mine.toml")
+
+
+def test_the_checks_of_a_claim_range_over_the_cells_that_are_left(tmp_path):
+    text = (
+        'title = "t"\nsource = "s"\nversion = 1\nextends = "gaussians8"\n[matrix]\na = [1, 2]\nb = [1, 2]\n'
+        'exclude = [{ a = 1, b = 2 }]\n[variants."v-{a}-{b}"]\nsteps = 5\n[[claims]]\nid = "c"\nsays = "s"\n'
+        'test = "sign"\nmeasure = "kde_peaks"\nat_least = 1\nchecks = [{ id = "c-{a}-{b}", variant = "v-{a}-{b}" }]\n'
+    )
+    (tmp_path / "mine.toml").write_text(text)
+    assert load(tmp_path / "mine.toml").claims[0].variants() == ("v-1-1", "v-2-1", "v-2-2")
+    (tmp_path / "mine.toml").write_text(text.replace("{ a = 1, b = 2 }", "{ a = 1 }, { b = 1 }, { b = 2 }"))
+    with pytest.raises(SpecError, match=r"claims\.c\.checks: must have at least 1 item, got \[\]"):
+        load(tmp_path / "mine.toml")
+
+
+def test_show_prints_the_expansion(tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'title = "t"\nsource = "s"\nversion = 1\nextends = "gaussians8"\n[matrix]\nlr = { low = 1e-4, high = 1e-3 }\n'
+        '[variants."rate-{lr}"]\ncritic_optimizer.lr = "{lr}"\n'
+    )
+    result = CliRunner().invoke(cli, ["show", str(tmp_path / "mine.toml")])
+    assert result.exit_code == 0
+    assert "rate-low" in result.output
+    assert "rate-high" in result.output
+    assert "{lr}" not in result.output

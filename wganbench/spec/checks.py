@@ -72,13 +72,14 @@ def _check_profile(spec: Experiment, profile: str, table: Table) -> Iterator[str
 
 
 def _check_claims(spec: Experiment) -> Iterator[str]:
-    for kind, ids in (
-        ("claims", [claim.id for claim in spec.claims]),
-        ("checks", [check.id for claim in spec.claims for check in claim.checks]),
-    ):
-        for name, uses in Counter(ids).items():
-            if uses > 1:
-                yield f"claims.{name}: the id is used {uses} times; ids are unique among the {kind} of a spec"
+    ids = Counter(claim.id for claim in spec.claims)
+    for name, uses in ids.items():
+        if uses > 1:
+            yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
+    places = {check.id: _place(claim, check) for claim in spec.claims for check in claim.checks}
+    for name, uses in Counter(check.id for claim in spec.claims for check in claim.checks).items():
+        if uses > max(1, ids[name]):
+            yield f"{places[name]}: the id is used {uses} times; ids are unique among the checks of a spec"
     primary = Counter(claim.profile for claim in spec.live_claims if claim.role == "primary")
     for profile, n_claims in primary.items():
         if n_claims > MAX_PRIMARY:
@@ -87,8 +88,12 @@ def _check_claims(spec: Experiment) -> Iterator[str]:
         yield from _prefixed(f"claims.{claim.id}: ", _check_history(claim, spec))
         yield from _prefixed(f"claims.{claim.id}: ", _check_seeds(claim, spec))
         for check in claim.checks:
-            place = claim.id if check.id == claim.id else f"{claim.id}.checks.{check.id}"
-            yield from _prefixed(f"claims.{place}: ", _check_test(check, claim.judged_on(), spec))
+            yield from _prefixed(f"{_place(claim, check)}: ", _check_test(check, claim.judged_on(), spec))
+
+
+def _place(claim: Claim, check: Check) -> str:
+    """Returns the place of a check in the file; a check with its claim's id is the claim itself."""
+    return f"claims.{claim.id}" if check.id == claim.id else f"claims.{claim.id}.checks.{check.id}"
 
 
 def _check_seeds(claim: Claim, spec: Experiment) -> Iterator[str]:

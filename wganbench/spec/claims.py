@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from wganbench.errors import SpecError
-from wganbench.spec.seeds import parse_seeds
+from wganbench.spec.seeds import SeedList
 from wganbench.spec.strict import Model, Name, Words, digest
 
 Statistic = Literal["final", "best"]
@@ -335,7 +334,7 @@ class Claim(Model):
     source: Words | None = None
     role: Role = "primary"
     any: bool = False
-    seeds: Words | None = None
+    seeds: SeedList | None = None
     known_contradiction: Words | None = None
     since: PositiveInt = 1
     superseded: Superseded | None = None
@@ -349,7 +348,7 @@ class Claim(Model):
             return given
         own = {key: value for key, value in given.items() if key in cls.model_fields}
         shared = {key: value for key, value in given.items() if key not in own}
-        listed = given.get("checks", [{"id": given.get("id")}])
+        listed = given.get("checks", [{"id": given["id"]} if "id" in given else {}])
         if isinstance(listed, list):
             own["checks"] = [{**shared, **check} if isinstance(check, Mapping) else check for check in listed]
         return own
@@ -359,11 +358,6 @@ class Claim(Model):
         profiles = list(dict.fromkeys(check.profile for check in self.checks))
         if len(profiles) > 1:
             raise ValueError(f"checks of profiles {' and '.join(map(repr, profiles))}; all must be of one")
-        if self.seeds is not None:
-            try:
-                parse_seeds(self.seeds, "seeds")
-            except SpecError as error:
-                raise ValueError(str(error)) from None
         return self
 
     @property

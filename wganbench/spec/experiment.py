@@ -15,7 +15,7 @@ from wganbench.spec.architectures import Architectures, name_of
 from wganbench.spec.claims import Ablations, Claim, Published, SuccessTable
 from wganbench.spec.figures import AnyFigure, Figure
 from wganbench.spec.overrides import merge, nested, split
-from wganbench.spec.seeds import MAX_SEEDS, parse_seeds
+from wganbench.spec.seeds import LIST_SCHEMA, MAX_SEEDS, SeedList, check_list, parse_seeds
 from wganbench.spec.setting import Setting, family
 from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mistakes, short, suggest
 
@@ -30,29 +30,17 @@ OF_PROFILE = ("says", "variants", "only")
 
 
 def _check_seeds(seeds: int | str) -> int | str:
-    if isinstance(seeds, int) and not 0 < seeds <= MAX_SEEDS:
-        raise ValueError(f"must be between 1 and {MAX_SEEDS:,}, got {seeds}")
     if isinstance(seeds, str):
-        if not {",", "-"} & set(seeds):
-            raise ValueError(f"must be a count without quotes, or a list such as '1024-1031', got {short(seeds)}")
-        try:
-            parse_seeds(seeds, "")
-        except SpecError as error:
-            raise ValueError(str(error).strip()) from None
+        return check_list(seeds, "a count without quotes, or a list")
+    if not 0 < seeds <= MAX_SEEDS:
+        raise ValueError(f"must be between 1 and {MAX_SEEDS:,}, got {seeds}")
     return seeds
 
 
 Seeds = Annotated[
     int | str,
     AfterValidator(_check_seeds),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "exclusiveMinimum": 0, "maximum": MAX_SEEDS},
-                {"type": "string", "pattern": "^[0-9]+[-,]"},
-            ]
-        }
-    ),
+    WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": MAX_SEEDS}, LIST_SCHEMA]}),
 ]
 """A number of seeds, counted from 0, or a list such as ``"1024-1031"``."""
 
@@ -65,7 +53,7 @@ class Pilot(Model):
         before: The spec version whose claims were stated after the pilot, with margins that come from it.
     """
 
-    seeds: Annotated[str, AfterValidator(_check_seeds)]
+    seeds: SeedList
     before: PositiveInt
 
 

@@ -2,7 +2,7 @@
 
 It is generated from the models that check a spec and from the catalogue, so that it cannot disagree with them. It
 leaves nearly all checks for missing fields to ``load``, since a variant has only what differs, and a spec that extends
-another has even less.
+another has even less. A placeholder such as ``{theta}`` may stand wherever the matrix of a spec can fill it in.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from wganbench.spec import ABOUT, SCHEDULED, Experiment, Fitting, Kind, MeasureUse, Model, Setting, catalogue
+from wganbench.spec.matrix import AXIS, NAME
 from wganbench.spec.setting import Undone
 
 Schema = dict[str, Any]
+
+PLACEHOLDER = r"\{[a-z][a-z0-9_.]*\}"
+"""The pattern of a text with a placeholder."""
 
 
 def spec_schema() -> Schema:
@@ -26,6 +30,7 @@ def spec_schema() -> Schema:
     definitions = experiment.pop("$defs")
     definitions |= {_key(kind): _component(kind) for kind in catalogue.NAMES if kind != "measure"}
     setting = _setting_fields(definitions)
+    _split_claims(definitions)
     fields = {key: value for key, value in experiment["properties"].items() if key in ABOUT}
     for table in ("variants", "profiles"):
         fields[table] = _keyed(fields[table], {"$ref": f"#/$defs/{table.removesuffix('s')}"})
@@ -39,12 +44,14 @@ def spec_schema() -> Schema:
     architectures["properties"]["methods"] = _keyed(architectures["properties"]["methods"], {"$ref": "#/$defs/method"})
     del architectures["required"]  # a spec that extends another may change only one field
     required = [key for key in experiment["required"] if key in ABOUT]
+    schema = _table({**fields, **setting}, "The experiment, and defaults for the setting of every variant.")
+    schema = _with_placeholders({**schema, "$defs": definitions})
+    schema["properties"]["matrix"] = _matrix(setting)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "An experiment of wganbench",
-        **_table({**fields, **setting}, "The experiment, and defaults for the setting of every variant."),
+        **schema,
         "anyOf": [{"required": ["extends"]}, {"required": required}],
-        "$defs": definitions,
     }
 
 
@@ -109,6 +116,99 @@ def _without_null(field: Schema) -> Schema:
     if len(choices) > 1:
         field["anyOf"] = choices
     return {**choices[0], **field} if len(choices) == 1 else field
+
+
+# ---- claims ---------------------------------------------------------------------------------------------------------
+
+
+def _split_claims(definitions: Schema) -> None:
+    """Writes the schema of a claim as a file has it: with the fields of its only check, or of several and of all.
+
+    Leaves the schema of a check as an entry of ``checks``, where only its id is required.
+    """
+    claim = definitions.pop("Claim")
+    own = claim["properties"]
+    listed = own.pop("checks")
+    names = [choice["$ref"].removeprefix("#/$defs/") for choice in listed["items"].pop("oneOf")]
+    required = [key for key in claim["required"] if key != "checks"]
+    fields: dict[str, list[Schema]] = {}
+    said: dict[str, str] = {}
+    for name in names:
+        check = definitions[name]
+        alone = _table({**check["properties"], **own}, check["description"])
+        definitions[f"claim.{name}"] = {**alone, "required": list(dict.fromkeys([*required, *check["required"]]))}
+        check["required"] = ["id"]
+        for key, field in check["properties"].items():
+            said.setdefault(key, field["description"])
+            form = {keyword: item for keyword, item in field.items() if keyword != "description"}
+            if form not in fields.setdefault(key, []):
+                fields[key].append(form)
+    shared = {key: {"anyOf": forms, "description": said[key]} for key, forms in fields.items()}
+    listed["items"] = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+    several = _table({**shared, **own, "checks": listed}, claim["description"])
+    definitions["claim.checks"] = {**several, "required": [*required, "checks"]}
+    forms = [*(f"claim.{name}" for name in names), "claim.checks"]
+    definitions["Claim"] = {"anyOf": [{"$ref": f"#/$defs/{form}"} for form in forms]}
+
+
+# ---- the matrix -----------------------------------------------------------------------------------------------------
+
+
+def _matrix(setting: Schema) -> Schema:
+    """Returns the schema of ``matrix``; the settings of an entry are not checked for what only claims use."""
+    value = {"type": ["number", "string", "boolean"]}
+    says = {"type": "string", "description": "The entry in prose."}
+    table = {**_table({"says": says, **setting}, "Settings with a name."), "additionalProperties": True}
+    entries = {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {"of": {"type": ["number", "boolean", "object"]}},
+        "patternProperties": {f"^{NAME.pattern}$": {"anyOf": [value, table]}},
+        "additionalProperties": False,
+    }
+    names = {"type": "array", "minItems": 1, "items": value}
+    parts = [
+        _table({"of": {"type": "string"}, key: names}, f"{key.capitalize()} these.") for key in ("only", "without")
+    ]
+    forms = [names, *({**part, "required": [*part["properties"]]} for part in parts), entries]
+    excluded = {"type": "object", "minProperties": 1, "additionalProperties": value}
+    exclude = {"type": "array", "items": excluded, "description": "Cells that are left out, each by axis and entry."}
+    schema = _table(
+        {"exclude": exclude}, "The axes that variants, claims and figures range over, each with its entries."
+    )
+    return {**schema, "patternProperties": {f"^(?!exclude$){AXIS.pattern}$": {"anyOf": forms}}}
+
+
+def _with_placeholders(schema: Schema) -> Schema:
+    """Returns a schema that also accepts placeholders, as values of any type, within texts and within keys."""
+    found: Schema = {}
+    for key, item in schema.items():
+        if key in ("properties", "$defs"):
+            found[key] = {name: _with_placeholders(each) for name, each in item.items()}
+        elif key == "patternProperties":
+            found[key] = {f"{pattern}|{PLACEHOLDER}": _with_placeholders(each) for pattern, each in item.items()}
+        elif key in ("items", "additionalProperties") and isinstance(item, dict):
+            found[key] = _with_placeholders(item)
+        elif key in ("anyOf", "oneOf", "prefixItems"):  # a placeholder may suit several of them
+            found["anyOf" if key == "oneOf" else key] = [_with_placeholders(each) for each in item]
+        else:
+            found[key] = item
+    kind = schema.get("type")
+    if "enum" in schema or "const" in schema:
+        choice = {key: found.pop(key) for key in ("type", "enum", "const") if key in found}
+        found["anyOf"] = [choice, {"type": "string", "pattern": PLACEHOLDER}]
+    elif kind == "string" and "pattern" in schema:
+        found["pattern"] = f"{schema['pattern']}|{PLACEHOLDER}"
+    elif kind is not None and kind != "string":
+        found |= {"type": [kind, "string"], "pattern": f"^{PLACEHOLDER}$"}
+    if schema.get("additionalProperties") is False:
+        found.setdefault("patternProperties", {PLACEHOLDER: {}})
+    if schema.get("minItems", 0) > 1:  # one text with a placeholder may become several
+        several = {
+            "anyOf": [{"minItems": found.pop("minItems")}, {"contains": {"type": "string", "pattern": PLACEHOLDER}}]
+        }
+        found = {**found, "minItems": 1, **several}
+    return found
 
 
 # ---- settings -------------------------------------------------------------------------------------------------------

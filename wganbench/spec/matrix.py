@@ -35,6 +35,7 @@ What a placeholder stands for:
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,11 +46,14 @@ from wganbench.spec.overrides import merge
 from wganbench.spec.strict import Table, join, limit_mistakes, short, short_name, suggest
 
 MAX_CELLS = 10_000
-"""The most entries that one key or list entry may be repeated for."""
+"""The most variants, and the most entries that one key or list entry may be repeated for."""
 
-_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_.]*))?\}")
-_AXIS = re.compile(r"[a-z][a-z0-9_]*")
-_NAME = re.compile(r"[a-z0-9-][a-z0-9_.-]*")
+MAX_VALUES = 200_000
+"""The most tables, lists and values of an expanded spec, where a text counts once more for each 100 characters."""
+
+PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_.]*))?\}")
+AXIS = re.compile(r"[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z0-9-][a-z0-9_.-]*")
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,11 @@ def expand(table: Table, where: str) -> Table:
     problems: list[str] = []
     axes, excluded = _read(table["matrix"], problems)
     expansion = _Expansion(axes, excluded, problems)
+    if not problems:
+        expansion.check_size(table.get("variants"))
     expanded = {} if problems else expansion.fill({key: table[key] for key in table if key != "matrix"}, {}, ())
+    if expansion.n_values > MAX_VALUES:
+        problems = [f"matrix: the spec expands to more than {MAX_VALUES:,} values"]
     if problems:
         raise SpecError(*limit_mistakes(f"{where}, {problem}" for problem in problems))
     return expanded
@@ -136,7 +144,7 @@ def _read(matrix: object, problems: list[str]) -> tuple[dict[str, list[Entry]], 
 
 
 def _entries(axis: str, given: object, problems: list[str]) -> Iterator[Entry]:
-    if not _AXIS.fullmatch(axis):
+    if not AXIS.fullmatch(axis):
         problems.append(f"matrix: an axis is named by lower-case letters, digits and '_', got {short(axis)}")
     elif not isinstance(given, list | dict) or not given:
         problems.append(f"matrix.{axis}: must be a list or a table of entries, at least one, got {short(given)}")
@@ -146,8 +154,8 @@ def _entries(axis: str, given: object, problems: list[str]) -> Iterator[Entry]:
         for name, value in named:
             if isinstance(value, list) or (isinstance(value, dict) and isinstance(given, list)):
                 problems.append(f"matrix.{axis}: an entry must be a value or a table with a name, got {short(value)}")
-            elif not _NAME.fullmatch(name) or name in seen:
-                twice = "there twice" if name in seen else "must have lower-case letters, digits, '-', '_' and '.'"
+            elif not NAME.fullmatch(name) or name in seen:
+                twice = "is there twice" if name in seen else "must have lower-case letters, digits, '-', '_' and '.'"
                 problems.append(f"matrix.{axis}: the name {short(name)} of an entry {twice}")
             else:
                 yield Entry(name, value)
@@ -192,15 +200,29 @@ class _Expansion:
     axes: Mapping[str, Sequence[Entry]]
     excluded: Sequence[Mapping[str, str]]
     problems: list[str] = field(default_factory=list)
+    n_values: int = 0
+
+    def check_size(self, variants: object) -> None:
+        """Adds a mistake if the spec would have too many variants."""
+        named = variants if isinstance(variants, dict) else {}
+        n_variants = sum(self._n_cells([axis for axis in _axes_in(key) if axis in self.axes]) for key in named)
+        if n_variants > MAX_CELLS:
+            self.problems.append(f"variants: {n_variants:,} variants; at most {MAX_CELLS:,}")
+
+    def _n_cells(self, axes: Sequence[str]) -> int:
+        return math.prod(len(self.axes[axis]) for axis in axes)
 
     def fill(self, node: Any, bound: Mapping[str, Entry], place: tuple[str, ...]) -> Any:
         """Returns ``node`` with its keys and list entries repeated and its placeholders replaced."""
+        self.n_values += 1
         if isinstance(node, str):
             return self._text(node, bound, place)
         if isinstance(node, dict):
             return self._table(node, bound, place)
         if isinstance(node, list):
-            cells = ((item, cell) for item in node for cell in self._cells(_direct_axes(item), bound, place))
+            cells = (
+                (item, cell) for item in node for cell in self._cells(_direct_axes(item), bound, _into(place, item))
+            )
             return [self.fill(item, cell, _into(place, item)) for item, cell in cells]
         return node
 
@@ -216,6 +238,7 @@ class _Expansion:
                 if place == ("variants",) and isinstance(content, dict):
                     for axis in reversed([axis for axis in own if axis in cell]):
                         content = merge(cell[axis].settings, content)
+                    self.n_values += len(content)
                 filled[name] = content
         return filled
 
@@ -224,14 +247,14 @@ class _Expansion:
     ) -> Iterator[dict[str, Entry]]:
         """Yields ``bound`` with each combination of the entries of those axes that it lacks."""
         free = [axis for axis in axes if axis not in bound and axis in self.axes]
-        n_cells = 1
-        for axis in free:
-            n_cells *= len(self.axes[axis])
+        n_cells = self._n_cells(free)
         if n_cells > MAX_CELLS:
             self.problems.append(join(place, f"{n_cells:,} cells; at most {MAX_CELLS:,}"))
             return
         for entries in itertools.product(*(self.axes[axis] for axis in free)):
             cell = {**bound, **dict(zip(free, entries, strict=True))}
+            if self.n_values > MAX_VALUES:
+                return
             if not any(self._is_in(cell, excluded) for excluded in self.excluded):
                 yield cell
 
@@ -240,10 +263,12 @@ class _Expansion:
 
     def _text(self, text: str, bound: Mapping[str, Entry], place: tuple[str, ...], *, alone: bool = True) -> Any:
         """Returns a text with its placeholders replaced, or the value itself if it is one placeholder ``alone``."""
-        whole = _PLACEHOLDER.fullmatch(text) if alone else None
+        whole = PLACEHOLDER.fullmatch(text) if alone else None
         if whole is not None:
             return self._value(whole, bound, place, alone=True)
-        return _PLACEHOLDER.sub(lambda found: as_text(self._value(found, bound, place, alone=False)), text)
+        filled = PLACEHOLDER.sub(lambda found: as_text(self._value(found, bound, place, alone=False)), text)
+        self.n_values += len(filled) // 100
+        return filled
 
     def _value(self, found: re.Match[str], bound: Mapping[str, Entry], place: tuple[str, ...], *, alone: bool) -> Any:
         axis, path = found.groups()
@@ -265,7 +290,7 @@ class _Expansion:
 
 
 def _axes_in(text: str) -> list[str]:
-    return list(dict.fromkeys(found[1] for found in _PLACEHOLDER.finditer(text)))
+    return list(dict.fromkeys(found[1] for found in PLACEHOLDER.finditer(text)))
 
 
 def _direct_axes(node: object) -> list[str]:

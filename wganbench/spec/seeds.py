@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
 
 from wganbench.errors import SpecError
-from wganbench.spec.strict import short_name
+from wganbench.spec.strict import short, short_name
 
 MAX_SEEDS = 10_000
 
@@ -27,6 +30,22 @@ def parse_seeds(text: str, where: str = "--seeds") -> list[int]:
     if sum(map(len, ranges)) > MAX_SEEDS:
         raise SpecError(f"{where} {short_name(text)}: more than {MAX_SEEDS:,} seeds")
     return sorted(set().union(*ranges))
+
+
+def check_list(text: str, what: str = "a list") -> str:
+    """Returns ``text`` if it is a list of seeds; otherwise raises ValueError, which asks for ``what``."""
+    if not {",", "-"} & set(text):
+        raise ValueError(f"must be {what} such as '1024-1031', got {short(text)}")
+    try:
+        parse_seeds(text, "")
+    except SpecError as error:
+        raise ValueError(str(error).strip()) from None
+    return text
+
+
+LIST_SCHEMA = {"type": "string", "pattern": "^[0-9]+[-,]"}
+SeedList = Annotated[str, AfterValidator(check_list), WithJsonSchema(LIST_SCHEMA)]
+"""A list of seeds, such as ``"1024-1031"``."""
 
 
 def listed(seeds: Iterable[int]) -> str:

@@ -114,21 +114,23 @@ def limit_mistakes(lines: Iterable[str]) -> list[str]:
 
 
 def _lines(item: ErrorDetails, model: type[BaseModel], content: object) -> Iterator[str]:
-    kind, details, place = item["type"], item.get("ctx", {}), _place(item, content)
+    kind, details, loc = item["type"], item.get("ctx", {}), item["loc"]
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        loc = (*loc, details["discriminator"].strip("'"))
+    place = _place(loc, content, is_missing=kind in ("missing", "union_tag_not_found"))
     if kind == "value_error":
         for line in str(details["error"]).splitlines():
             yield join(place, line)
     elif kind == "extra_forbidden":
-        known = _fields_near(model, item["loc"][:-1])
-        yield join(place[:-1], f"unknown field {short(item['loc'][-1])}{suggest(str(item['loc'][-1]), known)}")
-    elif kind == "missing":
+        known = _fields_near(model, loc[:-1])
+        if "checks" in loc and "checks" not in place:  # in a claim, which has fields of its own beside its checks'
+            known += _fields_near(model, loc[: loc.index("checks")])
+        yield join(place[:-1], f"unknown field {short(loc[-1])}{suggest(str(loc[-1]), known)}")
+    elif kind in ("missing", "union_tag_not_found"):
         yield join(place, "missing")
-    elif kind == "union_tag_not_found":
-        yield join((*place, details["discriminator"].strip("'")), "missing")
     elif kind == "union_tag_invalid":
         known = tuple(tag.strip("' ") for tag in details["expected_tags"].split(","))
-        text = f"unknown value {short(details['tag'])}{suggest(str(details['tag']), known)}"
-        yield join((*place, details["discriminator"].strip("'")), text)
+        yield join(place, f"unknown value {short(details['tag'])}{suggest(str(details['tag']), known)}")
     else:
         message = item["msg"]
         for theirs, ours in _WORDS.items():
@@ -147,19 +149,29 @@ _WORDS = {
 """Replacements for pydantic's wording, as regular expressions."""
 
 
-def _place(item: ErrorDetails, content: object) -> tuple[str, ...]:
-    """Returns the place of a mistake as the file has it, without steps that exist only in validation, such as a tag."""
+def _place(loc: tuple[str | int, ...], content: object, *, is_missing: bool) -> tuple[str, ...]:
+    """Returns the place of a mistake as the file has it, without steps that exist only in validation, such as a tag.
+
+    A field of a check that stands in the claim, for all of its checks, has its place there.
+    """
     place: list[str] = []
     node, known = content, content is not None
-    for part in item["loc"]:
+    claim: Mapping[Any, Any] = {}
+    depth = 0
+    for part in loc:
         if known and isinstance(node, list) and isinstance(part, int):
             node = node[part]
             named = node.get("id") if isinstance(node, Mapping) else None
             place.append(short_name(named) if isinstance(named, str) else str(part))
         elif known and isinstance(node, Mapping) and part in node:
+            if part == "checks":
+                claim, depth = node, len(place)
             node = node[part]
             place.append(short_name(part))
-        elif not known or (item["type"] == "missing" and part == item["loc"][-1]):
+        elif part in claim and part != "id":
+            node = claim[part]
+            place[depth:] = [short_name(part)]
+        elif not known or (is_missing and part == loc[-1]):
             place.append(short_name(part))
     return tuple(place)
 
