@@ -93,8 +93,7 @@ def test_claims_differ_from_each_other(experiment):
 def test_every_variant_stands_for_something(experiment):
     judged = {variant for claim in experiment.live_claims for variant in variants_of(experiment, claim)}
     beside = {row.variant for row in experiment.published}
-    drawn = {name for figure in experiment.figures for group in figure.groups.values() for name in group}
-    drawn |= {name for figure in experiment.figures for name in figure.variants}
+    drawn = {name for figure in experiment.figures for name in figure.named_variants()}
     drawn |= set(experiment.ablations.factors) if experiment.ablations else set()
     own = " ".join(experiment.deviations)
     assert [name for name in experiment.variants if name not in judged | beside | drawn and name not in own] == []

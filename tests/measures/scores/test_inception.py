@@ -244,7 +244,7 @@ def test_a_data_folder_that_cannot_be_written_is_reported_in_one_line(data_folde
 
 def test_a_self_test_is_of_the_network_itself_and_of_all_images():
     network = Sure(11)
-    with pytest.raises(DataError, match="must be before the network that is tested"):
+    with pytest.raises(DataError, match="must be those of the network under test"):
         self_test(network, NetworkOutputs(Sure(11), images_in_batches(REAL)))
     with pytest.raises(DataError, match="50,000 images requested, must be from 1 to the 10,000 there are"):
         put_to_the_test(network, 10_000)

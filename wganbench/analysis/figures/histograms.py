@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.artefacts import kept_of, with_picture
-from wganbench.analysis.figures.drawing import Drawing, Used, split_facts
+from wganbench.analysis.figures.drawing import Drawing, split_facts
 from wganbench.analysis.figures.style import Array
 from wganbench.records.store import Store
 from wganbench.spec.figures import HistogramsFigure
@@ -31,9 +31,7 @@ class Histogram:
     bins: Array
 
 
-def select(drawing: Drawing[HistogramsFigure]) -> Used:
-    """Returns the records of runs that kept the picture."""
-    return with_picture(drawing)
+select = with_picture
 
 
 def draw(drawing: Drawing[HistogramsFigure], store: Store) -> Figure:

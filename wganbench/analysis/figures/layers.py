@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.artefacts import kept_of, unusable, with_picture
-from wganbench.analysis.figures.drawing import Drawing, Used, n_diverged
+from wganbench.analysis.figures.drawing import Drawing, n_diverged
 from wganbench.analysis.figures.style import Array
 from wganbench.records.store import Store
 from wganbench.spec.figures import LayersFigure
@@ -36,9 +36,7 @@ class Norms:
     n_diverged: int = 0
 
 
-def select(drawing: Drawing[LayersFigure]) -> Used:
-    """Returns the records of runs that kept the picture."""
-    return with_picture(drawing)
+select = with_picture
 
 
 def draw(drawing: Drawing[LayersFigure], store: Store) -> Figure:

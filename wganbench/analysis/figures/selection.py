@@ -62,11 +62,7 @@ KINDS: dict[str, Kind] = {
 
 
 def draw(drawing: Drawing[Any], store: Store) -> matplotlib.figure.Figure:
-    """Draws the figure from the numbers or artefacts of its records.
-
-    Raises:
-        RecordError: If an artefact is missing or not what its record says.
-    """
+    """Draws the figure as its kind does; raises the same errors."""
     with style.theme():
         return KINDS[drawing.figure.kind].draw(drawing, store)
 

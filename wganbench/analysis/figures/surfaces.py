@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.artefacts import Kept, kept_of, with_picture
-from wganbench.analysis.figures.drawing import Drawing, Used, split_facts
+from wganbench.analysis.figures.drawing import Drawing, split_facts
 from wganbench.analysis.figures.style import Array
 from wganbench.analysis.tables.cells import number
 from wganbench.records.record import Record
@@ -44,9 +44,7 @@ class Surface:
     fake: NDArray[np.floating] | None = None
 
 
-def select(drawing: Drawing[SurfacesFigure]) -> Used:
-    """Returns the records of runs that kept the picture."""
-    return with_picture(drawing)
+select = with_picture
 
 
 def draw(drawing: Drawing[SurfacesFigure], store: Store) -> Figure:
