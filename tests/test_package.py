@@ -220,16 +220,15 @@ def test_the_package_of_a_wheel_finds_its_benchmarks(unpacked_wheel):
 
 
 def test_the_committed_records_are_to_be_had_from_a_wheel_anywhere_without_their_artefacts(unpacked_wheel, tmp_path):
-    for expected in ("24 records taken in, 0 were here", "0 records taken in, 24 were here"):
-        said = subprocess.run(
-            [sys.executable, "-m", "wganbench", "merge", "elu", "--results", "mine"],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(unpacked_wheel)},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert said.stdout == f"elu: {expected}, 0 refused\n"
+    said = subprocess.run(
+        [sys.executable, "-m", "wganbench", "merge", "elu", "--results", "mine"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(unpacked_wheel)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "elu: 24 records taken in, 0 were here, 0 refused\n"
     taken, ours = Store(tmp_path / "mine").load(), Store(ROOT / "results", "elu").load()
     assert any(record.artefacts for record in ours.values())
     assert taken == {name: record.model_copy(update={"artefacts": []}) for name, record in ours.items()}

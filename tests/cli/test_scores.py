@@ -38,9 +38,9 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pictures(here):
-    """A folder of striped images, 16×16, with a training and a test split."""
+    """A folder of striped images, 8×8, with a training and a test split."""
     for split, n in (("train", 256), ("test", 60)):
-        images = striped(n, len(split), size=16)
+        images = striped(n, len(split), size=8)
         for number, (image, label) in enumerate(zip(images.pixels, images.labels.tolist(), strict=True)):
             path = here / "pictures" / "stripes" / split / f"class{label}" / f"{number:04}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,11 +74,11 @@ def classifiers(folder: Path) -> list[Path]:
 
 
 def test_a_classifier_of_a_folder_is_trained_listed_and_found_by_a_spec(here, pictures):
-    trained = train(pictures, "--size", 16, "--epochs", 6, "--accuracy", 0.6)
+    trained = train(pictures, "--size", 8, "--epochs", 6, "--accuracy", 0.6)
     assert trained.exit_code == 0, trained.output
     (path,) = classifiers(here / "data" / "classifiers")
     about = read_about(path)
-    assert (about.data, about.size, about.epochs, about.recipe) == ("stripes", 16, 6, "drawn/1, batches of 16")
+    assert (about.data, about.size, about.epochs, about.recipe) == ("stripes", 8, 6, "drawn/1, batches of 16")
     assert about.test_accuracy >= about.stated_accuracy == 0.6
     assert f'score = {{ name = "classifier", file = "{path.stem}" }}' in trained.output
     listed = play("classifier", "list")
@@ -99,8 +99,8 @@ def test_the_same_words_make_the_same_file_wherever_it_is_put(here, pictures):
 
 
 def test_training_here_is_training_by_the_function(here, pictures):
-    train(pictures, "--size", 16, "--epochs", 1, "--accuracy", 0.01, "--seed", 3)
-    sets = [score_networks._images(str(pictures), split, 16) for split in ("train", "test")]
+    train(pictures, "--size", 8, "--epochs", 1, "--accuracy", 0.01, "--seed", 3)
+    sets = [score_networks._images(str(pictures), split, 8) for split in ("train", "test")]
     assert [len(each) for each in sets] == [256, 60]
     torch.set_num_threads(1)
     _, content = train_classifier(*sets, replace(RECIPES["drawn"], accuracy=0.01, epochs=1), seed=3)

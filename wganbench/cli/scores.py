@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -46,24 +45,12 @@ def list_classifiers() -> None:
         sys.exit(1)
 
 
-@dataclass(frozen=True)
-class Training:
-    """How a classifier is trained; None for the recipe's own."""
-
-    accuracy: float | None
-    recipe: str | None
-    epochs: int | None
-    seed: int
-    threads: int
-    device: str
-
-
 @classifier.command(name="train", short_help="Train a classifier on labelled images.")
 @click.argument("data")
 @click.option("--size", type=COUNT, required=True, metavar="N", help="Side of the images in pixels.")
 @grouped(
     "training",
-    Training,
+    protocol.TrainingOptions,
     click.option("--accuracy", type=float, metavar="A", help="Test accuracy to reach, 0 to 1 [default: the recipe's]."),
     click.option("--recipe", metavar="R", help="drawn or photographs [default: the one that suits DATA]."),
     click.option("--epochs", type=COUNT, metavar="E", help="Passes over the training images [default: the recipe's]."),
@@ -80,19 +67,19 @@ class Training:
     help="Where its file goes [default: classifiers in the data folder, where 'run' finds it].",
 )
 @data_dir
-def train_classifier(data: str, size: int, training: Training, out: Path | None) -> None:
+def train_classifier(data: str, size: int, training: protocol.TrainingOptions, out: Path | None) -> None:
     """Train a classifier on DATA, an image set's name or a folder of images with 'train' and 'test'.
 
     A classifier that does not reach the stated accuracy is not kept.
     """
-    from wganbench.runner.score_networks import TrainingOptions, train  # imports torch
+    from wganbench.runner.score_networks import train  # imports torch
 
     with progress("steps") as on_step:
         path, about = train(
             data,
             size,
             out or protocol.own_folder(),
-            TrainingOptions(**asdict(training)),
+            training,
             on_message=click.echo,
             on_step=on_step,
         )

@@ -15,15 +15,14 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, family, mistakes, short
 from wganbench.spec.plan import Run
+from wganbench.spec.strict import omitted_if
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024
@@ -33,6 +32,7 @@ MIGRATIONS: dict[int, Migration] = {}
 """Migrations from schema n to n + 1, for every n below ``SCHEMA``; a schema change adds a migration and its test."""
 
 Status = Literal["finished", "diverged", "failed"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 def _bounded(value: float | None) -> float | None:
@@ -123,17 +123,10 @@ class Provenance(Model):
     dirty: bool | None
     libraries: dict[Text, Text]
     started: Text
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    convolutions: Literal["float32", "tf32", "bfloat16"] = "float32"
-    captured: bool = False
-    custom_code: dict[Text, Sha256] = Field(default_factory=dict)
-
-    @model_serializer(mode="wrap")
-    def _without_what_came_later(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Omits later fields at their defaults, so that records made before these fields existed stay unchanged."""
-        content: dict[str, Any] = serialize(self)
-        plain = {"precision": "float32", "convolutions": "float32", "captured": False, "custom_code": {}}
-        return {key: value for key, value in content.items() if plain.get(key, ...) != value}
+    precision: Annotated[Precision, omitted_if("float32")] = "float32"
+    convolutions: Annotated[Precision, omitted_if("float32")] = "float32"
+    captured: Annotated[bool, omitted_if(False)] = False
+    custom_code: Annotated[dict[Text, Sha256], omitted_if({})] = Field(default_factory=dict)
 
 
 class Record(Model):

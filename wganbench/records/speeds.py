@@ -7,7 +7,6 @@ that they stay valid on a machine that others use as well.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import statistics
@@ -21,6 +20,7 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_
 from wganbench.errors import RecordError
 from wganbench.files import leftovers, write_atomically
 from wganbench.records.rates import Amount, DeviceKind
+from wganbench.records.record import Sha256, content_checksum
 from wganbench.spec import RESERVED, Model, Name, Text, mistakes, short
 
 FOLDER = RESERVED
@@ -144,9 +144,6 @@ class Row(Model):
         return None if self.step_flops is None else self.step_flops * self.stack.median
 
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
 def _each_once(rows: list[Row]) -> list[Row]:
     keys = [row.key for row in rows]
     twice = next((row for row in rows if keys.count(row.key) > 1), None)
@@ -159,7 +156,7 @@ class Device(Model):
     """The content of a file: the measurements of one device, after which the file is named."""
 
     version: Literal[1]
-    checksum: Digest
+    checksum: Sha256
     device: DeviceKind
     name: Text
     rows: Annotated[list[Row], Field(min_length=1), AfterValidator(_each_once)]
@@ -258,14 +255,10 @@ def _text(device: DeviceKind, name: str, rows: Sequence[Row]) -> str:
     """Returns the file's text, with each row on one line, so that a diff shows which rows changed."""
     dumped = [row.model_dump(mode="json") for row in rows]
     content = {"version": 1, "device": device, "name": name, "rows": dumped}
-    about = {"version": 1, "checksum": _checksum(content), "device": device, "name": name}
+    about = {"version": 1, "checksum": content_checksum(content), "device": device, "name": name}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in about.items()]
     listed = ",\n".join(f"    {json.dumps(row, allow_nan=False)}" for row in dumped)
     return "\n".join(["{", *lines, f'  "rows": [\n{listed}\n  ]', "}", ""])
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _read(path: Path) -> Device:
@@ -279,7 +272,7 @@ def _read(path: Path) -> Device:
         raise RecordError(f"{path}: {'; '.join(mistakes(error, Device))}; {remedy}") from None
     except (ValueError, RecursionError):
         raise RecordError(f"{path}: not whole JSON; {remedy}") from None
-    if device.checksum != _checksum({key: value for key, value in content.items() if key != "checksum"}):
+    if device.checksum != content_checksum({key: value for key, value in content.items() if key != "checksum"}):
         raise RecordError(f"{path}: content does not match its checksum {short(device.checksum)}; {remedy}")
     if path.stem != slug(device.name):
         raise RecordError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from wganbench.data import image_folder
@@ -14,7 +14,7 @@ from wganbench.errors import DataError
 from wganbench.files import replacing
 from wganbench.measures.scores.inception import Inception, self_test
 from wganbench.measures.scores.network_outputs import NetworkOutputs, images_in_batches
-from wganbench.measures.scores.protocol import ENDING, About
+from wganbench.measures.scores.protocol import ENDING, About, TrainingOptions
 from wganbench.measures.scores.train_classifier import RECIPES, Recipe, train_classifier
 from wganbench.runner.loop import choose_device
 from wganbench.runner.precision import numerics
@@ -23,36 +23,6 @@ from wganbench.spec import Component
 
 DRAWN = ("shapes10", "mnist")
 """The image sets for which the recipe ``drawn`` is the default."""
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """Options of the training of a classifier.
-
-    Attributes:
-        recipe: A key of ``RECIPES``; None for that of the data.
-        accuracy: Share of the test images that must be labelled correctly; None for that of the recipe.
-        epochs: Number of passes over the training images; None for that of the recipe.
-        seed: The seed of the training.
-        threads: Number of CPU threads, which the last bits depend on.
-        device: ``auto``, ``cpu`` or ``cuda``.
-    """
-
-    recipe: str | None = None
-    accuracy: float | None = None
-    epochs: int | None = None
-    seed: int = 0
-    threads: int = 1
-    device: str = "auto"
-
-    def recipe_for(self, data: str) -> Recipe:
-        """Returns the recipe for an image set or a folder of images, with the epochs and the accuracy asked for."""
-        name = self.recipe or ("drawn" if data in DRAWN else "photographs")
-        if name not in RECIPES:
-            raise DataError(f"classifier, recipe: unknown {name!r}; known: {', '.join(RECIPES)}")
-        recipe = RECIPES[name]
-        accuracy = recipe.accuracy if self.accuracy is None else self.accuracy
-        return replace(recipe, epochs=self.epochs or recipe.epochs, accuracy=accuracy)
 
 
 def train(
@@ -81,7 +51,7 @@ def train(
         DataError: If the data cannot be obtained or used, the classifier is less accurate than stated, or the file
             cannot be written; nothing is then written.
     """
-    recipe, device = options.recipe_for(data), choose_device(options.device)
+    recipe, device = _recipe(data, options), choose_device(options.device)
     images, test = (_images(data, split, size) for split in ("train", "test"))
     on_message(
         f"{len(images):,} images of {images.name} at {size}×{size}, {recipe.epochs} epochs by "
@@ -118,6 +88,16 @@ def calibrate(device: str = "auto") -> str:
         f"weights {network.hash} on {network.device.type}: CIFAR-10's training images score {mean:.2f} ± {spread:.2f}, "
         f"as they must; runs here are scored by {network.protocol}"
     )
+
+
+def _recipe(data: str, options: TrainingOptions) -> Recipe:
+    """Returns the recipe for an image set or a folder of images, with the epochs and the accuracy asked for."""
+    name = options.recipe or ("drawn" if data in DRAWN else "photographs")
+    if name not in RECIPES:
+        raise DataError(f"classifier, recipe: unknown {name!r}; known: {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    accuracy = recipe.accuracy if options.accuracy is None else options.accuracy
+    return replace(recipe, epochs=options.epochs or recipe.epochs, accuracy=accuracy)
 
 
 def _images(data: str, split: Split, size: int) -> Images:

@@ -174,7 +174,7 @@ def test_what_a_lost_worker_had_not_come_to_is_no_attempt(tiny, tmp_path, cluste
 def test_a_lost_worker_and_a_lost_node_cost_an_attempt_and_nothing_else(tmp_path, cluster, capfd):
     common = {"variants": ["gan", "wgan-clip"], "overrides": ("profiles.smoke.steps=80",)}
     store, told, records = Store(tmp_path / "ray"), [], []
-    options = {"address": cluster.address, "checkpoint_seconds": 0.05, "tell": told.append}
+    options = {"address": cluster.address, "checkpoint_seconds": 0.05, "on_event": told.append}
     for record in execute("gaussians8", store, range(3), **common, **options):
         records.append(record)
         if len(records) == 1:

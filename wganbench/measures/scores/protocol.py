@@ -30,6 +30,27 @@ ENDING = ".safetensors"
 
 
 @dataclass(frozen=True)
+class TrainingOptions:
+    """How a classifier is trained.
+
+    Attributes:
+        recipe: A key of ``train_classifier.RECIPES``; None for that of the data.
+        accuracy: Share of the test images that must be labelled correctly; None for that of the recipe.
+        epochs: Number of passes over the training images; None for that of the recipe.
+        seed: The seed of the training.
+        threads: Number of CPU threads, which the last bits depend on.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    recipe: str | None
+    accuracy: float | None
+    epochs: int | None
+    seed: int
+    threads: int
+    device: str
+
+
+@dataclass(frozen=True)
 class About:
     """The metadata of a classifier, stored in its file.
 
