@@ -130,9 +130,9 @@ def sample(results: Results, claim: Claim, check: Check, profile: str) -> Units 
     the clock, so that a unit is a whole stack.
     """
     experiment = results.experiment
-    if not set(check.variants()) <= set(experiment.variants_of(profile)):
+    seeds = {record.seed for record in results.records.values()}
+    if not seeds or not set(check.variants()) <= set(experiment.variants_of(profile)):
         return None
-    seeds = {record.seed for found in results.by_setting.values() for record in found}
     every = claim.model_copy(update={"seeds": ",".join(map(str, sorted(seeds)))})
     read = _read(results, every, check.model_copy(update={"profile": profile}))
     records = [record for found in read.used.values() for record in found]

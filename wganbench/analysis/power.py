@@ -6,7 +6,8 @@ within a claim, and claims Holm-adjusted over their family. The same is done wit
 so that every check sits exactly on its bound or margin, successes are drawn at the claimed rate, and the methods of a
 McNemar test are exchanged at random. A success curve has no such shift.
 
-The simulation takes conditions on drift and gap as met, and uses the fewer permutations of ``tails``.
+Draws from few runs repeat values, so that with fewer than about ten runs the chances without an effect are rough, and
+often too high. The simulation uses the fewer permutations of ``tails``.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def simulate(results: Results, profile: str) -> dict[str, Power]:
     claims = [claim for claim in experiment.live_claims if claim.profile == profile]
     sources = {claim.id: found for claim in claims if (found := _find_source(results, claim))}
     powers: dict[str, Power] = {}
-    for claim in claims:
+    for claim in claims if sources else ():
         family = family_of(experiment, claim, claims)
         if claim.id not in powers and any(each.id in sources for each in family):
             powers |= _simulate_family(experiment, family, sources)
@@ -111,7 +112,7 @@ def simulate(results: Results, profile: str) -> dict[str, Power]:
 
 
 def _find_source(results: Results, claim: Claim) -> _Source | None:
-    """The runs to draw from: those of the claim's profile, or else of the last other profile of the spec with enough."""
+    """The runs to draw from: those of the claim's profile, or else of the last other profile that has enough."""
     others = [name for name in reversed(results.experiment.profiles) if name not in (claim.profile, SMOKE)]
     for profile in (claim.profile, *others):
         units = [sample(results, claim, check, profile) for check in claim.checks]
