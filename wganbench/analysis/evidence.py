@@ -133,7 +133,7 @@ def sample(results: Results, claim: Claim, check: Check, profile: str) -> Units 
     seeds = {record.seed for record in results.records.values()}
     if not seeds or not set(check.variants()) <= set(experiment.variants_of(profile)):
         return None
-    every = claim.model_copy(update={"seeds": ",".join(map(str, sorted(seeds)))})
+    every = claim.model_copy(update={"seeds": ",".join(f"{seed}-{seed}" for seed in sorted(seeds))})
     read = _read(results, every, check.model_copy(update={"profile": profile}))
     records = [record for found in read.used.values() for record in found]
     known = all(set(check.measured()) <= record.setting.measures.keys() for record in records)
