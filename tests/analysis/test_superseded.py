@@ -218,4 +218,4 @@ def test_explain_and_check_say_what_became_of_it(committed):
     assert "superseded   in version 2 of the spec, by good-is-close-restated: too easy" in done.output
     assert "since" not in done.output
     done = CliRunner().invoke(cli, ["check", str(spec), "--results", str(store.root)])
-    assert "checked 2 claims (and 1 superseded) of 1 experiments" in done.output
+    assert "checked 2 claims (and 1 superseded) of 1 experiment:" in done.output

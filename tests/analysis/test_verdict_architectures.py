@@ -208,7 +208,7 @@ def test_mcnemar_asks_which_method_the_lone_successes_have(tmp_path):
     assert (verdict.p_for, verdict.checks[0].estimate) == (10 / 2**9, 8 / 9)
     assert verdict.checks[0].estimate_of == "of the architectures above 3 with one method alone, share with gp"
     (alike,) = judge(Results(experiment, records(experiment, gp=[5.0] * 9, gan=[5.0] * 9)))
-    assert (alike.outcome, alike.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
+    assert (alike.outcome, alike.deciding.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
 
 
 def test_a_sign_test_counts_architectures_and_not_by_how_much(tmp_path):

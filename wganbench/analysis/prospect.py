@@ -148,15 +148,16 @@ def reachable(experiment: Experiment, n_seeds: int | None = None) -> list[tuple[
     """
     claims = experiment.live_claims
 
+    families = {tuple(each.id for each in family_of(experiment, claim, claims)) for claim in claims}
+
     @functools.cache  # the searches for different claims try many of the same sizes
     def best_case(n: int | None) -> list[float]:
         sizes = [len(experiment.seeds_of(claim)) if n is None else n for claim in claims]
         smallest = {claim.id: _smallest_p(experiment, claim, size) for claim, size in zip(claims, sizes, strict=True)}
-        adjusted = []
-        for claim in claims:
-            family = family_of(experiment, claim, claims)
-            adjusted.append(stats.holm([smallest[each.id] for each in family])[family.index(claim)])
-        return adjusted
+        adjusted = {}
+        for family in families:
+            adjusted |= dict(zip(family, stats.holm([smallest[name] for name in family]), strict=True))
+        return [adjusted[claim.id] for claim in claims]
 
     def enough(position: int) -> int | None:
         sizes = range(1 if claims[position].methods() else MIN_UNITS, 2**31)

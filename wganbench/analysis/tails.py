@@ -50,12 +50,12 @@ def tails_of(check: Check, groups: Sequence[Array]) -> Tails:
         case Comparison(test="welch"):
             return _welch(first - check.margin, second)
         case Comparison() | OverArchitectures(test="architectures"):
-            return _paired(_minus(first, second) - check.margin)
+            return _paired(_minus(first, second, check.margin))
         case OverArchitectures():
-            return _sign(_minus(first, second) - check.margin)
+            return _sign(_minus(first, second, check.margin))
         case Equivalence():
             (above_low, below_low), (above_high, below_high) = (
-                _paired(_minus(first, second) + by) for by in (check.within, -check.within)
+                _paired(_minus(first, second, by)) for by in (-check.within, check.within)
             )
             apart = (np.isfinite(first) != np.isfinite(second)).any(axis=1)
             return np.where(apart, 1.0, np.maximum(above_low, below_high)), np.minimum(below_low, above_high)
@@ -179,10 +179,10 @@ def _success_curve(check: SuccessCurve, values: Array) -> Tails:
     return inside, np.minimum(1.0, n_rates * outside)
 
 
-def _minus(first: Array, second: Array) -> Array:
-    """The differences of pairs; 0 for a pair of equal infinities, which is a tie."""
+def _minus(first: Array, second: Array, margin: float) -> Array:
+    """The differences of pairs beyond ``margin``; 0 for a pair of equal infinities, which is a tie."""
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(first - second, nan=0.0, posinf=math.inf, neginf=-math.inf)
+        return np.nan_to_num(first - second - margin, nan=0.0, posinf=math.inf, neginf=-math.inf)
 
 
 def _deviation(values: Array) -> Array:
