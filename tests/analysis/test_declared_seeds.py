@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 
 from tests.analysis.factory import BAD, CLAIMS, GOOD, SPEC, made, records
-from wganbench.analysis.check import check
+from wganbench.analysis.check import check, seed_notes
 from wganbench.analysis.report import write_report
 from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import judge
+from wganbench.cli import cli
 from wganbench.errors import SpecError
 from wganbench.records.store import Store
 from wganbench.spec.plan import expand
@@ -47,7 +49,7 @@ def test_with_one_missing_the_claim_is_incomplete_however_clear_the_others_are(t
     verdict = verdicts(experiment, every[:-1])["good-beats-bad"]
     assert (verdict.outcome, verdict.why) == (
         "inconclusive",
-        "incomplete: 7 of the 8 declared seeds of bad are recorded",
+        "incomplete: 7 of 8 runs of bad",
     )
     assert (verdict.p_for, verdict.p_against) == (1.0, 1.0)
 
@@ -60,19 +62,28 @@ def test_other_seeds_never_enter(tmp_path):
     assert verdicts(experiment, declared + others) == verdicts(experiment, declared)
 
 
-def test_check_names_seeds_beyond_the_list_and_waits_for_those_that_are_missing(tmp_path):
+def test_a_claim_may_state_its_own_seeds(tmp_path):
+    """The runs of one claim say the contrary of those of the other, and neither reads the other's."""
+    own = CLAIMS.replace("[[claims]]\n", '[[claims]]\nseeds = "100-107"\n', 1)
+    experiment = made(tmp_path, own)
+    found = shifted(experiment, "good", GOOD, range(8)) + shifted(experiment, "bad", BAD, range(8))
+    first, second = verdicts(experiment, found + records(experiment, "good", BAD)).values()
+    assert (first.outcome, second.outcome) == ("reproduced", "contradicted")
+    assert [unit.seed for unit in first.deciding.units["good"]] == list(range(100, 108))
+    assert [unit.seed for unit in second.deciding.units["good"]] == list(range(8))
+
+
+def test_check_names_missing_and_surplus_seeds_and_neither_is_a_finding(tmp_path):
     experiment, store = made(tmp_path, CLAIMS, spec=LISTED), Store(tmp_path / "results")
     store.prepare(["made"])
-    for record in shifted(experiment, "good", GOOD, range(3)):
+    for record in shifted(experiment, "good", GOOD, range(3)) + shifted(experiment, "good", GOOD, [7], by=103):
         store.write(record)
     write_report([experiment], store, store.root)
     assert check([experiment], store) == []
-    for record in shifted(experiment, "good", GOOD, [7], by=103):
-        store.write(record)
-    (found,) = (each for each in check([experiment], store) if each.check == "seeds")
-    assert str(found) == (
-        "made good: seeds: under profile paper it has seeds 110; with seeds = '100-107' in the spec they are 100 to 107"
-    )
+    note = "made, good: under profile paper it lacks seeds 103-107 and has seeds 110, judged are 100-107"
+    assert list(seed_notes([experiment], store.load())) == [note]
+    done = CliRunner().invoke(cli, ["check", str(tmp_path / "made.toml"), "--results", str(store.root)])
+    assert (done.exit_code, f"note: {note}" in done.output) == (0, True)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_it_is_judged_on_the_records_it_names_whatever_became_of_the_variant(tmp
     verdict = by_claim(now, found)["good-is-close"]
     assert verdict.outcome == "reproduced"
     assert verdict.adjusted_for == by_claim(first, found)["good-is-close"].adjusted_for
-    assert len(verdict.units["good"]) == 8
+    assert len(verdict.checks[0].units["good"]) == 8
     assert by_claim(now, {})["good-is-close"].why == "no run of good under profile paper"
 
 
@@ -218,4 +218,4 @@ def test_explain_and_check_say_what_became_of_it(committed):
     assert "superseded   in version 2 of the spec, by good-is-close-restated: too easy" in done.output
     assert "since" not in done.output
     done = CliRunner().invoke(cli, ["check", str(spec), "--results", str(store.root)])
-    assert "checked 2 claims (and 1 superseded) of 1 experiments" in done.output
+    assert "checked 2 claims (and 1 superseded) of 1 experiment:" in done.output

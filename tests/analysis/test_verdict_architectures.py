@@ -96,8 +96,11 @@ def test_the_sample_is_the_architecture(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[5.0] * 8, gan=[2.0, 3.0] * 4)))
     assert (verdict.outcome, verdict.p_for, verdict.p_against) == ("reproduced", 1 / 256, 1.0)
-    assert (verdict.estimate, verdict.estimate_of) == (2.5, "mean inception_score of gp minus gan, over architectures")
-    assert [unit.seed for unit in verdict.units["gan"]] == list(range(8))
+    assert (verdict.checks[0].estimate, verdict.checks[0].estimate_of) == (
+        2.5,
+        "mean inception_score of gp minus gan, over architectures",
+    )
+    assert [unit.seed for unit in verdict.checks[0].units["gan"]] == list(range(8))
     assert verdict.post_hoc is False
 
 
@@ -105,15 +108,15 @@ def test_seeds_are_averaged_first(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
     seeds = records(experiment, gp=[[4.0, 6.0, 8.0]] * 6, gan=[[1.0, 3.0, 5.0]] * 6)
     (verdict,) = judge(Results(experiment, seeds))
-    assert [unit.value for unit in verdict.units["gp"]] == [6.0] * 6
-    assert (verdict.p_for, verdict.estimate) == (1 / 64, 3.0)
+    assert [unit.value for unit in verdict.checks[0].units["gp"]] == [6.0] * 6
+    assert (verdict.p_for, verdict.checks[0].estimate) == (1 / 64, 3.0)
 
 
 def test_of_an_architecture_only_the_seeds_that_it_has_with_each_method_count(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[[4.0, 100.0]] * 6, gan=[[1.0]] * 5)))
-    assert [unit.value for unit in verdict.units["gp"]] == [4.0] * 5
-    assert (verdict.p_for, verdict.estimate) == (1 / 32, 3.0)
+    assert [unit.value for unit in verdict.checks[0].units["gp"]] == [4.0] * 5
+    assert (verdict.p_for, verdict.checks[0].estimate) == (1 / 32, 3.0)
 
 
 def test_the_rule_of_five_counts_architectures(tmp_path):
@@ -126,8 +129,8 @@ def test_the_rule_of_five_counts_architectures(tmp_path):
 def test_a_diverged_run_counts_as_the_worst_score_of_its_architecture(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[[5.0, 5.0]] * 6, gan=[[2.0, math.inf]] * 6)))
-    assert [(unit.value, unit.status) for unit in verdict.units["gan"]] == [(1.5, "diverged")] * 6
-    assert (verdict.estimate, verdict.n_diverged) == (3.5, 6)
+    assert [(unit.value, unit.status) for unit in verdict.checks[0].units["gan"]] == [(1.5, "diverged")] * 6
+    assert (verdict.checks[0].estimate, verdict.n_diverged) == (3.5, 6)
 
 
 def test_a_failed_run_blocks_the_verdict(tmp_path):
@@ -142,7 +145,7 @@ def test_a_failed_run_blocks_the_verdict(tmp_path):
 def test_without_a_pair_nothing_was_run(tmp_path):
     experiment = made(tmp_path, PAIRED, spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[5.0] * 8)))
-    assert (verdict.outcome, verdict.estimate) == ("not run", None)
+    assert (verdict.outcome, verdict.checks[0].estimate) == ("not run", None)
     assert verdict.why == "no architecture has runs with gp and gan under profile paper"
 
 
@@ -152,8 +155,8 @@ def test_a_curve_near_the_published_one_everywhere_is_reproduced(tmp_path):
     # above 2: 10 of 10, of 0.9 at least 0.45 is left; above 4: 5 of 10, published half, between 0.05 and 0.95
     low, high = 0.45**10, sum(math.comb(10, k) * 0.05**k * 0.95 ** (10 - k) for k in range(5, 11))
     assert verdict.p_for == pytest.approx(max(low, high))
-    assert (verdict.outcome, verdict.interval) == ("reproduced", None)
-    assert verdict.estimate == pytest.approx(0.1)
+    assert (verdict.outcome, verdict.checks[0].interval) == ("reproduced", None)
+    assert verdict.checks[0].estimate == pytest.approx(0.1)
 
 
 def test_a_curve_far_from_the_published_one_anywhere_is_contradicted(tmp_path):
@@ -161,13 +164,13 @@ def test_a_curve_far_from_the_published_one_anywhere_is_contradicted(tmp_path):
     (verdict,) = judge(Results(experiment, records(experiment, gp=[1.0] * 10)))
     assert (verdict.outcome, verdict.p_for) == ("contradicted", 1.0)
     assert verdict.p_against == pytest.approx(2 * 0.5**10)
-    assert verdict.estimate == pytest.approx(-0.9)
+    assert verdict.checks[0].estimate == pytest.approx(-0.9)
 
 
 def test_a_score_on_the_threshold_is_no_success(tmp_path):
     experiment = made(tmp_path, CURVE, spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[4.0] * 10)))
-    assert verdict.estimate == pytest.approx(-0.5)
+    assert verdict.checks[0].estimate == pytest.approx(-0.5)
 
 
 def test_success_curves_by_hand():
@@ -202,17 +205,20 @@ def test_mcnemar_asks_which_method_the_lone_successes_have(tmp_path):
     experiment = made(tmp_path, MCNEMAR, spec=SPEC)
     scores = records(experiment, gp=[5.0] * 9 + [3.0], gan=[1.0] * 7 + [5.0, 3.0, 5.0])
     (verdict,) = judge(Results(experiment, scores))
-    assert (verdict.p_for, verdict.estimate) == (10 / 2**9, 8 / 9)
-    assert verdict.estimate_of == "of the architectures above 3 with one method alone, share with gp"
+    assert (verdict.p_for, verdict.checks[0].estimate) == (10 / 2**9, 8 / 9)
+    assert verdict.checks[0].estimate_of == "of the architectures above 3 with one method alone, share with gp"
     (alike,) = judge(Results(experiment, records(experiment, gp=[5.0] * 9, gan=[5.0] * 9)))
-    assert (alike.outcome, alike.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
+    assert (alike.outcome, alike.deciding.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
 
 
 def test_a_sign_test_counts_architectures_and_not_by_how_much(tmp_path):
     experiment = made(tmp_path, PAIRED.replace('"architectures"', '"architectures_sign"'), spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[2.1] * 9 + [1.0], gan=[2.0] * 9 + [9.0])))
     assert verdict.p_for == 11 / 2**10
-    assert (verdict.estimate, verdict.estimate_of) == (0.9, "share of architectures that score higher with gp")
+    assert (verdict.checks[0].estimate, verdict.checks[0].estimate_of) == (
+        0.9,
+        "share of architectures that score higher with gp",
+    )
 
 
 @pytest.mark.parametrize(("claim", "enough"), [(PAIRED, 1), (MCNEMAR, 1), (CURVE, None)])

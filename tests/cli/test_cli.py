@@ -162,7 +162,7 @@ def test_plan_prints_runs_cost_and_what_can_be_settled(here):
     assert printed.count("0/3") == 2
     assert "6 runs of profile smoke (3 steps)" in printed
     assert "at 20 GFLOP/s, a guess; --calibrate measures" in printed
-    assert "claim gp-covers-more (judged at profile smoke): needs 5 seeds, 3 planned" in printed
+    assert "claim gp-covers-more: judged on 5 seeds, of which 3 are planned or recorded" in printed
     assert "can reach a verdict" in ok("plan", "tiny.toml", "--profile", "smoke", "--seeds", "5")
 
 

@@ -123,6 +123,25 @@ def find_missing(results: Results, claim: Claim, check: Check) -> str:
     return _read(results, claim, check).missing
 
 
+def sample(results: Results, claim: Claim, check: Check, profile: str) -> Units | None:
+    """Returns the units of a check from all runs under any profile, whatever their seed.
+
+    None if a variant or method has fewer than ``MIN_UNITS``, the check could not be decided on these runs, or it reads
+    the clock, so that a unit is a whole stack.
+    """
+    experiment = results.experiment
+    seeds = {record.seed for record in results.records.values()}
+    if not seeds or not set(check.variants()) <= set(experiment.variants_of(profile)):
+        return None
+    every = claim.model_copy(update={"seeds": ",".join(f"{seed}-{seed}" for seed in sorted(seeds))})
+    read = _read(results, every, check.model_copy(update={"profile": profile}))
+    records = [record for found in read.used.values() for record in found]
+    known = all(set(check.measured()) <= record.setting.measures.keys() for record in records)
+    if read.missing or not known or any(_reads_the_clock(check, record) for record in records):
+        return None
+    return None if any(_obstacles(check, read.units, read.used)) else read.units
+
+
 @dataclass(frozen=True)
 class _Read:
     """The inputs of a check by variant, or by method if it is about architectures, in the check's order.

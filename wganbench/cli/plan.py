@@ -40,7 +40,9 @@ _jobs = click.option("--jobs", type=COUNT, default=1, show_default=True, help="C
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all variants.")
 def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_json: bool) -> None:
     """Print what 'run' would do: runs, what is done, parameters, operations, hours, and which claims it can settle."""
-    from wganbench.analysis import prospect
+    from wganbench.analysis import prospect  # imports scipy, which the help does not need
+    from wganbench.analysis.power import simulate
+    from wganbench.analysis.results import Results
 
     spec, profile, runs = selection.spec, selection.profile, selection.runs
     if any(is_dotted(component.name) for run in runs for _, _, component in run.setting.components()):
@@ -52,11 +54,17 @@ def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_
     found = estimate(selection.cohorts, {record.id for record in recorded}, speed, machine.jobs)
     n_seeds = len({run.seed for run in runs})
     published = load(spec.path) if spec.overrides else spec
-    claims = prospect.prospects(spec, runs, {record.family for record in recorded}, published)
+    seeds: dict[str, list[int]] = {}
+    for record in recorded:
+        seeds.setdefault(record.family, []).append(record.seed)
+    claims = prospect.prospects(spec, runs, seeds, published)
+    powers = simulate(Results(published, {record.id: record for record in recorded}), profile)
     if as_json:
         about = {"experiment": spec.name, "profile": profile, "runs": len(runs), "seeds": n_seeds, "jobs": machine.jobs}
         total = {"hours_left": found.hours_left, "wall_hours": found.wall_hours, "rates": speed.describe()}
-        listed = {"variants": [asdict(row) for row in found.rows], "claims": [each.data() for each in claims]}
+        simulated = {name: power.data() for name, power in powers.items()}
+        claimed = [{**each.data(), "power": simulated.get(each.claim.id)} for each in claims]
+        listed = {"variants": [asdict(row) for row in found.rows], "claims": claimed}
         click.echo(json.dumps({**about, **total, **listed}, indent=2))
         return
     shown = found.rows if every else found.rows[:SHOWN_VARIANTS]
@@ -65,7 +73,7 @@ def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_
         click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
     says = spec.says(profile)
     click.echo(f"{counted(len(runs), 'run')} of profile {profile}" + (f" ({says})" if says else ""))
-    for line in (*found.lines(speed, machine.jobs), *prospect.lines(claims, profile, n_seeds)):
+    for line in (*found.lines(speed, machine.jobs), *prospect.lines(claims, powers, spec, profile)):
         click.echo(line)
 
 

@@ -15,7 +15,7 @@ from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.factors import Factor, chosen, draw_factor, factors_of
 from wganbench.analysis.figures.style import look_of
 from wganbench.records.store import Store
-from wganbench.spec.architectures import draw as sample_architectures
+from wganbench.spec.architectures import sample_architectures
 
 DRAWN = sample_architectures(40, 0)
 FEW = [(1.2, 7.1), (3.0, 5.0), (5.0, 5.5), (6.0, 2.0), (8.5, 9.5), (1.0, 1.0)]
