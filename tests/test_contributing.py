@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and docs/ name only tests and files that exist."""
+"""CONTRIBUTING.md and docs/ name only tests and files that exist, and their examples are right."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from wganbench.spec import load
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,3 +27,18 @@ def test_every_link_and_path_of_a_page_leads_to_a_file(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
     paths = re.findall(r"`((?:\w+/)+\w+\.py)`", text)
     assert [path for path in paths if not (ROOT / path).exists() and not (ROOT / "wganbench" / path).exists()] == []
+
+
+def test_the_example_of_a_spec_with_a_matrix_and_checks_says_what_the_page_says_of_it(tmp_path):
+    page = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+    spec = load(tmp_path / "mine.toml")
+    swept = ["weight-1", "weight-10", "weight-100"]
+    assert [name for name in spec.variants if name.startswith("weight-")] == swept
+    assert spec.setting("weight-10", "reduced").constraint.options["penalty_weight"] == 10.0
+    several, alone = spec.claims
+    assert [check.id for check in several.checks] == [f"{name}-is-close" for name in swept]
+    assert (several.role, alone.role) == ("primary", "secondary")
+    assert [check.id for check in alone.checks] == [alone.id]
+    assert all(spec.is_after_pilot(claim) and spec.seeds_of(claim) == {*range(100, 108)} for claim in spec.claims)

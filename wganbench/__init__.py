@@ -1,7 +1,7 @@
 """A benchmark suite that reproduces the claims of the Wasserstein GAN papers and keeps a record of every run.
 
 The functions of the Python interface, `wganbench.api`, can be called from here: ``import wganbench as wb``, then
-``wb.records("results")``.
+``wb.verdicts("gaussians8", "results")``.
 """
 
 from typing import Any
@@ -20,3 +20,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Lists the Python interface as well, for help and completion."""
+    return sorted({*globals(), *_INTERFACE})

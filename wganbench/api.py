@@ -359,6 +359,7 @@ def _frame_of_runs(found: Iterable[Record], statistic: Literal["final", "best"])
 
     rows = [
         {
+            **(record.best if statistic == "best" else record.measures),
             **_identity(record),
             "status": record.status,
             "setting": record.family,
@@ -367,7 +368,6 @@ def _frame_of_runs(found: Iterable[Record], statistic: Literal["final", "best"])
             "device": record.provenance.device,
             "score_protocol": record.score_protocol,
             "overrides": "; ".join(record.overrides),
-            **(record.best if statistic == "best" else record.measures),
         }
         for record in found
     ]
