@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from wganbench.cli import cli
+from wganbench.errors import SpecError
 from wganbench.spec import Experiment, Setting, available, catalogue, load
 from wganbench.spec.json_schema import spec_schema
 
@@ -109,6 +110,107 @@ within = 0.1
 )
 def test_an_equivalence_that_says_too_little_is_refused(old, new):
     assert ".claims.0: anyOf" in list(problems(tomllib.loads(EQUIVALENT.replace(old, new)), SCHEMA))
+
+
+SWEPT = """
+title = "A sweep"
+source = "nowhere"
+version = 1
+extends = "gaussians8"
+pilot = { seeds = "0-7", before = 2 }
+
+[matrix]
+lr = [1e-4, 1e-3]
+eps = { small = 1e-8, none = 0.1 }
+slow = { of = "lr", only = [1e-4] }
+fast = { of = "lr", without = ["0.0001"] }
+exclude = [{ lr = 1e-3, eps = "small" }]
+
+[matrix.method.clipped]
+says = "with clipped weights"
+constraint = { name = "clip", clip_value = 0.01 }
+
+[matrix.method.free]
+latent_dim = 3
+
+[variants."rate-{lr}"]
+critic_optimizer = { lr = "{lr}" }
+
+[variants."{method}"]
+
+[variants.other]
+steps = 7
+
+[profiles.quick]
+variants = ["rate-{lr}", "other"]
+only."rate-{slow}".batch_size = 50
+
+[[claims]]
+id = "all-cover"
+says = "at each rate all modes are covered"
+role = "secondary"
+seeds = "100-107"
+any = true
+test = "sign"
+measure = "modes_covered"
+at_least = 7
+checks = [
+  { id = "{lr}-covers", variant = "rate-{lr}" },
+  { id = "other-covers", variant = "other", statistic = "best" },
+]
+
+[[claims]]
+id = "{fast}-is-better"
+says = "the rate {fast.says} is better"
+test = "permutation"
+measure = "modes_covered"
+better = "rate-{fast}"
+worse = "rate-0.0001"
+margin = "{fast}"
+"""
+
+
+def test_a_spec_with_a_matrix_is_valid():
+    assert list(problems(tomllib.loads(SWEPT), SCHEMA)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("lr = [1e-4, 1e-3]", "lr = []", ".matrix.lr: anyOf"),
+        ("lr = [1e-4, 1e-3]", "lr = 1e-4", ".matrix.lr: anyOf"),
+        ("lr = [1e-4, 1e-3]", "lr = [[1e-4]]", ".matrix.lr: anyOf"),
+        ("lr = [1e-4, 1e-3]", "Lr = [1e-4]", ".matrix.Lr: unknown"),
+        ("only = [1e-4] }", "onyl = [1e-4] }", ".matrix.slow: anyOf"),
+        ("only = [1e-4] }", "only = [1e-4], without = [1e-3] }", ".matrix.slow: anyOf"),
+        ('[{ lr = 1e-3, eps = "small" }]', "{ lr = 1e-3 }", ".matrix.exclude: no array"),
+        ("latent_dim = 3", "latent_dim = 0", ".matrix.method: anyOf"),
+        ('lr = "{lr}"', 'lr = "{Lr}"', ".variants.rate-{lr}.critic_optimizer: anyOf"),
+        ('lr = "{lr}"', 'lr = "1{lr}"', ".variants.rate-{lr}.critic_optimizer: anyOf"),
+        ('"all-cover"', '"all cover"', ".claims.0: anyOf"),
+        ('"100-107"', '"8"', ".claims.0: anyOf"),
+        ('"secondary"', '"second"', ".claims.0: anyOf"),
+        ("at_least = 7\n", "atleast = 7\n", ".claims.0: anyOf"),
+        ('id = "{lr}-covers", ', "", ".claims.0: anyOf"),
+        ('variant = "rate-{lr}"', 'varaint = "rate-{lr}"', ".claims.0: anyOf"),
+        ("before = 2", "before = 0", ".pilot.before: exclusiveMinimum"),
+        ("before = 2", "after = 2", ".pilot.after: unknown"),
+    ],
+)
+def test_what_load_refuses_of_a_matrix_and_of_checks_the_schema_refuses_where_it_stands(tmp_path, old, new, place):
+    assert old in SWEPT
+    text = SWEPT.replace(old, new, 1)
+    assert place in list(problems(tomllib.loads(text), SCHEMA))
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(SpecError):
+        load(tmp_path / "mine.toml")
+
+
+def test_a_spec_with_a_matrix_loads(tmp_path):
+    (tmp_path / "mine.toml").write_text(SWEPT)
+    experiment = load(tmp_path / "mine.toml")
+    assert [claim.id for claim in experiment.claims] == ["all-cover", "0.001-is-better"]
+    assert [check.id for check in experiment.claims[0].checks] == ["0.0001-covers", "0.001-covers", "other-covers"]
 
 
 @pytest.mark.parametrize("name", available())

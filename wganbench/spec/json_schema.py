@@ -155,7 +155,7 @@ def _split_claims(definitions: Schema) -> None:
 
 
 def _matrix(setting: Schema) -> Schema:
-    """Returns the schema of ``matrix``; the settings of an entry are not checked for what only claims use."""
+    """Returns the schema of ``matrix``; a table of settings may have fields of its own, for texts."""
     value = {"type": ["number", "string", "boolean"]}
     says = {"type": "string", "description": "The entry in prose."}
     table = {**_table({"says": says, **setting}, "Settings with a name."), "additionalProperties": True}
