@@ -140,7 +140,7 @@ def test_so_many_deleted_records_that_a_verdict_is_lost(experiment, store, commi
     findings = check([experiment], store)
     assert {("verdict lost", "made", claim.id) for claim in experiment.claims} <= names(findings)
     (lost, *_) = [finding for finding in findings if finding.check == "verdict lost"]
-    assert lost.text == "was reproduced, now inconclusive (4 units of good, at least 5 needed)"
+    assert lost.text == "was reproduced, now inconclusive (incomplete: 4 of 8 runs of good)"
 
 
 @pytest.mark.parametrize("field", ["measures", "best", "curves", "wall_seconds"])

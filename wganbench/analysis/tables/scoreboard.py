@@ -84,7 +84,8 @@ def _cells(experiment: Experiment, verdict: Verdict) -> dict[str, str]:
     estimate, n_units, n_checks = estimate_text(deciding), _n_units(deciding), len(verdict.checks)
     if n_checks > 1:
         n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
-        estimate, n_units = f"{n_holding} of {n_checks} checks hold", f"{n_checks} × ({n_units})"
+        n_units = f"{n_checks} × ({n_units})"
+        estimate = "–" if verdict.outcome == "not run" else f"{n_holding} of {n_checks} checks hold"
     return {
         "claim": claim.says,
         "source": claim.source or experiment.source,
