@@ -293,4 +293,4 @@ def test_the_notebook_on_the_committed_results(monkeypatch):
             source = "".join(line for line in cell["source"] if not line.startswith("%"))
             exec(compile(source, cell["id"], "exec"), names)
     assert isinstance(names["figure"], Figure)
-    assert names["by_hand"] == pytest.approx(names["verdict"]["p_for"], rel=10)
+    assert names["adjusted"][names["CLAIM"]] == pytest.approx(names["verdict"]["p_for"])
