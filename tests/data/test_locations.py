@@ -80,8 +80,6 @@ def test_the_inventory_has_folders_that_were_decoded(data_folder, make_folder):
     assert [(held.name, held.checksum) for held in inventory()][-1] == ("faces", faces.checksum)
 
 
-
-
 def test_fetching_shapes_draws_both_splits(data_folder, few_shapes):
     lines = list(fetch("shapes10"))
     assert [line.partition(", SHA-256 ")[0] for line in lines] == [

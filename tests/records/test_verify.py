@@ -164,9 +164,10 @@ def test_the_command_prints_a_line_a_finding_and_exits_with_1_until_the_damage_i
 
 
 def test_the_other_commands_lead_to_this_one(store, found):
+    check = ["check", str(store.root.with_name("made.toml")), "--results", str(store.root)]
     store.path(found[1]).write_text("broken")
-    result = CliRunner().invoke(cli, ["check", "--results", str(store.root)])
+    result = CliRunner().invoke(cli, check)
     assert result.exit_code == 2
     assert f"wganbench results verify --results {store.root} --set-aside" in result.output
     assert command(store, "--set-aside").exit_code == 0
-    assert CliRunner().invoke(cli, ["check", "--results", str(store.root)]).exit_code == 1
+    assert CliRunner().invoke(cli, check).exit_code == 1
