@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wganbench.analysis import tails
 from wganbench.analysis.evidence import Units, sample
@@ -185,7 +186,7 @@ def _verdicts(
     """
     if not sources:
         return {}
-    draws: dict[tuple[object, ...], tuple[Array, ...]] = {}
+    draws: dict[tuple[object, ...], NDArray[np.intp]] = {}
     p_values = np.ones((2, n_family, N_SIMULATED))
     rng = np.random.default_rng(0)
     for place, source in enumerate(sources):
@@ -195,7 +196,7 @@ def _verdicts(
             for keys, group in zip(values.keys, values.groups, strict=True):
                 name = (source.profile, keys, sizes[source.claim.id])
                 if name not in draws:
-                    draws[name] = rng.integers(0, len(keys), (N_SIMULATED, name[-1]))
+                    draws[name] = rng.integers(0, len(keys), (N_SIMULATED, name[-1]), dtype=np.intp)
                 groups.append(group[draws[name]])
             if without_effect:
                 groups = _drawn_without_effect(values.check, groups, rng)

@@ -147,14 +147,13 @@ def reachable(experiment: Experiment, n_seeds: int | None = None) -> list[tuple[
         it passes; None if no number of seeds is enough.
     """
     claims = experiment.live_claims
-
     families = {tuple(each.id for each in family_of(experiment, claim, claims)) for claim in claims}
 
     @functools.cache  # the searches for different claims try many of the same sizes
     def best_case(n: int | None) -> list[float]:
         sizes = [len(experiment.seeds_of(claim)) if n is None else n for claim in claims]
         smallest = {claim.id: _smallest_p(experiment, claim, size) for claim, size in zip(claims, sizes, strict=True)}
-        adjusted = {}
+        adjusted: dict[str, float] = {}
         for family in families:
             adjusted |= dict(zip(family, stats.holm([smallest[name] for name in family]), strict=True))
         return [adjusted[claim.id] for claim in claims]

@@ -131,8 +131,8 @@ def _choices(n: int, n_others: int) -> Array:
 def _signs(n: int) -> Array:
     """The signs of ``n`` differences, one set per column: all, or ``SHUFFLES`` random ones."""
     if 2**n < SHUFFLES:
-        return 1.0 - 2.0 * ((np.arange(2**n) >> np.arange(n)[:, None]) & 1)
-    return np.random.default_rng(stats.SEED).choice([-1.0, 1.0], (n, SHUFFLES))
+        return (1 - 2 * ((np.arange(2**n) >> np.arange(n)[:, None]) & 1)).astype(np.float64)
+    return np.asarray(np.random.default_rng(stats.SEED).choice([-1.0, 1.0], (n, SHUFFLES)), dtype=np.float64)
 
 
 def _sign(distances: Array) -> Tails:
@@ -142,7 +142,8 @@ def _sign(distances: Array) -> Tails:
 
 
 def _binomial(successes: Array | NDArray[np.int64], n: int | NDArray[np.int64], rate: float) -> Tails:
-    return scipy.stats.binom.sf(successes - 1, n, rate), scipy.stats.binom.cdf(successes, n, rate)
+    above, below = scipy.stats.binom.sf(successes - 1, n, rate), scipy.stats.binom.cdf(successes, n, rate)
+    return np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
 
 
 def _student(distances: Array) -> Tails:
