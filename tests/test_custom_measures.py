@@ -127,7 +127,7 @@ def test_a_diverged_run_scores_its_worst(tmp_path):
     runs = [record(experiment, name, seed, {"radius": 1.0}) for name in ("good", "bad") for seed in range(5)]
     runs[5] = record(experiment, "bad", 0, {"radius": None}, status="diverged")
     (verdict,) = judge(Results(experiment, {run.id: run for run in runs}))
-    assert [unit.value for unit in verdict.units["bad"]] == [10.0, 1.0, 1.0, 1.0, 1.0]
+    assert [unit.value for unit in verdict.checks[0].units["bad"]] == [10.0, 1.0, 1.0, 1.0, 1.0]
 
 
 def test_tables_show_its_arrow_and_unit(tmp_path):
@@ -158,8 +158,8 @@ def test_records_are_read_as_the_spec_says_now_whatever_it_said_when_they_were_m
     now = spec(tmp_path, LOW, CLAIM.format(test="permutation", statistic="best"))
     (verdict,) = judge(Results(now, records))
     assert verdict.outcome == "reproduced"
-    assert [unit.value for unit in verdict.units["good"]] == [0.1 + seed / 100 for seed in range(8)]
-    assert verdict.units["bad"][0].value == 10.0
+    assert [unit.value for unit in verdict.checks[0].units["good"]] == [0.1 + seed / 100 for seed in range(8)]
+    assert verdict.checks[0].units["bad"][0].value == 10.0
     assert summarise(Results(now, records).of("good", "paper"), "radius", "best").mean == pytest.approx(0.135)
 
 

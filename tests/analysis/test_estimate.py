@@ -212,7 +212,7 @@ def test_damaged_rates_are_one_line_and_no_traceback(made, tmp_path):
     path.parent.mkdir()
     path.write_text('{"version": 1, "measured": [')
     printed = plan(code=2)
-    assert printed == f"wganbench: {path}: not whole JSON; delete it, 'wganbench plan EXP --calibrate' measures anew\n"
+    assert printed == f"wganbench: {path}: not whole JSON; delete it, 'wganbench plan EXP --calibrate' measures again\n"
 
 
 def test_rates_of_one_precision_are_not_taken_for_those_of_another():
