@@ -229,6 +229,19 @@ def test_a_contradicted_claim_that_was_turned_until_it_holds_is_a_loss(store):
     assert ("verdict changed", "made", "good-is-close") in found(turned, store)
 
 
+def test_a_check_that_no_longer_shows_what_it_did_is_a_loss_though_its_claim_stays_contradicted(store):
+    several = CONTRADICTED.replace(
+        "at_most = 0.01",
+        'checks = [{ id = "within-2", at_most = 2.0 }, { id = "within-0.01", at_most = 0.01 }]',
+    )
+    write_report([spec_with(store, several)], store, store.root, accept=True)
+    turned = spec_with(store, several.replace("at_most = 2.0", "at_most = 0.02"))
+    assert ("check changed", "made", "within-2") in found(turned, store)
+    assert refused(turned, store) == ["made within-2: check changed: showed that it holds, now fails"]
+    dropped = spec_with(store, several.replace('{ id = "within-2", at_most = 2.0 }, ', ""))
+    assert refused(dropped, store) == ["made within-2: check lost: showed that it holds, now the spec has it no more"]
+
+
 @pytest.mark.parametrize("deviations", ["[]", '["nothing much is trained"]'])
 def test_a_deviation_that_was_removed_or_reworded_is_a_loss(store, deviations):
     changed = spec_with(store, spec=SPEC.replace('["nothing is trained"]', deviations))

@@ -55,8 +55,8 @@ def test_the_scoreboard_comes_first_and_says_how_each_claim_ended(experiment, st
     ]
     assert "2 claims: 2 reproduced." in text
     row = next(line for line in text.splitlines() if line.startswith("| good spreads over more sectors than bad |"))
-    cells = [cell.strip() for cell in row.split("|")[2:7]]
-    assert cells == ["nobody 2017, table 1", "made", "paper", "primary", "**reproduced**"]
+    cells = [cell.strip() for cell in row.split("|")[2:6]]
+    assert cells == ["nobody 2017, table 1", "made", "paper", "**reproduced**"]
     assert row.endswith("] | 8 + 8 | < 0.0001 for |")
 
 

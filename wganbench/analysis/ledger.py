@@ -28,10 +28,15 @@ DIGITS = 16
 
 
 class Judged(Model):
-    """The outcome of a claim, and the digest of the claim at that time."""
+    """The outcome of a claim, and the digest of the claim at that time.
+
+    Attributes:
+        checks: What each of the claim's listed checks shows, by its id, which the claim's outcome does not tell.
+    """
 
     outcome: Outcome
     digest: str
+    checks: dict[str, str] = Field(default_factory=dict)
 
 
 class Section(Model):
@@ -111,10 +116,7 @@ def ledger_of(
         checksums.setdefault(record.experiment, {})[record.id] = store.checksum(record)[:DIGITS]
     sections = {name: Section(records=found) for name, found in checksums.items()}
     for experiment in experiments:
-        judged = {
-            verdict.claim.id: Judged(outcome=verdict.outcome, digest=claim_digest(verdict.claim))
-            for verdict in verdicts[experiment.name]
-        }
+        judged = {verdict.claim.id: _judged(verdict) for verdict in verdicts[experiment.name]}
         deviations = [digest_of(deviation.encode()) for deviation in experiment.deviations]
         found = checksums.get(experiment.name, {})
         sections[experiment.name] = Section(claims=judged, deviations=deviations, records=found)
@@ -123,6 +125,12 @@ def ledger_of(
         classifiers=digests_in(store.root / CLASSIFIERS),
         experiments=sections,
     )
+
+
+def _judged(verdict: Verdict) -> Judged:
+    own = verdict.claim.id
+    shown = {each.check.id: verdict.outcome_of(each) for each in verdict.checks if each.check.id != own}
+    return Judged(outcome=verdict.outcome, digest=claim_digest(verdict.claim), checks=shown)
 
 
 def read(path: Path) -> Ledger | None:
@@ -190,11 +198,16 @@ def losses(known: Ledger, now: Ledger, verdicts: Mapping[str, Sequence[Verdict]]
 def _verdicts(
     experiment: str, before: Mapping[str, Judged], after: Mapping[str, Judged], verdicts: Sequence[Verdict]
 ) -> Iterator[Finding]:
-    """Yields settled verdicts that are gone or have changed, and superseded claims that have not kept theirs."""
+    """Yields settled verdicts and checks that are gone or have changed, and superseded claims that lost theirs."""
     whys = {verdict.claim.id: verdict.why for verdict in verdicts}
     superseded = {verdict.claim.id for verdict in verdicts if verdict.claim.superseded}
+    shown = {check: shows for judged in after.values() for check, shows in judged.checks.items()}
     for claim, was in before.items():
         now = after.get(claim)
+        for check, shows in was.checks.items():
+            if shows in ("holds", "fails") and shown.get(check) != shows:
+                text = f"showed that it {shows}, now {shown.get(check, 'the spec has it no more')}"
+                yield Finding("check changed" if check in shown else "check lost", experiment, check, text)
         if now is not None and now.outcome == was.outcome:
             continue
         if claim in superseded and now is not None:
