@@ -12,7 +12,7 @@ from wganbench.analysis.profiles import shown
 from wganbench.losses.constraints import clip
 from wganbench.measures.critic_layers import edge_share
 from wganbench.runner.build import make_trainer
-from wganbench.spec import Check, Claim, Experiment, Setting, available, load
+from wganbench.spec import Check, Claim, Experiment, Setting, Success, available, load
 from wganbench.spec.plan import cohorts, expand
 
 NAMES = list(available())
@@ -135,13 +135,14 @@ def test_figures_draw_from_profiles_that_are_run(experiment):
 
 
 def test_critics_that_are_trained_to_optimality_are_judged_only_once_they_converged(experiment):
-    """Where the generator is fixed, the critic's gap settles; in a game it need not."""
+    """Where the generator is fixed, the critic's gap settles; in a game it need not. A share of runs is one of all."""
     exact = {"transport_error", "discrete_js", "discrete_tv", "missing_mass"}
     for check in live_checks(experiment):
         settings = read_by(experiment, check)
         fixed = all(setting.fixed_generator for setting in settings)
         compares_with_a_discriminator = any(setting.objective.name == "non_saturating" for setting in settings)
         needed = fixed and not set(check.measured()) <= exact and not compares_with_a_discriminator
+        needed = needed and not isinstance(check, Success)
         assert (check.drift_at_most == 0.02) == needed, check.id
 
 
@@ -153,13 +154,13 @@ def test_a_critic_beside_an_exact_distance_is_judged_only_once_its_gap_is_the_di
         assert (check.gap_at_least == 0.97) == needed, check.id
 
 
-def test_a_penalty_of_a_law_is_two_sided(experiment):
-    """Of a linear one-sided penalty the slope 1 + d/2λ is no law."""
+def test_a_penalty_of_a_law_is_squared(experiment):
+    """The slope 1 + d/2λ is above 1, where both squares agree; of a linear penalty it is no law."""
     laws = {"segment_norm_excess", "gap_law_ratio", "gradient_norm_law", "wasserstein_law"}
     for setting in settings(experiment).values():
         if laws & {use.measure.name for use in setting.measures.values()}:
             assert setting.constraint is not None
-            assert setting.constraint.name == "gradient_penalty"
+            assert setting.constraint.name in ("gradient_penalty", "one_sided_penalty")
 
 
 def leaves(setting: Setting) -> dict[str, object]:

@@ -93,7 +93,7 @@ def closed_form_distance(data: Data, fixed: Fixed) -> float:
 
 
 def gradient_norm_law(data: Data, fixed: Fixed, penalty_weight: float) -> float:
-    """The mean gradient norm along the pairs under a two-sided squared penalty of weight λ, ``1 + W/(2λ)``.
+    """The mean gradient norm along the pairs under a squared penalty of weight λ, two- or one-sided: ``1 + W/(2λ)``.
 
     Returns:
         At least 1, neither better nor worse; NaN if W has no formula or there is no λ.
@@ -102,7 +102,7 @@ def gradient_norm_law(data: Data, fixed: Fixed, penalty_weight: float) -> float:
 
 
 def wasserstein_law(data: Data, fixed: Fixed, penalty_weight: float) -> float:
-    """The best critic's gap under a two-sided squared penalty of weight λ, ``W(1 + W/(2λ))``, for a single distance W.
+    """The best critic's gap under a squared penalty of weight λ, ``W(1 + W/(2λ))``, for a single distance W.
 
     Returns:
         At least 0, in critic units, neither better nor worse; NaN if W has no formula or there is no λ.
