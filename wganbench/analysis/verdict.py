@@ -60,7 +60,7 @@ class Verdict:
 
     @property
     def deciding(self) -> Evidence:
-        """The evidence on the check that the claim's p-value hangs on: the one that holds least, or with any, most."""
+        """The evidence on the check that decides the claim's p-value: the least certain, or with ``any`` the most."""
         if self.outcome == "contradicted":
             return (max if self.claim.any else min)(self.checks, key=lambda each: each.p_against)
         return (min if self.claim.any else max)(self.checks, key=lambda each: each.p_for)

@@ -294,7 +294,11 @@ def _axes_in(text: str) -> list[str]:
 
 
 def _direct_axes(node: object) -> list[str]:
-    """Returns the axes in a text, or in the texts of a table that are not in a list or under a key of their own."""
+    """Returns the axes that an entry of a list is repeated for.
+
+    These are the axes in a text. Of a table they are those in its texts, without texts in lists, and without axes that
+    a key above the text names.
+    """
     if isinstance(node, str):
         return _axes_in(node)
     if isinstance(node, dict):
