@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -98,7 +98,8 @@ class Evidence:
 
 def weigh(results: Results, claim: Claim, check: Check) -> Evidence:
     """Returns the evidence on one of a claim's checks."""
-    experiment, read = results.experiment, _read(results, claim, check)
+    experiment = results.experiment
+    read = _read(results, claim, check, experiment.seeds_of(claim))
     settings, used, units = read.settings, read.used, read.units
     why = read.missing or next(chain(_check_seeds(experiment, claim, used), _obstacles(check, units, used)), "")
     found = answer(check, settings, {side: [unit.value for unit in some] for side, some in units.items()})
@@ -120,7 +121,7 @@ def weigh(results: Results, claim: Claim, check: Check) -> Evidence:
 
 def find_missing(results: Results, claim: Claim, check: Check) -> str:
     """Describes what a check has no run of, under which profile; empty if there are runs."""
-    return _read(results, claim, check).missing
+    return _read(results, claim, check, results.experiment.seeds_of(claim)).missing
 
 
 def sample(results: Results, claim: Claim, check: Check, profile: str) -> Units | None:
@@ -130,11 +131,9 @@ def sample(results: Results, claim: Claim, check: Check, profile: str) -> Units 
     the clock, so that a unit is a whole stack.
     """
     experiment = results.experiment
-    seeds = {record.seed for record in results.records.values()}
-    if not seeds or not set(check.variants()) <= set(experiment.variants_of(profile)):
+    if not set(check.variants()) <= set(experiment.variants_of(profile)):
         return None
-    every = claim.model_copy(update={"seeds": ",".join(f"{seed}-{seed}" for seed in sorted(seeds))})
-    read = _read(results, every, check.model_copy(update={"profile": profile}))
+    read = _read(results, claim, check.model_copy(update={"profile": profile}), None)
     records = [record for found in read.used.values() for record in found]
     known = all(set(check.measured()) <= record.setting.measures.keys() for record in records)
     if read.missing or not known or any(_reads_the_clock(check, record) for record in records):
@@ -158,15 +157,16 @@ class _Read:
     missing: str
 
 
-def _read(results: Results, claim: Claim, check: Check) -> _Read:
-    read = _read_architectures(results, claim, check) if check.methods() else _read_runs(results, claim, check)
+def _read(results: Results, claim: Claim, check: Check, seeds: Collection[int] | None) -> _Read:
+    """Reads what a check is judged on; with ``seeds`` None from the runs of all seeds."""
+    read = (_read_architectures if check.methods() else _read_runs)(results, claim, check, seeds)
     if not read.missing:
         return read
     return dataclasses.replace(read, missing=f"{read.missing} under profile {check.profile}")
 
 
-def _read_runs(results: Results, claim: Claim, check: Check) -> _Read:
-    used = {variant: _recorded(results, claim, check, variant) for variant in check.variants()}
+def _read_runs(results: Results, claim: Claim, check: Check, seeds: Collection[int] | None) -> _Read:
+    used = {variant: _recorded(results, claim, check, variant, seeds) for variant in check.variants()}
     settings = _settings(results.experiment, claim, check, used)
     missing = [variant for variant, found in used.items() if not found]
     if check.test in PAIRED and not missing:
@@ -175,7 +175,7 @@ def _read_runs(results: Results, claim: Claim, check: Check) -> _Read:
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
-def _read_architectures(results: Results, claim: Claim, check: Check) -> _Read:
+def _read_architectures(results: Results, claim: Claim, check: Check, seeds: Collection[int] | None) -> _Read:
     """Reads the architectures that have runs of every method of the check, using the seeds common to all methods."""
     experiment, methods = results.experiment, check.methods()
     settings: dict[str, Setting] = {}
@@ -183,7 +183,7 @@ def _read_architectures(results: Results, claim: Claim, check: Check) -> _Read:
     units: dict[str, list[Unit]] = {method: [] for method in methods}
     for name, variants in experiment.architectures_of(check.profile, methods).items():
         method_of = dict(zip(variants, methods, strict=True))
-        found = {variant: _recorded(results, claim, check, variant) for variant in variants}
+        found = {variant: _recorded(results, claim, check, variant, seeds) for variant in variants}
         own = _settings(experiment, claim, check, found)
         if not settings and len(own) == len(methods):
             settings = {method: own[variant] for variant, method in method_of.items()}
@@ -195,11 +195,13 @@ def _read_architectures(results: Results, claim: Claim, check: Check) -> _Read:
     return _Read(settings, used, {method: tuple(found) for method, found in units.items()}, missing)
 
 
-def _recorded(results: Results, claim: Claim, check: Check, variant: str) -> list[Record]:
-    """The records of a variant with the claim's seeds, or those that a superseded claim was judged on."""
-    kept, declared = claim.judged_on().get(variant), results.experiment.seeds_of(claim)
+def _recorded(
+    results: Results, claim: Claim, check: Check, variant: str, seeds: Collection[int] | None
+) -> list[Record]:
+    """The records of a variant with these seeds, or those that a superseded claim was judged on."""
+    kept = claim.judged_on().get(variant)
     found = results.by_setting.get(kept, []) if kept else results.of(variant, check.profile)
-    return found if claim.superseded else [each for each in found if each.seed in declared]
+    return found if claim.superseded or seeds is None else [each for each in found if each.seed in seeds]
 
 
 def _settings(

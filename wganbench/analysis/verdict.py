@@ -56,7 +56,7 @@ class Verdict:
     @property
     def post_hoc(self) -> bool:
         """Whether a check was written or changed after runs that it is judged on."""
-        return any(each.post_hoc for each in self.checks)
+        return any(each.post_hoc and not each.missing for each in self.checks)
 
     @property
     def deciding(self) -> Evidence:

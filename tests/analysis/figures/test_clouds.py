@@ -1,10 +1,7 @@
 """Clouds: what is drawn of samples, and which artefacts they are drawn from."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from scipy.stats import gaussian_kde
 
 from tests.analysis.factory import FIGURES, fill, made, record
@@ -14,17 +11,6 @@ from wganbench.analysis.figures.clouds import Cloud, density, draw_clouds
 from wganbench.analysis.report import write_report
 from wganbench.errors import RecordError
 from wganbench.records.record import Artefact
-from wganbench.records.store import Store
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
 
 
 def drawn(axes, what):

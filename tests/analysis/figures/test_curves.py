@@ -1,10 +1,7 @@
 """Curves: what is drawn of them, and of which records."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from tests.analysis.factory import FIGURES, fill, made, record
 from tests.analysis.figures.kept import figure_of
@@ -12,18 +9,6 @@ from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.curves import Line, draw_line, draw_lines
 from wganbench.analysis.figures.style import look_of
 from wganbench.records.record import Curve
-from wganbench.records.store import Store
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
-
 
 STEPS = np.array([0, 1, 10, 100])
 

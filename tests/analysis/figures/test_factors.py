@@ -6,7 +6,6 @@ from statistics import stdev
 import numpy as np
 import pytest
 import scipy.stats
-from matplotlib.figure import Figure
 
 from tests.analysis import drawn
 from tests.analysis.drawn import FIGURES, by_id, runs
@@ -47,11 +46,6 @@ def test_a_level_has_the_scores_of_the_architectures_drawn_with_it(factors, role
         own = [pair for pair, one in zip(SCORES, DRAWN, strict=True) if getattr(getattr(one, role), attribute) == value]
         assert [tuple(row) for row in scores[shown_value].tolist()] == own
     assert sum(map(len, scores.values())) == 40
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
 
 
 def of(axes, what):

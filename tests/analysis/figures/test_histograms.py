@@ -1,24 +1,10 @@
 """Histograms: what is drawn of their bins, and of which records."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from tests.analysis.figures.kept import HISTOGRAMS, figure_of, pictured, subtitle, write
 from wganbench.analysis.figures.histograms import Histogram, draw_histogram
-from wganbench.records.store import Store
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
 
 
 def test_bars_stand_between_their_edges_from_zero_up(axes):

@@ -1,27 +1,13 @@
 """Layers: what is drawn of norms, and of which records."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from tests.analysis.figures.kept import LAYERS, figure_of, pictured, subtitle, write
 from wganbench.analysis.figures.layers import Norms, draw_line, draw_norms
 from wganbench.analysis.figures.style import look_of
 from wganbench.analysis.report import write_report
 from wganbench.errors import RecordError
-from wganbench.records.store import Store
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
 
 
 def test_a_line_is_the_geometric_mean_from_the_output_on_the_left_to_layer_1(axes):

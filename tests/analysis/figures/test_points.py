@@ -1,10 +1,7 @@
 """Points: what is drawn of final values and laws, and of which records."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from tests.analysis.factory import made, record
 from tests.analysis.figures.kept import figure_of
@@ -12,20 +9,9 @@ from wganbench.analysis.figures import save
 from wganbench.analysis.figures.points import LAW, Dots, Law, draw_points
 from wganbench.analysis.figures.style import look_of
 from wganbench.analysis.report import compose
-from wganbench.records.store import Store
 
 X = np.array([1.0, 2.0])
 VALUES = (np.array([1.0, 3.0]), np.array([4.0, np.nan, 8.0]))
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
 
 
 def drawn(axes, what):

@@ -16,13 +16,7 @@ from wganbench.analysis.figures.drawing import split_facts
 from wganbench.analysis.figures.selection import KINDS
 from wganbench.analysis.report import compose, write_report
 from wganbench.errors import RecordError
-from wganbench.records.store import Store
 from wganbench.spec.figures import AnyFigure
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
 
 
 @pytest.fixture

@@ -1,24 +1,10 @@
 """Surfaces: what is drawn of them, and of which records."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from tests.analysis.figures.kept import FAKE, REAL, SURFACES, figure_of, pictured, subtitle, write
 from wganbench.analysis.figures.surfaces import Surface, draw_surface, draw_surfaces
-from wganbench.records.store import Store
-
-
-@pytest.fixture
-def axes():
-    return Figure().add_subplot()
-
-
-@pytest.fixture
-def store(tmp_path: Path):
-    return Store(tmp_path / "results")
 
 
 def test_level_sets_lie_where_the_critic_has_their_height(axes):
