@@ -70,7 +70,7 @@ def chosen(setting: Setting, role: str, factor: str) -> str | int | None:
     method has its own kind.
     """
     network: Component | None = getattr(setting, role)
-    options = network.options if network is not None else {}
+    options = network.arguments if network is not None else {}
     value: object = None
     if factor == "depth":
         value = options.get("depth")
@@ -78,8 +78,8 @@ def chosen(setting: Setting, role: str, factor: str) -> str | int | None:
         value = options.get("activation")
     elif factor == "normalisation" and "norm" in options:
         value = "without" if options["norm"] == "none" else "with"
-    elif factor == "filters" and isinstance(options.get("filters"), int):
-        value = options["filters"] // (options.get("filters_divided_by") or 1)
+    elif factor == "filters":
+        value = options.get("filters")
     return value if isinstance(value, str | int) else None
 
 

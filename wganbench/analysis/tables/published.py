@@ -36,11 +36,6 @@ def headline(experiment: Experiment) -> list[str]:
     return [measure for measure in every if measure in read] or every
 
 
-def planned(experiment: Experiment, records: Mapping[str, Record], profile: str) -> list[Record]:
-    """The records that the spec plans under ``profile``, whichever experiment they were trained for."""
-    return Results(experiment, records).planned(profile)
-
-
 # ---- published | measured -------------------------------------------------------------------------------------------
 
 
