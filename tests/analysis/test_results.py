@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.analysis import factory
-from wganbench.analysis.results import Results, Summary, by_setting, pools, summarise
+from wganbench.analysis.results import Results, Summary, by_setting, mean_at, pools, summarise, value_or_worst
+from wganbench.records.record import Curve
 
 COUNT = "sectors_occupied"
 """Bounded; the worst is 0."""
@@ -88,6 +89,28 @@ def test_final_and_best_are_not_mixed(experiment):
     best = {"sectors_occupied": 6.0}
     assert summary(experiment, [1.0, 3.0], best=best).mean == 2.0
     assert summary(experiment, [1.0, 3.0], statistic="best", best=best).mean == 6.0
+
+
+@pytest.mark.parametrize(
+    ("at", "mean"),
+    [
+        ([1.0], 8.0),
+        ([0.0, 0.1, 1.0], 11 / 3),
+        ([0.04], 1.0),  # nearer to step 0 than to step 10
+        ([0.3], 2.0),  # as near to step 10 as to step 50: the earlier counts
+        ([0.31], None),  # step 50 has no finite value
+        ([0.1, 0.6], None),
+    ],
+)
+def test_the_mean_is_of_the_values_at_the_steps_nearest_to_the_moments(at, mean):
+    assert mean_at(Curve(steps=[0, 10, 50, 100], values=[1.0, 2.0, None, 8.0]), at) == mean
+
+
+@pytest.mark.parametrize(("status", "value"), [("finished", 5.0), ("diverged", 0.0)])
+def test_a_mean_over_moments_counts_as_the_worst_where_the_run_diverged(experiment, status, value):
+    curves = {COUNT: Curve(steps=[0, 100], values=[2.0, 8.0])}
+    record = factory.record(experiment, "good", 0, {COUNT: 8.0}, status=status, curves=curves)
+    assert value_or_worst(record, COUNT, "mean", [0.0, 1.0]) == value
 
 
 def test_no_runs_make_an_empty_summary():

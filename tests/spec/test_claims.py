@@ -112,6 +112,15 @@ def test_a_drift_that_is_measured_under_the_claims_profile_may_be_asked_for(made
             {"statistic": "best"},
             ["claims.alike: 'wasserstein_estimate' is neither better high nor low, so it has no best"],
         ),
+        (
+            {"statistic": "mean"},
+            ["claims.alike: statistic = 'mean' and at go together: the moments whose mean is taken"],
+        ),
+        (
+            {"at": [0.5]},
+            ["claims.alike: statistic = 'mean' and at go together: the moments whose mean is taken"],
+        ),
+        ({"statistic": "mean", "at": [1.5]}, ["claims.alike.at.0: must be at most 1, got 1.5"]),
         ({"second": "gpp"}, ["claims.alike: no variant 'gpp'; did you mean 'gp'?"]),
         ({"second": "clip"}, ["claims.alike: first and second are both 'clip'; an equivalence needs two variants"]),
         ({"within": 0}, ["claims.alike.within: must be greater than 0, got 0"]),

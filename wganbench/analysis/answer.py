@@ -108,7 +108,7 @@ def estimate_of(check: Check, settings: Mapping[str, Setting]) -> str:
     if check.test == "architectures_sign":
         return f"share of architectures that score higher with {check.better}"
     centre = "median" if check.test == "sign" else "mean"
-    mean = f"{centre} {'best ' if check.statistic == 'best' else ''}{check.measure} of"
+    mean = f"{centre} {_value_used(check)} of"
     if isinstance(check, Equivalence):
         return f"{mean} {check.first} minus {check.second}"
     if isinstance(check, OverArchitectures):
@@ -117,6 +117,13 @@ def estimate_of(check: Check, settings: Mapping[str, Setting]) -> str:
         return f"{mean} {check.variant}"
     higher, lower = (check.better, check.worse) if _higher_is_better(check, settings) else (check.worse, check.better)
     return f"{mean} {higher} minus {lower}"
+
+
+def _value_used(check: Comparison | Level | Equality | Equivalence | OverArchitectures) -> str:
+    """Names the value of a run that a check reads, such as ``"best modes_covered"``."""
+    if check.statistic == "mean":
+        return f"{check.measure} over {len(check.at or ())} moments"
+    return f"best {check.measure}" if check.statistic == "best" else check.measure
 
 
 def _higher_is_better(check: Comparison, settings: Mapping[str, Setting]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from wganbench.analysis import comparability, stats
 from wganbench.analysis.answer import answer, estimate_of
-from wganbench.analysis.results import Results, value_or_worst
+from wganbench.analysis.results import Results, value_of, value_or_worst
 from wganbench.analysis.stats import Interval
 from wganbench.records.record import Record
 from wganbench.spec import (
@@ -241,14 +241,16 @@ def _averaged(place: int, units: Sequence[Unit]) -> Unit:
 
 
 def _unit(check: Check, record: Record) -> Unit:
-    measured = record.best if check.statistic == "best" else record.measures
+    at = check.at or ()
     if record.status == "failed":
         value = math.nan
     elif isinstance(check, Success):
-        meets = (_meets(criterion, measured.get(criterion.measure)) for criterion in check.criteria)
+        meets = (
+            _meets(criterion, value_of(record, criterion.measure, check.statistic, at)) for criterion in check.criteria
+        )
         value = float(record.status == "finished" and all(meets))
     else:
-        value = value_or_worst(record, check.measure, check.statistic)
+        value = value_or_worst(record, check.measure, check.statistic, at)
     return Unit(record.id, record.seed, record.status, value)
 
 

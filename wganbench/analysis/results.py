@@ -220,13 +220,36 @@ class PoolResult:
     best: Best | None = None
 
 
-def value_or_worst(record: Record, measure: str, statistic: Statistic = "final") -> float:
+def value_of(record: Record, measure: str, statistic: Statistic = "final", at: Sequence[float] = ()) -> float | None:
+    """Returns a run's value of a measure; None if it has none, or one that it needs is not finite.
+
+    Args:
+        at: The moments of ``statistic = "mean"``, as fractions of the steps of the run.
+    """
+    if statistic == "mean":
+        return mean_at(record.curves.get(measure), at)
+    return (record.best if statistic == "best" else record.measures).get(measure)
+
+
+def mean_at(curve: Curve | None, at: Sequence[float]) -> float | None:
+    """Returns the mean of a curve's values at the steps nearest to these fractions of its last step.
+
+    Where two steps are equally near, the earlier one counts. None without values, or if one in use is not finite.
+    """
+    if curve is None or not curve.steps:
+        return None
+    steps = np.array(curve.steps)
+    values = [curve.values[int(abs(steps - moment * steps[-1]).argmin())] for moment in at]
+    finite = [value for value in values if value is not None]
+    return float(np.mean(finite)) if len(finite) == len(values) else None
+
+
+def value_or_worst(record: Record, measure: str, statistic: Statistic = "final", at: Sequence[float] = ()) -> float:
     """Returns a run's value, or the measure's worst value if the run did not finish or its value is not finite.
 
     Not meant for failed runs, which have no value.
     """
-    measured = record.best if statistic == "best" else record.measures
-    value = measured.get(measure) if record.status == "finished" else None
+    value = value_of(record, measure, statistic, at) if record.status == "finished" else None
     return scale_of(record.setting.measures[measure], record.setting.data).worst if value is None else value
 
 

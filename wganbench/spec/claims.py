@@ -10,7 +10,8 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from wganbench.spec.seeds import SeedList
 from wganbench.spec.strict import Model, Name, Words, digest
 
-Statistic = Literal["final", "best"]
+Statistic = Literal["final", "best", "mean"]
+Moments = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=1, max_length=100)]
 Thresholds = Annotated[list[float], Field(min_length=1)]
 SettingId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}-[0-9a-f]{10}$")]
 """A run id without its seed."""
@@ -39,7 +40,10 @@ class _Check(Model):
     Attributes:
         id: An id that is unique among the checks of the spec.
         profile: The profile at which the check is judged; records of other profiles are ignored.
-        statistic: The value to use: the measure's last one, or the best one over its schedule.
+        statistic: The value to use: the measure's last one, the best one over its schedule, or the mean of those at the
+            moments ``at``.
+        at: The moments of ``statistic = "mean"``, as fractions of the steps of a run. At each, the value at the nearest
+            step of the measure's schedule counts.
         drift_at_most: The largest drift of a converged critic. If the median of the measure ``drift`` over a variant's
             runs exceeds it, the critic has not converged and the check is undecided.
         gap_at_least: The smallest gap of an optimal critic, as a fraction of the exact distance, for critics trained
@@ -50,8 +54,15 @@ class _Check(Model):
     id: Name
     profile: str = "paper"
     statistic: Statistic = "final"
+    at: Moments | None = None
     drift_at_most: PositiveFloat | None = None
     gap_at_least: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _check_moments(self) -> _Check:
+        if (self.statistic == "mean") != (self.at is not None):
+            raise ValueError("statistic = 'mean' and at go together: the moments whose mean is taken")
+        return self
 
     def variants(self) -> tuple[str, ...]:
         """Returns the variants that the check names; empty for a check of architectures."""
@@ -298,7 +309,12 @@ NORMAL_THEORY = ("t", "welch", "tost")
 def check_digest(check: Check) -> str:
     """Returns a digest of the fields that decide the outcome of a check."""
     content = check.model_dump(mode="json")
-    later = ("drift_at_most", "gap_at_least", "published_n")  # omitted when None: keeps digests of older checks valid
+    later = (
+        "at",
+        "drift_at_most",
+        "gap_at_least",
+        "published_n",
+    )  # omitted when None: keeps digests of older checks valid
     return digest({key: value for key, value in content.items() if value is not None or key not in later})
 
 
