@@ -309,12 +309,8 @@ NORMAL_THEORY = ("t", "welch", "tost")
 def check_digest(check: Check) -> str:
     """Returns a digest of the fields that decide the outcome of a check."""
     content = check.model_dump(mode="json")
-    later = (
-        "at",
-        "drift_at_most",
-        "gap_at_least",
-        "published_n",
-    )  # omitted when None: keeps digests of older checks valid
+    # Omitted when None, so that the digests of older checks stay valid.
+    later = ("at", "drift_at_most", "gap_at_least", "published_n")
     return digest({key: value for key, value in content.items() if value is not None or key not in later})
 
 
