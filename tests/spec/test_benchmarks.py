@@ -17,7 +17,7 @@ from wganbench.spec.plan import cohorts, expand
 
 NAMES = list(available())
 PROFILES = ("smoke", "quick", "reduced", "paper")
-OTHERS = {"penalties": {"settled"}, "table2": {"calibration"}}
+OTHERS = {"estimate-quality": {"longer"}, "penalties": {"settled"}, "table2": {"calibration"}}
 """Profiles beside these."""
 UNREDUCED = {"table3"}
 """What takes days on a CPU even reduced; a reduction is called by its length, over which learning rates fall."""

@@ -138,6 +138,7 @@ def test_set_reaches_one_variant_one_profile_or_all_in_its_order(write):
         ("measures.modes_covered.within=2.0", lambda s: s.measures["modes_covered"].measure.options == {"within": 2.0}),
         ("constraint={name='clip', clip_value=1}", lambda s: s.constraint.options == {"clip_value": 1.0}),
         ("unroll = {steps=2, order='first'}", lambda s: s.unroll.steps == 2),
+        ("critic_warmup = {steps=100, first=25, every=500}", lambda s: s.critic_warmup.first == 25),
     ],
 )
 def test_set_reaches_every_kind_of_field(write, override, see):
@@ -203,6 +204,20 @@ generator_average = 0.5
     made = load(write("version = 1", top), [f"variants.gan.{undone}=none"])
     assert getattr(made.setting("gan", "paper"), undone) is None
     assert getattr(made.setting("wgan", "paper"), undone) is not None
+
+
+@pytest.mark.parametrize(
+    ("steps", "mean"),
+    [
+        (10, 100),  # all in the first 25
+        (100, 5 + 95 * 25 / 100),
+        (1_000, 5 + 95 * 26 / 1_000),  # and before step 501
+        (1_001, 5 + 95 * 27 / 1_001),
+    ],
+)
+def test_a_warm_up_counts_in_the_mean_number_of_critic_steps(write, steps, mean):
+    fields = ["n_critic=5", f"steps={steps}", "critic_warmup={steps=100, first=25, every=500}"]
+    assert load(write(), fields).setting("gan", "paper").mean_n_critic == pytest.approx(mean)
 
 
 def test_a_setting_has_every_default_filled_in(write):
@@ -604,6 +619,16 @@ def test_a_digest_is_the_same_everywhere():
             "n_critic = 5",
             "unroll = { steps = 1, order = 'second' }",
             "variants.wgan, unroll: second order is written for",
+        ),
+        (
+            "n_critic = 5",
+            "n_critic = 5\ncritic_warmup = { steps = 5, first = 25, every = 500 }",
+            "variants.wgan, critic_warmup.steps: must be above n_critic (5), got 5",
+        ),
+        (
+            "version = 1",
+            "version = 1\ncritic_warmup = { steps = 9, first = 1, every = 5 }\nunroll = { steps = 2, order = 'first' }",
+            "critic_warmup: goes with n_critic, which unroll replaces; set one of the two to 'none'",
         ),
         ("version = 1", "version = 1\ngenerator_average = 1.0", "generator_average: must be less than 1, got 1.0"),
         ("version = 1", 'version = 1\nlr_decay = "cosine"', "lr_decay: must be 'linear', got 'cosine'"),

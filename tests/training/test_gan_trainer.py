@@ -13,7 +13,7 @@ from wganbench.networks.mlp import Mlp
 from wganbench.rng import Streams
 from wganbench.training.critic_trainer import Player
 from wganbench.training.gan_trainer import GanTrainer
-from wganbench.training.method import Method, Unroll
+from wganbench.training.method import Method, Unroll, Warmup
 from wganbench.training.rmsprop_tf import RmspropTf
 from wganbench.training.stack import Stack, build
 
@@ -85,28 +85,35 @@ def plain_penalty(critic, real, fake, alpha):
     return 10 * ((gradient.pow(2).sum(1).sqrt() - 1) ** 2).mean()
 
 
-def plain_run(seed, kind, critic_optimizer, steps, *, n_critic, penalty=False, clip=None, first_order=False):
+def plain_run(seed, kind, critic_optimizer, steps, *, n_critic, penalty=False, clip=None, first_order=False, extra=()):
     generator, critic = plain_networks(seed)
     g_opt = torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.999))
     c_opt = critic_optimizer(list(critic.parameters()))
     latent, data, alphas = (Streams([seed], name) for name in ("latent", "data", "penalty"))
     critic_loss, generator_loss = plain_losses(kind)
     ring = gaussian_ring()
-    for _ in range(steps):
+
+    def critic_step(x, z):
+        if clip is not None:
+            for weight in critic.parameters():
+                weight.data.clamp_(-clip, clip)
+        fake = generator(z).detach()
+        loss = critic_loss(critic(x), critic(fake))
+        if penalty:
+            loss = loss + plain_penalty(critic, x, fake, alphas.uniform(BATCH)[0].double())
+        c_opt.zero_grad()
+        loss.backward()
+        c_opt.step()
+
+    for step in range(steps):
+        for _ in range(extra[step] if extra else 0):
+            z = latent.normal(1, BATCH, LATENT)[0, 0].double()
+            critic_step(ring.draw(BATCH, data.generators[0]).double(), z)
         z = latent.normal(n_critic + 1, BATCH, LATENT)[0].double()
         x = ring.draw(n_critic * BATCH, data.generators[0]).double().view(n_critic, BATCH, 2)
         kept = None
         for k in range(n_critic):
-            if clip is not None:
-                for weight in critic.parameters():
-                    weight.data.clamp_(-clip, clip)
-            fake = generator(z[k]).detach()
-            loss = critic_loss(critic(x[k]), critic(fake))
-            if penalty:
-                loss = loss + plain_penalty(critic, x[k], fake, alphas.uniform(BATCH)[0].double())
-            c_opt.zero_grad()
-            loss.backward()
-            c_opt.step()
+            critic_step(x[k], z[k])
             if kept is None and first_order:
                 kept = [weight.detach().clone() for weight in critic.parameters()]
         g_opt.zero_grad()
@@ -145,6 +152,17 @@ CASES = {
         ),
         RMSPROP_TF,
         {"kind": "wasserstein", "n_critic": 2, "clip": 0.3},
+    ),
+    "warm-up": (  # four critic steps before the first two generator steps, two before the third
+        Method(
+            objectives.Wasserstein(),
+            projection=partial(constraints.clip, clip_value=0.3),
+            n_critic=2,
+            project="before",
+            warmup=Warmup(4, first=2, every=5),
+        ),
+        RMSPROP,
+        {"kind": "wasserstein", "n_critic": 2, "clip": 0.3, "extra": (2, 2, 0)},
     ),
     "penalty": (
         Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty, n_critic=2),

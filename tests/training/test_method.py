@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from wganbench.training.method import unrolled_adam
+from wganbench.training.method import Warmup, unrolled_adam
 
 
 def optimizer_with_history(weight: Tensor, steps: int) -> torch.optim.Adam:
@@ -48,3 +48,8 @@ def test_a_parameter_without_gradient_stays_finite():
     ahead.sum().backward()
     assert ahead[0, 1].item() == 0.5
     assert scale.grad.isfinite()
+
+
+def test_a_warm_up_is_due_at_the_first_steps_and_after_each_so_many():
+    due = Warmup(100, first=25, every=500).is_due
+    assert [step for step in range(1201) if due(step)] == [*range(25), 500, 1000]

@@ -16,7 +16,7 @@ from wganbench.training import lr_decay
 from wganbench.training.critic_trainer import CriticTrainer, Player, StackTrainer
 from wganbench.training.cuda_graph import NotCapturedError, capture
 from wganbench.training.gan_trainer import GanTrainer
-from wganbench.training.method import Auxiliary, Method, Unroll
+from wganbench.training.method import Auxiliary, Method, Unroll, Warmup
 from wganbench.training.stack import Stack, build, is_rowwise
 
 
@@ -55,6 +55,7 @@ def _method(setting: Setting, *, single_pass: bool) -> Method:
         project=setting.project,
         single_pass=single_pass,
         n_critic=setting.n_critic,
+        warmup=Warmup(**dict(setting.critic_warmup)) if setting.critic_warmup else None,
         generator_batch_size=setting.generator_batch_size,
         unroll=Unroll(setting.unroll.steps, setting.unroll.order) if setting.unroll else None,
         auxiliary=auxiliary,

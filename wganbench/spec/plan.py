@@ -116,7 +116,7 @@ def step_flops(setting: Setting) -> float | None:
     if costs is None:
         return None
     critic, generator = costs["critic"].flops, costs["generator"].flops if "generator" in costs else 0
-    steps = setting.unroll.steps if setting.unroll else setting.n_critic
+    steps = setting.unroll.steps if setting.unroll else setting.mean_n_critic
     penalty = 0
     if setting.is_penalised:
         penalty = 4 if is_piecewise_linear(setting.critic.name, setting.critic.options) else 6

@@ -17,7 +17,15 @@ from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.measure_use import READ_BY, MeasureUse, expand_use, scale_of
 from wganbench.spec.strict import LATER, Model, digest, short, suggest
 
-TRAINED = ("generator", "generator_optimizer", "latent_dim", "unroll", "generator_batch_size", "generator_average")
+TRAINED = (
+    "generator",
+    "generator_optimizer",
+    "latent_dim",
+    "unroll",
+    "generator_batch_size",
+    "generator_average",
+    "critic_warmup",
+)
 """Fields that a trained generator needs or may have."""
 
 LOSSES = ("critic_loss", "generator_loss")
@@ -41,6 +49,20 @@ class Unrolling(Model):
     order: Literal["first", "second"]
 
 
+class CriticWarmup(Model):
+    """More critic steps before some generator steps, as in the authors' code for Arjovsky et al. (2017): 100, 25, 500.
+
+    Attributes:
+        steps: The number of critic steps before such a generator step, instead of n_critic.
+        first: The number of generator steps at the beginning of a run that have them.
+        every: After those, each generator step has them that comes after a multiple of this number of steps.
+    """
+
+    steps: PositiveInt
+    first: PositiveInt
+    every: PositiveInt
+
+
 class AuxiliaryClassifier(Model):
     """Weights of the class-label cross-entropy: of real samples in the critic's loss, of fakes in the generator's."""
 
@@ -55,8 +77,8 @@ class Setting(Model):
         data: The data set.
         fixed_generator: A fixed map from real samples to fake ones that replaces the generator, so that only the
             critic is trained and a step consists of its n_critic steps. The fields generator, generator_optimizer,
-            latent_dim, unroll, generator_batch_size and generator_average, which the variant may inherit, are then
-            None. "none" undoes an inherited one.
+            latent_dim, critic_warmup, unroll, generator_batch_size and generator_average, which the variant may
+            inherit, are then None. "none" undoes an inherited one.
         generator: The network that maps latent vectors to samples.
         critic: The network that maps a sample to one real number; for the classifier objectives this is the
             discriminator's logit.
@@ -67,6 +89,7 @@ class Setting(Model):
         constraint: The constraint that keeps the critic Lipschitz; "none" undoes an inherited one.
         project: The time at which weights are clipped or rescaled: before or after each critic step.
         n_critic: The number of critic steps before each generator step; ignored if unroll is set.
+        critic_warmup: More critic steps before some generator steps; "none" undoes an inherited one.
         unroll: Train the generator against the critic as it will be some steps ahead; "none" undoes an inherited one.
         generator_optimizer: The generator's optimiser.
         critic_optimizer: The critic's optimiser.
@@ -98,6 +121,7 @@ class Setting(Model):
     constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
     project: Literal["before", "after"] = "after"
     n_critic: PositiveInt = 1
+    critic_warmup: Annotated[CriticWarmup | None, Undone, LATER] = None
     unroll: Annotated[Unrolling | None, Undone] = None
     auxiliary_classifier: Annotated[AuxiliaryClassifier | None, Undone, LATER] = None
     generator_optimizer: Annotated[Component | None, Kind("optimizer", optional=True), Field(validate_default=True)] = (
@@ -170,6 +194,16 @@ class Setting(Model):
         if points > MAX_POINTS:
             raise ValueError(f"measures: {points:,} points together; a record holds at most {MAX_POINTS:,}")
         return self
+
+    @property
+    def mean_n_critic(self) -> float:
+        """The number of critic steps per generator step, on average over a run."""
+        warmup = self.critic_warmup
+        if warmup is None:
+            return self.n_critic
+        first = min(warmup.first, self.steps)
+        later = len(range(-(-first // warmup.every) * warmup.every, self.steps, warmup.every))
+        return self.n_critic + (warmup.steps - self.n_critic) * (first + later) / self.steps
 
     @property
     def classes(self) -> int | None:
@@ -268,6 +302,10 @@ class Setting(Model):
                 yield f"{role}.classes: must be the generator's ({short(options['generator'])}), got {classes:,}"
 
     def _check_unrolling(self) -> Iterator[str]:
+        if self.critic_warmup is not None and self.unroll is not None:
+            yield "critic_warmup: goes with n_critic, which unroll replaces; set one of the two to 'none'"
+        elif self.critic_warmup is not None and self.critic_warmup.steps <= self.n_critic:
+            yield f"critic_warmup.steps: must be above n_critic ({self.n_critic:,}), got {self.critic_warmup.steps:,}"
         if self.unroll is None or self.unroll.order != "second":
             return
         if self.critic_optimizer.name != "adam":

@@ -67,6 +67,23 @@ class GanTrainer(StackTrainer):
             for name, tensor in _tensors(self.average).items():
                 tensor.copy_(state["average"][name])
 
+    def host_step(self) -> None:
+        """Also takes the further critic steps of a warm-up, which a graph of `device_step` does not hold."""
+        warmup = self.method.warmup
+        if warmup is not None and warmup.is_due(self.steps_done):
+            for _ in range(warmup.steps - self.method.n_critic):
+                self._take_critic_step()
+        super().host_step()
+
+    def _take_critic_step(self) -> None:
+        """Takes one critic step on a batch of its own, without a generator step."""
+        data = self.batches["data"]
+        data.host_step(1)
+        (real,) = data.draw(1)
+        labels = None if self.method.auxiliary is None else data.labels(1)[0]
+        (latent,) = self.streams["latent"].normal(1, self.batch_size, self.latent_dim).unbind(1)
+        self._critic_step(real, self._fake(latent, labels), labels)
+
     def device_step(self) -> None:
         n, data = self._n_batches, self.batches["data"]
         latents = self._draw_latents()

@@ -49,6 +49,25 @@ class Unroll:
 
 
 @dataclass(frozen=True)
+class Warmup:
+    """More critic steps before some generator steps, so that the critic is trained well before the generator moves.
+
+    Attributes:
+        steps: Critic steps before such a generator step, instead of ``n_critic``.
+        first: Generator steps at the beginning of a run that have them.
+        every: Each generator step after a multiple of this number of steps has them too.
+    """
+
+    steps: int
+    first: int
+    every: int
+
+    def is_due(self, steps_done: int) -> bool:
+        """Returns whether the next generator step, after ``steps_done`` of them, is such a step."""
+        return steps_done < self.first or steps_done % self.every == 0
+
+
+@dataclass(frozen=True)
 class Auxiliary:
     """An auxiliary classifier in the critic and a class-conditional generator (AC-GAN).
 
@@ -74,6 +93,7 @@ class Method:
         single_pass: Whether real and fake samples go through the critic in one forward pass, which is possible if the
             critic does not mix the rows of a batch (`wganbench.training.stack.is_rowwise`).
         n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
+        warmup: More critic steps before some generator steps; None for ``n_critic`` before each.
         generator_batch_size: Number of samples in the generator's own step; None for that of a critic step.
         auxiliary: The auxiliary classifier of a class-conditional pair; None for an unconditional one.
         decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
@@ -87,6 +107,7 @@ class Method:
     project: Literal["before", "after"] = "after"
     single_pass: bool = False
     n_critic: int = 1
+    warmup: Warmup | None = None
     generator_batch_size: int | None = None
     unroll: Unroll | None = None
     auxiliary: Auxiliary | None = None
