@@ -30,7 +30,7 @@ TOLERANCE = 1e-2
 """The largest difference between replayed and eager losses and gradients, relative to the norm of the eager ones.
 Other kernels and atomic sums round differently; other random draws or a missing step differ by far more."""
 
-TRACKS_GENERATORS = torch.__version__ >= (2, 13)
+TRACKS_GENERATORS = torch.__version__ >= "2.13"  # compared as versions, not as text
 """Whether torch itself finds the generators that a graph draws from, and frees the memory of a failed capture. Below
 2.13 both are left to the caller; from 2.13 on, the calls for it print warnings or abort the process."""
 
@@ -218,7 +218,8 @@ def _beside(trainer: StackTrainer) -> Iterator[torch.cuda.Stream | None]:
 
 
 def _graph(trainer: StackTrainer) -> Step:
-    graph, pool = torch.cuda.CUDAGraph(), None
+    graph = torch.cuda.CUDAGraph()
+    pool: Any = None
     if not TRACKS_GENERATORS:
         pool = torch.cuda.graph_pool_handle()
         for own in trainer.drawn_from.values():
