@@ -243,9 +243,8 @@ def _capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> torch.cuda.grap
 
 def _release(pool: Any, device: torch.device) -> None:
     """Frees the memory pool of a failed capture, without which CUDA's cache would never be emptied again."""
-    index = torch.cuda.current_device() if device.index is None else device.index
-    torch._C._cuda_endAllocateToPool(index, pool)
-    torch._C._cuda_releasePool(index, pool)
+    torch._C._cuda_endAllocateToPool(device.index, pool)
+    torch._C._cuda_releasePool(device.index, pool)
 
 
 def _leave_capture(trainer: StackTrainer) -> None:
