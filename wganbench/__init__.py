@@ -4,7 +4,12 @@ The functions of the Python interface, `wganbench.api`, can be called from here:
 ``wb.verdicts("gaussians8", "results")``.
 """
 
+import os
 from typing import Any
+
+# torch reads this when it is imported, which is always after this package here. Without it, torch 2.14 compiles some
+# products on CUDA when they are first computed, for which it needs a C compiler. The user's own value stays.
+os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
 
 _INTERFACE = ("experiments", "experiment", "records", "curves", "verdicts", "checks", "figure", "run")
 

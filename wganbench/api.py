@@ -298,17 +298,21 @@ def run(
 
     Raises:
         SpecError, ExtensionError: If the runs cannot be trained as specified; raised before any training.
-        RecordError: If a record cannot be written.
+        RecordError: If a record cannot be written, or a GPU failed before all runs were recorded.
     """
     from wganbench.runner.jobs.options import Execution
+    from wganbench.runner.jobs.stop import Stop
     from wganbench.runner.loop import run_all
     from wganbench.spec.plan import expand
 
     spec = load(experiment, _several(overrides))
     wanted = spec.planned_seeds if seeds is None else parse_seeds(str(seeds), "seeds")
     runs, store = expand(spec, profile, wanted, _several(variants)), Store(results)
-    for _ in run_all(runs, store, Execution(stack=spec.stack, threads=1), on_event=_warn):
+    stop = Stop()
+    for _ in run_all(runs, store, Execution(stack=spec.stack, threads=1), stop=stop, on_event=_warn):
         pass
+    if stop.reason is not None:
+        raise RecordError(f"{results}: {stop.reason} before all runs were recorded; a new process can do the rest")
     every = store.load()
     return _frame_of_runs([every[each.id] for each in runs], "final")
 

@@ -20,7 +20,7 @@ from wganbench.analysis.tables.scoreboard import checks, estimate_text, heading,
 from wganbench.analysis.tables.success import overridden_tables, success_tables
 from wganbench.analysis.tables.table import Table, render
 from wganbench.analysis.verdict import Verdict
-from wganbench.records.record import Record
+from wganbench.records.record import Record, gist
 from wganbench.records.speeds import Device
 from wganbench.spec import CONTROL, Experiment
 
@@ -221,7 +221,7 @@ def _provenance(records: Iterable[Record]) -> str:
         f"commit {commits}" if commits else "",
         f"{n_dirty} runs from a checkout with uncommitted changes" if n_dirty else "",
     ]
-    failures = [f"- failed: `{record.id}`: {_last_line(record)}" for record in records if record.status == "failed"]
+    failures = [f"- failed: `{record.id}`: {_reason(record)}" for record in records if record.status == "failed"]
     return "\n".join(["Runs: " + "; ".join(filter(None, parts)) + ".", *failures])
 
 
@@ -229,6 +229,5 @@ def _count(words: Iterable[str]) -> str:
     return ", ".join(f"{count} {word}" for word, count in sorted(Counter(words).items()))
 
 
-def _last_line(record: Record) -> str:
-    lines = (record.note or "").strip().splitlines() or ["no reason given"]
-    return CONTROL.sub("?", lines[-1])
+def _reason(record: Record) -> str:
+    return CONTROL.sub("?", gist(record.note or "") or "no reason given")

@@ -24,7 +24,7 @@ from wganbench.cli.options import (
 )
 from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
-from wganbench.records.record import Record
+from wganbench.records.record import Record, gist
 from wganbench.records.store import Store
 from wganbench.spec import CONTROL, Claim, Experiment, available, listed, load
 from wganbench.spec.catalogue import suggest
@@ -210,9 +210,10 @@ def _summary(record: Record) -> Iterator[str]:
 
 
 def _note(note: str | None) -> Iterator[str]:
-    lines = [CONTROL.sub("?", line) for line in (note or "").strip().splitlines()]
-    if lines:
-        yield f"  note         {lines[-1].strip()}"
+    if not note:
+        return
+    lines = [CONTROL.sub("?", line) for line in note.strip().splitlines()]
+    yield f"  note         {CONTROL.sub('?', gist(note))}"
     if len(lines) > 1:
         yield from (f"    {line}" for line in lines)
 

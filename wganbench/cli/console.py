@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from wganbench.analysis.tables.table import Table, terminal
-from wganbench.records.record import Record
+from wganbench.records.record import Record, gist
 from wganbench.runner.jobs.job import Event
 from wganbench.spec.plan import Cohort, step_flops
 
@@ -137,7 +137,7 @@ class TerminalReporter:
         click.echo(text)
 
     def on_record(self, record: Record) -> None:
-        note = f"  {record.note.strip().splitlines()[-1]}" if record.note else ""
+        note = f"  {gist(record.note)}" if record.note else ""
         tries = f"  (retries: {record.retries})" if record.retries else ""
         click.echo(f"{record.id}  {record.status}  {record.wall_seconds:.1f} s{tries}{note}")
         if self.overall is not None:

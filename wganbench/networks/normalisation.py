@@ -6,6 +6,9 @@ Spectral normalisation divides weights by their spectral norm (Miyato et al. 201
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, embedding, group_norm
@@ -106,13 +109,36 @@ def spectral_norm(weight: Tensor) -> Tensor:
     matrix = weight.flatten(1)
     if matrix.shape[0] > matrix.shape[1]:
         matrix = matrix.mT
-    with torch.no_grad():
-        density = matrix @ matrix.mT
-        for _ in range(SQUARINGS):
-            density = density / _trace(density)  # keeps the powers from overflowing
-            density = density @ density
-        density = density / _trace(density)
-    return (matrix * (density @ matrix)).sum().sqrt()
+    with unrounded_products(matrix):
+        with torch.no_grad():
+            density = matrix @ matrix.mT
+            for _ in range(SQUARINGS):
+                density = density / _trace(density)  # keeps the powers from overflowing
+                density = density @ density
+            density = density / _trace(density)
+        return (matrix * (density @ matrix)).sum().sqrt()
+
+
+@contextmanager
+def unrounded_products(matrix: Tensor) -> Iterator[None]:
+    """Computes products in the precision of ``matrix``, without TF32 and outside autocast.
+
+    A power of a matrix would multiply the error of each rounding.
+    """
+    device = matrix.device.type
+    if device == "meta":  # has no autocast
+        yield
+        return
+    with torch.autocast(device, enabled=False):
+        if device != "cuda":
+            yield
+            return
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 def _trace(matrix: Tensor) -> Tensor:

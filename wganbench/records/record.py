@@ -221,6 +221,17 @@ def write_text(record: Record) -> str:
     return "{\n" + ",\n".join(f'"{key}": {json.dumps(value, allow_nan=False)}' for key, value in fields) + "\n}\n"
 
 
+def gist(note: str) -> str:
+    """Returns the line of a note that says the most: of a traceback, the first line of the exception's message.
+
+    CUDA's messages end with lines of general advice, and a crash with lines of its traceback.
+    """
+    lines = note.strip().splitlines() or [""]
+    frames = [i for i, line in enumerate(lines) if line.startswith('  File "')]
+    behind = lines[frames[-1] :] if frames else []
+    return next((line for line in behind if line.strip() and not line.startswith(" ")), lines[0]).strip()
+
+
 def remedy(file: str | Path) -> str:
     """Returns the remedy for a damaged record: the command that sets it aside, with the results folder it is in."""
     return f"'wganbench results verify --results {Path(file).parent.parent} --set-aside' moves it out of the way"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from wganbench.errors import ExtensionError, RecordError, first_line
 from wganbench.records.record import Artefact, Curve, Provenance, Record, record_of
 from wganbench.runner.build import make_step, make_trainer
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints, find_inconsistency
-from wganbench.runner.clock import Clock
+from wganbench.runner.clock import Clock, wait_for
 from wganbench.runner.evaluation import Evaluator
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.precision import products
@@ -93,6 +94,10 @@ class OutOfMemory(Exception):  # noqa: N818  # named like torch's
     """Raised if the device has too little memory left for the cohort beside its other work."""
 
 
+class GpuFailed(Exception):  # noqa: N818  # ends the process's work, not only the cohort
+    """Raised, once the runs are known as failed, if the GPU takes no more work from this process."""
+
+
 class _NotStackableError(Exception):
     pass
 
@@ -115,6 +120,7 @@ def train_cohort(cohort: Cohort, attempt: Attempt | None = None) -> Iterator[Out
         Stopped: If the attempt was asked to stop; as for OutOfMemory, nothing is recorded then, and the next attempt
             continues from the last checkpoint.
         OutOfMemory: If the device is out of memory for the first time.
+        GpuFailed: If the GPU takes no more work from this process; raised after the outcomes of the runs in training.
         RecordError: If a checkpoint cannot be written.
         ExtensionError: If a name cannot be used in this process, even though it may be usable elsewhere.
     """
@@ -125,7 +131,10 @@ def _train_in_parts(cohort: Cohort, attempt: Attempt, note: str | None) -> Itera
     """Trains the cohort whole if possible, else in parts as large as possible."""
     runs, size = cohort.runs, len(cohort.runs)
     try:
-        yield from _Training(cohort, attempt, note).outcomes()
+        outcomes = _Training(cohort, attempt, note).outcomes()
+        yield from outcomes
+        if any(outcome.record.status == "failed" for outcome in outcomes) and has_failed(attempt.device):
+            raise GpuFailed
         return
     except _NotStackableError as reason:
         part, note = 1, f"trained alone: {reason}"
@@ -146,8 +155,24 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
+NO_MEMORY = re.compile(r"out of memory|_STATUS_ALLOC_FAILED|ALLOCATION_FAILED|DefaultCPUAllocator", re.IGNORECASE)
+"""The ways in which CUDA, cuBLAS, cuDNN and torch's allocator for the CPU say that memory is short."""
+
+
 def is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+    """Returns whether an exception says that memory is short; of several lines, those after the first are advice."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and NO_MEMORY.search(first_line(error)) is not None
+
+
+def has_failed(device: torch.device) -> bool:
+    """Returns whether a GPU takes no more work from this process, as after an illegal access to its memory."""
+    try:
+        wait_for(device)
+    except RuntimeError:
+        return True
+    return False
 
 
 def abandoned(cohort: Cohort, made_by: Provenance, why: str, *, steps_done: int, retries: int) -> Iterator[Outcome]:
@@ -241,6 +266,7 @@ class _Training:
         clock.start()
         for step in range(first + 1, steps + 1):
             take_step()
+            clock.keep_up()
             if evaluator.is_due(step):
                 clock.stop()
                 self._mark_diverged(trainer, step)

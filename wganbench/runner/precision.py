@@ -35,19 +35,23 @@ def products(device: torch.device, precision: Precision) -> Iterator[None]:
     """Makes float32 products and convolutions on CUDA use TF32 if ``precision`` is ``"tf32"``, and float32 otherwise.
 
     torch's default for convolutions is TF32, whose mantissa of ten bits makes results differ from those of a CPU in the
-    third digit. With ``bf16``, autocast casts operands before they are multiplied; everything else is float32.
+    third digit. With ``bf16``, autocast casts operands before they are multiplied; everything else is float32, also the
+    sums of products, which torch would let cuBLAS split and round to bfloat16 in between.
     """
     if device.type != "cuda":
         yield
         return
     matrices, convolutions = torch.get_float32_matmul_precision(), convolutions_are_rounded()
+    sums = torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     try:
         yield
     finally:
         torch.set_float32_matmul_precision(matrices)
         cudnn.allow_tf32 = convolutions
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = sums
 
 
 def convolutions_are_rounded() -> bool:

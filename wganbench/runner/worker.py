@@ -18,7 +18,16 @@ import torch
 from wganbench.errors import WganbenchError
 from wganbench.records.store import Store
 from wganbench.runner.checkpoint import Checkpoints, Identity
-from wganbench.runner.cohort import Attempt, Outcome, OutOfMemory, Stopped, abandoned, release_memory, train_cohort
+from wganbench.runner.cohort import (
+    Attempt,
+    GpuFailed,
+    Outcome,
+    OutOfMemory,
+    Stopped,
+    abandoned,
+    release_memory,
+    train_cohort,
+)
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.jobs.heartbeat import Heartbeat, repeating
 from wganbench.runner.jobs.job import History, Job, JobFolder, WorkFolder
@@ -40,7 +49,8 @@ def work(path: Path, results: Path, stop: Stop, *, alone: bool = False) -> None:
     Args:
         path: The job's folder.
         results: The results folder.
-        stop: A request to stop, after which the training saves a checkpoint and ends.
+        stop: A request to stop, after which the training saves a checkpoint and ends. It is made here if the GPU takes
+            no more work from this process, so that the process begins no other job.
         alone: Whether this process only executes jobs, and may be killed if a job hangs.
 
     Raises:
@@ -99,6 +109,7 @@ class _JobAttempt:
 
     def __init__(self, folder: JobFolder, job: Job, store: Store, lease: Lease, stop: Stop, alone: bool):
         self.folder, self.job, self.store, self.alone = folder, job, store, alone
+        self.process_stop = stop
         self.stop = Stop(of=stop)  # losing a lease ends this attempt, but no other job of this process
         self.history = folder.history()
         self.device = torch.device(job.device)
@@ -125,6 +136,9 @@ class _JobAttempt:
         except OutOfMemory as error:
             self.folder.note("out of memory", message=str(error))
             release_memory(self.device)
+        except GpuFailed:
+            self.process_stop.ask("the GPU failed")
+            self.folder.note("stop", step=self.heartbeat.step, reason=self.stop.reason)
 
     def _train(self) -> Iterator[Outcome]:
         attempt = Attempt(

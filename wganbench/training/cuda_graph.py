@@ -7,9 +7,13 @@ trainer keeps taking eager steps.
 
 from __future__ import annotations
 
+import gc
+import traceback
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +29,10 @@ CHECKED_STEPS = 3
 TOLERANCE = 1e-2
 """The largest difference between replayed and eager losses and gradients, relative to the norm of the eager ones.
 Other kernels and atomic sums round differently; other random draws or a missing step differ by far more."""
+
+TRACKS_GENERATORS = torch.__version__ >= "2.13"  # compared as versions, not as text
+"""Whether torch itself finds the generators that a graph draws from, and frees the memory of a failed capture. Below
+2.13 both are left to the caller; from 2.13 on, the calls for it print warnings or abort the process."""
 
 Step = Callable[[], None]
 
@@ -45,25 +53,22 @@ def capture(trainer: StackTrainer, record: Callable[[StackTrainer], Step] | None
     Raises:
         NotCapturedError: If a step cannot be captured, or its replay gives different results.
     """
-    hindrance = _hindrance(trainer)
-    if hindrance is not None:
-        raise NotCapturedError(hindrance)
-    start = trainer.state()
-    try:
-        _set_capturable(trainer, trainer.finite.is_cuda)
-        return _checked(trainer, record or _graph)
-    except RuntimeError as error:  # raised by torch, also for want of memory, and by `_checked`
+    reason = _hindrance(trainer)
+    if reason is None:
+        start = trainer.state()
+        try:
+            _set_capturable(trainer, trainer.finite.is_cuda)
+            return _checked(trainer, record or _graph)
+        except RuntimeError as error:  # raised by torch, also for want of memory, and by `_checked`
+            reason = first_line(error)
         _set_capturable(trainer, False)
         if trainer.finite.is_cuda:
             _leave_capture(trainer)
         trainer.restore(start)
-        raise NotCapturedError(first_line(error)) from None
+    raise NotCapturedError(reason)  # outside the handler, as a context would keep the failed graph's memory
 
 
 def _hindrance(trainer: StackTrainer) -> str | None:
-    unroll = trainer.method.unroll
-    if unroll is not None and unroll.order == "second":
-        return "steps unrolled to the second order count in Python"
     for optimizer in trainer.optimizers:
         if type(optimizer) not in GRAPHED:
             return f"{type(optimizer).__name__} is not known to work in a graph"
@@ -75,12 +80,12 @@ def _hindrance(trainer: StackTrainer) -> str | None:
 
 def _checked(trainer: StackTrainer, record: Callable[[StackTrainer], Step]) -> Step:
     start = trainer.state()
-    with _beside(trainer), warnings.catch_warnings():
+    with _beside(trainer) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about a capturable optimiser that is not captured
         trainer.step()
         _begin_moments(start, trainer.state())
         trainer.restore(start)
-        expected = [result for _ in range(CHECKED_STEPS) for result in _results_of(trainer, trainer.step)]
+        expected = [result for _ in range(CHECKED_STEPS) for result in _results_of(trainer, lambda: _eager(trainer))]
         trainer.restore(start)
         trainer.host_step()
         replay = record(trainer)
@@ -90,6 +95,8 @@ def _checked(trainer: StackTrainer, record: Callable[[StackTrainer], Step]) -> S
         trainer.host_step()
         replay()
 
+    if stream is not None:
+        STREAMS.keep_for(step, stream)
     found = [result for _ in range(CHECKED_STEPS) for result in _results_of(trainer, step)]
     for (name, theirs), (_, mine) in zip(expected, found, strict=True):
         apart = (mine - theirs).norm().item() / max(theirs.norm().item(), 1e-3)
@@ -97,6 +104,13 @@ def _checked(trainer: StackTrainer, record: Callable[[StackTrainer], Step]) -> S
             raise RuntimeError(f"the graph's {name} differs from that of eager steps by {apart:.2g} of it")
     trainer.restore(start)
     return step
+
+
+def _eager(trainer: StackTrainer) -> None:
+    """Takes a step that may not wait for the device, since a graph cannot and would not say where."""
+    trainer.host_step()
+    with without_waiting() if trainer.finite.is_cuda else nullcontext():
+        trainer.device_step()
 
 
 def _begin_moments(start: State, made: State) -> None:
@@ -131,16 +145,73 @@ def _set_capturable(trainer: StackTrainer, capturable: bool) -> None:
 
 
 @contextmanager
-def _beside(trainer: StackTrainer) -> Iterator[None]:
+def without_waiting() -> Iterator[None]:
+    """Refuses every operation in the block for which the CPU would wait for the GPU, such as ``.item()``.
+
+    Raises:
+        RuntimeError: In one line, with the place of the operation.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    except RuntimeError as error:
+        if "synchronizing CUDA operation" not in str(error):
+            raise
+        raise RuntimeError(f"{first_line(error)} in {_place_of(error)}") from None
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+def _place_of(error: Exception) -> str:
+    """Returns the file, number and text of the last line outside torch that an exception passed."""
+    torchs = str(Path(torch.__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((frame for frame in reversed(frames) if not frame.filename.startswith(torchs)), frames[-1])
+    return f"{Path(last.filename).name}, line {last.lineno}: {last.line}"
+
+
+class SideStreams:
+    """The CUDA streams that steps are captured on, one for each graph in use.
+
+    For each stream and thread cuBLAS keeps a workspace of 32 MiB, hence streams are used again. torch 2.14 frees the
+    workspaces of a stream together with any graph that was captured on it, hence no two graphs in use share a stream.
+    """
+
+    def __init__(self) -> None:
+        self._users: dict[torch.cuda.Stream, Callable[[], object]] = {}
+
+    def free(self, device: torch.device) -> torch.cuda.Stream:
+        """Returns a stream of the device that no graph uses, after freeing graphs that only a cycle keeps alive."""
+        own = [stream for stream in self._users if stream.device == device]
+        if own and all(self._users[stream]() for stream in own):
+            gc.collect()
+        for stream in own:
+            if self._users[stream]() is None:
+                return stream
+        stream = torch.cuda.Stream(device)
+        self._users[stream] = lambda: None
+        return stream
+
+    def keep_for(self, step: Step, stream: torch.cuda.Stream) -> None:
+        """Reserves a stream for as long as ``step`` exists, which replays a graph that was captured on it."""
+        self._users[stream] = weakref.ref(step)
+
+
+STREAMS = SideStreams()
+
+
+@contextmanager
+def _beside(trainer: StackTrainer) -> Iterator[torch.cuda.Stream | None]:
     """Runs the block on a separate CUDA stream, as torch requires before a capture, then returns to the present one."""
     if not trainer.finite.is_cuda:
-        yield
+        yield None
         return
-    present, own = torch.cuda.current_stream(), torch.cuda.Stream()
+    present, own = torch.cuda.current_stream(), STREAMS.free(trainer.finite.device)
     own.wait_stream(present)
     torch.cuda.set_stream(own)
     try:
-        yield
+        yield own
     finally:
         torch.cuda.set_stream(present)  # an aborted capture leaves another stream set
         present.wait_stream(own)
@@ -148,12 +219,32 @@ def _beside(trainer: StackTrainer) -> Iterator[None]:
 
 def _graph(trainer: StackTrainer) -> Step:
     graph = torch.cuda.CUDAGraph()
-    for own in trainer.drawn_from.values():
-        for rng in own.generators:
-            graph.register_generator_state(rng)
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may use the GPU
-        trainer.device_step()
+    pool: Any = None
+    if not TRACKS_GENERATORS:
+        pool = torch.cuda.graph_pool_handle()
+        for own in trainer.drawn_from.values():
+            for rng in own.generators:
+                graph.register_generator_state(rng)
+    try:
+        with _capturing(graph, pool):
+            trainer.device_step()
+    except RuntimeError:
+        if pool is not None:
+            _release(pool, trainer.finite.device)
+        raise
     return graph.replay
+
+
+def _capturing(graph: torch.cuda.CUDAGraph, pool: Any = None) -> torch.cuda.graph:
+    """Captures on the present stream; other threads may use the GPU meanwhile."""
+    stream = torch.cuda.current_stream()
+    return torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local")
+
+
+def _release(pool: Any, device: torch.device) -> None:
+    """Frees the memory pool of a failed capture, without which CUDA's cache would never be emptied again."""
+    torch._C._cuda_endAllocateToPool(device.index, pool)
+    torch._C._cuda_releasePool(device.index, pool)
 
 
 def _leave_capture(trainer: StackTrainer) -> None:
@@ -164,6 +255,5 @@ def _leave_capture(trainer: StackTrainer) -> None:
     """
     for own in trainer.drawn_from.values():
         own.generators[:] = [torch.Generator(device=own.device) for _ in own.generators]
-    whole = torch.cuda.graph(torch.cuda.CUDAGraph(), capture_error_mode="thread_local")
-    with suppress(RuntimeError), _beside(trainer), whole:
+    with suppress(RuntimeError), _beside(trainer), _capturing(torch.cuda.CUDAGraph()):
         torch.zeros(1, device=trainer.finite.device)

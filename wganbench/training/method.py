@@ -5,7 +5,7 @@ The unrolled GAN of Metz et al. 2017 needs Adam steps that a gradient can flow t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -136,17 +136,31 @@ def unrolled_adam(
     state = {name: optimizer.state.get(tensor, {}) for name, tensor in parameters.items()}
     first = {name: state[name].get("exp_avg", torch.zeros_like(tensor)) for name, tensor in parameters.items()}
     second = {name: state[name].get("exp_avg_sq", torch.zeros_like(tensor)) for name, tensor in parameters.items()}
-    count = max((int(entry["step"]) for entry in state.values() if entry), default=0)
+    count = _steps_done(state.values(), next(iter(parameters.values())).device)
     current = dict(parameters)
     for _ in range(steps):
-        count += 1
+        count = count + 1
+        rate, share = _over(group["lr"], 1 - beta1**count), 1 - beta2**count
         gradients = torch.autograd.grad(objective(current).sum(), list(current.values()), create_graph=True)
         ahead = {}
         for (name, tensor), gradient in zip(current.items(), gradients, strict=True):
             first[name] = beta1 * first[name] + (1 - beta1) * gradient
             second[name] = beta2 * second[name] + (1 - beta2) * gradient.square()
             # The root has no derivative at 0; 1e-30 is far below eps² and does not change the result.
-            root = (second[name] / (1 - beta2**count)).clamp_min(1e-30).sqrt()
-            ahead[name] = tensor - group["lr"] / (1 - beta1**count) * first[name] / (root + group["eps"])
+            root = (second[name] / share).clamp_min(1e-30).sqrt()
+            ahead[name] = tensor - rate * first[name] / (root + group["eps"])
         current = ahead
     return current
+
+
+def _steps_done(state: Iterable[Mapping[str, Tensor]], device: torch.device) -> Tensor:
+    """Returns the number of steps that an optimiser has done as a float64 scalar on the device, without waiting."""
+    counts = [entry["step"] for entry in state if entry]
+    if not counts:
+        return torch.zeros((), dtype=torch.float64, device=device)
+    return torch.stack(counts).max().to(device, torch.float64)
+
+
+def _over(rate: float | Tensor, share: Tensor) -> Tensor:
+    """Divides a learning rate, in its own precision if it is a tensor."""
+    return rate / share.to(rate.dtype) if isinstance(rate, Tensor) else rate / share

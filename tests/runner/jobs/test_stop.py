@@ -97,4 +97,5 @@ def test_a_second_ctrl_c_does_not_wait_whatever_was_asked_before(before):
 
 
 def test_exit_codes_are_those_of_a_shell_and_of_timeout():
-    assert EXIT_CODES == {"interrupted": 128 + signal.SIGINT, "terminated": 128 + signal.SIGTERM, "out of time": 124}
+    of_shells = {"interrupted": 128 + signal.SIGINT, "terminated": 128 + signal.SIGTERM, "out of time": 124}
+    assert EXIT_CODES == {**of_shells, "the GPU failed": 1}

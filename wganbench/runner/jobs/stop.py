@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
-Reason = Literal["interrupted", "terminated", "out of time", "left alone", "overtaken"]
+Reason = Literal["interrupted", "terminated", "out of time", "left alone", "overtaken", "the GPU failed"]
 """The reason to stop, in this order: Ctrl-C, SIGTERM, the time limit, the death of the command that started a worker,
-or the loss of a lease to another worker."""
+the loss of a lease to another worker, or a GPU that takes no more work from this process."""
 
 GRACE_SECONDS = 60.0
 """The time that a worker has to write its checkpoint before it is killed."""
 
-EXIT_CODES = {"interrupted": 130, "terminated": 143, "out of time": 124}
-"""The exit codes that a shell reports for SIGINT and SIGTERM, and timeout(1) for the time limit."""
+EXIT_CODES = {"interrupted": 130, "terminated": 143, "out of time": 124, "the GPU failed": 1}
+"""The exit codes that a shell reports for SIGINT and SIGTERM and timeout(1) for a time limit; 1 as for failed runs."""
 
 
 class Stop:

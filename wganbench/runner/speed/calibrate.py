@@ -11,10 +11,9 @@ import torch
 
 from wganbench.records.custom_code import import_folders
 from wganbench.records.rates import Measured, Point, kind, torch_version
-from wganbench.runner.build import make_trainer
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.precision import numerics
-from wganbench.runner.speed.bench import device_name, errors_of, seconds_of
+from wganbench.runner.speed.bench import as_run, device_name, errors_of, seconds_of
 from wganbench.spec.plan import Cohort, step_flops
 
 BLOCKS = 5
@@ -31,7 +30,7 @@ def calibrate(
     spec_path: str,
     on_message: Callable[[str], None] = lambda line: None,
 ) -> Measured:
-    """Measures the rates of eager steps of ``cohorts``.
+    """Measures the rates of the steps of ``cohorts``, which are taken as in training.
 
     Args:
         cohorts: Cohorts whose cost is known.
@@ -50,8 +49,10 @@ def calibrate(
         first = cohort.runs[0]
         flops = len(cohort.runs) * (step_flops(first.setting) or math.nan)
         with errors_of(first), numerics(device, threads, precision=first.setting.precision):
-            seconds = seconds_per_step(make_trainer(first.setting, cohort.seeds, device).step, device)
+            seconds, why_eager = _seconds(cohort, device)
         points.append(Point(kind=kind(first.setting), flops=flops, rate=flops / seconds))
+        if why_eager is not None:
+            on_message(f"{first.variant}: {why_eager}")
         speed = f"{flops / seconds / 1e9:,.3g} GFLOP/s"
         on_message(f"{first.variant}: a step of {flops / 1e9:,.3g} GFLOP takes {seconds:.3g} s: {speed}")
     return Measured(
@@ -64,7 +65,13 @@ def calibrate(
     )
 
 
-def seconds_per_step(step: Callable[[], None], device: torch.device) -> float:
+def _seconds(cohort: Cohort, device: torch.device) -> tuple[float, str | None]:
+    """Returns the seconds per step, and the reason if steps cannot be captured; frees the trainer and its graph."""
+    step, _, why_eager = as_run(cohort.runs[0].setting, cohort.seeds, device)
+    return seconds_per_step(step, device), why_eager
+
+
+def seconds_per_step(step: Callable[[], object], device: torch.device) -> float:
     """Returns the median seconds per step over several blocks, after one untimed step, as the first is the slowest."""
     step()
     once = seconds_of(step, 1, device)
