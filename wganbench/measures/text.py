@@ -65,10 +65,10 @@ def _divergence(data: Text, left: Tensor, right: Tensor, n: int) -> float:
     """The divergence of the n-grams of two arrays of codes, each ``(rows, length)``."""
     counts = [_counted(codes.cpu().numpy().astype(np.int64), data.symbols, n) for codes in (left, right)]
     grams = np.union1d(*(found for found, _ in counts))
-    shares = [np.zeros(len(grams)), np.zeros(len(grams))]
-    for share, (found, times) in zip(shares, counts, strict=True):
+    p, q = np.zeros(len(grams)), np.zeros(len(grams))
+    for share, (found, times) in zip((p, q), counts, strict=True):
         share[np.searchsorted(grams, found)] = times
-    return float(jensenshannon(*shares) ** 2)
+    return float(jensenshannon(p, q) ** 2)
 
 
 def _counted(codes: NDArray[np.int64], symbols: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
