@@ -198,6 +198,7 @@ def unpacked_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_wheel_holds_the_package_benchmarks_classifiers_and_records_and_nothing_else(unpacked_wheel):
     held = {path.relative_to(unpacked_wheel).as_posix() for path in unpacked_wheel.rglob("*") if path.is_file()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench").rglob("*.py")}
+    source.add("wganbench/data/texts/sonnets.txt")
     specs = {f"wganbench/benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.toml")}
     scored = {f"wganbench/classifiers/{path.name}" for path in (ROOT / "results" / "classifiers").iterdir()}
     inside = {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")}

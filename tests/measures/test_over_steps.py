@@ -12,6 +12,7 @@ from wganbench.measures.over_steps import (
     late_spread,
     quotient,
     rank_correlation,
+    remaining,
     seconds_to,
 )
 
@@ -33,6 +34,20 @@ def test_a_quotient_of_two_different_steps_is_refused():
     both = {"gap": ([0, 10], [1.0, 2.0]), "exact": ([0], [1.0])}
     with pytest.raises(DataError, match=r"'gap' was last taken at step 10, 'exact' at 0; give both as many points"):
         quotient(both, of="gap", to="exact")
+
+
+def test_what_remains_of_a_distance_is_its_last_value_over_that_at_step_0():
+    assert remaining(curves(far=[8.0, 1.0, 2.0]), of="far") == 0.25
+
+
+@pytest.mark.parametrize("far", [[None, 1.0], [1.0, None], [0.0, 1.0]])
+def test_nothing_remains_of_what_is_not_finite_or_was_0(far):
+    assert math.isnan(remaining(curves(far=far), of="far"))
+
+
+def test_a_distance_that_was_not_taken_at_step_0_is_refused():
+    with pytest.raises(DataError, match="'far' was first taken at step 10, not at 0; give it 2 points or more"):
+        remaining({"far": ([10], [1.0])}, of="far")
 
 
 @pytest.mark.parametrize("measure", [quotient, rank_correlation])

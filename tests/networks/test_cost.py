@@ -124,6 +124,13 @@ def test_so_do_residual_networks(image, name, options):
     assert (found.parameters, found.flops) == counted(name, image, **options)
 
 
+@pytest.mark.parametrize("name", ["text_generator", "text_critic"])
+@pytest.mark.parametrize("options", [{"dim": 6}, {"dim": 24, "filters_divided_by": 2}])
+def test_so_do_networks_of_texts(name, options):
+    found = closed_form(name, (11, 9), **options)
+    assert (found.parameters, found.flops) == counted(name, (11, 9), **options)
+
+
 @pytest.mark.parametrize(
     ("upsample", "norm"), [("first", "none"), ("first", "layer"), ("second", "none"), ("second", "layer")]
 )

@@ -31,6 +31,24 @@ def quotient(curves: Curves, *, of: str, to: str) -> float:
     return above / below if below else math.nan
 
 
+def remaining(curves: Curves, *, of: str) -> float:
+    """The last value of a distance divided by its value at step 0, that of the untrained networks.
+
+    Args:
+        of: Label of a measure that the spec names before this one, taken at least at the first and the last step.
+
+    Returns:
+        Lower is better; NaN if either value is not finite, or the first is 0.
+
+    Raises:
+        DataError: If the label is unknown, or the measure was not taken at step 0.
+    """
+    steps, values = _known(curves, of)
+    if steps[0] != 0:
+        raise DataError(f"remaining: {of!r} was first taken at step {steps[0]}, not at 0; give it 2 points or more")
+    return float(values[-1] / values[0]) if values[0] else math.nan
+
+
 def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, window: int = 101) -> float:
     """Spearman's rank correlation of one measure's running median with another measure, over the steps of a run.
 

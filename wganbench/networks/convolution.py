@@ -15,7 +15,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, linear, pad
+from torch.nn.functional import avg_pool2d, conv1d, conv2d, conv_transpose2d, linear, pad
 
 from wganbench.networks.normalisation import spectrally_normalised
 
@@ -121,6 +121,21 @@ class Deconv(nn.Module):
         # The adjoint of SAME padding crops what was padded: this much at the start, and one more at the end.
         start, _ = same_padding(2 * x.shape[-1], self.weight.shape[-1], 2)
         return conv_transpose2d(x, self.weight, self.bias, 2, start)[..., : self.side, : self.side]
+
+
+class Conv1d(nn.Module):
+    """A convolution over one axis with SAME padding: ``(batch, inputs, n)`` → ``(batch, outputs, n)``, for odd filters.
+
+    The standard deviation of the weights is that of ``Conv``, √(4/((inputs + outputs)·kernel)).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int):
+        super().__init__()
+        self.weight = _uniform(math.sqrt(4 / ((inputs + outputs) * kernel)), outputs, inputs, kernel)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv1d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
 
 
 def mean_pool(x: Tensor) -> Tensor:

@@ -21,6 +21,9 @@ KERNEL, EXTRA_KERNEL = 5, 3
 RESNET_KERNEL = 3
 """Side of a ResNet's filters, except those of its shortcuts."""
 
+TEXT_KERNEL, TEXT_BLOCKS = 5, 5
+"""Characters that a filter of a text network sees, and its number of residual blocks."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -36,6 +39,7 @@ class Layer:
         side_in, side_out: Sides of the input and output images, in pixels; 1 if there are no images.
         normed: Number of scales (and of offsets) of the normalisation that follows; 0 for no normalisation.
         summed: Number of units that are summed for each output; their weights are added up before they are applied.
+        axes: Number of axes of the filter and of what it goes over: 2 for images, 1 for texts.
     """
 
     kind: Kind
@@ -47,11 +51,12 @@ class Layer:
     side_out: int = 1
     normed: int = 0
     summed: int = 1
+    axes: int = 2
 
     @property
     def parameters(self) -> int:
         """The number of weights, biases, and scales and offsets of the normalisation."""
-        return (self.inputs * self.kernel**2 + 1) * self.outputs * self.summed + 2 * self.normed
+        return (self.inputs * self.kernel**self.axes + 1) * self.outputs * self.summed + 2 * self.normed
 
     @property
     def multiply_adds(self) -> int:
@@ -64,7 +69,7 @@ class Layer:
         if self.kind in ("pooled", "upsampled"):
             return self.inputs * self.outputs * (self.kernel + 1) ** 2 * min(self.side_in, self.side_out) ** 2
         side = self.side_in if self.kind == "deconv" else self.side_out
-        return self.inputs * self.outputs * self.kernel**2 * side**2
+        return self.inputs * self.outputs * self.kernel**self.axes * side**self.axes
 
 
 @dataclass(frozen=True)
@@ -277,6 +282,53 @@ def resnet_critic(
     return Residual([], blocks, heads)
 
 
+def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual:
+    """The layers of ``wganbench.networks.text_resnet.TextGenerator``, whose docstring describes them.
+
+    Args:
+        input_shape, output_shape: ``(latent,)`` and ``(symbols, length)``.
+        dim: Number of channels in all blocks.
+
+    Raises:
+        SpecError: If the samples are no text.
+    """
+    symbols, length = _text(output_shape)
+    linear = Layer("linear", math.prod(input_shape), dim * length)
+    return Residual([linear], _text_blocks(dim, length), [_text_conv(dim, symbols, 1, length)])
+
+
+def text_critic(input_shape: Sequence[int], *, dim: int = 512) -> Residual:
+    """The layers of ``wganbench.networks.text_resnet.TextCritic``, whose docstring describes them.
+
+    Args:
+        input_shape: ``(symbols, length)``.
+        dim: As for ``text_generator``.
+
+    Raises:
+        SpecError: As for ``text_generator``.
+    """
+    symbols, length = _text(input_shape)
+    return Residual(
+        [_text_conv(symbols, dim, 1, length)], _text_blocks(dim, length), [Layer("linear", dim * length, 1)]
+    )
+
+
+def _text_blocks(dim: int, length: int) -> list[Block]:
+    layer = _text_conv(dim, dim, TEXT_KERNEL, length)
+    return [Block(layer, layer)] * TEXT_BLOCKS
+
+
+def _text_conv(inputs: int, outputs: int, kernel: int, length: int) -> Layer:
+    return Layer("conv", inputs, outputs, kernel, side_in=length, side_out=length, axes=1)
+
+
+def _text(shape: Sequence[int]) -> tuple[int, int]:
+    """Returns the symbols and the length of samples of text; raises SpecError for any other shape."""
+    if len(shape) != 2:
+        raise SpecError(f"a text network is for texts (symbols, length), got samples of shape {tuple(shape)}")
+    return shape[0], shape[1]
+
+
 def _image(shape: Sequence[int], network: str = "DCGAN") -> tuple[int, int]:
     """Returns the channels and the side of square images; raises SpecError for any other shape."""
     if len(shape) != 3 or shape[1] != shape[2]:
@@ -301,6 +353,10 @@ def _extra(depth: int | None, fewest: int, side: int) -> int:
 
 
 LAYOUTS: dict[str, Callable[..., Iterable[Layer]]] = {
-    layout.__name__: layout for layout in (mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic)
+    layout.__name__: layout
+    for layout in (
+        *(mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic),
+        *(text_generator, text_critic),
+    )
 }
 """The layouts by the name of the network. Each takes ``input_shape``, ``output_shape`` and options as it needs them."""

@@ -135,6 +135,12 @@ class SurfacesFigure(PictureFigure):
     window: PositiveFloat = 4.0
 
 
+class LinesFigure(PictureFigure):
+    """A picture of lines of text: real ones beside those of each variant."""
+
+    kind: Literal["lines"]
+
+
 class PointsFigure(Figure):
     """The final values of measures over a number of the setting.
 
@@ -230,6 +236,7 @@ AnyFigure = Annotated[
     | LayersFigure
     | HistogramsFigure
     | SurfacesFigure
+    | LinesFigure
     | PointsFigure
     | GridsFigure
     | SuccessFigure

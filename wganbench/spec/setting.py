@@ -185,6 +185,7 @@ class Setting(Model):
             *self._check_networks(),
             *self._check_classes(),
             *self._check_measures(),
+            *self._check_texts(),
             *self._check_order(),
             *self._check_unrolling(),
         ]
@@ -330,6 +331,12 @@ class Setting(Model):
             if entry.scored and self.fixed_generator is not None:
                 yield f"measures.{label}: scores what a generator makes, which a fixed generator is not; leave it out"
 
+    def _check_texts(self) -> Iterator[str]:
+        """Checks that the data set is a text where measures or pictures read one; a custom set may be one."""
+        for place, kind, component in self.components():
+            if catalogue.find(kind, component.name).of_text and self.data.name != "text" and not self.data.is_custom:
+                yield f"{place}: {component.name!r} reads a text, and {self.data.name!r} is none"
+
     def _check_order(self) -> Iterator[str]:
         """Checks that a measure that reads other curves comes after them in the spec, and that their units match."""
         before: dict[str, str] = dict.fromkeys(LOSSES, "")
@@ -337,6 +344,8 @@ class Setting(Model):
             unit = scale_of(use).unit
             for option in use.entry.reads:
                 of = use.measure.options[option]
+                if use.measure.name == "remaining" and of in self.measures and self.measures[of].points == 1:
+                    yield f"measures.{label}.{option}: {short(of)} is taken at the last step alone; give it 2 points"
                 if of not in before:
                     known = suggest(of, before.keys() - {*LOSSES}) or "; it must come after the measures that it reads"
                     yield f"measures.{label}.{option}: no measure {short(of)} before it{known}"

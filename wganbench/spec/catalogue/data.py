@@ -72,6 +72,8 @@ def _check_folder(folder: str) -> str:
 
 FolderName = Annotated[str, Field(json_schema_extra={"pattern": FOLDER_NAME}), AfterValidator(_check_folder)]
 """The name of a folder of images, which is also the set's name and part of a file name."""
+MAX_NGRAM = 5
+"""The longest sequence of symbols that measures count, and the shortest sample of a text."""
 Split = Literal["train", "test"]
 Scaling = Literal["255", "256-dequantised", "unit"]
 Flips = Annotated[bool, omitted_if(False)]
@@ -97,6 +99,25 @@ class ImageFolderOptions(Options):
     size: PositiveInt | None = None
     channels: Literal[1, 3] = 3
     scaling: Scaling = "255"
+
+
+def _check_file(file: str) -> str:
+    if not re.match(FOLDER_NAME, file):
+        raise ValueError(
+            f"must be the name of a file in the data folder, of up to 64 letters, digits, dots, - and _, got {file!r}; "
+            f"--data-dir or WGANBENCH_DATA names the folder that it is in"
+        )
+    return file
+
+
+FileName = Annotated[str, Field(json_schema_extra={"pattern": FOLDER_NAME}), AfterValidator(_check_file)]
+"""The name of a text file in the data folder."""
+
+
+class TextOptions(Options):
+    file: FileName | None = None
+    length: Annotated[int, Field(ge=MAX_NGRAM, le=4096)] = 32
+    symbols: Annotated[int, Field(ge=2, le=4096)] = 64
 
 
 class NoisedOptions(Options):
@@ -131,6 +152,7 @@ DATA_SETS = {
     "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions, is_images=True, channels=3, classes=10),
     "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions, is_images=True, channels=1, classes=10),
     "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
+    "text": Entry("wganbench.data.text:text", TextOptions),
     "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2, is_images=True),
 }
 
@@ -149,6 +171,8 @@ def sample_shape(name: str, options: Mapping[str, Any]) -> tuple[int, ...] | Non
     if entry.is_images:
         channels, side = entry.channels or options.get("channels"), options.get("size")
         return (channels, side, side) if channels and side else None
+    if name == "text":
+        return options["symbols"], options["length"]
     return (1 if name == "interval" else options.get("dim", 2),)
 
 

@@ -59,6 +59,7 @@ class Entry:
         closed_form: True if a measure needs data and a fixed generator whose distance has a formula.
         scored: True if a measure reads the outputs of the setting's score network on images.
         classified: True if a measure reads the outputs of the critic's auxiliary classifier on images.
+        of_text: True if a measure or a picture needs a text as the data set.
         reads: The options of a measure that are labels of other measures, which must come before it.
         alike: True if the measures that it reads must have the same unit as itself.
         timed: True if a measure reads the clock, which all seeds that train together share.
@@ -76,6 +77,7 @@ class Entry:
     closed_form: bool = False
     scored: bool = False
     classified: bool = False
+    of_text: bool = False
     reads: tuple[str, ...] = ()
     alike: bool = False
     timed: bool = False

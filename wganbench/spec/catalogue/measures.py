@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
+from wganbench.spec.catalogue.data import MAX_NGRAM
 from wganbench.spec.catalogue.entry import Entry, Fraction, NonNegativeFloat, Options, Scale, Smoothing
 
 
@@ -75,8 +77,20 @@ class MaximaOptions(Options):
     rise: Smoothing = 0.05
 
 
+class NgramOptions(Options):
+    n: Annotated[int, Field(ge=1, le=MAX_NGRAM)] = 4
+
+
+class LinesOptions(Options):
+    lines: Annotated[int, Field(ge=1, le=64)] = 16
+
+
 class OfOptions(Options):
     of: str = "wasserstein_estimate"
+
+
+class OfMeasureOptions(Options):
+    of: str
 
 
 class OfToOptions(Options):
@@ -160,6 +174,7 @@ _SURFACE = "wganbench.measures.critic_surface"
 _COUPLING = "wganbench.measures.coupling"
 _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
+_TEXT = "wganbench.measures.text"
 _SCORES = "wganbench.measures.image_scores"
 
 MEASURES = {
@@ -209,6 +224,15 @@ MEASURES = {
     "estimate_gradient": Entry(f"{_DIVERGENCE}:estimate_gradient", scale=_neutral("per unit moved")),
     "js_bound_gradient_size": Entry(f"{_DIVERGENCE}:js_bound_gradient_size", scale=_SIZE),
     "estimate_gradient_size": Entry(f"{_DIVERGENCE}:estimate_gradient_size", scale=_SIZE),
+    "ngram_js": Entry(
+        f"{_TEXT}:ngram_js", NgramOptions, scale=Scale(False, math.log(2), bounded=True, unit="nats"), of_text=True
+    ),
+    "ngram_floor": Entry(
+        f"{_TEXT}:ngram_floor", NgramOptions, scale=Scale(None, _NONE, bounded=True, unit="nats"), of_text=True
+    ),
+    "remaining": Entry(
+        f"{_OVER_STEPS}:remaining", OfMeasureOptions, scale=Scale(False, _INFINITE, False, "ratio"), reads=("of",)
+    ),
     "drift": Entry(f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, _INFINITE, False, "relative"), reads=("of",)),
     "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
     "rank_correlation": Entry(
@@ -238,6 +262,7 @@ PICTURES = {
     "layer_norms": Entry(f"{_LAYERS}:layer_norms"),
     "weight_histogram": Entry(f"{_LAYERS}:weight_histogram", HistogramOptions),
     "critic_surface": Entry(f"{_SURFACE}:critic_surface", SurfaceOptions),
+    "text_lines": Entry(f"{_TEXT}:text_lines", LinesOptions, of_text=True),
 }
 
 SCORES = {

@@ -82,10 +82,17 @@ class ResnetCriticOptions(ResnetOptions):
     spectral_norm: bool = False
 
 
+class TextOptions(Options):
+    dim: PositiveInt = 512
+    filters_divided_by: Divisor = None
+
+
 NETWORKS = {
     "mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions),
     "dcgan_generator": Entry("wganbench.networks.dcgan:DcganGenerator", DcganGeneratorOptions),
     "dcgan_critic": Entry("wganbench.networks.dcgan:DcganCritic", DcganCriticOptions),
     "resnet_generator": Entry("wganbench.networks.resnet:ResnetGenerator", ResnetGeneratorOptions),
     "resnet_critic": Entry("wganbench.networks.resnet:ResnetCritic", ResnetCriticOptions),
+    "text_generator": Entry("wganbench.networks.text_resnet:TextGenerator", TextOptions),
+    "text_critic": Entry("wganbench.networks.text_resnet:TextCritic", TextOptions),
 }
