@@ -12,7 +12,7 @@ import click
 from wganbench.cli.console import counted, print_rows
 from wganbench.cli.options import check_folder, only_variants, results_folder, results_option
 from wganbench.errors import RecordError
-from wganbench.records import reference
+from wganbench.records import measured, reference
 from wganbench.records.merge import merge_stores
 from wganbench.records.store import Store
 from wganbench.records.weights import WeightsFolder
@@ -143,4 +143,5 @@ def remove_results(
     for record in found:
         store.remove(record)
         weights.remove(record)
+        measured.path_of(results, record).unlink(missing_ok=True)
     click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews the report")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wganbench.errors import RecordError
 from wganbench.files import leftovers
-from wganbench.records import speeds
+from wganbench.records import measured, speeds
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.records.weights import WeightsFolder
@@ -72,12 +72,14 @@ def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
             *(problem.text for problem in problems if problem.kind != "misplaced"),
             *_damaged_artefacts(store, records.values()),
             *weights.damaged(records.values()),
+            *measured.damaged(store.root, records.values()),
             *speeds.scan(store.root)[1],
         ],
         orphaned=[
             *misplaced,
             *_orphaned_artefacts(store, records.values()),
             *weights.orphaned(records.values()),
+            *measured.orphaned(store.root, records.values()),
         ],
         set_aside=[f"{path}: {reason}" for path, reason in store.held()],
         stale=[*_half_written(store.root), *stale],

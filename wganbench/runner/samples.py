@@ -26,7 +26,7 @@ LEAST_WIDTH = 640
 """The width in pixels from which on a sheet is not enlarged."""
 FRAMES, FRAME_MS = 48, 80
 """The number of frames of an animation, and the milliseconds that each is shown."""
-MAX_SAMPLES = 10_000
+MAX_SAMPLES, N_REAL = 10_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,9 @@ class Gallery:
         return out.getvalue()
 
     def real(self) -> Tensor:
-        """Draws as many points of the data set, ``(n, dim)``."""
+        """Draws points of the data set, ``(N_REAL, dim)``."""
         data = resolve.factory("data set", self.weights.setting.data)()
-        points: Tensor = data.draw(self.n, generator(self.seed, "sample real"))
+        points: Tensor = data.draw(N_REAL, generator(self.seed, "sample real"))
         return points
 
 
