@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from wganbench.cli.options import cpu_threads, data_dir, device_kind, inception_weights, results_folder
+from wganbench.cli.options import cpu_threads, data_dir, device_kind, grouped, inception_weights, results_folder
 from wganbench.errors import SpecError
 from wganbench.records import measured
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The measure to be taken: its name, its options as texts, and the score network if not the run's own."""
+
+    measure: str
+    settings: tuple[str, ...]
+    score: str | None
+
+
 @click.command(short_help="Take a new measure of a run whose weights were kept.")
 @click.argument("run_id", metavar="RUN")
-@click.option("--measure", "name", required=True, metavar="NAME", help="The measure's name, as a spec names it.")
-@click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="Set an option of it; repeatable.")
-@click.option("--score", metavar="NAME", help="'inception', or the file of a classifier [default: the run's own].")
+@grouped(
+    "asked",
+    Asked,
+    click.option("--measure", required=True, metavar="NAME", help="The measure's name, as a spec names it."),
+    click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="Set an option of it; repeatable."),
+    click.option("--score", metavar="NAME", help="'inception', or a classifier's file [default: the run's own]."),
+)
 @click.option("--step", type=click.IntRange(min=0), help="Use the weights after this step [default: the last kept].")
 @data_dir
 @inception_weights
@@ -27,9 +41,7 @@ from wganbench.records import measured
 @results_folder
 def measure(
     run_id: str,
-    name: str,
-    settings: tuple[str, ...],
-    score: str | None,
+    asked: Asked,
     step: int | None,
     device: str,
     threads: int,
@@ -40,7 +52,7 @@ def measure(
     The number goes to 'measured' beside the records, with the measure's options, the weights and the software. Reports
     list it in a table of its own; no claim and no figure reads it.
     """
-    options = _options(settings)
+    name, score, options = asked.measure, asked.score, _options(asked.settings)
     from wganbench.runner.kept_runs import find  # imports torch
     from wganbench.runner.loop import choose_device
     from wganbench.runner.precision import numerics
