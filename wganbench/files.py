@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import glob
+import json
 import os
 import platform
 import re
@@ -143,3 +144,11 @@ def _is_alive(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def with_sorted_header(content: bytes) -> bytes:
+    """Sorts the header of a safetensors file, which the library writes in arbitrary order."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -150,7 +150,8 @@ def test_committed_records_are_read_and_written_with_their_checksums(path):
 def test_a_file_is_json_with_a_field_per_line(make):
     lines = write_text(make()).splitlines()
     content = json.loads("\n".join(lines))
-    assert list(content) == ["checksum", *Record.model_fields]
+    always = [field for field in Record.model_fields if field != "weights"]  # which few runs keep
+    assert list(content) == ["checksum", *always]
     assert [json.loads(f"{{{line.rstrip(',')}}}") for line in lines[1:-1]] == [{key: content[key]} for key in content]
 
 

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from wganbench.analysis.figures import Drawing
 from wganbench.analysis.profiles import ranked
@@ -14,6 +15,7 @@ from wganbench.analysis.tables import speed
 from wganbench.analysis.tables.ablation import ablation_tables
 from wganbench.analysis.tables.by_variant import by_variant, with_numbers
 from wganbench.analysis.tables.cells import number, p_text
+from wganbench.analysis.tables.measured import measured_table
 from wganbench.analysis.tables.notes import INTERVALS, TROUBLED
 from wganbench.analysis.tables.published import headline, other_runs, results_table
 from wganbench.analysis.tables.scoreboard import checks, estimate_text, heading, live, scoreboard, superseded, tally
@@ -39,6 +41,7 @@ def render_page(
     records: Mapping[str, Record],
     verdicts: Mapping[str, Sequence[Verdict]],
     drawings: Mapping[str, Sequence[Drawing]],
+    root: Path,
     devices: Sequence[Device],
     fingerprint: str,
 ) -> str:
@@ -48,6 +51,7 @@ def render_page(
         every: The results of each experiment.
         records: The records of all experiments, by run id.
         verdicts, drawings: The verdicts and figures of each experiment, by its name.
+        root: The results folder.
         devices: The devices with measured speeds.
         fingerprint: A digest of the records.
     """
@@ -63,7 +67,8 @@ def render_page(
     ]
     for results in every:
         name = results.experiment.name
-        parts += _section(results, verdicts[name], drawings[name])
+        own = (record for record in records.values() if record.experiment == name)
+        parts += _section(results, verdicts[name], drawings[name], measured_table(own, root))
     parts += speed.section(devices, experiments)
     others = other_runs(experiments, records)
     if others.rows:
@@ -86,7 +91,9 @@ def section_of(markdown: str, experiment: Experiment) -> str:
 # ---- an experiment's section ----------------------------------------------------------------------------------------
 
 
-def _section(results: Results, verdicts: Sequence[Verdict], drawings: Sequence[Drawing]) -> Iterator[str]:
+def _section(
+    results: Results, verdicts: Sequence[Verdict], drawings: Sequence[Drawing], afterwards: Table
+) -> Iterator[str]:
     experiment, profiles = results.experiment, ranked(results.experiment)
     yield f"## {heading(experiment)}"
     yield f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
@@ -118,6 +125,9 @@ def _section(results: Results, verdicts: Sequence[Verdict], drawings: Sequence[D
     undrawn = [drawing.figure.title or drawing.figure.kind for drawing in drawings if not drawing.used]
     if undrawn:
         yield f"Not drawn, as there are no runs with the data: {'; '.join(undrawn)}."
+    if afterwards.rows:
+        yield f"### {afterwards.title}"
+        yield render(afterwards, "markdown")
     if experiment.deviations:
         yield "### Deviations from the source"
         yield "\n".join(f"- {deviation}" for deviation in experiment.deviations)

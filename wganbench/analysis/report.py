@@ -111,7 +111,7 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     """Composes the report's texts, without drawing or writing anything.
 
     Raises:
-        RecordError: If a file of measured speeds is damaged.
+        RecordError: If a file of measured speeds, or of what was measured afterwards, is damaged.
     """
     records = reported(experiments, records)
     every = [Results(experiment, records) for experiment in experiments]
@@ -120,7 +120,9 @@ def compose(experiments: Sequence[Experiment], store: Store, records: Records, o
     board = scoreboard_markdown(experiments, verdicts, f"{out.resolve().name}/REPORT.md")
     shown = board if readme_of(out) else None
     return Report(
-        markdown=render_page(every, records, verdicts, drawings, speeds.load(store.root), fingerprint(store, records)),
+        markdown=render_page(
+            every, records, verdicts, drawings, store.root, speeds.load(store.root), fingerprint(store, records)
+        ),
         scoreboard=board,
         verdicts=verdicts,
         ledger=ledger_of(experiments, verdicts, store, records.values(), shown),

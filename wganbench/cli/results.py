@@ -12,9 +12,10 @@ import click
 from wganbench.cli.console import counted, print_rows
 from wganbench.cli.options import check_folder, only_variants, results_folder, results_option
 from wganbench.errors import RecordError
-from wganbench.records import reference
+from wganbench.records import measured, reference
 from wganbench.records.merge import merge_stores
 from wganbench.records.store import Store
+from wganbench.records.weights import WeightsFolder
 from wganbench.runner.jobs.status import left_behind
 from wganbench.runner.jobs.status import status as status_of
 from wganbench.spec import load
@@ -112,7 +113,7 @@ def verify_results(results: Path, set_aside: bool) -> None:
 def remove_results(
     experiment: str, results: Path, profile: str | None, variants: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Remove the records of EXPERIMENT and their artefacts, after listing them and asking.
+    """Remove the records of EXPERIMENT, their artefacts and kept weights, after listing the files and asking.
 
     Reports, checkpoints, damaged records, and artefacts that other records name, are kept.
     """
@@ -122,9 +123,10 @@ def remove_results(
     if not found:
         chosen = filter(None, [f"profile {profile}" if profile else "", " or ".join(variants)])
         raise RecordError(f"{results / name}: no records{''.join(f' of {each}' for each in chosen)} to remove")
-    n_artefacts = 0
+    n_artefacts, weights = 0, WeightsFolder(results)
     for record in found:
-        artefacts = sorted(path.name for path in store.artefact_paths(record) if path.is_file())
+        paths = [*store.artefact_paths(record), *(weights.path(record, kept) for kept in record.weights)]
+        artefacts = sorted(path.name for path in paths if path.is_file())
         n_artefacts += len(artefacts)
         click.echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *artefacts]))
     what = f"{counted(len(found), 'record')} and {counted(n_artefacts, 'artefact')}"
@@ -140,4 +142,6 @@ def remove_results(
         sys.exit(1)
     for record in found:
         store.remove(record)
+        weights.remove(record)
+        measured.path_of(results, record).unlink(missing_ok=True)
     click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews the report")

@@ -72,6 +72,7 @@ _executed = grouped(
         "--slurm", multiple=True, metavar="KEY=VALUE", callback=_parse_slurm, help="Parameter of submitit; repeatable."
     ),
     click.option("--tensorboard", type=FOLDER, metavar="DIR", help="Write event files for TensorBoard into DIR."),
+    click.option("--keep-weights", is_flag=True, help="Keep the trained networks, for 'sample' and 'measure'."),
     click.option("--no-capture", "capture", flag_value=False, default=True, help="Replay no CUDA graphs of steps."),
     click.option("--deterministic", is_flag=True, help="Use only torch's deterministic algorithms."),
     click.option(
@@ -157,6 +158,8 @@ def run(
         ):
             new.append(record)
             out.on_record(record)
+        if execution.keep_weights:
+            _report_missing_weights(selection, out)
         failed = sum(record.status == "failed" for record in new)
         if spec.success_table is None and not log_json:
             _show_measures(selection, out)
@@ -199,6 +202,14 @@ def _report_changed_code(selection: Selection, out: Reporter) -> None:
         recorded = [found[run.id] for run in selection.runs if run.id in found]
         for change in changes(recorded, import_folders(selection.spec.path)):
             out.on_event({"event": "code changed", "file": change.file, "message": change.text()})
+
+
+def _report_missing_weights(selection: Selection, out: Reporter) -> None:
+    """Reports runs that were recorded before, without their weights, and so are not trained again for them."""
+    recorded = (selection.store.find(run.experiment, run.id) for run in selection.runs)
+    without = sum(record is not None and record.status == "finished" and not record.weights for record in recorded)
+    if without:
+        out.on_message(f"{counted(without, 'run')} recorded without weights; --again trains them again and keeps these")
 
 
 def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) -> Iterator[str]:

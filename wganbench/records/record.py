@@ -97,6 +97,18 @@ def _stem(run_id: str, sha256: str) -> str:
     return f"artefacts/{run_id}-{sha256[:8]}"
 
 
+class KeptWeights(Model):
+    """The weights of one network after ``step``: the SHA-256 of a file that ``wganbench.records.weights`` keeps.
+
+    The file stays on the machine that trained the run. In the record of a run whose weights were not kept, there is
+    nothing about weights.
+    """
+
+    network: Literal["generator", "critic"]
+    step: Step
+    sha256: Sha256
+
+
 class Provenance(Model):
     """The device, software and options that a run was trained with.
 
@@ -142,6 +154,8 @@ class Record(Model):
         cohort: The ids of the runs trained together, including this one.
         score_protocol: The name and version of the score's protocol; None if no score network is used.
         data_checksum: The SHA-256 of the decoded images and labels; None for points, which the setting defines.
+        weights: The weights that were kept: those after the last step, and those after the last step at which the
+            setting's ``band`` was kept, if that was earlier.
         claims: A digest of each claim when the run was planned; a claim that differs later is marked post hoc.
         wall_seconds: The wall time of the whole cohort, for training and measures.
     """
@@ -164,6 +178,7 @@ class Record(Model):
     score_protocol: Text | None = None
     data_checksum: Text | None = None
     artefacts: list[Artefact] = Field(default_factory=list)
+    weights: Annotated[list[KeptWeights], omitted_if([])] = Field(default_factory=list)
     claims: dict[Text, Text]
     retries: NonNegativeInt = 0
     provenance: Provenance

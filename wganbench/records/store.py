@@ -29,6 +29,8 @@ from wganbench.spec import RESERVED
 
 DAMAGED = "damaged"
 """The name of the folders for files that were set aside."""
+MEASURED = "measured"
+"""The name of the folders for what was measured after the training, see ``wganbench.records.measured``."""
 
 
 @dataclass(frozen=True)
@@ -217,8 +219,9 @@ class Store:
         return [self.path(record).parent / name for name in names]
 
     def other_files(self, records: Iterable[Record]) -> list[Path]:
-        """Returns every file that is not hidden, not set aside, and neither one of ``records`` nor their artefact."""
+        """Returns every file that is not hidden, not set aside, and does not belong to one of ``records``."""
         own = {path for record in records for path in (self.path(record), *self.artefact_paths(record))}
+        own |= {self.path(record).parent / MEASURED / f"{record.id}.json" for record in records}
         inside = ((path, path.relative_to(self.root).parts) for path in self.root.rglob("*"))
         seen = (path for path, parts in inside if DAMAGED not in parts[1:2] and not any(p[0] == "." for p in parts))
         return sorted(path for path in seen if path not in own and not path.is_dir())

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from wganbench.errors import RecordError
 from wganbench.files import leftovers
-from wganbench.records import speeds
+from wganbench.records import measured, speeds
 from wganbench.records.record import Record
 from wganbench.records.store import Store
+from wganbench.records.weights import WeightsFolder
 
 
 @dataclass
@@ -19,9 +20,9 @@ class Findings:
 
     Attributes:
         whole: The records that are whole and in their place.
-        damaged: Records and measured speeds that cannot be read, and artefacts that are missing or do not match their
-            record.
-        orphaned: Artefacts that no whole record names, and whole records that are misplaced or duplicates.
+        damaged: Records and measured speeds that cannot be read, artefacts that are missing or do not match their
+            record, and weights that do not match it.
+        orphaned: Artefacts and weights that no whole record names, and whole records that are misplaced or duplicates.
         set_aside: Damaged records that were set aside and are ignored.
         stale: Files left behind by processes that no longer exist.
     """
@@ -63,15 +64,23 @@ def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
     if not store.root.exists():
         raise RecordError(f"{store.root}: no such folder; 'wganbench run' makes it, --results names another")
     records, problems = store.scan()
+    weights = WeightsFolder(store.root)
     misplaced = [problem.text for problem in problems if problem.kind == "misplaced"]
     return Findings(
         whole=[store.path(record) for record in records.values()],
         damaged=[
             *(problem.text for problem in problems if problem.kind != "misplaced"),
             *_damaged_artefacts(store, records.values()),
+            *weights.damaged(records.values()),
+            *measured.damaged(store.root, records.values()),
             *speeds.scan(store.root)[1],
         ],
-        orphaned=[*misplaced, *_orphaned_artefacts(store, records.values())],
+        orphaned=[
+            *misplaced,
+            *_orphaned_artefacts(store, records.values()),
+            *weights.orphaned(records.values()),
+            *measured.orphaned(store.root, records.values()),
+        ],
         set_aside=[f"{path}: {reason}" for path, reason in store.held()],
         stale=[*_half_written(store.root), *stale],
     )

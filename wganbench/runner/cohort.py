@@ -9,11 +9,13 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from wganbench.errors import ExtensionError, RecordError, first_line
-from wganbench.records.record import Artefact, Curve, Provenance, Record, record_of
+from wganbench.records.record import Artefact, Curve, KeptWeights, Provenance, Record, record_of
+from wganbench.runner.band import BandWatch
 from wganbench.runner.build import make_step, make_trainer
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints, find_inconsistency
 from wganbench.runner.clock import Clock, wait_for
@@ -23,6 +25,7 @@ from wganbench.runner.precision import products
 from wganbench.runner.provenance import provenance
 from wganbench.runner.tensorboard import EventFiles
 from wganbench.runner.trace import Trace
+from wganbench.runner.weights import of_trainer, pack_trained
 from wganbench.spec import Setting, scale_of
 from wganbench.spec.plan import Cohort, Run
 from wganbench.training.critic_trainer import StackTrainer
@@ -32,10 +35,11 @@ CPU = torch.device("cpu")
 
 @dataclass
 class Outcome:
-    """A record, with the content of its artefacts by file name."""
+    """A record, with the content of its artefacts by file name, and of its weights by their SHA-256."""
 
     record: Record
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
+    weights: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Attempt:
         memory_is_short: Whether an earlier attempt ran out of memory; there is no further attempt after this one.
         capture: Whether to replay steps as a CUDA graph, if there is CUDA and they can be captured.
         tensorboard: Folder of the event files; None writes none.
+        keep_weights: Whether to keep the final weights, and the last ones inside the setting's band.
         started: Time of ``time.monotonic()`` at the start of the attempt.
     """
 
@@ -76,6 +81,7 @@ class Attempt:
     memory_is_short: bool = False
     capture: bool = True
     tensorboard: Path | None = None
+    keep_weights: bool = False
     started: float = field(default_factory=time.monotonic)
 
     def is_out_of_time(self) -> bool:
@@ -192,6 +198,7 @@ class _Training:
         self.clock = Clock(attempt.device)
         self.checkpoints = attempt.checkpoints(cohort) if attempt.checkpoints else None
         self.evaluator: Evaluator | None = None
+        self.trainer: StackTrainer | None = None
 
     def outcomes(self) -> list[Outcome]:
         """Trains the cohort and returns the outcome of each run."""
@@ -226,8 +233,24 @@ class _Training:
                 retries=attempt.retries,
                 wall_seconds=wall_seconds,
             )
-            found.append(Outcome(record, files))
+            found.append(self._with_weights(Outcome(record, files), i))
         return found
+
+    def _with_weights(self, outcome: Outcome, index: int) -> Outcome:
+        """Adds the weights to keep: the final ones of a finished run, and those last inside the band if earlier."""
+        trace, trainer = self.traces[index], self.trainer
+        if not self.attempt.keep_weights or trainer is None:
+            return outcome
+        kept: list[KeptWeights] = []
+        contents: dict[str, bytes] = {}
+        states: dict[int, Mapping[Any, Any]] = {trace.good_step: trace.good} if trace.good else {}
+        if trace.status == "finished":
+            states[trace.steps_done] = of_trainer(trainer, index)
+        for step, state in states.items():
+            for each, content in pack_trained(self.cohort.runs[index], trainer, step, state):
+                kept.append(each)
+                contents[each.sha256] = content
+        return Outcome(outcome.record.model_copy(update={"weights": kept}), outcome.artefacts, contents)
 
     def _raise_if_solvable(self, error: Exception) -> None:
         """Raises an exception if the training may succeed alone on the device, or in a smaller stack."""
@@ -246,7 +269,9 @@ class _Training:
 
     def _loop(self, evaluator: Evaluator, events: EventFiles) -> None:
         attempt, clock, steps = self.attempt, self.clock, self.setting.steps
-        trainer = make_trainer(self.setting, self.cohort.seeds, attempt.device)
+        trainer = self.trainer = make_trainer(self.setting, self.cohort.seeds, attempt.device)
+        ids = [run.id for run in self.cohort.runs]
+        watch = BandWatch(self.setting, ids, self.traces, attempt.on_message, holds_weights=attempt.keep_weights)
         for trace in self.traces:
             trace.data_checksum = getattr(trainer.data, "checksum", None)
         first = self._resume(trainer)
@@ -254,6 +279,7 @@ class _Training:
         def evaluate(step: int) -> None:
             with products(attempt.device, "fp32"):  # so that scores are comparable between precisions
                 evaluator.evaluate(trainer, step, clock.training_seconds)
+            watch.look(trainer, step)
             events.add(self.traces, evaluator.grids)
 
         if first == 0:

@@ -167,6 +167,7 @@ def _planned(
         timeout_seconds=execution.timeout_seconds,
         checkpoint_seconds=execution.checkpoint_seconds,
         tensorboard=None if execution.tensorboard is None else str(execution.tensorboard.resolve()),
+        keep_weights=execution.keep_weights,
     )
     return Planned(work.job(cohort), job, None if flops is None else flops * first.setting.steps * len(cohort.runs))
 

@@ -29,6 +29,9 @@ class Trace:
         steps_done: The number of generator steps done.
         data_checksum: The checksum of the decoded images; None for points.
         score_protocol: The protocol of the score network; None if none is used.
+        is_outside: Whether the run has left the setting's band.
+        good: The last weights inside the band, by network; empty if none are held.
+        good_step: The step of ``good``; 0 if there are none.
     """
 
     curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
@@ -40,6 +43,9 @@ class Trace:
     steps_done: int = 0
     data_checksum: str | None = None
     score_protocol: str | None = None
+    is_outside: bool = False
+    good: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    good_step: int = 0
 
     def add(self, label: str, step: int, value: float) -> None:
         steps, values = self.curves.setdefault(label, ([], []))

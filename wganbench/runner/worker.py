@@ -17,6 +17,7 @@ import torch
 
 from wganbench.errors import WganbenchError
 from wganbench.records.store import Store
+from wganbench.records.weights import WeightsFolder
 from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.cohort import (
     Attempt,
@@ -157,6 +158,7 @@ class _JobAttempt:
             memory_is_short=self.history.out_of_memory > 0,
             capture=self.job.capture,
             tensorboard=None if self.job.tensorboard is None else Path(self.job.tensorboard),
+            keep_weights=self.job.keep_weights,
         )
         return train_cohort(self.job.cohort, attempt)
 
@@ -175,7 +177,10 @@ class _JobAttempt:
             record = outcome.record
             if record.id not in left or self.stop.reason == "overtaken":
                 continue
-            self.store.keep(record, outcome.artefacts, replace=self.job.wanted[record.id] is not None)
+            replace, weights = self.job.wanted[record.id] is not None, WeightsFolder(self.store.root)
+            weights.keep(record, outcome.weights)
+            if self.store.keep(record, outcome.artefacts, replace=replace):
+                weights.tidy(record)
 
     @contextmanager
     def _last_resort(self) -> Iterator[None]:

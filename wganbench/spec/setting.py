@@ -36,6 +36,9 @@ MAX_MEASURES = 64
 MAX_POINTS = 2000
 """The most scheduled points of all measures of a setting together: a record of 64 KB holds no more."""
 
+APART = ("clouds", "pictures", "band")
+"""Fields that change none of a run's numbers, and are no part of its id."""
+
 Undone = BeforeValidator(lambda value: None if value == "none" else value)
 """Marks a field that is not a component and may be ``"none"`` to undo an inherited value."""
 
@@ -68,6 +71,20 @@ class AuxiliaryClassifier(Model):
 
     critic: catalogue.NonNegativeFloat = 1.0
     generator: catalogue.NonNegativeFloat = 0.1
+
+
+class Band(Model):
+    """The band of a measure that should fall, such as the estimate; a run that leaves it is reported while it trains.
+
+    Attributes:
+        of: The label of the measure.
+        regain: The share of its own fall that the measure may regain, as ``regained`` counts it.
+        skip: The fraction of the steps so far that is left out at the beginning.
+    """
+
+    of: str
+    regain: Annotated[float, Field(gt=0, le=10)] = 0.5
+    skip: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
 class Setting(Model):
@@ -111,6 +128,8 @@ class Setting(Model):
         clouds: The times, as fractions of the steps, at which a variant's first seed keeps its samples for a figure;
             for images, a grid made from the same latent vectors each time.
         pictures: The arrays that every seed keeps for a figure at those times, by label; labels work as in measures.
+        band: The band of a measure; a run that leaves it is reported while it trains, and ``run --keep-weights`` keeps
+            its last weights inside. "none" undoes an inherited one.
     """
 
     data: Annotated[Component, Kind("data set")]
@@ -140,6 +159,7 @@ class Setting(Model):
     measures: dict[Label, MeasureUse]
     clouds: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(max_length=16)] = Field(default_factory=list)
     pictures: Annotated[dict[Label, Annotated[Component, Kind("picture")]] | None, LATER, Field(max_length=16)] = None
+    band: Annotated[Band | None, Undone, LATER] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -352,6 +372,8 @@ class Setting(Model):
                 elif use.entry.alike and before[of] != unit:
                     yield f"measures.{label}.{option}: must be a measure in the unit {unit!r}, got {short(of)}"
             before[label] = unit
+        if self.band is not None and self.band.of not in self.measures:
+            yield f"band.of: no measure {short(self.band.of)}{suggest(self.band.of, self.measures)}"
 
 
 def family(variant: str, setting: Setting) -> str:
@@ -360,7 +382,7 @@ def family(variant: str, setting: Setting) -> str:
     Values of None are omitted, so that an option added later does not change old ids if its default is None. What is
     kept only for figures and the keys that describe how custom measures are read are omitted too.
     """
-    content = setting.model_dump(mode="json", exclude={"clouds", "pictures"})
+    content = setting.model_dump(mode="json", exclude={*APART})
     content["measures"] = {
         label: {key: item for key, item in use.items() if key not in READ_BY}
         for label, use in content["measures"].items()

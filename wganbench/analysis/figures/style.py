@@ -178,15 +178,20 @@ def write(axes: Axes, words: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a PNG with 256 colours, half the size of one with all; its bytes depend only on numbers and versions.
+    """Writes the figure's `png`.
 
     Raises:
         RecordError: If the file cannot be written.
     """
+    write_atomically(path, png(figure), replace=True)
+
+
+def png(figure: Figure) -> bytes:
+    """Returns a PNG with 256 colours, half the size of one with all; its bytes depend only on numbers and versions."""
     canvas, out = FigureCanvasAgg(figure), io.BytesIO()
     with theme():  # matplotlib makes some tick labels only now
         canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     palette = pixels.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette.save(out, "PNG", optimize=True)
-    write_atomically(path, out.getvalue(), replace=True)
+    return out.getvalue()

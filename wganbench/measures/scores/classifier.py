@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch.nn.functional import max_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from wganbench.errors import DataError, first_line
+from wganbench.files import with_sorted_header
 from wganbench.measures.scores.network_outputs import Outputs
 from wganbench.measures.scores.protocol import ENDING, FORMAT, About, about_in, of_classifier, read_content
 
@@ -181,18 +181,11 @@ def content_of(about: About, state: Mapping[str, Tensor]) -> tuple[str, bytes]:
         DataError: If the file would be larger than `MAX_BYTES`.
     """
     said = {key: value if isinstance(value, str) else repr(value) for key, value in asdict(about).items()}
-    content = _in_order(save({name: tensor.contiguous() for name, tensor in state.items()}, {"format": FORMAT, **said}))
+    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
+    content = with_sorted_header(save(tensors, {"format": FORMAT, **said}))
     if len(content) > MAX_BYTES:
         raise DataError(f"classifier: {len(content):,} bytes; a file has at most {MAX_BYTES:,}: take a smaller width")
     return f"{about.data}-{about.size}-{hashlib.sha256(content).hexdigest()[:8]}", content
-
-
-def _in_order(content: bytes) -> bytes:
-    """Sorts the header of a safetensors file, which the library writes in arbitrary order."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
 def read_file(path: Path) -> tuple[About, dict[str, Tensor]]:

@@ -62,7 +62,8 @@ class Job(Model):
         import_folders: The folders that custom modules are imported from.
         device, threads, deterministic: The device and the torch settings to train with.
         capture: Whether to replay steps as a CUDA graph, where possible.
-        retries, timeout_seconds, checkpoint_seconds, tensorboard: The options of the same names in ``Execution``.
+        retries, timeout_seconds, checkpoint_seconds, tensorboard, keep_weights: The options of the same names in
+            ``Execution``.
     """
 
     experiment: Name
@@ -83,6 +84,7 @@ class Job(Model):
     checkpoint_seconds: NonNegativeFloat
     capture: bool = True
     tensorboard: str | None = None
+    keep_weights: bool = False
 
     @cached_property
     def cohort(self) -> Cohort:

@@ -30,6 +30,7 @@ class Execution:
         retries: The number of further attempts at a cohort whose worker died at one step.
         timeout_seconds: The wall time that one attempt at a cohort may take; None for any.
         checkpoint_seconds: The wall time between two checkpoints.
+        keep_weights: Whether to keep the trained networks' weights beside the records.
         tensorboard: The folder to which each training writes event files for TensorBoard; None for none.
     """
 
@@ -47,3 +48,4 @@ class Execution:
     timeout_seconds: float | None = None
     checkpoint_seconds: float = 60.0
     tensorboard: Path | None = None
+    keep_weights: bool = False

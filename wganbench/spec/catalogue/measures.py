@@ -112,6 +112,20 @@ class LateOptions(Options):
     share: Fraction = 0.2
 
 
+class BandOptions(Options):
+    of: str
+    factor: Annotated[float, Field(gt=1)] = 2.0
+
+
+class FallOptions(Options):
+    of: str
+    skip: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
+class ExcessOptions(Options):
+    of: str
+
+
 class SecondsToOptions(Options):
     of: str
     level: float
@@ -175,6 +189,7 @@ _COUPLING = "wganbench.measures.coupling"
 _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
 _TEXT = "wganbench.measures.text"
+_BAND = "wganbench.measures.band"
 _SCORES = "wganbench.measures.image_scores"
 
 MEASURES = {
@@ -245,6 +260,14 @@ MEASURES = {
     "late_mean": Entry(f"{_OVER_STEPS}:late_mean", LateOptions, scale=_SCORE, reads=("of",), alike=True),
     "late_spread": Entry(f"{_OVER_STEPS}:late_spread", LateOptions, scale=_SPREAD, reads=("of",), alike=True),
     "detrended_spread": Entry(f"{_OVER_STEPS}:detrended_spread", LateOptions, scale=_SPREAD, reads=("of",), alike=True),
+    "regained": Entry(
+        f"{_BAND}:regained", FallOptions, scale=Scale(False, _INFINITE, False, "share of the fall"), reads=("of",)
+    ),
+    "excess": Entry(
+        f"{_BAND}:excess", ExcessOptions, scale=Scale(False, _INFINITE, False, "times the lowest"), reads=("of",)
+    ),
+    "share_outside": Entry(f"{_BAND}:share_outside", BandOptions, scale=_LOW_SHARE, reads=("of",)),
+    "fall": Entry(f"{_BAND}:fall", FallOptions, scale=Scale(False, 1.0, True, "correlation"), reads=("of",)),
     "training_seconds": Entry(f"{_OVER_STEPS}:training_seconds", scale=_SECONDS, timed=True),
     "seconds_to": Entry(f"{_OVER_STEPS}:seconds_to", SecondsToOptions, scale=_SECONDS, reads=("of", "by"), timed=True),
     "inception_score": Entry(f"{_SCORES}:inception_score", SplitScoreOptions, scale=_SCORE, scored=True),

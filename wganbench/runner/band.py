@@ -1,0 +1,64 @@
+"""Watches a run's band while it trains: reports when a run leaves it, and holds the last weights inside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from wganbench.measures.band import regained
+from wganbench.runner.trace import Trace
+from wganbench.runner.weights import of_trainer
+from wganbench.spec import Setting
+from wganbench.training.critic_trainer import StackTrainer
+
+
+class BandWatch:
+    """Watches the runs of a cohort.
+
+    Args:
+        setting: The setting, whose ``band`` may be None.
+        runs: The ids of the runs.
+        traces: The trace of each run, which gets the weights inside the band.
+        holds_weights: Whether to hold weights at all.
+        on_message: Called with a line for each run that leaves its band.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        runs: Sequence[str],
+        traces: Sequence[Trace],
+        on_message: Callable[[str], None],
+        *,
+        holds_weights: bool,
+    ):
+        self.band, self.runs, self.traces = setting.band, runs, traces
+        self.on_message, self.holds_weights = on_message, holds_weights
+
+    def look(self, trainer: StackTrainer, step: int) -> None:
+        """Looks at each run whose measure was taken at ``step``."""
+        if self.band is None:
+            return
+        for index, trace in enumerate(self.traces):
+            steps, values = trace.curves.get(self.band.of, ([], []))
+            if not steps or steps[-1] != step:
+                continue
+            share = math.inf if values[-1] is None else regained(trace.curves, of=self.band.of, skip=self.band.skip)
+            is_outside = trace.status == "diverged" or share > self.band.regain
+            if is_outside and not trace.is_outside:
+                self.on_message(f"{self.runs[index]}: {self._describe(trace, step)}")
+            trace.is_outside = is_outside
+            if not is_outside and self.holds_weights:
+                trace.good = {role: dict(state) for role, state in of_trainer(trainer, index).items()}
+                trace.good_step = step
+
+    def _describe(self, trace: Trace, step: int) -> str:
+        assert self.band is not None
+        steps, values = trace.curves[self.band.of]
+        known = [(value, at) for value, at in zip(values, steps, strict=True) if value is not None]
+        value = "not finite" if values[-1] is None else f"{values[-1]:.4g}"
+        low, at = min(known) if known else (math.nan, 0)
+        kept = "--keep-weights would keep the last weights inside"
+        if self.holds_weights:
+            kept = f"the weights of step {trace.good_step:,} are kept" if trace.good else "no weights were inside"
+        return f"{self.band.of} has left its band at step {step:,}: {value}, after {low:.4g} at step {at:,}; {kept}"
