@@ -29,6 +29,7 @@ class Trace:
         steps_done: The number of generator steps done.
         data_checksum: The checksum of the decoded images; None for points.
         score_protocol: The protocol of the score network; None if none is used.
+        recent: Losses and step cosines of the last steps, oldest first, by name; filled for a checkpoint alone.
     """
 
     curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Trace:
     steps_done: int = 0
     data_checksum: str | None = None
     score_protocol: str | None = None
+    recent: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, label: str, step: int, value: float) -> None:
         steps, values = self.curves.setdefault(label, ([], []))
@@ -65,6 +67,7 @@ class Trace:
             ValueError: If the state has other names than a trace; the trace is then unchanged.
         """
         names = {item.name for item in fields(self)}
+        state = {"recent": {}, **state}  # which older checkpoints lack
         if names != state.keys():
             raise ValueError(f"trace: state of {', '.join(sorted(state))}; must be of {', '.join(sorted(names))}")
         copied = copy_plain(state, "trace")
