@@ -11,6 +11,8 @@ EVERY_SET = [
     Point(dim=3),
     Gaussian(),
     Gaussian(std=3.0),
+    Gaussian(mean=-3.0),
+    Gaussian(std=2.0, mean=1.0),
     Gaussian(dim=2),
     Gaussian(dim=64, std=0.5),
     Circle(),
@@ -21,7 +23,7 @@ EVERY_SET = [
     Interval(low=-3.0, high=-2.0),
     Segment(),
 ]
-CURVES = [Gaussian(std=3.0), Circle(radius=2.0), Interval(low=-3.0, high=1.0), Segment()]
+CURVES = [Gaussian(std=3.0), Gaussian(std=2.0, mean=1.0), Circle(radius=2.0), Interval(low=-3.0, high=1.0), Segment()]
 
 
 def seeded(seed=0):
@@ -33,6 +35,8 @@ def seeded(seed=0):
     [
         (Point(), 0),
         (Gaussian(std=3.0), 3 * math.sqrt(2 / math.pi)),
+        (Gaussian(std=3.0, mean=1e-9), 3 * math.sqrt(2 / math.pi)),
+        (Gaussian(std=1e-3, mean=-3.0), 3),
         (Gaussian(dim=2), math.sqrt(math.pi / 2)),
         (Gaussian(dim=3), 2 * math.sqrt(2 / math.pi)),
         (Gaussian(dim=100_000), math.sqrt(100_000)),  # Γ itself overflows
@@ -137,3 +141,15 @@ def test_an_interval_that_is_none_is_refused(low, high):
 def test_a_gaussian_of_more_dimensions_is_no_curve():
     with pytest.raises(DataError, match=r"^gaussian, along: a curve needs one dimension, got 2$"):
         Gaussian(dim=2).along(torch.tensor([0.5]))
+
+
+@pytest.mark.parametrize(("dim", "mean"), [(2, 1.0), (1, math.inf), (1, math.nan)])
+def test_a_mean_is_finite_and_on_a_line(dim, mean):
+    with pytest.raises(
+        DataError, match=f"gaussian, mean: must be finite, and 0 unless dim is 1, got {mean} at dim {dim}"
+    ):
+        Gaussian(dim=dim, mean=mean)
+
+
+def test_a_mean_moves_every_sample():
+    assert torch.equal(Gaussian(mean=-3.0).draw(100, seeded()), Gaussian().draw(100, seeded()) - 3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from wganbench.data.closed_form import Circle, Gaussian, Interval, Point, Segment
-from wganbench.data.fixed_generators import Noised, Scaled, Translated
+from wganbench.data.fixed_generators import Noised, PartTranslated, Scaled, Translated
 from wganbench.data.toy import SwissRoll, gaussian_ring
 from wganbench.errors import DataError
 
@@ -20,6 +20,10 @@ NOISE = torch.tensor([[(0.5, 1.0), (-1.0, 0.0)], [(2.0, 2.0), (0.0, -3.0)]])
         (Translated(by=3.0), REAL + torch.tensor([3.0, 0.0])),
         (Translated(by=-3.0), REAL - torch.tensor([3.0, 0.0])),
         (Translated(by=0.0), REAL),
+        (
+            PartTranslated(by=3.0, part=0.5),
+            REAL + torch.tensor([[(0.0, 0), (3, 0)], [(3, 0), (0, 0)]]),
+        ),  # 0.5 is not below
         (Scaled(factor=2.0), REAL * 2),
         (Scaled(factor=0.5), REAL / 2),
     ],
@@ -38,6 +42,7 @@ def test_each_map_does_what_its_name_says_and_leaves_the_reals(fixed, expected, 
     [
         (Segment(), Translated(by=-0.5), 0.5),
         (Gaussian(dim=64), Translated(by=1.0), 1),
+        (Segment(), PartTranslated(by=-0.5, part=0.25), 0.125),
         (gaussian_ring(), Translated(by=2.0), 2),
         (Point(), Translated(by=0.0), 0),
         (Circle(), Scaled(factor=2.0), 1),
@@ -80,3 +85,14 @@ def test_a_size_that_is_not_positive_is_refused(make, option, value):
 def test_a_translation_that_is_not_finite_is_refused(value):
     with pytest.raises(DataError, match=f"^Translated, by: must be finite, got {value}$"):
         Translated(by=value)
+
+
+def test_the_part_that_is_translated_is_a_share_and_its_distance_is_known_of_the_segment_alone():
+    assert math.isnan(PartTranslated(by=1.0, part=0.5).distance(gaussian_ring()))
+    for by, part, wrong in (
+        (math.inf, 0.5, "by: must be finite"),
+        (1.0, 0.0, "part: must be above 0"),
+        (1.0, 1.5, "part"),
+    ):
+        with pytest.raises(DataError, match=wrong):
+            PartTranslated(by=by, part=part)

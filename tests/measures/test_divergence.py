@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from wganbench.data.closed_form import Circle, Interval, Point, Segment
-from wganbench.data.fixed_generators import Noised, Scaled, Translated
+from wganbench.data.fixed_generators import Noised, PartTranslated, Scaled, Translated
 from wganbench.data.toy import gaussian_ring
 from wganbench.errors import DataError
+from wganbench.measures.coupling import transport_distance
 from wganbench.measures.divergence import (
     discrete_js,
     discrete_tv,
@@ -166,3 +167,16 @@ def test_a_gradient_leaves_no_trace():
     estimate_gradient(lambda x: layer(x).flatten(), FAKE)
     assert layer.weight.grad is None
     assert not FAKE.requires_grad
+
+
+@pytest.mark.parametrize("n", [1, 2, 16, 256])
+def test_theorem_2_on_exact_sequences(n):
+    """Where total variation and Jensen–Shannon vanish, so does the distance; the converse is false."""
+    nearer, fewer, data = Translated(by=1 / n), PartTranslated(by=1.0, part=1 / n), Segment()
+    for fixed in (nearer, fewer):
+        assert transport_distance(data, fixed, samples=256) == pytest.approx(1 / n)
+        assert fixed.distance(data) == pytest.approx(1 / n)
+    assert discrete_tv(data, nearer, samples=256) == pytest.approx(1)
+    assert discrete_js(data, nearer, samples=256) == pytest.approx(math.log(2))
+    assert discrete_tv(data, fewer, samples=256) == pytest.approx(1 / n)
+    assert discrete_js(data, fewer, samples=256) == pytest.approx(math.log(2) / n)

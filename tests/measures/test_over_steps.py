@@ -6,13 +6,16 @@ import pytest
 
 from wganbench.errors import DataError
 from wganbench.measures.over_steps import (
+    detrended_distance_spread,
     detrended_spread,
     drift,
+    late_distance,
     late_mean,
     late_spread,
     quotient,
     rank_correlation,
     remaining,
+    rise_contrast,
     seconds_to,
 )
 
@@ -203,3 +206,33 @@ def test_the_seconds_to_a_level_are_those_at_which_it_was_first_seen(score, seco
     taken = {"score": ([0, 10, 20, 30, 40], score), "training_seconds": SECONDS}
     found = seconds_to(taken, of="score", level=3.0)
     assert math.isnan(found) if seconds is None else found == seconds
+
+
+def test_what_is_late_of_a_distance_is_what_is_late_of_a_score():
+    both = curves(of=[9.0, 8.0, 7.0, 6.0, 4.0, 5.0])
+    assert late_distance(both, of="of", share=0.5) == late_mean(both, of="of", share=0.5) == 5
+    assert detrended_distance_spread(both, of="of", share=0.5) == detrended_spread(both, of="of", share=0.5) > 0
+
+
+@pytest.mark.parametrize(
+    ("share", "exact", "contrast"),
+    [
+        ([9.0, 0.4, 0.1, 0.3, 0.2], [1.0, 1.6, 1.6, 2.4, 5.0], (0.4 + 0.2) / 2 - (0.1 + 0.3) / 2),  # 2.4 is half more
+        ([9.0, 0.4, 0.1, 0.3, 0.2], [1.0, None, 1.0, 1.0, 1.0], 0.4 - 0.6 / 3),
+        ([9.0, None, 0.1, 0.3, 0.2], [1.0, 2.0, 1.0, 2.0, 1.0], 0.3 - 0.15),
+    ],
+)
+def test_the_contrast_is_between_the_steps_at_which_the_other_has_risen_and_the_rest(share, exact, contrast):
+    both = curves(share=share, exact=exact)
+    assert rise_contrast(both, of="share", to="exact") == pytest.approx(contrast)
+
+
+@pytest.mark.parametrize("exact", [[1.0, 1.0, 1.0], [1.0, 2.0, 4.0]])
+def test_without_a_rise_or_without_anything_else_there_is_no_contrast(exact):
+    assert math.isnan(rise_contrast(curves(share=[0.1, 0.2, 0.3], exact=exact), of="share", to="exact"))
+
+
+def test_a_contrast_of_two_different_steps_is_refused():
+    both = {"share": ([0, 10], [1.0, 2.0]), "exact": ([0, 20], [1.0, 2.0])}
+    with pytest.raises(DataError, match=r"'share' and 'exact' were taken at different steps; give both as many points"):
+        rise_contrast(both, of="share", to="exact")

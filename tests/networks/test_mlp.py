@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import batch_norm, elu, leaky_relu
 
 from wganbench.networks.mlp import Mlp, SummedLinear
 
@@ -98,3 +98,27 @@ def test_activations_without_a_hidden_layer_are_the_input_and_the_output():
     inputs, output = critic.activations(x)
     assert torch.equal(inputs, x)
     assert torch.equal(output, critic(x))
+
+
+def test_a_normalisation_stands_before_the_nonlinearity_of_each_hidden_layer():
+    torch.manual_seed(0)
+    critic = Mlp((2,), (), hidden=[3, 4], activation="elu", norm="batch")
+    assert sum(p.numel() for p in critic.parameters()) == 2 * 3 + 3 + 3 * 4 + 4 + 4 + 1 + 2 * (3 + 4)
+    first, norm, _, second, _, _, last = critic.layers
+    torch.nn.init.uniform_(norm.weight)
+    torch.nn.init.uniform_(norm.bias)
+    x = torch.randn(7, 2)
+    hidden = elu(batch_norm(first(x), None, None, norm.weight, norm.bias, training=True))
+    expected = last(elu(batch_norm(second(hidden), None, None, training=True))).squeeze(1)
+    torch.testing.assert_close(critic(x), expected)
+    torch.testing.assert_close(critic.activations(x)[1], hidden)
+    assert torch.equal(critic.activations(x)[-1], critic(x))
+
+
+@pytest.mark.parametrize(("output", "function"), [("tanh", torch.tanh), ("sigmoid", torch.sigmoid)])
+def test_a_generator_of_images_may_end_in_a_nonlinearity(output, function):
+    torch.manual_seed(0)
+    generator = Mlp((5,), (1, 4, 4), hidden=[8], norm="batch", output=output)
+    x = torch.randn(3, 5)
+    torch.testing.assert_close(generator(x), function(generator.layers(x)).view(3, 1, 4, 4))
+    assert torch.equal(generator.activations(x)[-1], generator(x))

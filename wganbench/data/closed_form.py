@@ -70,32 +70,42 @@ class Point(ClosedForm):
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussian(ClosedForm):
-    """The isotropic Gaussian around the origin.
+    """The isotropic Gaussian around the origin or, in one dimension, around ``mean``.
 
     Attributes:
         dim: Number of coordinates; positive.
         std: Standard deviation along each axis; positive.
+        mean: The mean in one dimension; must be 0 in more.
     """
 
     dim: int = 1
     std: float = 1.0
+    mean: float = 0.0
 
     def __post_init__(self) -> None:
         require_positive("gaussian", dim=self.dim, std=self.std)
+        if self.mean and (self.dim != 1 or not math.isfinite(self.mean)):
+            raise DataError(f"gaussian, mean: must be finite, and 0 unless dim is 1, got {self.mean} at dim {self.dim}")
 
     @property
     def mean_norm(self) -> float:
-        """The mean of a chi variable, ``std · √2 · Γ((dim + 1)/2) / Γ(dim/2)``."""
+        """The mean of a folded normal variable around ``mean``; of a chi variable around 0.
+
+        ``std · √(2/π) · exp(−m²/2) + mean · erf(m/√2)`` with m = mean/std; ``std · √2 · Γ((dim + 1)/2) / Γ(dim/2)``.
+        """
+        if self.mean:
+            m = self.mean / self.std
+            return self.std * math.sqrt(2 / math.pi) * math.exp(-m * m / 2) + self.mean * math.erf(m / math.sqrt(2))
         return self.std * math.sqrt(2) * math.exp(math.lgamma((self.dim + 1) / 2) - math.lgamma(self.dim / 2))
 
     def along(self, part: Tensor) -> Tensor:
         """The quantiles; defined in one dimension only."""
         if self.dim != 1:
             raise DataError(f"gaussian, along: a curve needs one dimension, got {self.dim}")
-        return self.std * torch.special.ndtri(part)[:, None]
+        return self.mean + self.std * torch.special.ndtri(part)[:, None]
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        return self.std * torch.randn(n, self.dim, generator=rng, device=rng.device)
+        return self.mean + self.std * torch.randn(n, self.dim, generator=rng, device=rng.device)
 
     def even(self, n: int) -> Tensor:
         """The middle quantiles of n bins in one dimension; draws from a fixed seed in more.

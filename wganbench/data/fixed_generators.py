@@ -13,7 +13,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from wganbench.data.closed_form import ClosedForm
+from wganbench.data.closed_form import ClosedForm, Segment
 from wganbench.data.contract import require_positive
 from wganbench.data.toy import Mixture, SwissRoll
 from wganbench.errors import DataError
@@ -91,6 +91,38 @@ class Translated:
 
     def distance(self, data: Data) -> float:
         return abs(self.by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartTranslated:
+    """The lower part of the segment (0, Z) translated along the first axis, the samples with Z below ``part``.
+
+    Its distance is ``part · |by|``: the first coordinate, or its negative, attains the length of every pair. The total
+    variation is ``part`` and the Jensen–Shannon divergence ``part · log 2``, unless ``by`` is 0.
+
+    Attributes:
+        by: Signed length of the translation; finite.
+        part: Share of the segment that is moved; above 0, at most 1.
+        independent: See `Fixed.independent`.
+    """
+
+    by: float
+    part: float
+    independent: bool = False
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.by):
+            raise DataError(f"PartTranslated, by: must be finite, got {self.by}")
+        if not 0 < self.part <= 1:
+            raise DataError(f"PartTranslated, part: must be above 0 and at most 1, got {self.part}")
+
+    def __call__(self, real: Tensor, noise: Tensor) -> Tensor:
+        fake = real.clone()
+        fake[..., 0] += self.by * (real[..., 1] < self.part)
+        return fake
+
+    def distance(self, data: Data) -> float:
+        return self.part * abs(self.by) if isinstance(data, Segment) else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

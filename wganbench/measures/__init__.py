@@ -8,6 +8,9 @@ Inputs are of one seed at one step. Where a measure does not say more of them, t
 * ``rng``: the random stream for all that the measure draws.
 * ``penalty_weight``: λ of the two-sided squared penalty; NaN if there is no such penalty.
 * ``curves``: the steps and values of the run's measures so far, treated as those of the whole run.
+* ``recent_losses``: the losses of the last steps, oldest first, by name: ``critic_loss``, ``generator_loss``; as many
+  as the option ``window`` says, and fewer at the beginning of a run.
+* ``recent_cosines``: the cosines between the critic optimiser's last steps and the negative gradients, one a step.
 
 The measure of a diverged generator, whose samples are not finite, is NaN.
 """

@@ -145,6 +145,50 @@ def detrended_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
     return math.sqrt(float(residuals @ residuals) / (len(y) - 2))
 
 
+def late_distance(curves: Curves, *, of: str, share: float = 0.2) -> float:
+    """The mean of a distance over the last steps; see `late_mean`, which has the same arguments.
+
+    Returns:
+        Lower is better; NaN as for `late_mean`.
+    """
+    return late_mean(curves, of=of, share=share)
+
+
+def detrended_distance_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
+    """The standard deviation of a distance about its regression line over the last steps; see `detrended_spread`.
+
+    Returns:
+        At least 0, lower is better; NaN as for `detrended_spread`.
+    """
+    return detrended_spread(curves, of=of, share=share)
+
+
+def rise_contrast(curves: Curves, *, of: str, to: str, rise: float = 0.5) -> float:
+    """The mean of one measure at the steps at which another has just risen, less its mean at all other steps.
+
+    Arjovsky et al. (2017, § 4) saw negative cosines of Adam's step only where the loss blew up and samples got worse.
+
+    Args:
+        of, to: Labels of measures that the spec names before this one, taken at the same steps.
+        rise: ``to`` has risen if it is above 1 + ``rise`` times its value before; a value that is not finite has risen.
+
+    Returns:
+        Any sign, in the unit of ``of``, neither better nor worse; values of ``of`` that are not finite are left out.
+        NaN if ``to`` never rose or always did.
+
+    Raises:
+        DataError: If a label is unknown, or the two were taken at different steps.
+    """
+    (steps, values), (others, level) = _known(curves, of), _known(curves, to)
+    if not np.array_equal(steps, others):
+        raise DataError(f"rise_contrast: {of!r} and {to!r} were taken at different steps; give both as many points")
+    rose = ~np.isfinite(level[1:]) | (level[1:] > (1 + rise) * level[:-1])
+    after, known = values[1:], np.isfinite(values[1:])
+    if not (rose & known).any() or not (~rose & known).any():
+        return math.nan
+    return float(after[rose & known].mean() - after[~rose & known].mean())
+
+
 def training_seconds(training_seconds: float) -> float:
     """The wall time of the cohort's training so far, in seconds, which depends on the device in the record.
 

@@ -40,7 +40,7 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
 
     Args:
         name: The name of the network in specs.
-        options: All keyword arguments.
+        options: The keyword arguments; those at their defaults may be missing.
 
     Raises:
         SpecError: If there is no such network for these shapes.
@@ -49,7 +49,8 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
     if arrange is None:
         return None
     given = {"input_shape": input_shape, "output_shape": output_shape, **options}
-    layers = list(arrange(**{key: given[key] for key in inspect.signature(arrange).parameters}))
+    taken = {key: given[key] for key in inspect.signature(arrange).parameters if key in given}
+    layers = list(arrange(**taken))
     return Cost(sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers))
 
 

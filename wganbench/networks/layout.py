@@ -101,17 +101,23 @@ class Residual:
 
 
 def mlp(
-    input_shape: Sequence[int], output_shape: Sequence[int], *, hidden: Sequence[int], summed_outputs: int = 1
+    input_shape: Sequence[int],
+    output_shape: Sequence[int],
+    *,
+    hidden: Sequence[int],
+    norm: str = "none",
+    summed_outputs: int = 1,
 ) -> list[Layer]:
     """The layers of ``wganbench.networks.mlp.Mlp``.
 
     Args:
         input_shape, output_shape: Shapes without the batch axis.
         hidden: Width of each hidden layer.
+        norm: ``batch``, ``layer`` or ``none``; applied to every hidden layer.
         summed_outputs: Number of units of the last layer that are summed for each output.
     """
     widths = [math.prod(input_shape), *hidden]
-    layers = [Layer("linear", a, b) for a, b in pairwise(widths)]
+    layers = [Layer("linear", a, b, normed=0 if norm == "none" else b) for a, b in pairwise(widths)]
     return [*layers, Layer("linear", widths[-1], math.prod(output_shape), summed=summed_outputs)]
 
 

@@ -11,10 +11,11 @@ from torch.nn.functional import linear
 
 from wganbench.networks import layout
 from wganbench.networks.nonlinearity import Nonlinearity
+from wganbench.networks.normalisation import NORMALISATIONS
 
 
 class Mlp(nn.Module):
-    """Linear layers with one nonlinearity between them and none at the end.
+    """Linear layers with one nonlinearity between them, and none at the end unless ``output`` names one.
 
     Maps ``(batch, *input_shape)`` to ``(batch, *output_shape)``; a critic has the output shape ``()``. Parameters are
     drawn from torch's global stream, which the runner seeds for each run; biases start at 0.
@@ -22,7 +23,9 @@ class Mlp(nn.Module):
     Args:
         input_shape, output_shape: Shapes without the batch axis; flattened internally.
         hidden: Width of each hidden layer.
-        activation: ``relu``, ``leaky_relu`` (slope ``leak``, not negative) or ``tanh``.
+        activation: A key of ``wganbench.networks.nonlinearity.NONLINEARITIES``; ``leaky_relu`` has the slope ``leak``.
+        norm: ``batch``, ``layer`` or ``none``: the normalisation between each hidden layer and its nonlinearity.
+        output: ``tanh`` or ``sigmoid``, applied at the end; None for no nonlinearity there.
         init: Distribution of the weights. ``normal``: N(0, init_scale²); ``uniform``: uniform within ±init_scale;
             ``he_normal``: standard deviation init_scale·√(2/fan_in); ``he_uniform``, ``glorot_uniform``: uniform with
             standard deviation init_scale·√(2/fan_in), init_scale·√(2/(fan_in + fan_out)); ``orthogonal``: gain
@@ -40,6 +43,8 @@ class Mlp(nn.Module):
         hidden: Sequence[int],
         activation: str = "relu",
         leak: float = 0.2,
+        norm: str = "none",
+        output: str | None = None,
         init: str = "he_normal",
         init_scale: float = 1.0,
         last_init: str | None = None,
@@ -49,19 +54,22 @@ class Mlp(nn.Module):
         super().__init__()
         self.output_shape = tuple(output_shape)
         self.input_scale = input_scale
-        *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, summed_outputs=summed_outputs)
+        *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, norm=norm, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
         for layer in others:
-            weights = _initialised(Linear(layer.inputs, layer.outputs), init, init_scale)
-            layers += [weights, Nonlinearity(activation, leak)]
+            layers.append(_initialised(Linear(layer.inputs, layer.outputs), init, init_scale))
+            if layer.normed:
+                layers.append(NORMALISATIONS[norm](layer.normed))
+            layers.append(Nonlinearity(activation, leak))
         summed = SummedLinear(last.inputs, last.outputs, last.summed)
         self.layers = nn.Sequential(*layers, _initialised(summed, last_init or init, init_scale))
+        self.output = output
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
         if self.input_scale != 1.0:
             x = x * self.input_scale
-        return self.layers(x).reshape(x.shape[0], *self.output_shape)
+        return self._last(self.layers(x))
 
     def activations(self, x: Tensor) -> list[Tensor]:
         """Returns the activations of the forward pass; each is part of the autograd graph of the next.
@@ -75,10 +83,19 @@ class Mlp(nn.Module):
         """
         passed = [x.flatten(1)]
         x = passed[0] * self.input_scale if self.input_scale != 1.0 else passed[0]
-        for weights, nonlinearity in zip(self.layers[:-1:2], self.layers[1::2], strict=True):
-            x = nonlinearity(weights(x))
-            passed.append(x)
-        return [*passed, self.layers[-1](x).reshape(x.shape[0], *self.output_shape)]
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, Nonlinearity):
+                passed.append(x)
+        return [*passed, self._last(x)]
+
+    def _last(self, x: Tensor) -> Tensor:
+        x = x.reshape(x.shape[0], *self.output_shape)
+        return x if self.output is None else OUTPUTS[self.output](x)
+
+
+OUTPUTS = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
+"""The nonlinearities at the end of a generator of images."""
 
 
 class Linear(nn.Linear):

@@ -293,6 +293,7 @@ class _Training:
         for step in range(first + 1, steps + 1):
             take_step()
             clock.keep_up()
+            evaluator.recent.follow(trainer, step)
             if evaluator.is_due(step):
                 clock.stop()
                 self._mark_diverged(trainer, step)
@@ -332,6 +333,8 @@ class _Training:
         trainer.restore(saved.trainer)
         for trace, state in zip(self.traces, saved.traces, strict=True):
             trace.restore(state)
+        assert self.evaluator is not None
+        self.evaluator.restore_recent()
         return saved.step
 
     def _save(self, trainer: StackTrainer, checkpoints: Checkpoints, step: int) -> None:
@@ -340,6 +343,8 @@ class _Training:
         except ValueError as error:  # a custom optimiser may hold what no checkpoint can
             self.attempt.on_message(f"no checkpoint at step {step}: {error}")
             return
+        if self.evaluator is not None:
+            self.evaluator.keep_recent()
         traced = [trace.state() for trace in self.traces]
         checkpoints.save(Checkpoint(step, self.clock.seconds(), self.clock.training_seconds, state, traced))
 

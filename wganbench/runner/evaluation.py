@@ -20,6 +20,7 @@ from wganbench.measures.scores.sampling import BATCH, label_batches, sample_batc
 from wganbench.rng import Streams, generator
 from wganbench.runner import resolve
 from wganbench.runner.artefacts import grid, strip
+from wganbench.runner.recent import COSINE, Recent
 from wganbench.runner.trace import Trace
 from wganbench.spec import Setting
 from wganbench.training.critic_trainer import StackTrainer
@@ -97,7 +98,9 @@ class Evaluator:
         self.training_seconds = 0.0
         self._real: NetworkOutputs | None = None
         self.grids: dict[int, bytes] = {}  # made at the last step, after which no checkpoint needs them
-        self.due = {label: set(steps) for label, steps in due_steps(setting).items()}
+        due = due_steps(setting)
+        self.due = {label: set(steps) for label, steps in due.items()}
+        self.recent = Recent(setting, due)
         has_snapshots = bool(self.pictures) or drawn is not None
         self.snapshots = set(snapshots(setting.steps, setting.clouds)) if has_snapshots else set()
         self.loss_steps = set(schedule(setting.steps, LOSS_POINTS))
@@ -107,6 +110,15 @@ class Evaluator:
 
     def is_due(self, step: int) -> bool:
         return step in self._any
+
+    def keep_recent(self) -> None:
+        """Puts the values of the last steps into the traces, for a checkpoint."""
+        for index, trace in enumerate(self.traces):
+            trace.recent = self.recent.of_seed(index)
+
+    def restore_recent(self) -> None:
+        """Continues from the values of the last steps in the traces."""
+        self.recent.restore([trace.recent for trace in self.traces], self.device)
 
     @torch.no_grad()
     def evaluate(self, trainer: StackTrainer, step: int, training_seconds: float = 0.0) -> None:
@@ -290,6 +302,20 @@ class Inputs:
     @cached_property
     def critic(self) -> Callable[[Tensor], Tensor]:
         return self._by_batches(self._trainer.critic.of_seed(self._index))
+
+    @cached_property
+    def recent_losses(self) -> dict[str, list[float]]:
+        """The losses of the last steps, oldest first, by name."""
+        return {name: values for name, values in self._recent.items() if name != COSINE}
+
+    @property
+    def recent_cosines(self) -> list[float]:
+        """The cosines of the critic optimiser's last steps, one a generator step, oldest first."""
+        return self._recent.get(COSINE, [])
+
+    @cached_property
+    def _recent(self) -> dict[str, list[float]]:
+        return self._evaluator.recent.of_seed(self._index)
 
     @cached_property
     def classify(self) -> Callable[[Tensor], Tensor]:

@@ -32,6 +32,7 @@ class Trace:
         is_outside: Whether the run has left the setting's band.
         good: The last weights inside the band, by network; empty if none are held.
         good_step: The step of ``good``; 0 if there are none.
+        recent: Losses and step cosines of the last steps, oldest first, by name; filled for a checkpoint alone.
     """
 
     curves: dict[str, tuple[list[int], list[float | None]]] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Trace:
     is_outside: bool = False
     good: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     good_step: int = 0
+    recent: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, label: str, step: int, value: float) -> None:
         steps, values = self.curves.setdefault(label, ([], []))
@@ -71,6 +73,7 @@ class Trace:
             ValueError: If the state has other names than a trace; the trace is then unchanged.
         """
         names = {item.name for item in fields(self)}
+        state = {"recent": {}, **state}  # which older checkpoints lack
         if names != state.keys():
             raise ValueError(f"trace: state of {', '.join(sorted(state))}; must be of {', '.join(sorted(names))}")
         copied = copy_plain(state, "trace")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from wganbench.spec.catalogue.entry import Entry, NonNegativeFloat, Options
+from wganbench.spec.catalogue.entry import Entry, Fraction, NonNegativeFloat, Options
 from wganbench.spec.strict import omitted_if
 
 
@@ -37,6 +37,13 @@ class DimOptions(Options):
 class GaussianOptions(Options):
     dim: PositiveInt = 1
     std: PositiveFloat = 1.0
+    mean: Annotated[float, omitted_if(0)] = 0.0
+
+    @model_validator(mode="after")
+    def _check_mean(self) -> GaussianOptions:
+        if self.mean and self.dim != 1:
+            raise ValueError(f"mean must be 0 unless dim is 1, got {self.mean} at dim {self.dim}")
+        return self
 
 
 class CircleOptions(Options):
@@ -130,6 +137,10 @@ class TranslatedOptions(Options):
     independent: bool = False
 
 
+class PartTranslatedOptions(TranslatedOptions):
+    part: Fraction
+
+
 class ScaledOptions(Options):
     factor: PositiveFloat
     independent: bool = False
@@ -159,6 +170,7 @@ DATA_SETS = {
 FIXED_GENERATORS = {
     "noised": Entry("wganbench.data.fixed_generators:Noised", NoisedOptions),
     "translated": Entry("wganbench.data.fixed_generators:Translated", TranslatedOptions),
+    "part_translated": Entry("wganbench.data.fixed_generators:PartTranslated", PartTranslatedOptions),
     "scaled": Entry("wganbench.data.fixed_generators:Scaled", ScaledOptions),
 }
 

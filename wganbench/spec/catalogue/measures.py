@@ -40,6 +40,18 @@ class SurfaceOptions(Options):
     grid: Annotated[int, Field(ge=2, le=256)] = 64
 
 
+class LineOptions(Options):
+    low: float
+    high: float
+    grid: Annotated[int, Field(ge=2, le=1000)] = 200
+
+    @model_validator(mode="after")
+    def _check_order(self) -> LineOptions:
+        if self.low >= self.high:
+            raise ValueError(f"low must be below high, got {self.low} and {self.high}")
+        return self
+
+
 MAX_TRANSPORT_SAMPLES = 10_000
 TRANSPORT_BYTES = 41
 """The bytes that exact transport needs for each pair of samples; ``measures.transport`` has both numbers too."""
@@ -98,9 +110,24 @@ class OfToOptions(Options):
     to: str
 
 
+Window = Annotated[int, Field(ge=1, le=100_001)]
+
+
 class RankOptions(OfToOptions):
     skip: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    window: Annotated[int, Field(ge=1, le=100_001)] = 101
+    window: Window = 101
+
+
+class RiseOptions(OfToOptions):
+    rise: PositiveFloat = 0.5
+
+
+class WindowOptions(Options):
+    window: Window = 101
+
+
+class LossOptions(WindowOptions):
+    of: Literal["critic_loss", "generator_loss"] = "critic_loss"
 
 
 class OfBatchOptions(Options):
@@ -190,6 +217,8 @@ _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
 _TEXT = "wganbench.measures.text"
 _BAND = "wganbench.measures.band"
+_RECENT = "wganbench.measures.recent_steps"
+_SATURATION = "wganbench.measures.saturation"
 _SCORES = "wganbench.measures.image_scores"
 
 MEASURES = {
@@ -248,6 +277,15 @@ MEASURES = {
     "remaining": Entry(
         f"{_OVER_STEPS}:remaining", OfMeasureOptions, scale=Scale(False, _INFINITE, False, "ratio"), reads=("of",)
     ),
+    "linear_share": Entry(f"{_SATURATION}:linear_share", scale=Scale(None, _NONE, bounded=True, unit="share")),
+    "fake_gradient_share": Entry(f"{_SATURATION}:fake_gradient_share", scale=_SHARE),
+    "fake_slope_share": Entry(f"{_SATURATION}:fake_slope_share", scale=_SHARE),
+    "loss_median": Entry(f"{_RECENT}:loss_median", LossOptions, scale=_neutral("loss")),
+    "step_cosine": Entry(
+        f"{_RECENT}:step_cosine", WindowOptions, scale=Scale(None, _NONE, bounded=True, unit="cosine")
+    ),
+    "negative_step_share": Entry(f"{_RECENT}:negative_step_share", WindowOptions, scale=_LOW_SHARE),
+    "rise_contrast": Entry(f"{_OVER_STEPS}:rise_contrast", RiseOptions, scale=_neutral("share"), reads=("of", "to")),
     "drift": Entry(f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, _INFINITE, False, "relative"), reads=("of",)),
     "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
     "rank_correlation": Entry(
@@ -268,6 +306,10 @@ MEASURES = {
     ),
     "share_outside": Entry(f"{_BAND}:share_outside", BandOptions, scale=_LOW_SHARE, reads=("of",)),
     "fall": Entry(f"{_BAND}:fall", FallOptions, scale=Scale(False, 1.0, True, "correlation"), reads=("of",)),
+    "late_distance": Entry(f"{_OVER_STEPS}:late_distance", LateOptions, scale=_DISTANCE, reads=("of",), alike=True),
+    "detrended_distance_spread": Entry(
+        f"{_OVER_STEPS}:detrended_distance_spread", LateOptions, scale=_DISTANCE, reads=("of",), alike=True
+    ),
     "training_seconds": Entry(f"{_OVER_STEPS}:training_seconds", scale=_SECONDS, timed=True),
     "seconds_to": Entry(f"{_OVER_STEPS}:seconds_to", SecondsToOptions, scale=_SECONDS, reads=("of", "by"), timed=True),
     "inception_score": Entry(f"{_SCORES}:inception_score", SplitScoreOptions, scale=_SCORE, scored=True),
@@ -286,6 +328,7 @@ PICTURES = {
     "weight_histogram": Entry(f"{_LAYERS}:weight_histogram", HistogramOptions),
     "critic_surface": Entry(f"{_SURFACE}:critic_surface", SurfaceOptions),
     "text_lines": Entry(f"{_TEXT}:text_lines", LinesOptions, of_text=True),
+    "critic_line": Entry(f"{_SATURATION}:critic_line", LineOptions),
 }
 
 SCORES = {

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, ValidationInfo
 
 from wganbench.spec.catalogue.entry import Entry, NonNegativeFloat, Options
+from wganbench.spec.strict import LATER, omitted_if
 
 Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 Nonlinearity = Literal["relu", "leaky_relu", "tanh", "softplus", "elu"]
@@ -16,8 +17,10 @@ Normalisation = Literal["batch", "layer", "none"]
 
 class MlpOptions(Options):
     hidden: list[PositiveInt]
-    activation: Literal["relu", "leaky_relu", "tanh"] = "relu"
+    activation: Nonlinearity = "relu"
     leak: NonNegativeFloat = 0.2
+    norm: Annotated[Normalisation, omitted_if("none")] = "none"
+    output: Annotated[Literal["tanh", "sigmoid"] | None, LATER] = None
     init: Initialisation = "he_normal"
     init_scale: PositiveFloat = 1.0
     last_init: Initialisation | None = None
