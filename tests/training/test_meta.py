@@ -36,15 +36,8 @@ def of_each_method():
         if method not in methods or not rest <= parts:
             methods.add(method)
             parts |= rest
-            found.append(pytest.param(run.setting, id=f"{run.experiment}-{run.variant}", marks=marks_of(run.setting)))
+            found.append(pytest.param(run.setting, id=f"{run.experiment}-{run.variant}"))
     return found
-
-
-def marks_of(setting):
-    """Second-order unrolling reads the optimiser's count, and is never captured."""
-    if setting.unroll is not None and setting.unroll.order == "second":
-        return [pytest.mark.xfail(raises=NotOnDeviceError, reason="counts in Python")]
-    return []
 
 
 def method_of(setting):
