@@ -51,6 +51,8 @@ TRAINS = {
     "inception": ["inception", "verify"],
     "speed": ["speed", "gaussians8", "--profile", "smoke", "--results", OTHERS],
 }
+OF_WEIGHTS = {"sample", "measure"}
+"""Commands that need a trained network; tests/runner/test_kept_weights.py runs them."""
 PLAYED = {**HELP, **WITHOUT_TORCH, **TRAINS}
 
 
@@ -140,7 +142,7 @@ def test_a_command_that_computes_asks_for_torch_so_the_others_would_have_been_se
 
 
 def test_no_command_is_left_out():
-    assert cli.commands.keys() == {*WITHOUT_TORCH, *TRAINS}
+    assert cli.commands.keys() == {*WITHOUT_TORCH, *TRAINS, *OF_WEIGHTS}
 
 
 # ---- what is installed ----------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ def test_a_claim_changed_after_its_runs_is_marked_post_hoc(tmp_path, store):
 
 
 @pytest.mark.parametrize(
-    ("note", "told"), [(None, "no reason given"), (" \n", "no reason given"), ("a\n\x1b[2Jb", "?[2Jb")]
+    ("note", "told"), [(None, "no reason given"), (" \n", "no reason given"), ("\x1b[2Ja\nb", "?[2Ja")]
 )
 def test_a_failed_run_s_note_may_be_anything(experiment, note, told):
     failed = record(experiment, "good", 0, {}, status="failed", note=note)
@@ -119,7 +119,14 @@ def test_diverged_and_failed_runs_are_counted_and_told(experiment, store):
     found = records(experiment, "good", GOOD, n=6)
     found.append(record(experiment, "good", 6, {}, status="diverged", note="loss is nan"))
     found.append(
-        record(experiment, "good", 7, {}, status="failed", note="Traceback\n  in step\nRuntimeError: no memory")
+        record(
+            experiment,
+            "good",
+            7,
+            {},
+            status="failed",
+            note='Traceback\n  File "step.py", line 1, in step\nRuntimeError: no memory',
+        )
     )
     for each in found:
         store.write(each)

@@ -24,7 +24,7 @@ class Asked:
     score: str | None
 
 
-@click.command(short_help="Take a new measure of a run whose weights were kept.")
+@click.command(short_help="Take a new measure of kept weights.")
 @click.argument("run_id", metavar="RUN")
 @grouped(
     "asked",

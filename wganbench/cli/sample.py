@@ -48,7 +48,7 @@ class Wanted:
         return out
 
 
-@click.command(short_help="Draw samples of a generator whose weights were kept.")
+@click.command(short_help="Draw samples of a kept generator.")
 @click.argument("target", metavar="RUN|FILE")
 @click.option("--n", type=COUNT, default=64, show_default=True, help="Number of samples.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the latents.")
