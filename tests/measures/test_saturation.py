@@ -6,6 +6,7 @@ import torch
 
 from wganbench.errors import DataError
 from wganbench.measures.saturation import critic_line, fake_gradient_share, fake_slope_share, linear_share
+from wganbench.spec.catalogue import find
 
 REAL, FAKE = torch.tensor([[-2.0], [0.0]]), torch.tensor([[2.0], [math.log(3)]])
 
@@ -63,3 +64,12 @@ def test_the_line_of_a_critic_is_its_scores_at_even_points():
 def test_a_line_needs_samples_on_a_line():
     with pytest.raises(DataError, match=r"critic_line: samples must be numbers, of shape \(1,\), got \(2,\)"):
         critic_line(lambda x: x[:, 0], torch.zeros(3, 2), low=0.0, high=1.0)
+
+
+@pytest.mark.parametrize("measure", ["fake_gradient_share", "fake_slope_share", "linear_share"])
+def test_a_run_that_diverged_speaks_neither_for_nor_against_a_claim(measure):
+    """A worst value of 0 would meet every claim of at most so much."""
+    scale = find("measure", measure).scale
+    assert scale is not None
+    assert scale.higher_is_better is None
+    assert math.isnan(scale.worst)

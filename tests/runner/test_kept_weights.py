@@ -124,3 +124,12 @@ def test_sums_and_differences():
     assert torch.equal(made, a - b + c)
     latents = torch.arange(6.0)[:, None]
     assert analogy_of(parse_cells("1+5,2,4"), latents).flatten().tolist() == [3, 2, 4, 5]
+
+
+def test_a_generator_of_text_is_not_drawn(tmp_path):
+    run = ("run", "language", "--profile", "smoke", "--seeds", "1", "--variant", "gan", "--device", "cpu")
+    assert invoke(*run, "--results", tmp_path, "--keep-weights").exit_code == 0
+    name = record_in(tmp_path).id
+    line = one_line("sample", name, "--results", tmp_path, "--out", tmp_path / "grid.png")
+    assert f"{name}: its samples are neither images nor points but text, which 'sample' does not draw" in line
+    assert not (tmp_path / "grid.png").exists()

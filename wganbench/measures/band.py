@@ -10,8 +10,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from wganbench.errors import DataError
-from wganbench.measures.over_steps import Curves
+from wganbench.measures.over_steps import Curves, curve_of
 
 SMOOTHED = 3
 """The number of values in the running median that a band looks at: one value out of line is not a collapse."""
@@ -30,7 +29,7 @@ def regained(curves: Curves, *, of: str, skip: float = 0.05) -> float:
     Returns:
         At least 0, lower is better. NaN if the measure has not fallen yet, or a value is not finite.
     """
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     values = _smooth(values[steps >= skip * steps[-1]])
     if not len(values) or not np.isfinite(values).all():
         return math.nan
@@ -48,7 +47,7 @@ def excess(curves: Curves, *, of: str) -> float:
     Returns:
         At least 1, lower is better; NaN if a value is not finite or not positive.
     """
-    _, values = _known(curves, of)
+    _, values = curve_of(curves, of)
     return float(values[-1] / values.min()) if _are_positive(values) else math.nan
 
 
@@ -63,7 +62,7 @@ def share_outside(curves: Curves, *, of: str, factor: float = 2.0) -> float:
         0 to 1, lower is better; a value that is not finite is outside. NaN if there are fewer than two values, or one
         is not positive.
     """
-    _, values = _known(curves, of)
+    _, values = curve_of(curves, of)
     finite = np.where(np.isfinite(values), values, math.inf)
     if len(values) < 2 or not (finite > 0).all():
         return math.nan
@@ -83,7 +82,7 @@ def fall(curves: Curves, *, of: str, skip: float = 0.05) -> float:
         within the first three, as the measure has then not fallen; NaN if a value is not finite, or there are fewer
         than three.
     """
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     used = steps >= skip * steps[-1]
     steps, values = steps[used], _smooth(values[used])
     if len(values) < 3 or not np.isfinite(values).all():
@@ -92,14 +91,6 @@ def fall(curves: Curves, *, of: str, skip: float = 0.05) -> float:
     if end <= SMOOTHED or np.ptp(values[:end]) == 0:
         return 1.0
     return float(scipy.stats.spearmanr(steps[:end], values[:end]).statistic)
-
-
-def _known(curves: Curves, label: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    if label not in curves:
-        known = ", ".join(curves) or "none"
-        raise DataError(f"measure {label!r}: not taken so far (taken: {known}); the spec must name it before this one")
-    steps, values = curves[label]
-    return np.array(steps), np.array(values, dtype=np.float64)
 
 
 def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -43,7 +43,7 @@ def remaining(curves: Curves, *, of: str) -> float:
     Raises:
         DataError: If the label is unknown, or the measure was not taken at step 0.
     """
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     if steps[0] != 0:
         raise DataError(f"remaining: {of!r} was first taken at step {steps[0]}, not at 0; give it 2 points or more")
     return float(values[-1] / values[0]) if values[0] else math.nan
@@ -66,7 +66,7 @@ def rank_correlation(curves: Curves, *, of: str, to: str, skip: float = 0.2, win
         −1 to 1, higher is better: one measure predicts the other. NaN if fewer than three steps are left, one of them
         has no value of ``of`` in its window, a value in use is not finite, or one measure is constant.
     """
-    (taken, values), (steps, exact) = _known(curves, of), _known(curves, to)
+    (taken, values), (steps, exact) = curve_of(curves, of), curve_of(curves, to)
     late = steps > skip * steps[-1]
     near = [values[abs(taken - step) <= window // 2] for step in steps[late]]
     smooth = np.array([np.median(each) if len(each) else math.nan for each in near])
@@ -88,7 +88,7 @@ def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
         ``|last / before − 1|``, at least 0, lower is better; NaN if a value in either fifth is not finite, a fifth has
         no values, or the earlier mean is 0.
     """
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     end = steps[-1]
     last, before = values[steps > 0.8 * end], values[(steps > 0.6 * end) & (steps <= 0.8 * end)]
     if not len(last) or not len(before) or before.mean() == 0:
@@ -136,7 +136,7 @@ def detrended_spread(curves: Curves, *, of: str, share: float = 0.2) -> float:
         At least 0, lower is better: the square root of the sum of squared residuals over the number of values less two.
         NaN if one of these values is not finite, or there are fewer than three.
     """
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     late = steps > (1 - share) * steps[-1]
     if late.sum() < 3 or not np.isfinite(values[late]).all():
         return math.nan
@@ -179,7 +179,7 @@ def rise_contrast(curves: Curves, *, of: str, to: str, rise: float = 0.5) -> flo
     Raises:
         DataError: If a label is unknown, or the two were taken at different steps.
     """
-    (steps, values), (others, level) = _known(curves, of), _known(curves, to)
+    (steps, values), (others, level) = curve_of(curves, of), curve_of(curves, to)
     if not np.array_equal(steps, others):
         raise DataError(f"rise_contrast: {of!r} and {to!r} were taken at different steps; give both as many points")
     rose = ~np.isfinite(level[1:]) | (level[1:] > (1 + rise) * level[:-1])
@@ -216,24 +216,29 @@ def seconds_to(curves: Curves, *, of: str, level: float, by: str = "training_sec
         At least 0, lower is better, as coarse as the steps at which the score is taken; NaN if the score never reached
         that level.
     """
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     reached = np.flatnonzero(values >= level)
-    return float(np.interp(steps[reached[0]], *_known(curves, by))) if len(reached) else math.nan
+    return float(np.interp(steps[reached[0]], *curve_of(curves, by))) if len(reached) else math.nan
 
 
 def _late(curves: Curves, of: str, share: float) -> NDArray[np.float64]:
-    steps, values = _known(curves, of)
+    steps, values = curve_of(curves, of)
     return values[steps > (1 - share) * steps[-1]]
 
 
-def _known(curves: Curves, label: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def curve_of(curves: Curves, label: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Returns the steps and values of a curve; a value that is not finite is NaN.
+
+    Raises:
+        DataError: If there is no curve of that label.
+    """
     if label not in curves:
-        known = ", ".join(curves) or "none"
-        raise DataError(f"measure {label!r}: not taken so far (taken: {known}); the spec must name it before this one")
+        taken = ", ".join(curves) or "none"
+        raise DataError(f"measure {label!r}: not taken so far (taken: {taken}); the spec must name it before this one")
     steps, values = curves[label]
     return np.array(steps), np.array(values, dtype=np.float64)
 
 
 def _last(curves: Curves, label: str) -> tuple[int, float]:
-    steps, values = _known(curves, label)
+    steps, values = curve_of(curves, label)
     return int(steps[-1]), float(values[-1])

@@ -74,9 +74,7 @@ def find(run_id: str, results: Path, step: int | None = None) -> KeptRun:
 def _spec_path(record: Record) -> str:
     try:
         return load(record.experiment).path
-    except (
-        SpecError
-    ):  # a spec of the user's own, which is not in the package: custom code is then in the working folder
+    except SpecError:  # the user's own spec, which is not in the package; its code is then in the working folder
         return ""
 
 

@@ -48,6 +48,11 @@ class Gallery:
     def __post_init__(self) -> None:
         if not 1 <= self.n <= MAX_SAMPLES:
             raise SpecError(f"--n {self.n}: must be between 1 and {MAX_SAMPLES:,}")
+        if len(self.weights.sample_shape) not in (1, 3):
+            raise SpecError(
+                f"{self.weights.run}: its samples are neither images nor points but {self.weights.setting.data.name}, "
+                f"which 'sample' does not draw; a figure of kind 'lines' shows texts"
+            )
 
     @property
     def are_images(self) -> bool:

@@ -149,10 +149,6 @@ class FallOptions(Options):
     skip: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
-class ExcessOptions(Options):
-    of: str
-
-
 class SecondsToOptions(Options):
     of: str
     level: float
@@ -191,6 +187,7 @@ class SubsetScoreOptions(ScoreOptions):
 _INFINITE, _NONE = float("inf"), float("nan")
 _SHARE = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="share")
 _LOW_SHARE = Scale(higher_is_better=False, worst=1.0, bounded=True, unit="share")
+_NEUTRAL_SHARE = Scale(None, _NONE, bounded=True, unit="share")
 _DISTANCE = Scale(higher_is_better=False, worst=_INFINITE, bounded=False, unit="distance")
 _SCORE = Scale(higher_is_better=True, worst=1.0, bounded=False, unit="score")
 _SPREAD = Scale(higher_is_better=False, worst=_INFINITE, bounded=False, unit="score")
@@ -277,9 +274,9 @@ MEASURES = {
     "remaining": Entry(
         f"{_OVER_STEPS}:remaining", OfMeasureOptions, scale=Scale(False, _INFINITE, False, "ratio"), reads=("of",)
     ),
-    "linear_share": Entry(f"{_SATURATION}:linear_share", scale=Scale(None, _NONE, bounded=True, unit="share")),
-    "fake_gradient_share": Entry(f"{_SATURATION}:fake_gradient_share", scale=_SHARE),
-    "fake_slope_share": Entry(f"{_SATURATION}:fake_slope_share", scale=_SHARE),
+    "linear_share": Entry(f"{_SATURATION}:linear_share", scale=_NEUTRAL_SHARE),
+    "fake_gradient_share": Entry(f"{_SATURATION}:fake_gradient_share", scale=_NEUTRAL_SHARE),
+    "fake_slope_share": Entry(f"{_SATURATION}:fake_slope_share", scale=_NEUTRAL_SHARE),
     "loss_median": Entry(f"{_RECENT}:loss_median", LossOptions, scale=_neutral("loss")),
     "step_cosine": Entry(
         f"{_RECENT}:step_cosine", WindowOptions, scale=Scale(None, _NONE, bounded=True, unit="cosine")
@@ -302,7 +299,7 @@ MEASURES = {
         f"{_BAND}:regained", FallOptions, scale=Scale(False, _INFINITE, False, "share of the fall"), reads=("of",)
     ),
     "excess": Entry(
-        f"{_BAND}:excess", ExcessOptions, scale=Scale(False, _INFINITE, False, "times the lowest"), reads=("of",)
+        f"{_BAND}:excess", OfMeasureOptions, scale=Scale(False, _INFINITE, False, "times the lowest"), reads=("of",)
     ),
     "share_outside": Entry(f"{_BAND}:share_outside", BandOptions, scale=_LOW_SHARE, reads=("of",)),
     "fall": Entry(f"{_BAND}:fall", FallOptions, scale=Scale(False, 1.0, True, "correlation"), reads=("of",)),
