@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import wganbench  # noqa: F401  # sets what torch reads while it is imported, which test modules do first
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting_for_the_disk():

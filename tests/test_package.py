@@ -86,6 +86,23 @@ def play(commands: Mapping[str, list[str]]) -> dict[str, dict[str, Any]]:
     return outcomes
 
 
+@pytest.mark.parametrize(("given", "kept"), [(None, "1"), ("0", "0")])
+def test_torch_is_imported_with_its_own_compiler_off_unless_the_user_wants_it(given, kept):
+    """Its switch is read while torch is imported, so it has to be set by then; importing anything sets it."""
+    program = "import os, sys, wganbench\nprint('torch' in sys.modules, os.environ['TORCH_DISABLE_NATIVE_JIT'])"
+    own = {name: value for name, value in os.environ.items() if name != "TORCH_DISABLE_NATIVE_JIT"}
+    own |= {} if given is None else {"TORCH_DISABLE_NATIVE_JIT": given}
+    ended = subprocess.run([sys.executable, "-c", program], env=own, cwd=ROOT, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == (f"False {kept}\n", "")
+
+
+def test_the_tests_have_set_it_before_one_of_them_imports_torch():
+    program = "import os, runpy, sys\nrunpy.run_path('tests/conftest.py')\nprint('torch' in sys.modules, 'TORCH_DISABLE_NATIVE_JIT' in os.environ)"
+    own = {name: value for name, value in os.environ.items() if name != "TORCH_DISABLE_NATIVE_JIT"}
+    ended = subprocess.run([sys.executable, "-c", program], env=own, cwd=ROOT, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("False True\n", "")
+
+
 def write_records(experiment: Experiment, profile: str, folder: Path, n_seeds: int) -> None:
     """Records of runs that never were, with a number for every measure and a short curve of it."""
     made_by = Provenance(

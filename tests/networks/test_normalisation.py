@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from wganbench.networks.normalisation import (
     LayerNorm,
     spectral_norm,
     spectrally_normalised,
+    unrounded_products,
 )
 from wganbench.networks.resnet import ResnetCritic
 
@@ -148,6 +151,26 @@ def test_its_derivative_is_the_product_of_the_singular_vectors():
     (gradient,) = torch.autograd.grad(spectral_norm(weight), weight)
     u, _, v = torch.linalg.svd(weight.detach(), full_matrices=False)
     torch.testing.assert_close(gradient, u[:, :1] @ v[:1], rtol=1e-6, atol=1e-6)
+
+
+def test_it_is_the_same_under_autocast_whose_rounding_the_squarings_would_multiply():
+    torch.manual_seed(0)
+    weight = torch.randn(128, 32, 3, 3, requires_grad=True)
+    found = spectral_norm(weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = spectral_norm(weight)
+    assert torch.equal(rounded, found)
+    assert all(map(torch.equal, torch.autograd.grad(rounded, weight), torch.autograd.grad(found, weight)))
+
+
+@pytest.mark.parametrize("precision", ["high", "highest"])
+def test_on_cuda_it_leaves_tf32_as_well_and_comes_back_to_it(precision, monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: precision)
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", asked.append)
+    with unrounded_products(SimpleNamespace(device=torch.device("cuda"))):
+        asked.append("products")
+    assert asked == ["highest", "products", precision]
 
 
 @pytest.mark.parametrize("make", [lambda on: Linear(4, 3, spectral=on), lambda on: Conv(4, 3, 3, spectral=on)])

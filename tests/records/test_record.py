@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import shutil
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ from wganbench.records.record import (
     Provenance,
     Record,
     checksum_of,
+    gist,
     read_text,
     record_of,
     write_text,
@@ -728,3 +730,52 @@ def test_a_signed_record_with_its_content_changed_anyhow_is_read_or_refused(data
         assert read_text(write_text(read), "here") == read
     except RecordError as error:
         assert "\n" not in str(error)  # noqa: PT017
+
+
+# ---- notes ----------------------------------------------------------------------------------------------------------
+
+CUDA_ERROR = """CUDA error: an illegal memory access was encountered
+Search for `cudaErrorIllegalAddress' in the CUDA Runtime API documentation for more information.
+For debugging consider passing CUDA_LAUNCH_BLOCKING=1
+Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions."""
+
+
+def traced(error: Exception) -> str:
+    try:
+        raise error
+    except Exception:
+        return traceback.format_exc()
+
+
+def chained() -> str:
+    try:
+        try:
+            raise ValueError("first")
+        except ValueError:
+            raise RuntimeError("second\nand advice") from None
+    except RuntimeError:
+        return traceback.format_exc()
+
+
+@pytest.mark.parametrize(
+    ("note", "line"),
+    [
+        pytest.param(
+            traced(RuntimeError(CUDA_ERROR)),
+            "RuntimeError: CUDA error: an illegal memory access was encountered",
+            id="with advice",
+        ),
+        pytest.param(traced(KeyError("x")), "KeyError: 'x'", id="of one line"),
+        pytest.param(traced(RuntimeError("at last\n  indented\n\nend")), "RuntimeError: at last", id="indented lines"),
+        pytest.param(chained(), "RuntimeError: second", id="raised in place of another"),
+        pytest.param("timed out, at step 3", "timed out, at step 3", id="no traceback"),
+        pytest.param(
+            'its worker died 3 times after step 4\nFatal Python error: Bus error\n\n  File "a.py", line 1 in f\n',
+            "its worker died 3 times after step 4",
+            id="a crash in C",
+        ),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_of_a_note_the_line_is_shown_in_which_the_exception_says_what_happened(note, line):
+    assert gist(note) == line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -9,12 +10,14 @@ import torch
 
 from tests.runner.test_run_all import execute
 from wganbench.records.store import Store
-from wganbench.runner import clock
+from wganbench.runner import clock, cohort
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.clock import Clock
 from wganbench.runner.evaluation import Evaluator
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.loop import Execution
+from wganbench.spec import load
+from wganbench.spec.plan import Cohort, expand
 from wganbench.training.gan_trainer import GanTrainer
 
 STEP, LOOK, SAVE = 3.0, 100.0, 10_000.0
@@ -86,3 +89,83 @@ def test_it_is_read_once_the_device_has_done_what_it_was_given(monkeypatch):
     watch.start()
     watch.stop()
     assert (watch.training_seconds, watch.seconds()) == (8.0 + 7.0, 115.0)
+
+
+# ---- a device that lags behind --------------------------------------------------------------------------------------
+
+
+class Device:
+    """A GPU that takes so many seconds a step, while the CPU launches steps in none; it is one only for the clock."""
+
+    type = "cuda"
+
+    def __init__(self, seconds):
+        self.seconds, self.now, self.launched, self.done = seconds, 0.0, 0, 0
+        self.waited = []
+
+    def launch(self):
+        self.launched += 1
+
+    def wait(self, device):
+        self.now += (self.launched - self.done) * self.seconds
+        self.done = self.launched
+        self.waited.append(self.now)
+
+    @property
+    def behind(self):
+        return (self.launched - self.done) * self.seconds
+
+
+def gaps(times):
+    return [after - before for before, after in pairwise(times)]
+
+
+@pytest.mark.parametrize("seconds", [0.0003, 0.02, 0.6])
+def test_the_device_is_waited_for_about_once_a_second(monkeypatch, seconds):
+    device = Device(seconds)
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: device.now))
+    monkeypatch.setattr(clock, "wait_for", device.wait)
+    watch = Clock(device)
+    watch.start()
+    furthest = 0.0
+    for _ in range(int(100 / seconds)):
+        device.launch()
+        furthest = max(furthest, device.behind)
+        watch.keep_up()
+    assert furthest <= 1.01
+    assert min(gaps(device.waited[-50:])) >= min(0.9, seconds - 1e-9)
+
+
+def test_the_waits_come_closer_when_steps_become_slower(monkeypatch):
+    device = Device(0.001)
+    monkeypatch.setattr(clock, "time", SimpleNamespace(perf_counter=lambda: device.now))
+    monkeypatch.setattr(clock, "wait_for", device.wait)
+    watch = Clock(device)
+    watch.start()
+    for _ in range(10_000):
+        device.launch()
+        watch.keep_up()
+    device.seconds = 0.1
+    for _ in range(1_100):
+        device.launch()
+        watch.keep_up()
+    assert max(gaps(device.waited[-5:])) <= 1.01
+
+
+def test_a_time_limit_ends_the_training_at_the_step_that_the_device_has_reached(tiny, monkeypatch):
+    device = Device(0.25)
+    clocks = SimpleNamespace(perf_counter=lambda: device.now, monotonic=lambda: device.now)
+    monkeypatch.setattr(clock, "time", clocks)
+    monkeypatch.setattr(cohort, "time", clocks)
+    for module in (clock, cohort):
+        monkeypatch.setattr(module, "wait_for", device.wait)
+    step = GanTrainer.step
+    monkeypatch.setattr(GanTrainer, "step", lambda trainer: (step(trainer), device.launch()))
+    runs = expand(load(str(tiny()), ["steps=400"]), "smoke", [0], ["gp"])
+    ahead = []
+    attempt = cohort.Attempt(
+        timeout_seconds=10.0, started=0.0, on_step=lambda reported: ahead.append(reported - device.done)
+    )
+    (outcome,) = cohort.train_cohort(Cohort(tuple(runs)), attempt)
+    assert (outcome.record.status, outcome.record.note) == ("failed", "timed out after 10 s, at step 40")
+    assert max(ahead) <= 4

@@ -630,6 +630,26 @@ def test_a_digest_is_the_same_everywhere():
             "version = 1\ncritic_warmup = { steps = 9, first = 1, every = 5 }\nunroll = { steps = 2, order = 'first' }",
             "critic_warmup: goes with n_critic, which unroll replaces; set one of the two to 'none'",
         ),
+        (
+            "modes_covered = { points = 3 }",
+            "modes_covered = { points = 3 }\nngram_js = { points = 3, n = 1 }",
+            "measures.ngram_js: 'ngram_js' reads a text, and 'gaussian_ring' is none",
+        ),
+        (
+            "version = 1",
+            "version = 1\npictures = { text_lines = {} }",
+            "pictures.text_lines: 'text_lines' reads a text, and 'gaussian_ring' is none",
+        ),
+        (
+            "wasserstein_estimate = {}",
+            "drop = { name = 'remaining', of = 'exact_wasserstein' }",
+            "under profiles.smoke, measures.drop.of: 'exact_wasserstein' is taken at the last step alone; give it 2",
+        ),
+        (
+            "wasserstein_estimate = {}",
+            "drop = { name = 'remaining', of = 'exact_wassertein' }",
+            "measures.drop.of: no measure 'exact_wassertein' before it; did you mean 'exact_wasserstein'?",
+        ),
         ("version = 1", "version = 1\ngenerator_average = 1.0", "generator_average: must be less than 1, got 1.0"),
         ("version = 1", 'version = 1\nlr_decay = "cosine"', "lr_decay: must be 'linear', got 'cosine'"),
     ],

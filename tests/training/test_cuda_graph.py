@@ -3,6 +3,8 @@
 The graph itself is tested in tests/test_gpu.py.
 """
 
+import weakref
+
 import pytest
 import torch
 
@@ -153,6 +155,24 @@ def test_what_cannot_be_captured_or_does_something_else_leaves_the_trainer_as_it
     for trainer in (plain, refused):
         trainer.step()
     assert same(plain, refused)
+
+
+class Memory:
+    """Stands for the memory of a graph."""
+
+
+def test_the_reason_of_a_refusal_keeps_nothing_of_the_failed_capture_alive():
+    failed = []
+
+    def record(trainer):
+        memory = Memory()
+        failed.append(weakref.ref(memory))
+        raise RuntimeError("CUDA error: operation failed")
+
+    with pytest.raises(NotCapturedError) as reason:
+        capture(made(), record)
+    assert failed[0]() is None
+    assert (reason.value.__context__, reason.value.__cause__) == (None, None)
 
 
 def test_what_changes_from_step_to_step_in_python_is_noticed():

@@ -7,6 +7,7 @@ from torch import nn
 from wganbench.losses import constraints
 from wganbench.rng import Streams
 from wganbench.runner.build import make_trainer
+from wganbench.runner.precision import products
 from wganbench.spec import load
 from wganbench.training.stack import Stack, build
 
@@ -79,6 +80,17 @@ def test_what_is_looked_at_is_in_float32():
     assert (trainer.generator.bf16, trainer.critic.bf16, trainer.sampled.bf16) == (True, True, False)
     trainer.step()
     assert all(map(torch.equal, trainer.sampled.parameters.values(), trainer.generator.parameters.values()))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_on_cuda_sums_of_products_are_not_rounded_to_bfloat16_in_between(precision):
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_bf16_reduced_precision_reduction, torch.get_float32_matmul_precision()
+    with products(torch.device("cuda"), precision):
+        assert not matmul.allow_bf16_reduced_precision_reduction
+        assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
+    assert (matmul.allow_bf16_reduced_precision_reduction, torch.get_float32_matmul_precision()) == before
+    assert before[0], "torch's default has changed, and this test sees no difference"
 
 
 def test_on_the_cpu_tf32_is_float32_to_the_last_bit():

@@ -14,11 +14,13 @@ from wganbench.analysis.estimate import representatives
 from wganbench.cli import cli
 from wganbench.errors import SpecError
 from wganbench.records import rates
+from wganbench.runner import build
 from wganbench.runner.speed import bench
 from wganbench.runner.speed import calibrate as calibration
 from wganbench.runner.speed.calibrate import calibrate, seconds_per_step
 from wganbench.spec import load
 from wganbench.spec.plan import cohorts, expand, step_flops
+from wganbench.training.cuda_graph import NotCapturedError
 
 
 class Clock:
@@ -68,6 +70,28 @@ def test_a_rate_is_the_operations_of_the_cohort_over_the_time_of_its_step(tiny, 
     assert found.key == ("cpu", rates.processor_name(), rates.torch_version(), 1)
     assert [line.partition(":")[0] for line in lines] == ["clip", "gp"]
     assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_on_cuda_the_steps_that_are_timed_are_those_that_run_takes(tiny, monkeypatch, refused):
+    """Captured ones, or eager ones with a line that says why; with names instead of steps, as there is no GPU."""
+
+    def capture(trainer):
+        if refused:
+            raise NotCapturedError("it has a reason")
+        return "captured"
+
+    timed, lines, cuda = [], [], torch.device("cuda")
+    trainer = SimpleNamespace(device=cuda, step="eager")
+    monkeypatch.setattr(bench, "make_trainer", lambda setting, seeds, device: trainer)
+    monkeypatch.setattr(build, "capture", capture)
+    monkeypatch.setattr(calibration, "seconds_per_step", lambda step, device: timed.append(step) or 0.5)
+    monkeypatch.setattr(calibration, "device_name", lambda device: "a GPU")
+    found = calibrate(representatives(planned(tiny()))[:1], cuda, 1, str(tiny()), lines.append)
+    assert timed == ["eager" if refused else "captured"]
+    assert (found.device, found.name) == ("cuda", "a GPU")
+    reasons = [line for line in lines if "GFLOP" not in line]
+    assert reasons == ["clip: steps are launched operation by operation: it has a reason"] * refused
 
 
 def test_a_variant_that_cannot_be_trained_here_is_an_error_in_one_line(tiny, tmp_path, monkeypatch):
