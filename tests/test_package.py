@@ -97,7 +97,8 @@ def test_torch_is_imported_with_its_own_compiler_off_unless_the_user_wants_it(gi
 
 
 def test_the_tests_have_set_it_before_one_of_them_imports_torch():
-    program = "import os, runpy, sys\nrunpy.run_path('tests/conftest.py')\nprint('torch' in sys.modules, 'TORCH_DISABLE_NATIVE_JIT' in os.environ)"
+    program = "import os, runpy, sys\nrunpy.run_path('tests/conftest.py')\n"
+    program += "print('torch' in sys.modules, 'TORCH_DISABLE_NATIVE_JIT' in os.environ)"
     own = {name: value for name, value in os.environ.items() if name != "TORCH_DISABLE_NATIVE_JIT"}
     ended = subprocess.run([sys.executable, "-c", program], env=own, cwd=ROOT, capture_output=True, text=True)
     assert (ended.stdout, ended.stderr) == ("False True\n", "")

@@ -1,0 +1,438 @@
+"""The parts of ``gpu_check.py`` that compute: ``python tools/gpu_parts.py PART FOLDER SECONDS``.
+
+A part prints each result when it has it. It fails with a last line that says what is wrong, or passes. Image sets are
+few images of shapes10, which are drawn here: nothing is downloaded, and the time of a step does not depend on them.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import click
+import torch
+from torch import Tensor
+
+from wganbench.data import shapes10
+from wganbench.errors import first_line
+from wganbench.measures.scores.inception import inception
+from wganbench.records.record import Record
+from wganbench.records.store import Store
+from wganbench.runner import resolve
+from wganbench.runner.build import make_step, make_trainer
+from wganbench.runner.cohort import release_memory
+from wganbench.runner.jobs.job import WorkFolder
+from wganbench.runner.precision import Precision, numerics, products
+from wganbench.runner.provenance import checkout, versions
+from wganbench.runner.speed.bench import seconds_of
+from wganbench.spec import Component, Setting, load
+from wganbench.spec.plan import expand, step_flops
+from wganbench.training.critic_trainer import StackTrainer
+from wganbench.training.cuda_graph import NotCapturedError, capture
+
+NO_GPU = 3
+CUDA = torch.device("cuda")
+FEW_IMAGES = {"train": 2_000, "test": 200}
+DEQUANTISED = "data={name='shapes10', scaling='256-dequantised'}"
+MEBIBYTE = 2**20
+PRECISIONS: tuple[Precision, ...] = ("fp32", "tf32", "bf16")
+METHODS = {
+    "gaussians8": [*load("gaussians8").variants],
+    "swissroll": ["clip-0.01", "wgan-gp"],
+    "surfaces": ["ring-gp", "roll-clip"],
+    "parallel-lines": ["critic-p050", "discriminator-m100"],
+    "optimal-critic": ["translation2-10-independent"],
+    "penalties": ["ring-linear", "circles-one-sided"],
+    "language": ["wgan-gp"],
+    "table3": ["wgan-gp", "wgan-gp-conditional", "sn-resnet", "flips", "lsgan", "wgan-rescale"],
+}
+WITH_IMAGES = ("table2", "table3")
+COMPARED_STEPS = 5
+MOST_APART = 0.02
+"""The largest relative difference of losses after so few steps; another method or another draw differs by far more."""
+
+
+class PartFailedError(Exception):
+    """Raised with one line if the GPU does not do what it should."""
+
+
+def require(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise PartFailedError(otherwise)
+
+
+def say(line: str) -> None:
+    click.echo(line)
+
+
+def trainer_of(setting: Setting, seeds: Sequence[int]) -> StackTrainer:
+    return make_trainer(setting, seeds, CUDA)
+
+
+def per_step(step: Callable[[], object], n: int) -> float:
+    """Returns the milliseconds of a step, over ``n`` of them after one that is not timed."""
+    step()
+    return 1000 * seconds_of(step, n, CUDA) / n
+
+
+def used(device: torch.device = CUDA) -> tuple[int, int]:
+    """Returns the MiB of tensors and the MiB that torch holds, after freeing what nothing refers to."""
+    release_memory(device)
+    return torch.cuda.memory_allocated(device) // MEBIBYTE, torch.cuda.memory_reserved(device) // MEBIBYTE
+
+
+def peak() -> str:
+    return f"{torch.cuda.max_memory_allocated() / MEBIBYTE:,.0f} MiB at most"
+
+
+# ---- what a step does -----------------------------------------------------------------------------------------------
+
+
+def check_versions(folder: Path, seconds: float) -> None:
+    """Prints what this is, and takes a captured step."""
+    properties = torch.cuda.get_device_properties(CUDA)
+    memory = f"{properties.total_memory / 2**30:.0f} GiB"
+    say(f"{torch.cuda.device_count()} of {torch.cuda.get_device_name()}, {memory}")
+    say(f"python {platform.python_version()}, cuda {torch.version.cuda}, cudnn {_cudnn_version()}")
+    say(", ".join(f"{name} {version}" for name, version in versions().items()))
+    say("commit {}, changed: {}".format(*checkout()))
+    trainer = trainer_of(load("gaussians8").setting("wgan-gp", "paper"), [0])
+    why: list[str] = []
+    with numerics(CUDA, 1):
+        step, captured = make_step(trainer, graph=True, on_message=why.append)
+        step()
+        losses = {name: loss.tolist() for name, loss in trainer.losses.items()}
+    say(f"one step of gaussians8, wgan-gp: {losses}")
+    require(captured, "".join(why))
+    require_numbers(trainer.losses.values())
+
+
+def _cudnn_version() -> str:
+    try:
+        return str(torch.backends.cudnn.version())
+    except RuntimeError as error:  # raised for another version than torch was built with
+        return first_line(error)
+
+
+def require_numbers(losses: Iterable[Tensor]) -> None:
+    """Fails if losses are not finite, or all of them are 0, as if kernels had not run."""
+    values = torch.stack([loss.detach().double().abs().max() for loss in losses])
+    require(values.isfinite().all().item(), "a loss is not finite")
+    require(values.max().item() > 1e-9, "all losses are 0, as if nothing had been computed")
+
+
+def check_methods(folder: Path, seconds: float) -> None:
+    """Compares captured with eager steps, a method at a time, and times both."""
+    wrong = []
+    for name, variants in METHODS.items():
+        for variant in variants:
+            try:
+                with few_images(folder):
+                    say(f"{name:<14} {variant:<28} {_compared(name, variant)}")
+            except (RuntimeError, NotCapturedError, PartFailedError) as error:
+                say(f"{name:<14} {variant:<28} FAILED  {first_line(error)}")
+                wrong.append(f"{name}, {variant}")
+    require(not wrong, f"not the same in a graph: {'; '.join(wrong)}")
+
+
+def _compared(name: str, variant: str) -> str:
+    profile, seeds = ("smoke", [0]) if name in ("table3", "language") else ("paper", [0, 3])
+    setting = load(name).setting(variant, profile)
+    with numerics(CUDA, 1):
+        eager, captured = trainer_of(setting, seeds), trainer_of(setting, seeds)
+        step = capture(captured)
+        for _ in range(COMPARED_STEPS):
+            eager.step()
+            step()
+        apart = max(_apart(captured.losses[loss], value) for loss, value in eager.losses.items())
+        times = f"eager {per_step(eager.step, 5):8.2f} ms  captured {per_step(step, 20):8.2f} ms"
+    require(apart <= MOST_APART, f"losses after {COMPARED_STEPS} steps are {apart:.2g} apart  {times}")
+    require_numbers(captured.losses.values())
+    return f"losses {apart:.1e} apart  {times}"
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    return float((one - other).double().norm() / other.double().norm().clamp_min(1e-2))
+
+
+def check_memory(folder: Path, seconds: float) -> None:
+    """Prints the memory after each of five captures, and the most that some trainings take."""
+    setting, held = load("surfaces").setting("ring-gp", "paper"), []
+    for i in range(5):
+        with numerics(CUDA, 1):
+            step = capture(trainer_of(setting, [0]))
+            step()
+        del step
+        held.append(used())
+        say(f"after capture {i + 1}: {held[-1][0]:,} MiB of tensors, {held[-1][1]:,} MiB held")
+    for name, variant, seeds in (("surfaces", "ring-gp", range(6)), ("gaussians8", "wgan-gp", range(64))):
+        torch.cuda.reset_peak_memory_stats()
+        with numerics(CUDA, 1):
+            capture(trainer_of(load(name).setting(variant, "paper"), seeds))()
+        say(f"{name}, {variant}, {len(seeds)} seeds: {peak()}")
+        release_memory(CUDA)
+    require(held[-1] == held[1], f"memory grew from {held[1]} to {held[-1]} MiB between the second and fifth capture")
+
+
+# ---- image networks -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def few_images(folder: Path) -> Iterator[None]:
+    """Makes shapes10 a small set in a folder of its own, not to be mistaken for the whole one."""
+    before, counts = os.environ.get("WGANBENCH_DATA"), dict(shapes10.COUNTS)
+    os.environ["WGANBENCH_DATA"] = str(folder / "few-images")
+    shapes10.COUNTS.update(FEW_IMAGES)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        shapes10.COUNTS.update(counts)
+        del os.environ["WGANBENCH_DATA"]
+        if before is not None:
+            os.environ["WGANBENCH_DATA"] = before
+
+
+def check_table3(folder: Path, seconds: float) -> None:
+    """Takes 20 steps in each precision, and keeps a profile of them."""
+    losses = {}
+    for precision in PRECISIONS:
+        spec = load("table3", [DEQUANTISED, f"precision='{precision}'"])
+        torch.cuda.reset_peak_memory_stats()
+        with few_images(folder), numerics(CUDA, 1, precision=precision):
+            losses[precision] = _profiled(spec.setting("wgan-gp", "paper"), folder / "profiles" / f"table3-{precision}")
+        release_memory(CUDA)
+    for precision, found in losses.items():
+        apart = abs(found - losses["fp32"]) / max(abs(losses["fp32"]), 1)
+        require(apart <= 0.1, f"the critic loss of a first step in {precision} is {apart:.2g} off that in float32")
+
+
+def _profiled(setting: Setting, path: Path) -> float:
+    """Times and profiles the setting's steps; returns the critic loss of the first."""
+    trainer, why = trainer_of(setting, [0]), list[str]()
+    step, captured = make_step(trainer, graph=True, on_message=why.append)
+    step()
+    require_numbers(trainer.losses.values())
+    loss = trainer.losses["critic_loss"].item()
+    milliseconds = per_step(step, 20)
+    rate = (step_flops(setting) or 0) / milliseconds / 1e9
+    eager = per_step(trainer.step, 3)
+    how = "captured" if captured else f"eager, as {''.join(why)}"
+    say(
+        f"{setting.precision}: {milliseconds:.2f} ms a step ({how}), {rate:.1f} TFLOP/s, {peak()}; eager {eager:.2f} ms"
+    )
+    with torch.profiler.profile() as profile:
+        for _ in range(20):
+            step()
+        torch.cuda.synchronize()
+    rows = profile.key_averages()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = rows.table(sort_by="self_cuda_time_total", row_limit=60, max_name_column_width=110)
+    path.with_suffix(".txt").write_text(table, encoding="utf-8")
+    kernels = sorted(rows, key=lambda row: row.self_device_time_total, reverse=True)
+    total = sum(row.self_device_time_total for row in kernels)
+    say(f"{setting.precision}: kernels take {total / 20_000:.2f} ms a step; most of it:")
+    for row in kernels[:6]:
+        say(f"  {row.self_device_time_total / max(total, 1e-9):5.1%} {row.count / 20:6.0f} a step  {row.key[:90]}")
+    require(captured, f"{setting.precision}: {''.join(why)}")
+    return loss
+
+
+def check_depth20(folder: Path, seconds: float) -> None:
+    """Captures the deepest random architectures, which have the most kernels."""
+    runs = expand(load("table2", ["data={name='shapes10'}"]), "paper", [0])
+    deepest = [run for run in runs if run.setting.critic.options.get("depth") == 20]
+    for method in ("gan", "wgan-gp"):
+        run = max(
+            (each for each in deepest if each.variant.endswith(f"-{method}")), key=lambda each: _cost(each.setting)
+        )
+        torch.cuda.reset_peak_memory_stats()
+        with few_images(folder), numerics(CUDA, 1):
+            trainer = trainer_of(run.setting, [0])
+            began = time.perf_counter()
+            step = capture(trainer)
+            took = time.perf_counter() - began
+            times = f"captured {per_step(step, 5):.1f} ms a step, eager {per_step(trainer.step, 2):.1f} ms"
+            say(
+                f"{run.variant} ({_cost(run.setting) / 1e9:,.0f} GFLOP): {times}; capturing took {took:.1f} s, {peak()}"
+            )
+            require_numbers(trainer.losses.values())
+        del trainer, step
+        release_memory(CUDA)
+
+
+def _cost(setting: Setting) -> float:
+    return float(step_flops(setting) or 0)
+
+
+def check_scores(folder: Path, seconds: float) -> None:
+    """Counts the images that the suite's classifier and, where its weights are, the Inception network read."""
+    file = {"name": "classifier", "file": "shapes10-32-e38e9d3b"}
+    _reads("classifier", resolve.score(Component.resolve("score", file)).to(CUDA))
+    weights = os.environ.get("WGANBENCH_INCEPTION_WEIGHTS")
+    if weights and Path(weights).is_file():
+        _reads("inception", inception(Path(weights)).to(CUDA))
+    else:
+        say("inception: n/a, as WGANBENCH_INCEPTION_WEIGHTS names no file")
+
+
+def _reads(name: str, network: Callable[[Tensor], Sequence[Tensor]]) -> None:
+    images = torch.randint(256, (500, 3, 32, 32), dtype=torch.uint8, device=CUDA)
+    with products(CUDA, "fp32"), torch.no_grad():
+        milliseconds = per_step(lambda: network(images), 20)
+        finite = all(found.isfinite().all().item() for found in network(images))
+    say(f"{name}: {len(images) / milliseconds * 1000:,.0f} images a second")
+    require(finite, f"{name}: an output is not finite")
+
+
+# ---- commands -------------------------------------------------------------------------------------------------------
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "wganbench", *map(str, arguments)]
+
+
+def wait(process: subprocess.Popen[str], expected: Sequence[int], seconds: float) -> str:
+    """Returns what a process has printed once it has ended, with an exit code among those that are expected."""
+    try:
+        out, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise PartFailedError(f"'wganbench {process.args[3]}' has not ended after {seconds:.0f} s") from None  # type: ignore[index]
+    code = process.returncode
+    last = (out.strip().splitlines() or ["nothing"])[-1]
+    require(code in expected, f"'wganbench {process.args[3]}' ended with exit code {code}: {last}")  # type: ignore[index]
+    return out
+
+
+def begin(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def until(holds: Callable[[], bool], process: subprocess.Popen[str], what: str, seconds: float = 40) -> None:
+    """Waits until something holds.
+
+    Raises:
+        PartFailedError: If the process ends before, or it takes too long.
+    """
+    ends = time.monotonic() + seconds
+    while not holds():
+        if process.poll() is not None:
+            raise PartFailedError(f"'wganbench run' ended with exit code {process.returncode} before {what}")
+        if time.monotonic() > ends:
+            process.terminate()
+            raise PartFailedError(f"{what} took longer than {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def has_checkpoint(results: Path) -> bool:
+    return any(results.glob(".work/jobs/*/*/*/*.pt"))
+
+
+RUN = ("run", "gaussians8", "--variant", "wgan-gp", "--profile", "quick", "--device", "cuda")
+
+
+def check_ring(folder: Path, seconds: float) -> None:
+    """Measures the speed of small networks by the number of stacked seeds."""
+    chosen = ("speed", "gaussians8", "--profile", "paper", "--variant", "wgan-gp", "--device", "cuda")
+    for seeds in (1, 8, 64):
+        out = wait(
+            begin(*chosen, "--seeds", str(seeds), "--seconds", "5", "--results", folder / "results"), [0], seconds
+        )
+        say(f"{seeds} seeds\n{out.strip()}")
+
+
+def check_resume(folder: Path, seconds: float) -> None:
+    """Stops a training, resumes it, and compares its records with those of one that was not stopped."""
+    own = folder / f"resume-{os.getpid()}"
+    options = ("--seeds", "2", "--stack", "2", "--deterministic", "--set", "steps=4000", "--checkpoint-every", "0.2")
+    whole = begin(*RUN, *options, "--results", own / "whole")
+    wait(whole, [0], seconds)
+    cut = begin(*RUN, *options, "--results", own / "cut")
+    until(partial(has_checkpoint, own / "cut"), cut, "there was a checkpoint")
+    cut.send_signal(signal.SIGTERM)
+    wait(cut, [143], seconds)
+    say("stopped with a checkpoint")
+    out = wait(begin(*RUN, *options, "--results", own / "cut"), [0], seconds)
+    say((out.strip().splitlines() or [""])[-1])
+    one, other = (Store(own / name).load() for name in ("whole", "cut"))
+    require(len(one) == 2 and one.keys() == other.keys(), f"{len(one)} and {len(other)} records instead of 2 each")
+    for name, record in one.items():
+        say(f"{name}: {record.status}, {record.steps_done} steps")
+        require(record.status == "finished", f"{name}: {first_line(Exception(record.note))}")
+        require(_numbers(record) == _numbers(other[name]), f"{name}: resumed, it has other numbers")
+    say("bit for bit the numbers of a training that was not stopped")
+
+
+def _numbers(record: Record) -> object:
+    """Returns the numbers of a record, without its times."""
+    timed = {label for label, use in record.run.setting.measures.items() if use.measure.name == "training_seconds"}
+    curves = {label: curve for label, curve in record.curves.items() if label not in timed}
+    return record.status, record.steps_done, curves
+
+
+def check_workers(folder: Path, seconds: float) -> None:
+    """Kills one of two processes on one GPU, and expects all records nevertheless."""
+    results = folder / f"workers-{os.getpid()}"
+    options = ("--seeds", "4", "--stack", "1", "--set", "steps=3000", "--checkpoint-every", "0.5")
+    places = ("--executor", "local", "--jobs", "2", "--per-gpu", "2")
+    process = begin(*RUN, *options, *places, "--results", results)
+
+    def training() -> set[int]:
+        owners = WorkFolder(Store(results)).leases.held().values()
+        return {owner.process for owner in owners if owner is not None}
+
+    until(lambda: len(training()) == 2 and has_checkpoint(results), process, "two processes trained")
+    killed = min(training())
+    os.kill(killed, signal.SIGKILL)
+    say(f"killed {killed}, one of two workers")
+    wait(process, [0], seconds)
+    records = [*Store(results).load().values()]
+    say(f"{len(records)} records, {sum(record.retries for record in records)} retries")
+    require([record.status for record in records] == ["finished"] * 4, "a run is missing or not finished")
+    require(any(record.retries for record in records), "no run was tried again")
+
+
+def check_surfaces(folder: Path, seconds: float) -> None:
+    """Trains 'surfaces' under the profile paper until the time is over; the same folder resumes it."""
+    chosen = ("run", "surfaces", "--profile", "paper", "--stack", "6", "--device", "cuda")
+    places = ("--executor", "local", "--jobs", "6", "--per-gpu", "6", "--checkpoint-every", "20")
+    hours = max(seconds - 15, 5) / 3600
+    process = subprocess.Popen(
+        command(*chosen, *places, "--max-hours", f"{hours:.5f}", "--results", folder / "results")
+    )
+    code = process.wait()
+    records = [each for each in Store(folder / "results").load().values() if each.run.experiment == "surfaces"]
+    say(f"{len(records)} of 36 runs are recorded; the same folder resumes the others")
+    require(code in (0, 124), f"'wganbench run' ended with exit code {code}")
+    require(all(record.status == "finished" for record in records), "a run failed or diverged")
+
+
+PARTS = {name.removeprefix("check_"): part for name, part in globals().items() if name.startswith("check_")}
+
+
+def main(name: str, folder: str, seconds: str) -> int:
+    """Runs a part; returns its exit code."""
+    if not torch.cuda.is_available():
+        say("failed: torch finds no CUDA device")
+        return NO_GPU
+    try:
+        PARTS[name](Path(folder), float(seconds))
+    except PartFailedError as error:
+        say(f"failed: {error}")
+        return 1
+    except Exception as error:
+        say(f"failed: {first_line(error, with_type=True)}")
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
