@@ -99,15 +99,15 @@ class Outcome:
         return f"{self.part:<9} {self.status:<8} {self.seconds:6.1f} s  {self.why}".rstrip()
 
 
-def check(parts: Sequence[Part], folder: Path, seconds: float) -> Iterator[Outcome]:
-    """Runs the parts one after the other within ``seconds`` altogether."""
+def check(parts: Sequence[Part], folder: Path, seconds: float, stretch: float) -> Iterator[Outcome]:
+    """Runs the parts one after the other, each within ``stretch`` times its limit, and all within ``seconds``."""
     ends, has_gpu = time.monotonic() + seconds, True
     for part in parts:
         left = ends - time.monotonic() - GRACE_SECONDS
         if not has_gpu or left < LEAST_SECONDS:
             yield Outcome(part.name, "not run", 0.0, "no time left" if has_gpu else "there is no CUDA device")
             continue
-        limit = left if part.seconds is None else min(part.seconds, left)
+        limit = left if part.seconds is None else min(stretch * part.seconds, left)
         click.echo(f"── {part.name}: {part.says} (at most {limit:.0f} s)")
         began = time.monotonic()
         code = run(part, folder, limit)
@@ -200,8 +200,9 @@ def _chosen(parts: Sequence[Part], names: Sequence[str]) -> list[Part]:
 @click.argument("folder", default="runs/gpu-check", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--only", multiple=True, metavar="PART", help="Only this part; repeatable.")
 @click.option("--minutes", default=12.0, show_default=True, type=click.FloatRange(min=0.1), help="Time limit of all.")
+@click.option("--stretch", default=1.0, show_default=True, type=click.FloatRange(min=0.1), help="Factor on each limit.")
 @click.option("--list", "lists", is_flag=True, help="List the parts and exit.")
-def main(folder: Path, only: tuple[str, ...], minutes: float, lists: bool) -> None:
+def main(folder: Path, only: tuple[str, ...], minutes: float, stretch: float, lists: bool) -> None:
     """Ask a GPU everything that only a GPU can answer, and keep records and logs in FOLDER.
 
     Each result is printed at once. Exits with 0 if all parts passed, and with 1 if one failed or was not run. Then
@@ -216,7 +217,7 @@ def main(folder: Path, only: tuple[str, ...], minutes: float, lists: bool) -> No
     folder = folder.resolve()
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     outcomes = []
-    for outcome in check(parts, folder, 60 * minutes):
+    for outcome in check(parts, folder, 60 * minutes, stretch):
         click.echo(str(outcome))
         outcomes.append(outcome)
         text = json.dumps([asdict(each) for each in outcomes], indent=1)

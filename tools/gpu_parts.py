@@ -59,6 +59,9 @@ COMPARED_STEPS = 5
 MOST_APART = 0.02
 """The largest relative difference of losses after so few steps; another method or another draw differs by far more."""
 
+MOST_GROWTH = 16
+"""The most MiB by which three captures may let the memory grow; a stream that is not used again takes 64."""
+
 
 class PartFailedError(Exception):
     """Raised with one line if the GPU does not do what it should."""
@@ -129,18 +132,25 @@ def require_numbers(losses: Iterable[Tensor]) -> None:
     require(values.max().item() > 1e-9, "all losses are 0, as if nothing had been computed")
 
 
+@contextmanager
+def noting(problems: list[str], what: str) -> Iterator[None]:
+    """Adds a failure of the block to the problems of its part, which goes on."""
+    try:
+        yield
+    except (RuntimeError, NotCapturedError, PartFailedError) as error:
+        problems.append(f"{what}: {first_line(error)}")
+        say(f"{what:<44} FAILED: {first_line(error)}")
+
+
 def check_methods(folder: Path, seconds: float) -> None:
     """Compares captured with eager steps, a method at a time, and times both."""
-    wrong = []
+    problems: list[str] = []
     for name, variants in METHODS.items():
         for variant in variants:
-            try:
-                with few_images(folder):
-                    say(f"{name:<14} {variant:<28} {_compared(name, variant)}")
-            except (RuntimeError, NotCapturedError, PartFailedError) as error:
-                say(f"{name:<14} {variant:<28} FAILED  {first_line(error)}")
-                wrong.append(f"{name}, {variant}")
-    require(not wrong, f"not the same in a graph: {'; '.join(wrong)}")
+            what = f"{name}, {variant}"
+            with noting(problems, what), few_images(folder):
+                say(f"{what:<44} {_compared(name, variant)}")
+    require(not problems, "; ".join(problems))
 
 
 def _compared(name: str, variant: str) -> str:
@@ -179,7 +189,8 @@ def check_memory(folder: Path, seconds: float) -> None:
             capture(trainer_of(load(name).setting(variant, "paper"), seeds))()
         say(f"{name}, {variant}, {len(seeds)} seeds: {peak()}")
         release_memory(CUDA)
-    require(held[-1] == held[1], f"memory grew from {held[1]} to {held[-1]} MiB between the second and fifth capture")
+    grown = held[-1][1] - held[1][1]
+    require(grown <= MOST_GROWTH, f"torch holds {grown:,} MiB more after the fifth capture than after the second")
 
 
 # ---- image networks -------------------------------------------------------------------------------------------------
@@ -202,25 +213,27 @@ def few_images(folder: Path) -> Iterator[None]:
 
 def check_table3(folder: Path, seconds: float) -> None:
     """Takes 20 steps in each precision, and keeps a profile of them."""
-    losses = {}
+    problems: list[str] = []
+    losses: dict[str, float] = {}
     for precision in PRECISIONS:
         spec = load("table3", [DEQUANTISED, f"precision='{precision}'"])
         torch.cuda.reset_peak_memory_stats()
-        with few_images(folder), numerics(CUDA, 1, precision=precision):
+        with noting(problems, precision), few_images(folder), numerics(CUDA, 1, precision=precision):
             losses[precision] = _profiled(spec.setting("wgan-gp", "paper"), folder / "profiles" / f"table3-{precision}")
         release_memory(CUDA)
     for precision, found in losses.items():
-        apart = abs(found - losses["fp32"]) / max(abs(losses["fp32"]), 1)
-        require(apart <= 0.1, f"the critic loss of a first step in {precision} is {apart:.2g} off that in float32")
+        apart = abs(found - losses.get("fp32", found)) / max(abs(losses.get("fp32", found)), 1)
+        if not apart <= 0.1:
+            problems.append(f"the critic loss of a first step in {precision} is {apart:.2g} off that in float32")
+    require(not problems, "; ".join(problems))
 
 
 def _profiled(setting: Setting, path: Path) -> float:
-    """Times and profiles the setting's steps; returns the critic loss of the first."""
+    """Times and profiles the setting's steps, and returns the critic loss of the first."""
     trainer, why = trainer_of(setting, [0]), list[str]()
     step, captured = make_step(trainer, graph=True, on_message=why.append)
     step()
-    require_numbers(trainer.losses.values())
-    loss = trainer.losses["critic_loss"].item()
+    losses = [loss.detach().clone() for loss in trainer.losses.values()]
     milliseconds = per_step(step, 20)
     rate = (step_flops(setting) or 0) / milliseconds / 1e9
     eager = per_step(trainer.step, 3)
@@ -238,34 +251,36 @@ def _profiled(setting: Setting, path: Path) -> float:
     path.with_suffix(".txt").write_text(table, encoding="utf-8")
     kernels = sorted(rows, key=lambda row: row.self_device_time_total, reverse=True)
     total = sum(row.self_device_time_total for row in kernels)
-    say(f"{setting.precision}: kernels take {total / 20_000:.2f} ms a step; most of it:")
-    for row in kernels[:6]:
-        say(f"  {row.self_device_time_total / max(total, 1e-9):5.1%} {row.count / 20:6.0f} a step  {row.key[:90]}")
-    require(captured, f"{setting.precision}: {''.join(why)}")
-    return loss
+    say(f"{setting.precision}: kernels take {total / 20_000:.2f} ms a step" if total else "the profiler saw no kernel")
+    for row in kernels[: 6 if total else 0]:
+        say(f"  {row.self_device_time_total / total:5.1%} {row.count / 20:6.0f} a step  {row.key[:90]}")
+    require(captured, "".join(why))
+    require_numbers(losses)
+    return losses[0].item()
 
 
 def check_depth20(folder: Path, seconds: float) -> None:
-    """Captures the deepest random architectures, which have the most kernels."""
+    """Captures the dearest of the random architectures of depth 20, which have the most kernels."""
     runs = expand(load("table2", ["data={name='shapes10'}"]), "paper", [0])
     deepest = [run for run in runs if run.setting.critic.options.get("depth") == 20]
+    problems: list[str] = []
     for method in ("gan", "wgan-gp"):
-        run = max(
-            (each for each in deepest if each.variant.endswith(f"-{method}")), key=lambda each: _cost(each.setting)
-        )
-        torch.cuda.reset_peak_memory_stats()
-        with few_images(folder), numerics(CUDA, 1):
-            trainer = trainer_of(run.setting, [0])
-            began = time.perf_counter()
-            step = capture(trainer)
-            took = time.perf_counter() - began
-            times = f"captured {per_step(step, 5):.1f} ms a step, eager {per_step(trainer.step, 2):.1f} ms"
-            say(
-                f"{run.variant} ({_cost(run.setting) / 1e9:,.0f} GFLOP): {times}; capturing took {took:.1f} s, {peak()}"
-            )
-            require_numbers(trainer.losses.values())
-        del trainer, step
+        run = max((run for run in deepest if run.variant.endswith(f"-{method}")), key=lambda run: _cost(run.setting))
+        with noting(problems, run.variant), few_images(folder), numerics(CUDA, 1):
+            _captured_once(run.variant, run.setting)
         release_memory(CUDA)
+    require(not problems, "; ".join(problems))
+
+
+def _captured_once(name: str, setting: Setting) -> None:
+    torch.cuda.reset_peak_memory_stats()
+    trainer = trainer_of(setting, [0])
+    began = time.perf_counter()
+    step = capture(trainer)
+    took = time.perf_counter() - began
+    times = f"captured {per_step(step, 5):.1f} ms a step, eager {per_step(trainer.step, 2):.1f} ms"
+    say(f"{name} ({_cost(setting) / 1e9:,.0f} GFLOP): {times}; capturing took {took:.1f} s, {peak()}")
+    require_numbers(trainer.losses.values())
 
 
 def _cost(setting: Setting) -> float:
@@ -316,7 +331,7 @@ def begin(*arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def until(holds: Callable[[], bool], process: subprocess.Popen[str], what: str, seconds: float = 40) -> None:
+def until(holds: Callable[[], bool], process: subprocess.Popen[str], what: str, seconds: float) -> None:
     """Waits until something holds.
 
     Raises:
@@ -328,7 +343,7 @@ def until(holds: Callable[[], bool], process: subprocess.Popen[str], what: str, 
             raise PartFailedError(f"'wganbench run' ended with exit code {process.returncode} before {what}")
         if time.monotonic() > ends:
             process.terminate()
-            raise PartFailedError(f"{what} took longer than {seconds:.0f} s")
+            raise PartFailedError(f"after {seconds:.0f} s it was not so that {what}")
         time.sleep(0.05)
 
 
@@ -353,15 +368,14 @@ def check_resume(folder: Path, seconds: float) -> None:
     """Stops a training, resumes it, and compares its records with those of one that was not stopped."""
     own = folder / f"resume-{os.getpid()}"
     options = ("--seeds", "2", "--stack", "2", "--deterministic", "--set", "steps=4000", "--checkpoint-every", "0.2")
-    whole = begin(*RUN, *options, "--results", own / "whole")
-    wait(whole, [0], seconds)
-    cut = begin(*RUN, *options, "--results", own / "cut")
-    until(partial(has_checkpoint, own / "cut"), cut, "there was a checkpoint")
+    whole, cut = (begin(*RUN, *options, "--results", own / name) for name in ("whole", "cut"))
+    until(partial(has_checkpoint, own / "cut"), cut, "there was a checkpoint", seconds)
     cut.send_signal(signal.SIGTERM)
     wait(cut, [143], seconds)
     say("stopped with a checkpoint")
     out = wait(begin(*RUN, *options, "--results", own / "cut"), [0], seconds)
     say((out.strip().splitlines() or [""])[-1])
+    wait(whole, [0], seconds)
     one, other = (Store(own / name).load() for name in ("whole", "cut"))
     require(len(one) == 2 and one.keys() == other.keys(), f"{len(one)} and {len(other)} records instead of 2 each")
     for name, record in one.items():
@@ -389,7 +403,7 @@ def check_workers(folder: Path, seconds: float) -> None:
         owners = WorkFolder(Store(results)).leases.held().values()
         return {owner.process for owner in owners if owner is not None}
 
-    until(lambda: len(training()) == 2 and has_checkpoint(results), process, "two processes trained")
+    until(lambda: len(training()) == 2 and has_checkpoint(results), process, "two processes trained", seconds)
     killed = min(training())
     os.kill(killed, signal.SIGKILL)
     say(f"killed {killed}, one of two workers")
