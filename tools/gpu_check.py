@@ -39,6 +39,7 @@ GPU_TESTS = (
     "tests/data/test_images.py",
 )
 MIN_CORES_IN_PARALLEL = 8
+ABOVE_ZERO = click.FloatRange(min=0, min_open=True)
 
 
 def in_own_process(name: str, folder: Path, seconds: float) -> list[str]:
@@ -151,6 +152,7 @@ def run(part: Part, folder: Path, seconds: float) -> int | None:
         code = process.poll()
         _end(process)
         reader.join(GRACE_SECONDS)
+        process.stdout.close()
         return code
 
 
@@ -199,8 +201,8 @@ def _chosen(parts: Sequence[Part], names: Sequence[str]) -> list[Part]:
 @click.command()
 @click.argument("folder", default="runs/gpu-check", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--only", multiple=True, metavar="PART", help="Only this part; repeatable.")
-@click.option("--minutes", default=12.0, show_default=True, type=click.FloatRange(min=0.1), help="Time limit of all.")
-@click.option("--stretch", default=1.0, show_default=True, type=click.FloatRange(min=0.1), help="Factor on each limit.")
+@click.option("--minutes", default=12.0, show_default=True, type=ABOVE_ZERO, help="Time limit of all parts together.")
+@click.option("--stretch", default=1.0, show_default=True, type=ABOVE_ZERO, help="Factor on the parts' own limits.")
 @click.option("--list", "lists", is_flag=True, help="List the parts and exit.")
 def main(folder: Path, only: tuple[str, ...], minutes: float, stretch: float, lists: bool) -> None:
     """Ask a GPU everything that only a GPU can answer, and keep records and logs in FOLDER.
