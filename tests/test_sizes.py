@@ -26,7 +26,7 @@ def texts(*patterns: str) -> dict[str, str]:
     return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths}
 
 
-MODULES = texts("wganbench/**/*.py")
+MODULES = texts("wganbench/**/*.py", "tools/*.py")
 
 
 def functions(tree: ast.AST, name: str) -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -68,6 +68,6 @@ def test_what_counts_as_a_parameter():
 
 
 def test_prose_avoids_words_that_have_a_plainer_one():
-    prose = texts("wganbench/**/*.py", "benchmarks/*.toml", "docs/**/*.md", "README.md", "CONTRIBUTING.md")
+    prose = texts("wganbench/**/*.py", "tools/*", "benchmarks/*.toml", "docs/**/*.md", "README.md", "CONTRIBUTING.md")
     lines = [(path, line) for path, text in prose.items() for line in text.splitlines()]
     assert [(path, line) for path, line in lines if AVOIDED.search(line)] == []

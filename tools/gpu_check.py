@@ -80,8 +80,8 @@ PARTS = (
     Part("table3", "the ResNet of table 3 in float32, TF32 and bfloat16: 20 steps each, with a profile", 90),
     Part("ring", "gaussians8 with 1, 8 and 64 seeds: steps a second, kept as speed records", 60),
     Part("depth20", "an architecture of table 2 with depth 20, captured and eager", 50),
-    Part("resume", "a training that is stopped and resumed against one that was not, bit for bit", 60),
-    Part("workers", "two processes on the GPU, one of which is killed", 50),
+    Part("resume", "a training that is stopped and resumed against one that was not, bit for bit", 75),
+    Part("workers", "two processes on the GPU, one of which is killed", 60),
     Part("scores", "images that the score networks read in a second", 40),
     Part("surfaces", "'surfaces' under the profile paper, with checkpoints, as long as there is time", None),
 )

@@ -352,7 +352,7 @@ def has_checkpoint(results: Path) -> bool:
     return any(results.glob(".work/jobs/*/*/*/*.pt"))
 
 
-RUN = ("run", "gaussians8", "--variant", "wgan-gp", "--profile", "quick", "--device", "cuda")
+RUN = ("run", "surfaces", "--variant", "ring-gp", "--profile", "quick", "--set", "steps=3000", "--device", "cuda")
 
 
 def check_ring(folder: Path, seconds: float) -> None:
@@ -368,7 +368,7 @@ def check_ring(folder: Path, seconds: float) -> None:
 def check_resume(folder: Path, seconds: float) -> None:
     """Stops a training, resumes it, and compares its records with those of one that was not stopped."""
     own = folder / f"resume-{os.getpid()}"
-    options = ("--seeds", "2", "--stack", "2", "--deterministic", "--set", "steps=4000", "--checkpoint-every", "0.2")
+    options = ("--seeds", "2", "--stack", "2", "--deterministic", "--checkpoint-every", "0.2")
     whole, cut = (begin(*RUN, *options, "--results", own / name) for name in ("whole", "cut"))
     until(partial(has_checkpoint, own / "cut"), cut, "there was a checkpoint", seconds)
     cut.send_signal(signal.SIGTERM)
@@ -396,7 +396,7 @@ def _numbers(record: Record) -> object:
 def check_workers(folder: Path, seconds: float) -> None:
     """Kills one of two processes on one GPU, and expects all records nevertheless."""
     results = folder / f"workers-{os.getpid()}"
-    options = ("--seeds", "4", "--stack", "1", "--set", "steps=3000", "--checkpoint-every", "0.5")
+    options = ("--seeds", "4", "--stack", "1", "--checkpoint-every", "0.2")
     places = ("--executor", "local", "--jobs", "2", "--per-gpu", "2")
     process = begin(*RUN, *options, *places, "--results", results)
 
