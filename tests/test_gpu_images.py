@@ -11,6 +11,7 @@ import torch
 from tests.test_gpu import CUDA, MovedStreams, assert_close, trained
 from wganbench.data import shapes10
 from wganbench.measures.scores.inception import inception
+from wganbench.networks.normalisation import spectral_norm
 from wganbench.runner import resolve
 from wganbench.runner.build import make_trainer
 from wganbench.runner.precision import numerics
@@ -70,7 +71,7 @@ def test_a_step_of_an_image_network_on_cuda_agrees_with_the_cpu(variant):
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
-@pytest.mark.parametrize("variant", ["flips", "wgan-gp-conditional"])
+@pytest.mark.parametrize("variant", ["flips", "wgan-gp-conditional", "sn-resnet"])
 def test_captured_steps_of_the_resnet_with_noise_and_flips_are_the_eager_ones(variant, precision):
     setting = of_table3(variant, f"precision='{precision}'")
     with numerics(CUDA, 1, precision=precision):
@@ -84,6 +85,15 @@ def test_captured_steps_of_the_resnet_with_noise_and_flips_are_the_eager_ones(va
     for name, streams in eager.drawn_from.items():
         for own, other in zip(streams.generators, captured.drawn_from[name].generators, strict=True):
             assert torch.equal(own.get_state(), other.get_state()), f"the stream of {name} is at another place"
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_spectral_norms_are_rounded_in_no_precision(precision):
+    weight = torch.randn(128, 128, 3, 3, generator=torch.Generator().manual_seed(0))
+    autocast = torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16")
+    with numerics(CUDA, 1, precision=precision), autocast:
+        found = spectral_norm(weight.cuda())
+    assert found.item() == pytest.approx(spectral_norm(weight.double()).item(), rel=1e-5)
 
 
 def test_captured_steps_go_through_the_end_of_an_epoch_as_eager_ones_do():
