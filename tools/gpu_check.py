@@ -75,10 +75,10 @@ class Part:
 PARTS = (
     Part("versions", "versions, the GPU, and one captured step", 60),
     Part("tests", "the tests marked gpu", 210, pytest_command, r"^(FAILED|ERROR) |^=.*( in |rror)| (FAILED|ERROR) "),
-    Part("methods", "captured steps against eager ones, and their speed, for each method", 75),
+    Part("methods", "captured steps against eager ones, and their speed, for each method", 90),
     Part("memory", "memory over five captures, and the most that training takes", 45),
     Part("table3", "the ResNet of table 3 in float32, TF32 and bfloat16: 20 steps each, with a profile", 90),
-    Part("ring", "gaussians8 with 1, 8 and 64 seeds: steps a second, kept as speed records", 60),
+    Part("ring", "gaussians8 with 1, 8 and 64 seeds: steps a second, kept as speed records", 75),
     Part("depth20", "an architecture of table 2 with depth 20, captured and eager", 50),
     Part("resume", "a training that is stopped and resumed against one that was not, bit for bit", 75),
     Part("workers", "two processes on the GPU, one of which is killed", 60),
@@ -123,10 +123,10 @@ def check(parts: Sequence[Part], folder: Path, seconds: float, stretch: float) -
 
 
 def reason(folder: Path, part: Part) -> str:
-    """Returns why a part failed: its last line, or else where its errors are."""
+    """Returns why a part failed: its last line if it says so, or pytest's, or else where its errors are."""
     log, errors = logs_of(folder, part)
     *_, last = ["", *log.read_text(encoding="utf-8").splitlines()]
-    return last.removeprefix(FAILED) if last.startswith(FAILED) else f"see {errors}"
+    return last.removeprefix(FAILED).strip("= ") if last.startswith((FAILED, "==")) else f"see {errors}"
 
 
 def logs_of(folder: Path, part: Part) -> tuple[Path, Path]:

@@ -252,7 +252,7 @@ def _profiled(setting: Setting, path: Path) -> float:
         torch.cuda.synchronize()
     rows = profile.key_averages()
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = rows.table(sort_by="self_cuda_time_total", row_limit=60, max_name_column_width=110)
+    table = rows.table(sort_by="self_device_time_total", row_limit=60, max_name_column_width=110)
     path.with_suffix(".txt").write_text(table, encoding="utf-8")
     kernels = sorted(rows, key=lambda row: row.self_device_time_total, reverse=True)
     total = sum(row.self_device_time_total for row in kernels)
