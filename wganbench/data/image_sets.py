@@ -6,11 +6,13 @@ All of them have these options, and folders of images a few more:
 * ``size``: The side in pixels; below the native side, images are box-averaged.
 * ``scaling``: See `wganbench.data.images.Scaling`. The default of each set is that of its published experiments.
 * ``flips``: Whether training mirrors each image left to right with probability 1/2.
+* ``held_out``: The number of images, or the fraction of all, that are kept from training for measures: the last ones.
+* ``limit``: The number of images that are trained on: the first ones that are not held out.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from wganbench.data import image_folder as folders
 from wganbench.data import imagenet32 as batches
@@ -23,31 +25,39 @@ from wganbench.errors import DataError
 from wganbench.files import DATA_VARIABLE
 
 
-def shapes10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
+def shapes10(
+    *, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False, **parts: Any
+) -> Images:
     """Ten classes of generated shapes, 50,000 images to train and 10,000 to test on; drawn on first use."""
     _check_size("shapes10", size, shapes.SIDE)
-    return _open(shapes.recipe(split, size), scaling, flips)
+    return _open(shapes.recipe(split, size), scaling, flips, **parts)
 
 
-def cifar10(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
+def cifar10(
+    *, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False, **parts: Any
+) -> Images:
     """CIFAR-10 (Krizhevsky 2009): 50,000 images to train and 10,000 to test on, ten classes."""
     _check_size("cifar10", size, torchvision_sets.SIDES["cifar10"])
-    return _open(torchvision_sets.cifar10(split, size), scaling, flips)
+    return _open(torchvision_sets.cifar10(split, size), scaling, flips, **parts)
 
 
-def mnist(*, split: Split = "train", size: int = 28, scaling: Scaling = "unit", flips: bool = False) -> Images:
+def mnist(
+    *, split: Split = "train", size: int = 28, scaling: Scaling = "unit", flips: bool = False, **parts: Any
+) -> Images:
     """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on."""
     _check_size("mnist", size, torchvision_sets.SIDES["mnist"])
-    return _open(torchvision_sets.mnist(split, size), scaling, flips)
+    return _open(torchvision_sets.mnist(split, size), scaling, flips, **parts)
 
 
-def imagenet32(*, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False) -> Images:
+def imagenet32(
+    *, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False, **parts: Any
+) -> Images:
     """ImageNet 32×32 (Chrabaszcz et al. 2017): 1,281,167 images to train and 50,000 to test on, 1,000 classes.
 
     Gulrajani et al. use van den Oord's version of 2016, which was averaged differently: 1,281,149 and 49,999 images.
     """
     _check_size("imagenet32", size, batches.SIDE)
-    return _open(batches.recipe(split, size), scaling, flips)
+    return _open(batches.recipe(split, size), scaling, flips, **parts)
 
 
 def image_folder(
@@ -59,6 +69,7 @@ def image_folder(
     channels: Literal[1, 3] = 3,
     scaling: Scaling = "255",
     flips: bool = False,
+    **parts: Any,
 ) -> Images:
     """A folder of images in the data folder, with one folder per class, optionally inside ``train`` and ``test``.
 
@@ -91,12 +102,20 @@ def image_folder(
         )
     key = digest or folders.digest(there)
     recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
-    return _open(recipe, scaling, flips)
+    return _open(recipe, scaling, flips, **parts)
 
 
-def _open(recipe: Recipe, scaling: Scaling, flips: bool) -> Images:
+def _open(
+    recipe: Recipe,
+    scaling: Scaling,
+    flips: bool,
+    *,
+    limit: int | None = None,
+    held_out: float | None = None,
+) -> Images:
     """Opens an image set. All count as shuffled: published sets are, shapes alternate classes, folders get shuffled."""
-    return Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips, shuffled=True)
+    images = Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips, shuffled=True)
+    return images.parted(limit, held_out)
 
 
 def _check_size(name: str, size: int, native: int) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from wganbench.spec.catalogue.entry import Entry, Fraction, NonNegativeFloat, Options
-from wganbench.spec.strict import omitted_if
+from wganbench.spec.strict import LATER, omitted_if
 
 
 class RingOptions(Options):
@@ -86,7 +86,14 @@ Scaling = Literal["255", "256-dequantised", "unit"]
 Flips = Annotated[bool, omitted_if(False)]
 
 
-class ImageOptions(Options):
+class PartOptions(Options):
+    """Which of a set's images are trained on: the first ``limit`` of those that are not ``held_out``, its last."""
+
+    limit: Annotated[PositiveInt | None, LATER] = None
+    held_out: Annotated[PositiveInt | Annotated[float, Field(gt=0, lt=1)] | None, LATER] = None
+
+
+class ImageOptions(PartOptions):
     flips: Flips = False
     split: Split = "train"
     size: Annotated[int, Field(ge=1, le=32)] = 32
@@ -98,7 +105,7 @@ class MnistOptions(ImageOptions):
     scaling: Scaling = "unit"
 
 
-class ImageFolderOptions(Options):
+class ImageFolderOptions(PartOptions):
     flips: Flips = False
     folder: FolderName
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
