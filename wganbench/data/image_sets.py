@@ -12,7 +12,7 @@ All of them have these options, and folders of images a few more:
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from wganbench.data import image_folder as folders
 from wganbench.data import imagenet32 as batches
@@ -26,38 +26,62 @@ from wganbench.files import DATA_VARIABLE
 
 
 def shapes10(
-    *, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False, **parts: Any
+    *,
+    split: Split = "train",
+    size: int = 32,
+    scaling: Scaling = "255",
+    flips: bool = False,
+    limit: int | None = None,
+    held_out: float | None = None,
 ) -> Images:
     """Ten classes of generated shapes, 50,000 images to train and 10,000 to test on; drawn on first use."""
     _check_size("shapes10", size, shapes.SIDE)
-    return _open(shapes.recipe(split, size), scaling, flips, **parts)
+    return _open(shapes.recipe(split, size), scaling, flips, limit, held_out)
 
 
 def cifar10(
-    *, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False, **parts: Any
+    *,
+    split: Split = "train",
+    size: int = 32,
+    scaling: Scaling = "255",
+    flips: bool = False,
+    limit: int | None = None,
+    held_out: float | None = None,
 ) -> Images:
     """CIFAR-10 (Krizhevsky 2009): 50,000 images to train and 10,000 to test on, ten classes."""
     _check_size("cifar10", size, torchvision_sets.SIDES["cifar10"])
-    return _open(torchvision_sets.cifar10(split, size), scaling, flips, **parts)
+    return _open(torchvision_sets.cifar10(split, size), scaling, flips, limit, held_out)
 
 
 def mnist(
-    *, split: Split = "train", size: int = 28, scaling: Scaling = "unit", flips: bool = False, **parts: Any
+    *,
+    split: Split = "train",
+    size: int = 28,
+    scaling: Scaling = "unit",
+    flips: bool = False,
+    limit: int | None = None,
+    held_out: float | None = None,
 ) -> Images:
     """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on."""
     _check_size("mnist", size, torchvision_sets.SIDES["mnist"])
-    return _open(torchvision_sets.mnist(split, size), scaling, flips, **parts)
+    return _open(torchvision_sets.mnist(split, size), scaling, flips, limit, held_out)
 
 
 def imagenet32(
-    *, split: Split = "train", size: int = 32, scaling: Scaling = "255", flips: bool = False, **parts: Any
+    *,
+    split: Split = "train",
+    size: int = 32,
+    scaling: Scaling = "255",
+    flips: bool = False,
+    limit: int | None = None,
+    held_out: float | None = None,
 ) -> Images:
     """ImageNet 32×32 (Chrabaszcz et al. 2017): 1,281,167 images to train and 50,000 to test on, 1,000 classes.
 
     Gulrajani et al. use van den Oord's version of 2016, which was averaged differently: 1,281,149 and 49,999 images.
     """
     _check_size("imagenet32", size, batches.SIDE)
-    return _open(batches.recipe(split, size), scaling, flips, **parts)
+    return _open(batches.recipe(split, size), scaling, flips, limit, held_out)
 
 
 def image_folder(
@@ -69,7 +93,8 @@ def image_folder(
     channels: Literal[1, 3] = 3,
     scaling: Scaling = "255",
     flips: bool = False,
-    **parts: Any,
+    limit: int | None = None,
+    held_out: float | None = None,
 ) -> Images:
     """A folder of images in the data folder, with one folder per class, optionally inside ``train`` and ``test``.
 
@@ -89,6 +114,7 @@ def image_folder(
         size: Side in pixels to which each image is centre-cropped and box-averaged; None to keep images of one common
             size.
         channels: 1 for grey, 3 for red, green and blue.
+        scaling, flips, limit, held_out: As for all sets.
 
     Raises:
         DataError: If the folder is missing, has another layout or another digest, or has images of mixed sizes while
@@ -102,17 +128,10 @@ def image_folder(
         )
     key = digest or folders.digest(there)
     recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
-    return _open(recipe, scaling, flips, **parts)
+    return _open(recipe, scaling, flips, limit, held_out)
 
 
-def _open(
-    recipe: Recipe,
-    scaling: Scaling,
-    flips: bool,
-    *,
-    limit: int | None = None,
-    held_out: float | None = None,
-) -> Images:
+def _open(recipe: Recipe, scaling: Scaling, flips: bool, limit: int | None, held_out: float | None) -> Images:
     """Opens an image set. All count as shuffled: published sets are, shapes alternate classes, folders get shuffled."""
     images = Images.of(recipe.name, obtain(recipe, decoded_folder()), scaling, flips, shuffled=True)
     return images.parted(limit, held_out)
