@@ -16,8 +16,8 @@ from typing import Literal
 
 from wganbench.data import image_folder as folders
 from wganbench.data import imagenet32 as batches
+from wganbench.data import pictures, torchvision_sets
 from wganbench.data import shapes10 as shapes
-from wganbench.data import torchvision_sets
 from wganbench.data.cache import Recipe, Split, obtain
 from wganbench.data.images import Images, Scaling
 from wganbench.data.locations import data_folder, decoded_folder
@@ -128,6 +128,36 @@ def image_folder(
         )
     key = digest or folders.digest(there)
     recipe = folders.recipe(there, folder, key, split=split, size=size, channels=channels)
+    return _open(recipe, scaling, flips, limit, held_out)
+
+
+def images(
+    *,
+    folder: str | None = None,
+    digest: str | None = None,
+    size: int = 64,
+    channels: Literal[1, 3] = 3,
+    scaling: Scaling = "255",
+    flips: bool = False,
+    limit: int | None = None,
+    held_out: float | None = None,
+) -> Images:
+    """Any pictures of the user's, without classes, which ``--data images=FOLDER`` names; see `wganbench.data.pictures`.
+
+    Args:
+        folder: Name of the folder; None until one is named.
+        digest: Digest of the names and contents of all pictures, which the command line fills in.
+        size: Side in pixels to which each picture is centre-cropped and box-averaged; smaller ones are left out.
+        channels: 1 for grey, 3 for red, green and blue.
+        scaling, flips, limit, held_out: As for all sets.
+
+    Raises:
+        DataError: If no folder is named, it is missing, or none of its pictures can be used.
+    """
+    if folder is None:
+        raise DataError("images: no folder is named; --data images=FOLDER names a folder of pictures")
+    there = data_folder() / folder
+    recipe = pictures.recipe(there, folder, digest or pictures.digest(there), size=size, channels=channels)
     return _open(recipe, scaling, flips, limit, held_out)
 
 

@@ -66,12 +66,13 @@ class Images:
 
         Args:
             limit: Number of images; None for all that are left.
-            held_out: Number of images to hold out, or, as a float, the fraction of all; None for none.
+            held_out: Number of images to hold out, or, below 1, the fraction of all; None for none.
 
         Raises:
             DataError: If nothing would be held out, nothing be left, or fewer be left than ``limit``.
         """
-        n = round(held_out * len(self)) if isinstance(held_out, float) else held_out or 0
+        part = 0 if held_out is None else held_out
+        n = round(part * len(self)) if part < 1 else int(part)
         rest = len(self) - n
         if held_out is not None and not 0 < n < len(self):
             raise DataError(f"{self.name}, held_out: {held_out} is {n:,} of {len(self):,} images; some must be left")

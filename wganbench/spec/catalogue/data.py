@@ -115,6 +115,15 @@ class ImageFolderOptions(PartOptions):
     scaling: Scaling = "255"
 
 
+class PicturesOptions(PartOptions):
+    flips: Flips = False
+    folder: FolderName | None = None
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    size: Annotated[int, Field(ge=8, le=1024)] = 64
+    channels: Literal[1, 3] = 3
+    scaling: Scaling = "255"
+
+
 def _check_file(file: str) -> str:
     if not re.match(FOLDER_NAME, file):
         raise ValueError(
@@ -171,6 +180,7 @@ DATA_SETS = {
     "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions, is_images=True, channels=1, classes=10),
     "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
     "text": Entry("wganbench.data.text:text", TextOptions),
+    "images": Entry(f"{_IMAGE_SETS}:images", PicturesOptions, is_images=True),
     "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2, is_images=True),
 }
 
