@@ -238,3 +238,37 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing(change, messag
 def test_a_batch_has_at_least_one_image_and_at_most_all(batch_size):
     with pytest.raises(DataError, match=f"^batch_size: must be between 1 and the data set's 10, got {batch_size}$"):
         epochs(10, batch_size)
+
+
+# ---- parts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held_out", [2, 1 / 3])
+def test_the_last_images_are_held_out_and_the_first_of_the_others_trained_on(held_out):
+    data = images().parted(3, held_out)
+    assert (data.labels.tolist(), data.held_out.labels.tolist()) == ([0, 1, 2], [4, 5])
+    assert data.pixels.flatten().tolist() == BYTES[:3].tolist()
+    assert data.to("cpu").held_out.pixels.flatten().tolist() == BYTES[4:].tolist()
+
+
+def test_without_a_limit_all_others_are_trained_on_and_without_either_nothing_changes():
+    assert len(images().parted(None, 2)) == 4
+    data = images()
+    assert data.parted(None, None) is data
+    assert images().parted(2, None).held_out is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "held_out", "message"),
+    [
+        (None, 0.01, "small, held_out: 0.01 is 0 of 6 images; some must be left"),
+        (None, 6, "small, held_out: 6 is 6 of 6 images; some must be left"),
+        (None, 7, "small, held_out: 7 is 7 of 6 images"),
+        (5, 2, "small, limit: must be at most the 4 images to train on, got 5"),
+        (7, None, "small, limit: must be at most the 6 images to train on, got 7"),
+    ],
+)
+def test_parts_that_leave_nothing_are_refused_in_one_line(limit, held_out, message):
+    with pytest.raises(DataError, match=message) as caught:
+        images().parted(limit, held_out)
+    assert "\n" not in str(caught.value)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from wganbench.measures.critic import class_accuracy, wasserstein_estimate
+from wganbench.measures.critic import class_accuracy, held_out_estimate, wasserstein_estimate
 
 REAL, FAKE = torch.tensor([(1.0, 0.0), (3.0, 9.0)]), torch.tensor([(1.0, 5.0), (0.0, 5.0), (-4.0, 5.0)])
 
@@ -66,3 +66,7 @@ def test_images_that_are_not_finite_have_none():
     broken[1] = math.nan
     assert math.isnan(class_accuracy(classify, broken, REAL_IMAGES[1], *FAKE_IMAGES, of="real"))
     assert class_accuracy(classify, broken, REAL_IMAGES[1], *FAKE_IMAGES, of="fake") == 0.0
+
+
+def test_the_held_out_estimate_is_the_gap_of_images_that_were_not_trained_on():
+    assert held_out_estimate(lambda x: x[:, 0], REAL + 1, FAKE) == pytest.approx(4)  # means 3 and −1

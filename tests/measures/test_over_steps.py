@@ -17,6 +17,7 @@ from wganbench.measures.over_steps import (
     remaining,
     rise_contrast,
     seconds_to,
+    trend,
 )
 
 
@@ -236,3 +237,18 @@ def test_a_contrast_of_two_different_steps_is_refused():
     both = {"share": ([0, 10], [1.0, 2.0]), "exact": ([0, 20], [1.0, 2.0])}
     with pytest.raises(DataError, match=r"'share' and 'exact' were taken at different steps; give both as many points"):
         rise_contrast(both, of="share", to="exact")
+
+
+# ---- trend ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_trend_is_the_rank_correlation_with_the_step_over_the_last_part():
+    rising_late = curves(w=[9.0, 8.0, 7.0, 1.0, 2.0, 30.0])
+    assert trend(rising_late, of="w", share=0.5) == 1  # the steps above 25
+    assert trend(curves(w=[9.0, 8.0, 7.5, 1.0]), of="w") == -1
+    assert trend(curves(w=[0.0, 1.0, 3.0, 2.0]), of="w") == pytest.approx(0.5)  # of the last three: 1 − 6·2/(3·8)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0], [1.0, 2.0, None, 4.0], [1.0, 2.0, 2.0, 2.0]])
+def test_there_is_no_trend_of_too_few_equal_or_lost_values(values):
+    assert math.isnan(trend(curves(w=values), of="w"))

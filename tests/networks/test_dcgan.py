@@ -171,3 +171,12 @@ def test_a_module_of_a_seed_is_that_network():
     _, critic = stacks(SEEDS, "softplus", "layer")
     x = torch.randn(3, *SMALL, dtype=torch.float64)
     torch.testing.assert_close(critic.module_of_seed(1)(x), critic(x.expand(2, -1, -1, -1, -1))[1])
+
+
+def test_a_generator_of_constant_width_is_that_of_figure_2_and_under_a_tenth_of_the_baseline():
+    generator = DcganGenerator((128,), BEDROOMS, filters=64, constant=True, norm="none")
+    widths = [layer.weight.shape[:2] for layer in generator.layers if isinstance(layer, Deconv)]
+    assert widths == [(64, 64), (64, 64), (64, 64), (64, 3)]
+    assert generator.layers[0].weight.shape == (64 * 4 * 4, 128)
+    assert 10 * size(generator) < size(DcganGenerator((128,), BEDROOMS, filters=64))
+    assert "BatchNorm" not in names(generator)

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import scipy.stats
 import torch
 from torch.nn.functional import batch_norm, elu, leaky_relu
 
@@ -122,3 +123,13 @@ def test_a_generator_of_images_may_end_in_a_nonlinearity(output, function):
     x = torch.randn(3, 5)
     torch.testing.assert_close(generator(x), function(generator.layers(x)).view(3, 1, 4, 4))
     assert torch.equal(generator.activations(x)[-1], generator(x))
+
+
+def test_normal_latents_become_uniform_ones():
+    torch.manual_seed(0)
+    generator = Mlp((1,), (1,), hidden=[], uniform_latent=True, input_scale=2.0).double()
+    torch.nn.init.ones_(generator.layers[0].weight)
+    z = torch.randn(100_000, 1, dtype=torch.float64)
+    made = generator(z).detach() / 2
+    torch.testing.assert_close(made, 2 * torch.distributions.Normal(0, 1).cdf(z) - 1)
+    assert scipy.stats.kstest(made.flatten().numpy(), "uniform", (-1, 2)).pvalue > 1e-3

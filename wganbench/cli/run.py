@@ -129,7 +129,8 @@ def run(
     if selection.folders:
         from wganbench.spec import substitute
 
-        substitute.prepare((run.setting.data for run in runs), selection.folders)
+        for line in substitute.prepare((run.setting.data for run in runs), selection.folders):
+            click.echo(line, err=True)
     execution = replace(execution, stack=selection.stack or spec.stack)
     stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []

@@ -45,7 +45,7 @@ def samples(folder: Path, split: Split) -> list[Sample]:
     """
     root = _root(folder, split)
     names = _classes(root)
-    found = [(path, label) for label, name in enumerate(names) for path in _images(root / name)]
+    found = [(path, label) for label, name in enumerate(names) for path in images_below(root / name)]
     empty = set(range(len(names))) - {label for _, label in found}
     if empty:
         raise DataError(f"{root / names[min(empty)]}: no images; must have some of {', '.join(SUFFIXES)}, or go")
@@ -76,9 +76,16 @@ def digest(folder: Path) -> str:
         odd = f"{sorted(train - test)} that test lacks, test {sorted(test - train)}"
         raise DataError(f"{folder}: train has classes {odd} that train lacks; both must have the same")
     paths = [path for split in splits for path, _ in samples(folder, split)]
-    contents = [
-        content for batch in _by_batches(lambda batch: list(map(_digest_of, batch)), paths) for content in batch
-    ]
+    return content_digest(folder, paths)
+
+
+def content_digest(folder: Path, paths: Sequence[Path]) -> str:
+    """The SHA-256 of names below a folder and contents of files, 64 hexadecimal digits.
+
+    Raises:
+        DataError: If a file cannot be read.
+    """
+    contents = [content for batch in by_batches(lambda batch: list(map(_digest_of, batch)), paths) for content in batch]
     names = [path.relative_to(folder).as_posix() for path in paths]
     lines = sorted(f"{name}\0{content}\n" for name, content in zip(names, contents, strict=True))
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
@@ -105,7 +112,7 @@ def recipe(
             raise DataError(f"{folder}: other images than those asked for, digest {now[:16]}… for {key[:16]}…")
         decode = partial(_decode, size=size, channels=channels)
         stack = partial(_stack, decode, decode(found[0][0]).shape)
-        yield from _by_batches(stack, shuffled(found, _root(folder, split)))
+        yield from by_batches(stack, shuffled(found, _root(folder, split)))
 
     form = f"{channels}xnative" if size is None else f"{channels}x{size}x{size}"
     return Recipe(name, split, form, VERSION, key, batches)
@@ -140,7 +147,8 @@ def _classes(root: Path) -> list[str]:
     return names
 
 
-def _images(folder: Path) -> Iterator[Path]:
+def images_below(folder: Path) -> Iterator[Path]:
+    """Yields all files below a folder that are called like images, in order of their names."""
     for place, _, names in sorted(os.walk(folder, followlinks=True)):
         yield from (Path(place, name) for name in sorted(names) if name.lower().endswith(SUFFIXES))
 
@@ -187,7 +195,7 @@ def _size(shape: tuple[int, ...]) -> str:
 # ---- threads --------------------------------------------------------------------------------------------------------
 
 
-def _by_batches(work: Callable[[Sequence[T]], R], items: Sequence[T]) -> Iterator[R]:
+def by_batches(work: Callable[[Sequence[T]], R], items: Sequence[T]) -> Iterator[R]:
     """Yields ``work`` of each batch of ``items``, in order, by threads; a single item is too little for a thread."""
     batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
     with ThreadPoolExecutor(THREADS) as pool:

@@ -38,6 +38,7 @@ class Images:
         flips: Whether `take` mirrors images left to right, each with probability 1/2.
         shuffled: Whether any consecutive images are a fair sample of all, as in random order or with alternating
             classes. If not, as for images sorted by class, scores take their reference in a random order instead.
+        held_out: The images of the set that are kept from training; None if there are none.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Images:
     scaling: Scaling = "255"
     flips: bool = False
     shuffled: bool = False
+    held_out: Images | None = None
 
     def __post_init__(self) -> None:
         if self.scaling not in get_args(Scaling):
@@ -58,6 +60,30 @@ class Images:
         """Wraps a decoded file, which stays mapped: an image is read when it is drawn or moved to another device."""
         pixels, labels = torch.from_numpy(decoded.images), torch.from_numpy(decoded.labels)
         return cls(name, pixels, labels, decoded.checksum, scaling, flips, shuffled)
+
+    def parted(self, limit: int | None, held_out: float | None) -> Images:
+        """Returns the images to train on: the first ``limit`` of those that are left without the last, held-out ones.
+
+        Args:
+            limit: Number of images; None for all that are left.
+            held_out: Number of images to hold out, or, below 1, the fraction of all; None for none.
+
+        Raises:
+            DataError: If nothing would be held out, nothing be left, or fewer be left than ``limit``.
+        """
+        part = 0 if held_out is None else held_out
+        n = round(part * len(self)) if part < 1 else int(part)
+        rest = len(self) - n
+        if held_out is not None and not 0 < n < len(self):
+            raise DataError(f"{self.name}, held_out: {held_out} is {n:,} of {len(self):,} images; some must be left")
+        if limit is not None and limit > rest:
+            raise DataError(f"{self.name}, limit: must be at most the {rest:,} images to train on, got {limit:,}")
+        if held_out is None and limit is None:
+            return self
+        return replace(self._rows(0, limit or rest), held_out=self._rows(rest, len(self)) if n else None)
+
+    def _rows(self, start: int, end: int) -> Images:
+        return replace(self, pixels=self.pixels[start:end], labels=self.labels[start:end])
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -124,7 +150,8 @@ class Images:
 
     def to(self, device: torch.device | str) -> Images:
         """Returns the same images on ``device``."""
-        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+        held_out = None if self.held_out is None else self.held_out.to(device)
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device), held_out=held_out)
 
 
 class Epochs:

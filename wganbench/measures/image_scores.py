@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import torch
+
 from wganbench.measures.scores import formulas
 from wganbench.measures.scores.network_outputs import NetworkOutputs
 
@@ -90,3 +94,35 @@ def kernel_distance(
     """
     fake, real = (each.outputs(samples).features for each in (seen, seen_real))
     return formulas.kernel_distance(fake, real, subsets=subsets, subset_size=subset_size)[0]
+
+
+def classes_covered(seen: NetworkOutputs, *, samples: int = 2000, share: float = 0.25) -> float:
+    """The number of classes that get their share of the generated images, as the score network classifies them.
+
+    Args:
+        seen: The score network's outputs for the generated images.
+        samples: Number of images.
+        share: Fraction of an equal part, ``samples / classes``, from which on a class counts.
+
+    Returns:
+        0 to the number of classes, higher is better; NaN if an image is not finite.
+    """
+    logits = seen.outputs(samples).logits
+    if not logits.isfinite().all():
+        return math.nan
+    classes = logits.shape[1]
+    counts = torch.bincount(logits.argmax(1), minlength=classes)
+    return float((counts >= share * samples / classes).sum())
+
+
+def mean_confidence(seen: NetworkOutputs, *, samples: int = 2000) -> float:
+    """The mean over generated images of the largest class probability: low where images are hazy.
+
+    Args:
+        seen: The score network's outputs for the generated images.
+        samples: Number of images.
+
+    Returns:
+        One over the number of classes, to 1, higher is better; NaN if an image is not finite.
+    """
+    return float(seen.outputs(samples).logits.double().softmax(1).amax(1).mean())

@@ -96,6 +96,24 @@ def drift(curves: Curves, *, of: str = "wasserstein_estimate") -> float:
     return abs(float(last.mean() / before.mean()) - 1)
 
 
+def trend(curves: Curves, *, of: str, share: float = 1.0) -> float:
+    """Spearman's rank correlation of a measure with the step, over the last part of a run.
+
+    Args:
+        of: Label of a measure that the spec names before this one.
+        share: Fraction of the steps, counted from the end: values at steps above (1 − share)·steps are used.
+
+    Returns:
+        −1 to 1, neither better nor worse: 1 if the measure rises from each value to the next, −1 if it falls. NaN if
+        one of these values is not finite, there are fewer than three, or all are equal.
+    """
+    steps, values = curve_of(curves, of)
+    late = steps > (1 - share) * steps[-1]
+    if late.sum() < 3 or not np.isfinite(values[late]).all() or np.ptp(values[late]) == 0:
+        return math.nan
+    return float(scipy.stats.spearmanr(steps[late], values[late]).statistic)
+
+
 def late_mean(curves: Curves, *, of: str, share: float = 0.2) -> float:
     """The mean of a score over the last steps, as a single value depends as much on the step as on the method.
 

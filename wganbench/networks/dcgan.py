@@ -40,6 +40,8 @@ class DcganGenerator(nn.Module):
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
         filters: Channels before the last layer.
+        constant: Whether all layers before the last have ``filters`` channels, as in the smaller of the generators that
+            Arjovsky et al. (2017, figure 6) and Gulrajani et al. (2017, figure 2) try.
         depth: Number of layers with weights; None for the fewest possible.
         activation: ``relu``, ``leaky_relu`` (slope 0.2), ``tanh``, ``softplus`` (softplus(2x + 2)/2 − 1) or ``elu``;
             not applied after the last layer.
@@ -60,6 +62,7 @@ class DcganGenerator(nn.Module):
         output_shape: Sequence[int],
         *,
         filters: int,
+        constant: bool = False,
         depth: int | None = None,
         activation: str = "relu",
         norm: str = "batch",
@@ -69,7 +72,13 @@ class DcganGenerator(nn.Module):
     ):
         super().__init__()
         first, *others = layout.dcgan_generator(
-            input_shape, output_shape, filters=filters, depth=depth, norm=norm, unit_norm=unit_norm
+            input_shape,
+            output_shape,
+            filters=filters,
+            constant=constant,
+            depth=depth,
+            norm=norm,
+            unit_norm=unit_norm,
         )
         to_image = [nn.Unflatten(1, (others[0].inputs, others[0].side_in, others[0].side_in))]
         norms = _normalisation(first, norm)

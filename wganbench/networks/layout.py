@@ -173,6 +173,7 @@ def dcgan_generator(
     output_shape: Sequence[int],
     *,
     filters: int,
+    constant: bool = False,
     depth: int | None = None,
     norm: str = "batch",
     unit_norm: bool = False,
@@ -182,6 +183,7 @@ def dcgan_generator(
     Args:
         input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
         filters: Channels before the last layer.
+        constant: Whether all layers before the last have ``filters`` channels.
         depth: As for ``dcgan_critic``.
         norm: ``batch``, ``layer`` or ``none``; not applied after the last layer.
         unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
@@ -192,7 +194,7 @@ def dcgan_generator(
     """
     channels, side = _image(output_shape)
     doubled = sides(side)[::-1]
-    widths = [*(filters * 2**i for i in reversed(range(len(doubled) - 1))), channels]
+    widths = [*(filters * (1 if constant else 2**i) for i in reversed(range(len(doubled) - 1))), channels]
     first = Layer("linear", math.prod(input_shape), widths[0] * doubled[0] ** 2)
     layers = [
         Layer("deconv", a, b, KERNEL, 2, p, q)

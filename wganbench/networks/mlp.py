@@ -32,6 +32,8 @@ class Mlp(nn.Module):
             init_scale.
         last_init: Distribution of the last layer's weights; None for ``init``.
         input_scale: Factor applied to the input, such as 0.5 for the write-up's critic on the ring of radius 2.
+        uniform_latent: Whether to map each input z to erf(z/√2) first, by which standard normal latents become uniform
+            on (−1, 1).
         summed_outputs: Number of units of the last layer that are summed for each output (musyoku's critic: 128).
     """
 
@@ -49,11 +51,13 @@ class Mlp(nn.Module):
         init_scale: float = 1.0,
         last_init: str | None = None,
         input_scale: float = 1.0,
+        uniform_latent: bool = False,
         summed_outputs: int = 1,
     ):
         super().__init__()
         self.output_shape = tuple(output_shape)
         self.input_scale = input_scale
+        self.uniform_latent = uniform_latent
         *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, norm=norm, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
         for layer in others:
@@ -66,10 +70,12 @@ class Mlp(nn.Module):
         self.output = output
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)
-        if self.input_scale != 1.0:
-            x = x * self.input_scale
-        return self._last(self.layers(x))
+        return self._last(self.layers(self._scaled(x.flatten(1))))
+
+    def _scaled(self, x: Tensor) -> Tensor:
+        if self.uniform_latent:
+            x = torch.erf(x / math.sqrt(2))
+        return x * self.input_scale if self.input_scale != 1.0 else x
 
     def activations(self, x: Tensor) -> list[Tensor]:
         """Returns the activations of the forward pass; each is part of the autograd graph of the next.
@@ -82,7 +88,7 @@ class Mlp(nn.Module):
             ``(batch, width)``; and the output of ``forward``: two more than there are hidden layers.
         """
         passed = [x.flatten(1)]
-        x = passed[0] * self.input_scale if self.input_scale != 1.0 else passed[0]
+        x = self._scaled(passed[0])
         for layer in self.layers:
             x = layer(x)
             if isinstance(layer, Nonlinearity):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wganbench.data.text import Text
+from wganbench.errors import DataError
 from wganbench.measures.scores.network_outputs import NetworkOutputs, real_in_batches
 from wganbench.measures.scores.sampling import BATCH, label_batches, sample_batches, sample_images
 from wganbench.rng import Streams, generator
@@ -289,6 +290,18 @@ class Inputs:
     @cached_property
     def real(self) -> Tensor:
         return self.data.draw(self._setting.measured_samples, self._stream(f"measured real {self._step}"))
+
+    @cached_property
+    def held_out(self) -> Tensor:
+        """Images that are kept from training.
+
+        Raises:
+            DataError: If a custom data set holds out none.
+        """
+        part = getattr(self.data, "held_out", None)
+        if part is None:
+            raise DataError(f"{self._setting.data.name}: holds out no images, which a measure reads")
+        return part.draw(self._setting.measured_samples, self._stream(f"measured held out {self._step}"))
 
     @cached_property
     def real_labels(self) -> Tensor:

@@ -29,7 +29,7 @@ from wganbench.spec.plan import Run
 
 SCORED = ("seen", "seen_real")
 """The inputs of measures that read a score network."""
-UNTRIED = {*SCORED, "curves", "classify", "real_labels", "fake_labels"}
+UNTRIED = {*SCORED, "curves", "classify", "held_out", "real_labels", "fake_labels"}
 """The inputs that do not exist before the training or take too long to make."""
 
 Warn = Callable[[str, str], None]

@@ -22,7 +22,7 @@ from wganbench.training.method import Penalty, Projection
 
 _MEASURED = (
     *("fake", "real", "data", "fixed", "critic", "network", "rng", "penalty_weight", "curves"),
-    *("seen", "seen_real", "classify", "real_labels", "fake_labels", "training_seconds"),
+    *("seen", "seen_real", "classify", "held_out", "real_labels", "fake_labels", "training_seconds"),
     *("recent_losses", "recent_cosines"),
 )
 INPUTS = {

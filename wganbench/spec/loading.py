@@ -38,6 +38,10 @@ _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+
 """A key of more than 16 parts: the time that tomllib takes grows with the square of their number."""
 
 
+COVERAGE = "coverage"
+"""The name of the file beside the specs that says which claims of the sources they judge."""
+
+
 def available() -> dict[str, Path]:
     """Returns the specs that ship with wganbench, by name, in a clone or an installed wheel.
 
@@ -47,7 +51,7 @@ def available() -> dict[str, Path]:
     def place(path: Path) -> list[str | int]:
         return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.stem)]
 
-    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=place)}
+    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=place) if path.stem != COVERAGE}
 
 
 def _folder() -> Path:

@@ -206,6 +206,7 @@ class Setting(Model):
             *self._check_classes(),
             *self._check_measures(),
             *self._check_texts(),
+            *self._check_held_out(),
             *self._check_order(),
             *self._check_unrolling(),
         ]
@@ -356,6 +357,12 @@ class Setting(Model):
         for place, kind, component in self.components():
             if catalogue.find(kind, component.name).of_text and self.data.name != "text" and not self.data.is_custom:
                 yield f"{place}: {component.name!r} reads a text, and {self.data.name!r} is none"
+
+    def _check_held_out(self) -> Iterator[str]:
+        """Checks that a part of the images is held out where a measure reads it; a custom set may hold out its own."""
+        for label, use in self.measures.items():
+            if use.entry.of_held_out and not self.data.is_custom and self.data.options.get("held_out") is None:
+                yield f"measures.{label}: reads images kept from training; set data.held_out, such as 0.1"
 
     def _check_order(self) -> Iterator[str]:
         """Checks that a measure that reads other curves comes after them in the spec, and that their units match."""

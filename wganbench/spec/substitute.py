@@ -10,13 +10,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wganbench.data import image_folder
+from wganbench.data import image_folder, pictures
 from wganbench.data.cache import obtain
 from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError, SpecError
 from wganbench.spec import Component, Experiment, short
 from wganbench.spec.catalogue import suggest
 from wganbench.spec.strict import Table
+
+PICTURES = "images"
+"""The data set that has no images of its own, but those of the folder that is named."""
 
 Substitutes = Mapping[str, Path]
 """Substitute folders, by the name of the set that they replace."""
@@ -33,8 +36,8 @@ def parse(texts: Iterable[str]) -> dict[str, Path]:
         name, equals, folder = text.partition("=")
         if not equals or not folder:
             raise SpecError(f"--data {short(text)}: must be NAME=FOLDER, such as cifar10=photos/cifar10-jpeg75")
-        if name not in IMAGE_SETS:
-            raise SpecError(f"--data {short(text)}: no image set {short(name)}{suggest(name, IMAGE_SETS)}")
+        if name not in {*IMAGE_SETS, PICTURES}:
+            raise SpecError(f"--data {short(text)}: no image set {short(name)}{suggest(name, {*IMAGE_SETS, PICTURES})}")
         found[name] = Path(folder).expanduser().absolute()
     return found
 
@@ -43,28 +46,33 @@ def substitute(component: Component, folder: Path, digest: str | None = None) ->
     """Returns a folder as a replacement for an image set: same size, scaling and flips, but under its own name.
 
     Args:
-        component: A data set among ``IMAGE_SETS``.
+        component: A data set among ``IMAGE_SETS``, or ``images``, which keeps its options and gets a folder.
         digest: The digest of the folder; None to compute it now.
 
     Raises:
         DataError: If the folder is not laid out as a folder of images, holds the original set itself, or has its name.
     """
+    if component.name == PICTURES:
+        return _resolved(PICTURES, {**component.options, "folder": folder.name, "digest": digest}, folder)
     original = IMAGE_SETS[component.name]
     for split, files in original.files.items():
         if files and all((folder / file).exists() for file in files):
             raise DataError(f"{folder}: holds {component.name} itself ({split}); --data-dir {folder} takes it so")
+    kept = ("split", "size", "scaling", "flips", "limit", "held_out")
     asked: Table = {
-        **{key: component.options[key] for key in ("split", "size", "scaling", "flips") if key in component.options},
+        **{key: component.options[key] for key in kept if key in component.options},
         "folder": folder.name,
         "channels": original.shape[0],
     }
+    _resolved("image_folder", asked, folder)  # before the folder is read
+    return _resolved("image_folder", {**asked, "digest": digest or image_folder.digest(folder)}, folder)
+
+
+def _resolved(name: str, options: Table, folder: Path) -> Component:
     try:
-        Component.resolve("data set", {"name": "image_folder", **asked})
+        return Component.resolve("data set", {"name": name, **options})
     except ValueError as error:
         raise DataError(f"{folder}: {error}") from None
-    return Component.resolve(
-        "data set", {"name": "image_folder", **asked, "digest": digest or image_folder.digest(folder)}
-    )
 
 
 def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequence[str] = ()) -> Iterator[str]:
@@ -86,7 +94,8 @@ def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequ
         if not using:
             used = ", ".join(sorted({data.name for data in chosen.values()}))
             raise SpecError(f"--data {name}={folder}: {spec.name} uses no {name}, but {used}")
-        digest, one = image_folder.digest(folder), next(iter(using.values()))
+        digest = pictures.digest(folder) if name == PICTURES else image_folder.digest(folder)
+        one = next(iter(using.values()))
         if all(data == one for data in of_profile.values()):
             yield f"profiles.{json.dumps(profile)}.data={_as_toml(substitute(one, folder, digest))}"
         else:
@@ -99,16 +108,27 @@ def _as_toml(component: Component) -> str:
     return "{" + ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items() if value is not None) + "}"
 
 
-def prepare(components: Iterable[Component], given: Substitutes) -> None:
+def prepare(components: Iterable[Component], given: Substitutes) -> Iterator[str]:
     """Decodes the substitute folders, so that a run needs only the data folder wherever it is executed.
+
+    Yields:
+        A line for each folder of pictures that is decoded now, which counts what they were.
 
     Raises:
         DataError: If an image cannot be decoded, or the data folder cannot be written.
     """
     by_name = {folder.name: folder for folder in given.values()}
-    wanted = {json.dumps(each.options): each.options for each in components if each.name == "image_folder"}
-    for options in wanted.values():
-        if options["folder"] in by_name and options["digest"] is not None:
+    wanted = {json.dumps([each.name, each.options]): each for each in components if "folder" in each.options}
+    for name, options in ((each.name, each.options) for each in wanted.values()):
+        if options["folder"] not in by_name or options["digest"] is None:
+            continue
+        folder = by_name[options["folder"]]
+        if name == PICTURES:
+            tally = pictures.Tally()
+            here = {key: options[key] for key in ("size", "channels")}
+            obtain(pictures.recipe(folder, options["folder"], options["digest"], **here, tally=tally), decoded_folder())
+            if tally.used:
+                yield f"{folder}: {tally}"
+        else:
             here = {key: options[key] for key in ("split", "size", "channels")}
-            recipe = image_folder.recipe(by_name[options["folder"]], options["folder"], options["digest"], **here)
-            obtain(recipe, decoded_folder())
+            obtain(image_folder.recipe(folder, options["folder"], options["digest"], **here), decoded_folder())

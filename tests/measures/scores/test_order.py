@@ -1,5 +1,6 @@
 """Real images are scored in an order that stands for all of them, however they lie in the data folder."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.measures.scores.imaged import SPEC
 from tests.runner.test_run_all import execute
 from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
-from wganbench.measures.image_scores import frechet_distance, real_inception_score
+from wganbench.measures.image_scores import classes_covered, frechet_distance, mean_confidence, real_inception_score
 from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches, real_in_batches
 from wganbench.records.store import Store
 
@@ -101,3 +102,27 @@ def test_a_run_scores_the_images_of_its_folder_in_an_order_that_stands_for_all(t
     (record,) = execute(path, Store(tmp_path / "results"), seeds=[0], variants=["gp"])
     assert record.status == "finished", record.note
     assert 7 < record.measures["real_inception_score"] <= 10  # by class it is below 3: of 100 images, four classes
+
+
+def told(classes, sure=True):
+    """Outputs for one image of each class in ``classes``; the network is sure of it, or finds it twice as likely."""
+    logits = torch.eye(CLASSES)[torch.tensor(classes)] * (50 if sure else math.log(2))
+    return NetworkOutputs(
+        lambda images: Outputs(logits, logits), lambda n: [torch.zeros(n, 1, 2, 2, dtype=torch.uint8)]
+    )
+
+
+def test_a_class_counts_from_a_quarter_of_an_equal_share_on():
+    classes = [0] * 45 + [1] * 42 + [2] * 7 + [3] * 6  # equal would be 25 each; a quarter is 6.25
+    assert classes_covered(told(classes), samples=100) == 3
+    assert classes_covered(told(classes), samples=100, share=0.2) == 4
+
+
+def test_the_confidence_is_the_mean_of_the_largest_probability():
+    assert mean_confidence(told([0, 1, 2, 3]), samples=4) == pytest.approx(1)
+    assert mean_confidence(told([0, 1, 2, 3], sure=False), samples=4) == pytest.approx(2 / 5)
+
+
+def test_images_that_are_not_finite_have_neither_classes_nor_confidence():
+    network = NetworkOutputs(Perfect(), lambda n: [torch.full((n, 1, 2, 2), math.nan)])
+    assert math.isnan(classes_covered(network, samples=3)) and math.isnan(mean_confidence(network, samples=3))

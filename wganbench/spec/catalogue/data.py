@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from wganbench.spec.catalogue.entry import Entry, Fraction, NonNegativeFloat, Options
-from wganbench.spec.strict import omitted_if
+from wganbench.spec.strict import LATER, omitted_if
 
 
 class RingOptions(Options):
@@ -86,7 +86,14 @@ Scaling = Literal["255", "256-dequantised", "unit"]
 Flips = Annotated[bool, omitted_if(False)]
 
 
-class ImageOptions(Options):
+class PartOptions(Options):
+    """Which of a set's images are trained on: the first ``limit`` of those that are not ``held_out``, its last."""
+
+    limit: Annotated[PositiveInt | None, LATER] = None
+    held_out: Annotated[PositiveInt | Annotated[float, Field(gt=0, lt=1)] | None, LATER] = None
+
+
+class ImageOptions(PartOptions):
     flips: Flips = False
     split: Split = "train"
     size: Annotated[int, Field(ge=1, le=32)] = 32
@@ -98,12 +105,21 @@ class MnistOptions(ImageOptions):
     scaling: Scaling = "unit"
 
 
-class ImageFolderOptions(Options):
+class ImageFolderOptions(PartOptions):
     flips: Flips = False
     folder: FolderName
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     split: Split = "train"
     size: PositiveInt | None = None
+    channels: Literal[1, 3] = 3
+    scaling: Scaling = "255"
+
+
+class PicturesOptions(PartOptions):
+    flips: Flips = False
+    folder: FolderName | None = None
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    size: Annotated[int, Field(ge=8, le=1024)] = 64
     channels: Literal[1, 3] = 3
     scaling: Scaling = "255"
 
@@ -164,6 +180,7 @@ DATA_SETS = {
     "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions, is_images=True, channels=1, classes=10),
     "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
     "text": Entry("wganbench.data.text:text", TextOptions),
+    "images": Entry(f"{_IMAGE_SETS}:images", PicturesOptions, is_images=True),
     "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2, is_images=True),
 }
 

@@ -60,6 +60,7 @@ class Entry:
         scored: True if a measure reads the outputs of the setting's score network on images.
         classified: True if a measure reads the outputs of the critic's auxiliary classifier on images.
         of_text: True if a measure or a picture needs a text as the data set.
+        of_held_out: True if a measure needs images that are kept from training.
         reads: The options of a measure that are labels of other measures, which must come before it.
         alike: True if the measures that it reads must have the same unit as itself.
         timed: True if a measure reads the clock, which all seeds that train together share.
@@ -78,6 +79,7 @@ class Entry:
     scored: bool = False
     classified: bool = False
     of_text: bool = False
+    of_held_out: bool = False
     reads: tuple[str, ...] = ()
     alike: bool = False
     timed: bool = False

@@ -139,6 +139,11 @@ class LateOptions(Options):
     share: Fraction = 0.2
 
 
+class TrendOptions(Options):
+    of: str
+    share: Fraction = 1.0
+
+
 class BandOptions(Options):
     of: str
     factor: Annotated[float, Field(gt=1)] = 2.0
@@ -171,6 +176,14 @@ class SplitScoreOptions(ScoreOptions):
         if self.splits > self.samples:
             raise ValueError(f"splits must be at most samples ({self.samples:,}), got {self.splits:,}")
         return self
+
+
+class FewScoreOptions(Options):
+    samples: PositiveInt = 2000
+
+
+class CoverageOptions(FewScoreOptions):
+    share: Fraction = 0.25
 
 
 class SubsetScoreOptions(ScoreOptions):
@@ -230,6 +243,7 @@ MEASURES = {
     "exact_wasserstein": Entry(f"{_TRANSPORT}:exact_wasserstein", TransportOptions, scale=_DISTANCE),
     "wasserstein_floor": Entry(f"{_TRANSPORT}:wasserstein_floor", TransportOptions, scale=_neutral("distance")),
     "wasserstein_estimate": Entry(f"{_CRITIC}:wasserstein_estimate", scale=_neutral("critic units")),
+    "held_out_estimate": Entry(f"{_CRITIC}:held_out_estimate", scale=_neutral("critic units"), of_held_out=True),
     "class_accuracy": Entry(f"{_CRITIC}:class_accuracy", OfBatchOptions, scale=_SHARE, classified=True),
     "fixed_wasserstein": Entry(f"{_TRANSPORT}:fixed_wasserstein", RepeatedOptions, scale=_neutral("distance")),
     "fixed_wasserstein_error": Entry(
@@ -292,6 +306,9 @@ MEASURES = {
         scale=Scale(True, -1.0, True, "correlation"),
         reads=("of", "to"),
     ),
+    "trend": Entry(
+        f"{_OVER_STEPS}:trend", TrendOptions, scale=Scale(None, _NONE, bounded=True, unit="correlation"), reads=("of",)
+    ),
     "late_mean": Entry(f"{_OVER_STEPS}:late_mean", LateOptions, scale=_SCORE, reads=("of",), alike=True),
     "late_spread": Entry(f"{_OVER_STEPS}:late_spread", LateOptions, scale=_SPREAD, reads=("of",), alike=True),
     "detrended_spread": Entry(f"{_OVER_STEPS}:detrended_spread", LateOptions, scale=_SPREAD, reads=("of",), alike=True),
@@ -317,6 +334,8 @@ MEASURES = {
         f"{_SCORES}:real_inception_score", SplitScoreOptions, scale=_neutral("score"), scored=True
     ),
     "frechet_distance": Entry(f"{_SCORES}:frechet_distance", ScoreOptions, scale=_DISTANCE, scored=True),
+    "classes_covered": Entry(f"{_SCORES}:classes_covered", CoverageOptions, scale=_count("classes"), scored=True),
+    "mean_confidence": Entry(f"{_SCORES}:mean_confidence", FewScoreOptions, scale=_SHARE, scored=True),
     "kernel_distance": Entry(f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE, scored=True),
 }
 

@@ -25,6 +25,7 @@ class MlpOptions(Options):
     init_scale: PositiveFloat = 1.0
     last_init: Initialisation | None = None
     input_scale: PositiveFloat = 1.0
+    uniform_latent: Annotated[bool, omitted_if(False)] = False
     summed_outputs: PositiveInt = 1
 
 
@@ -58,6 +59,7 @@ class DcganOptions(Options):
 
 
 class DcganGeneratorOptions(DcganOptions):
+    constant: Annotated[bool, omitted_if(False)] = False
     activation: Nonlinearity = "relu"
     norm: Normalisation = "batch"
     unit_norm: bool = False
