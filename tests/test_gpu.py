@@ -50,7 +50,7 @@ class MovedStreams(Streams):
 
 class MovedData:
     def __init__(self, data):
-        self.data = data.to("cpu")
+        self.data, self.sample_shape = data.to("cpu"), data.sample_shape
 
     def draw(self, n, rng):
         return self.data.draw(n, rng).cuda()
