@@ -18,6 +18,7 @@ def launches(name, variant, n_seeds):
     with numerics(CUDA, 1):
         trainer = make_trainer(load(name).setting(variant, "paper"), range(n_seeds), CUDA)
         trainer.step()
+        trainer.host_step()
         counters.reset()
         trainer.device_step()
         in_graph = counters.counts()
