@@ -25,6 +25,7 @@ import wganbench.rng
 from wganbench.data.images import Images
 from wganbench.runner import build
 from wganbench.spec import Setting
+from wganbench.training import step_streams
 from wganbench.training.critic_trainer import StackTrainer
 
 CPU, META = torch.device("cpu"), torch.device("meta")
@@ -64,7 +65,7 @@ class DeviceOnly(TorchDispatchMode):
 
     def __init__(self, generators: Sequence[torch.Generator] = ()):
         super().__init__()
-        self.seeds = {rng.initial_seed() for rng in generators}  # dispatch wraps generators again: they lose identity
+        self.generators = generators
         self.operations: list[tuple[str, tuple[Any, ...]]] = []
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -91,7 +92,8 @@ class DeviceOnly(TorchDispatchMode):
             return "has a size that depends on values" if masked else None
         if torch.Tag.nondeterministic_seeded in operation.tags:
             rng = kwargs.get("generator")
-            if rng is None or rng.initial_seed() not in self.seeds:
+            seeds = {own.initial_seed() for own in self.generators}  # dispatch wraps generators: they lose identity
+            if rng is None or rng.initial_seed() not in seeds:
                 return "draws from no stream of the trainer"
         return _always_refused(operation)
 
@@ -161,7 +163,8 @@ def on_meta(monkeypatch: pytest.MonkeyPatch) -> Callable[[Setting, Sequence[int]
             return renamed
         return own
 
-    monkeypatch.setattr(wganbench.rng, "generator", generator)
+    for module in (wganbench.rng, step_streams):
+        monkeypatch.setattr(module, "generator", generator)
     monkeypatch.setattr(Images, "check_classes", lambda images, classes: None)  # reads labels, before training
     for module, name in SUPPORTED.items():
         monkeypatch.setattr(import_module(module), name, lambda: ["cpu", "meta"])
@@ -176,8 +179,18 @@ def on_meta(monkeypatch: pytest.MonkeyPatch) -> Callable[[Setting, Sequence[int]
 
 
 @contextmanager
-def device_only(trainer: StackTrainer) -> Iterator[DeviceOnly]:
-    """Raises NotOnDeviceError in its block for whatever a CUDA graph of the trainer's step cannot hold."""
-    generators = [rng for streams in trainer.drawn_from.values() for rng in streams.generators]
+def device_only(trainer: StackTrainer, *, draws: bool = False) -> Iterator[DeviceOnly]:
+    """Raises NotOnDeviceError in the ``with`` block for whatever a CUDA graph of the trainer's step cannot hold.
+
+    Args:
+        trainer: The trainer.
+        draws: Whether it may draw its blocks of random numbers, as in the eager step before a capture.
+    """
+    generators = []
+    for own in trainer.drawn_from.values():
+        if not isinstance(own, step_streams.StepStreams):
+            generators += own.generators
+        elif draws:
+            generators.append(own.of_blocks)
     with _NoConstants(), DeviceOnly(generators) as mode:
         yield mode

@@ -44,22 +44,8 @@ VARIANTS += [(name, variant) for name, variants in ONE_OF_EACH.items() for varia
 class MovedStreams(Streams):
     """Draws on the CPU and moves them, so that both devices see the same numbers."""
 
-    def normal(self, *shape):
-        return super().normal(*shape).cuda()
-
-    def uniform(self, *shape):
-        return super().uniform(*shape).cuda()
-
-    def integers(self, below, *shape):
-        return super().integers(below, *shape).cuda()
-
-
-class MovedData:
-    def __init__(self, data):
-        self.data = data.to("cpu")
-
-    def draw(self, n, rng):
-        return self.data.draw(n, rng).cuda()
+    def draw(self, *about):
+        return super().draw(*about).cuda()
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
@@ -67,8 +53,8 @@ def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
     setting, seeds = load(name).setting(variant, "smoke"), (0, 3)
     here, there = (make_trainer(setting, seeds, torch.device(name)) for name in ("cpu", "cuda"))
     there.streams = {name: MovedStreams(seeds, name) for name in there.streams}
-    moved, size = MovedData(there.data), setting.batch_size
-    there.batches = {name: Batches(moved, there.streams[name], size) for name in there.batches}
+    data, size = there.data.to("cpu"), setting.batch_size
+    there.batches = {name: Batches(data, there.streams[name], size) for name in there.batches}
     for trainer in (here, there):
         trainer.step()
     for label, loss in here.losses.items():

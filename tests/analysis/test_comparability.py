@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis import factory
 from tests.measures.scores.imaged import CLASSIFIER, SPEC
-from wganbench.analysis.comparability import protocol_of
+from wganbench.analysis.comparability import may_stand_beside_published, protocol_of
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.report import compose
 from wganbench.analysis.results import Results
@@ -26,8 +26,10 @@ from wganbench.measures.scores.protocol import (
     paths,
     read_about,
     shipped_folder,
+    with_counts,
 )
 from wganbench.records.store import Store
+from wganbench.runner.evaluation import due_steps
 from wganbench.spec import load
 
 PUBLISHED_ROWS = """
@@ -190,6 +192,34 @@ def test_what_is_made_of_a_score_is_one_by_the_same_network():
     ours = of_classifier(setting.score.options["file"])
     assert {protocols[label] for label in ("inception_score", "late_mean", "late_spread_1k")} == {ours}
     assert protocols["training_seconds"] is None and protocols["wasserstein_estimate"] is None
+
+
+def test_the_published_protocol_s_name_has_the_counts_of_the_score(tmp_path):
+    setting = load("table3").setting("wgan-gp", "paper")
+    runs = recorded(made(tmp_path), PUBLISHED).values()
+    named = {label: protocol_of(use, setting, list(runs)) for label, use in setting.measures.items()}
+    assert named["inception_score"] == named["frechet_distance"] == "inception@tf2015-10split-50k"
+    assert named["inception_score_5k"] == "inception@tf2015-10split-5k"
+    assert named["wasserstein_estimate"] is None
+    assert all(may_stand_beside_published(name) for name in named.values())
+    of_fig3 = load("fig3").setting("wgan-clip", "paper")
+    assert protocol_of(of_fig3.measures["late_mean_1k"], of_fig3, list(runs)) == "inception@tf2015-10split-1k"
+
+
+def test_no_other_protocol_s_name_has_counts():
+    assert with_counts(PUBLISHED, 2_500, 5) == "inception@tf2015-5split-2500"
+    for other in (OURS, "inception@12345678-uncalibrated", "inception"):
+        assert with_counts(other, 2_500, 5) == other
+    assert not may_stand_beside_published("inception@12345678-uncalibrated") and not may_stand_beside_published(OURS)
+
+
+def test_between_its_scores_of_50_000_samples_table_3_has_a_score_of_5_000_at_200_steps():
+    setting = load("table3").setting("wgan-gp", "paper")
+    due = due_steps(setting)
+    dear, cheap = due["inception_score"], due["inception_score_5k"]
+    assert (len(dear), dear[-1]) == (20, setting.steps) and set(dear) < set(cheap) and due["frechet_distance"] == dear
+    images = 50_000 * len(dear) + 5_000 * len(set(cheap) - set(dear))
+    assert images < 200 * 50_000 / 5
 
 
 def test_a_figure_s_axis_names_the_protocol(tmp_path):

@@ -15,6 +15,7 @@ from wganbench.runner import checkpoint, worker
 from wganbench.runner.checkpoint import Checkpoints
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.loop import Execution
+from wganbench.training import critic_trainer, step_streams
 
 INLINE = Execution(device="cpu", stack=2, threads=1, checkpoint_seconds=0.0)
 LOCAL = Execution(device="cpu", stack=2, threads=1, executor="local", jobs=1)
@@ -114,6 +115,19 @@ def test_a_training_whose_rates_fall_and_that_is_averaged_goes_on_as_if_nothing_
         for each in (expected, undisturbed(TRAININGS[5]))
     )
     assert losses != steady
+
+
+def test_a_training_whose_numbers_are_drawn_in_blocks_goes_on_in_the_middle_of_one(tmp_path, monkeypatch, undisturbed):
+    training = TRAININGS[5]
+    without = undisturbed(training)
+    monkeypatch.setattr(critic_trainer, "draws_in_blocks", lambda device: True)  # as on CUDA
+    monkeypatch.setattr(step_streams, "MAX_STEPS", 4)
+    straight, store = Store(tmp_path / "straight"), Store(tmp_path / "stopped")
+    expected = described(straight, train(training, straight))
+    train_until(3, training, store, monkeypatch)
+    train_until(7, training, store, monkeypatch)
+    assert described(store, train(training, store)) == expected
+    assert expected != without
 
 
 def test_a_worker_goes_on_with_what_this_process_began(tmp_path, monkeypatch, undisturbed):

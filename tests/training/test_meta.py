@@ -93,12 +93,13 @@ def captured_step(trainer):
             for weights in stack.parameters.values():
                 weights.grad = torch.zeros_like(weights)
             optimizer.step()
+    next_step(trainer, draws=True)
     return next_step(trainer)
 
 
-def next_step(trainer):
+def next_step(trainer, *, draws=False):
     trainer.host_step()
-    with device_only(trainer) as mode:
+    with device_only(trainer, draws=draws) as mode:
         trainer.device_step()
     return mode.operations
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from wganbench.measures.scores.protocol import (
     PUBLISHED,
+    PUBLISHED_NETWORK,
     UNCALIBRATED,
     About,
     classifier_in,
     of_classifier,
     path_of,
     read_about,
+    with_counts,
 )
 from wganbench.records.record import Record
 from wganbench.spec import MeasureUse, Setting
@@ -22,13 +24,22 @@ INCEPTION = "inception"
 """The protocol of planned runs that will have the published protocol if the network passes its self-test."""
 
 
+USUAL = {"samples": 50_000, "splits": 10}
+"""The numbers in the name of the published protocol, also of measures that have no splits."""
+
+
 def is_scored(use: MeasureUse, setting: Setting) -> bool:
     """Returns whether the measure reads the outputs of a score network, or another measure of ``setting`` that does."""
+    return _score_in(use, setting) is not None
+
+
+def _score_in(use: MeasureUse, setting: Setting) -> MeasureUse | None:
+    """Returns the measure if it reads the outputs of a score network, or the first that does among those it reads."""
     entry = NAMES["measure"].get(use.measure.name)
     if entry is None or not entry.alike:
-        return entry is not None and entry.scored
+        return use if entry is not None and entry.scored else None
     read = [setting.measures.get(str(use.measure.options.get(option))) for option in entry.reads]
-    return any(each is not None and is_scored(each, setting) for each in read)
+    return next((found for each in read if each is not None and (found := _score_in(each, setting))), None)
 
 
 def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = ()) -> str | None:
@@ -38,19 +49,21 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
         records: Pooled runs of ``setting``.
 
     Returns:
-        The protocol; None for a measure that is not a score.
+        The protocol, with the measure's numbers of samples and splits; None for a measure that is not a score.
     """
-    if not is_scored(use, setting) or setting.score is None:
+    score = _score_in(use, setting)
+    if score is None or setting.score is None:
         return None
     recorded = [record.score_protocol for record in records if record.score_protocol]
     if recorded:
-        return recorded[0]
+        samples, splits = (score.measure.options.get(name, usual) for name, usual in USUAL.items())
+        return with_counts(recorded[0], samples, splits)
     return of_classifier(setting.score.options["file"]) if setting.score.name == "classifier" else setting.score.name
 
 
 def may_stand_beside_published(protocol: str | None) -> bool:
     """Returns whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
-    return protocol in (None, PUBLISHED, INCEPTION)
+    return protocol in (None, INCEPTION) or protocol.startswith(f"{PUBLISHED_NETWORK}-")
 
 
 def notes(records: Iterable[Record]) -> list[str]:

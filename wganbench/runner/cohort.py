@@ -57,6 +57,7 @@ class Attempt:
         on_step: Called with the step after each step.
         on_message: Called with a line for everything that is done in another way than asked.
         checkpoint_seconds: Wall time between two checkpoints.
+        measuring_threads: Number of threads that compute exact transport distances.
         timeout_seconds: Wall time after which the runs count as failed; None for no limit.
         retries: Number of earlier attempts that ended by themselves, for the records.
         memory_is_short: Whether an earlier attempt ran out of memory; there is no further attempt after this one.
@@ -76,6 +77,7 @@ class Attempt:
     on_step: Callable[[int], None] = lambda step: None
     on_message: Callable[[str], None] = lambda line: None
     checkpoint_seconds: float = 60.0
+    measuring_threads: int = 1
     timeout_seconds: float | None = None
     retries: int = 0
     memory_is_short: bool = False
@@ -86,6 +88,11 @@ class Attempt:
 
     def is_out_of_time(self) -> bool:
         return self.timeout_seconds is not None and time.monotonic() - self.started >= self.timeout_seconds
+
+
+def overlaps(attempt: Attempt, setting: Setting) -> bool:
+    """Returns whether measures may be computed beside training: the CPU is idle, and nothing reads them yet."""
+    return attempt.device.type == "cuda" and setting.band is None and attempt.tensorboard is None
 
 
 class Stopped(Exception):  # noqa: N818  # a requested outcome, not an error
@@ -206,8 +213,11 @@ class _Training:
         events = EventFiles(attempt.tensorboard, [run.id for run in runs], attempt.on_message)
         try:
             drawn = next((i for i, run in enumerate(runs) if run.id == attempt.drawn and self.setting.clouds), None)
-            self.evaluator = Evaluator(self.setting, self.cohort.seeds, attempt.device, self.traces, drawn)
+            self.evaluator = Evaluator(
+                self.setting, self.cohort.seeds, attempt.device, self.traces, drawn, threads=attempt.measuring_threads
+            )
             self._loop(self.evaluator, events)
+            self.evaluator.pending.settle()
         except (Stopped, RecordError, ExtensionError):
             raise
         except _OutOfTimeError as error:
@@ -217,6 +227,8 @@ class _Training:
             self._fail(traceback.format_exc(limit=-12)[-4000:])
         finally:
             events.close()
+            if self.evaluator is not None:
+                self.evaluator.pending.close()
         wall_seconds = round(self.clock.seconds(), 3)
         made_by = self.made_by.model_copy(update={"captured": self.clock.captured})
         found = []
@@ -279,6 +291,8 @@ class _Training:
         def evaluate(step: int) -> None:
             with products(attempt.device, "fp32"):  # so that scores are comparable between precisions
                 evaluator.evaluate(trainer, step, clock.training_seconds)
+            if not overlaps(attempt, self.setting):
+                evaluator.pending.settle()
             watch.look(trainer, step)
             events.add(self.traces, evaluator.grids)
 
@@ -344,6 +358,7 @@ class _Training:
             self.attempt.on_message(f"no checkpoint at step {step}: {error}")
             return
         if self.evaluator is not None:
+            self.evaluator.pending.settle()
             self.evaluator.keep_recent()
         traced = [trace.state() for trace in self.traces]
         checkpoints.save(Checkpoint(step, self.clock.seconds(), self.clock.training_seconds, state, traced))

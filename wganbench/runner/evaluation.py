@@ -21,6 +21,7 @@ from wganbench.measures.scores.sampling import BATCH, label_batches, sample_batc
 from wganbench.rng import Streams, generator
 from wganbench.runner import resolve
 from wganbench.runner.artefacts import grid, strip
+from wganbench.runner.pending import Pending
 from wganbench.runner.recent import COSINE, Recent
 from wganbench.runner.trace import Trace
 from wganbench.spec import Setting
@@ -78,9 +79,12 @@ class Evaluator:
         device: The device of the trainer.
         traces: The trace of each seed, to which results are added.
         drawn: Index of the seed whose samples are kept; None for none.
+        threads: The number of threads that compute measures which the catalogue calls ``threaded``. If there are
+            several, `close` ends them.
 
     Attributes:
         grids: PNG of images made at the last step, by index of the seed.
+        pending: The values of ``threaded`` measures that may not be known yet.
     """
 
     def __init__(
@@ -90,9 +94,17 @@ class Evaluator:
         device: torch.device,
         traces: Sequence[Trace],
         drawn: int | None = None,
+        *,
+        threads: int = 1,
     ):
         self.setting, self.seeds, self.device, self.traces, self.drawn = setting, seeds, device, traces, drawn
+        threaded = {label: use.measure for label, use in setting.measures.items() if use.entry.threaded}
+        self.threaded = {label: resolve.threaded_measure(component) for label, component in threaded.items()}
+        self.pending = Pending(min(threads, len(seeds)))
         self.measures = {label: resolve.measure(use.measure) for label, use in setting.measures.items()}
+        self.reading_curves = {
+            label for label, use in setting.measures.items() if "curves" in resolve.inputs_of("measure", use.measure)
+        }
         self.pictures = {label: resolve.picture(component) for label, component in (setting.pictures or {}).items()}
         self.score = resolve.score(setting.score).to(device) if setting.score is not None else None
         self.in_batches = setting.classes is not None or _has_split_batches(setting)
@@ -123,9 +135,13 @@ class Evaluator:
 
     @torch.no_grad()
     def evaluate(self, trainer: StackTrainer, step: int, training_seconds: float = 0.0) -> None:
-        """Takes everything that is due at ``step``, after ``training_seconds`` of training."""
+        """Takes everything that is due at ``step``, after ``training_seconds`` of training.
+
+        The values of ``threaded`` measures are in the traces after ``pending.settle()``.
+        """
         if not self.is_due(step):
             return
+        self.pending.settle()
         self.training_seconds = training_seconds
 
         @cache
@@ -141,13 +157,21 @@ class Evaluator:
                 for label, loss in trainer.losses.items():
                     trace.add(label, step, float(loss[index]))
             given = Inputs(self, trainer, fakes, index, step)
-            for label, measure in self.measures.items():
+            for label in self.measures:
                 if step in self.due[label]:
-                    trace.add(label, step, measure(given.with_stream(f"measure {label} {step}")))
+                    self._take(label, given.with_stream(f"measure {label} {step}"), trace, step)
             if step in self.snapshots:
                 self._keep_snapshot(trainer, given, index, step)
             if step == self.setting.steps and self.score is not None:
                 self._keep_grid(trainer, index)
+
+    def _take(self, label: str, given: Inputs, trace: Trace, step: int) -> None:
+        if label in self.threaded:
+            self.pending.add(trace, label, step, self.threaded[label](given))
+            return
+        if label in self.reading_curves:
+            self.pending.settle()
+        trace.add(label, step, self.measures[label](given))
 
     def _keep_snapshot(self, trainer: StackTrainer, given: Inputs, index: int, step: int) -> None:
         trace = self.traces[index]

@@ -16,6 +16,7 @@ from wganbench.records.custom_code import import_folders, shadowed
 from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.executors import Executor, make_executor
+from wganbench.runner.executors.local import cores, slots
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.jobs.heartbeat import LOOK_SECONDS, repeating
 from wganbench.runner.jobs.job import Event, Job, Planned, WorkFolder
@@ -33,6 +34,8 @@ OnProgress = Callable[[str, int], None]
 OnEvent = Callable[[Event], None]
 """Called with events other than records: files set aside, the training to be done and the steps that it continues from
 (``begin``, before any training), and the lines of a job's log when the job has ended."""
+MAX_MEASURING_THREADS = 16
+"""The largest number of threads taken unasked; an exact distance of 2,500 samples needs 256 MB in each."""
 Redo = Literal["all", "failed", "none"]
 """Which of the recorded runs are trained again."""
 
@@ -168,8 +171,18 @@ def _planned(
         checkpoint_seconds=execution.checkpoint_seconds,
         tensorboard=None if execution.tensorboard is None else str(execution.tensorboard.resolve()),
         keep_weights=execution.keep_weights,
+        measuring_threads=_measuring_threads(execution, device),
     )
     return Planned(work.job(cohort), job, None if flops is None else flops * first.setting.steps * len(cohort.runs))
+
+
+def _measuring_threads(execution: Execution, device: torch.device) -> int:
+    """Returns those of training; on a GPU of this machine, where these have little to do, a share of all cores."""
+    threads = execution.threads or torch.get_num_threads()
+    if device.type != "cuda" or execution.executor in ("ray", "slurm"):
+        return threads
+    at_a_time = 1 if execution.executor == "inline" else len(slots(execution, "cuda"))
+    return max(threads, min(MAX_MEASURING_THREADS, cores() // max(1, at_a_time)))
 
 
 class _Queue:

@@ -193,6 +193,17 @@ def measure(component: Component) -> Callable[[Given], float]:
     return lambda given: float(bound(given))
 
 
+def threaded_measure(component: Component) -> Callable[[Given], Callable[[], float]]:
+    """Returns a function that reads the measure's inputs, and returns one that computes it in whatever thread."""
+    bound, taken = factory("measure", component), inputs_of("measure", component)
+
+    def read(given: Given) -> Callable[[], float]:
+        inputs = [given[name].cpu() for name in taken]
+        return lambda: float(bound(*inputs))
+
+    return read
+
+
 def picture(component: Component) -> Callable[[Given], NDArray[np.float64]]:
     """Returns a function that makes the picture, an array, from the inputs by name."""
     bound = _by_name("picture", component)

@@ -49,10 +49,17 @@ class Trace:
     good_step: int = 0
     recent: dict[str, list[float]] = field(default_factory=dict)
 
-    def add(self, label: str, step: int, value: float) -> None:
+    def add(self, label: str, step: int, value: float) -> int:
+        """Adds a value to a curve, rounded to six digits, and returns its position there."""
         steps, values = self.curves.setdefault(label, ([], []))
         steps.append(step)
-        values.append(float(f"{value:.6g}") if math.isfinite(value) else None)
+        values.append(None)
+        self.put(label, len(values) - 1, value)
+        return len(values) - 1
+
+    def put(self, label: str, position: int, value: float) -> None:
+        """Replaces a value of a curve."""
+        self.curves[label][1][position] = float(f"{value:.6g}") if math.isfinite(value) else None
 
     def state(self) -> State:
         """Copies the trace, in the form that `wganbench.training.state` describes."""

@@ -153,6 +153,7 @@ class _JobAttempt:
             on_step=partial(setattr, self.heartbeat, "step"),
             on_message=self._warn,
             checkpoint_seconds=self.job.checkpoint_seconds,
+            measuring_threads=self.job.measuring_threads,
             timeout_seconds=self.job.timeout_seconds,
             retries=self.history.retries,
             memory_is_short=self.history.out_of_memory > 0,

@@ -26,6 +26,7 @@ class Batches:
 
     def __init__(self, data: DataSet, streams: Streams, batch_size: int):
         self.data, self.streams, self.batch_size = data, streams, batch_size
+        self.sample_shape = tuple(data.sample_shape)  # asked once: some compute it
         self.epochs: list[Epochs] = []
 
     def host_step(self, n: int) -> None:
@@ -33,8 +34,13 @@ class Batches:
 
     def draw(self, n: int) -> Sequence[Tensor]:
         """Draws ``n`` batches, each ``(seeds, batch, *sample_shape)``."""
-        rows = [self.data.draw(n * self.batch_size, rng) for rng in self.streams.generators]
-        return self._split(torch.stack(rows), n)
+        shape = (n * self.batch_size, *self.sample_shape)
+
+        def fill(rows: Tensor, rng: torch.Generator) -> None:
+            samples = rows.flatten(0, -len(shape))
+            samples.copy_(self.data.draw(len(samples), rng))
+
+        return self._split(self.streams.draw(f"samples {shape}", shape, fill), n)
 
     def labels(self, n: int) -> Sequence[Tensor | None]:
         """Returns the labels of the batches that `draw` returns, each ``(seeds, batch)``, or None for points."""

@@ -22,6 +22,7 @@ from wganbench.training.batches import Batches, ShuffledBatches, images_of
 from wganbench.training.method import DataSet, Method
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain, mismatches, moment_mismatches, network_state, restore_network
+from wganbench.training.step_streams import StepStreams, draws_in_blocks
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class StackTrainer:
         self.batches: dict[str, Batches] = {}
         self._add_streams("data", "penalty")
         if self.images is not None:
-            self._add_streams("dequantisation")
+            self.streams["dequantisation"] = Streams(seeds, "dequantisation", self.device)  # too large for blocks
             if method.auxiliary is not None:  # on CUDA a label out of range kills the process
                 self.images.check_classes(method.auxiliary.classes)
         self._add_batches("data")
@@ -69,7 +70,8 @@ class StackTrainer:
         self.steps_done = 0
 
     def _add_streams(self, *names: str) -> None:
-        self.streams |= {name: Streams(self.seeds, name, self.device) for name in names}
+        kind = StepStreams if draws_in_blocks(self.device) else Streams
+        self.streams |= {name: kind(self.seeds, name, self.device) for name in names}
 
     def _add_batches(self, stream: str) -> None:
         """Makes the real batches of a stream: of images, in shuffled epochs as in the official code."""
@@ -178,12 +180,19 @@ class StackTrainer:
         self.device_step()
 
     def host_step(self) -> None:
-        """Sets decaying learning rates and draws the indices of the step's images; `device_step` draws all else."""
+        """Sets decaying learning rates, and draws what a CUDA graph does not draw; `device_step` draws all else."""
         if self.method.decay_steps is not None:
             lr_decay.set_rates(self.optimizers, self.steps_done, self.method.decay_steps)
+        self._begin_step(self.steps_done)
         self.steps_done += 1
         for name in self._read:
             self.batches[name].host_step(self._n_batches)
+
+    def _begin_step(self, step: int | None) -> None:
+        """Gets blocks of random numbers ready for a step, counted from 0, or for draws outside of steps."""
+        for own in self.streams.values():
+            if isinstance(own, StepStreams):
+                own.begin_step(step)
 
     def device_step(self) -> None:
         """Does the rest of a step: each time the same operations on the same tensors, so that a graph can replay it."""

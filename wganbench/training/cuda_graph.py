@@ -23,6 +23,7 @@ from wganbench.errors import first_line
 from wganbench.training.critic_trainer import StackTrainer
 from wganbench.training.lr_decay import GRAPHED
 from wganbench.training.state import State
+from wganbench.training.step_streams import StepStreams
 
 CHECKED_STEPS = 3
 """The number of steps compared; more than one, to notice values that Python code changes from step to step."""
@@ -223,7 +224,7 @@ def _graph(trainer: StackTrainer) -> Step:
     if not TRACKS_GENERATORS:
         pool = torch.cuda.graph_pool_handle()
         for own in trainer.drawn_from.values():
-            for rng in own.generators:
+            for rng in () if isinstance(own, StepStreams) else own.generators:
                 graph.register_generator_state(rng)
     try:
         with _capturing(graph, pool):

@@ -71,6 +71,7 @@ class GanTrainer(StackTrainer):
         """Also takes the further critic steps of a warm-up, which a graph of `device_step` does not hold."""
         warmup = self.method.warmup
         if warmup is not None and warmup.is_due(self.steps_done):
+            self._begin_step(None)
             for _ in range(warmup.steps - self.method.n_critic):
                 self._take_critic_step()
         super().host_step()

@@ -30,6 +30,9 @@ class Objective(Protocol):
 class DataSet(Protocol):
     """A source of real samples."""
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """Draws samples ``(n, *sample_shape)`` on the device of ``rng``."""
         ...

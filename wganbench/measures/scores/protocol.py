@@ -1,6 +1,7 @@
 """The names of score protocols and the metadata in classifier files, read without torch.
 
 ``inception@tf2015-10split-50k`` is the protocol of published scores, by a network that passed its self-test.
+Records name the network by it; a score of other counts is shown as ``inception@tf2015-10split-5k``, by its own.
 ``inception@HASH-uncalibrated`` is that of a network that failed the self-test or did not take it.
 ``classifier@shapes10-32-1a2b3c4d`` is that of the classifier in ``shapes10-32-1a2b3c4d.safetensors``, trained on
 shapes10 at 32×32; the hex digits are the first of the file's SHA-256. The file is in ``classifiers`` of the data
@@ -19,7 +20,8 @@ from pathlib import Path
 from wganbench.data.locations import data_folder
 from wganbench.errors import DataError
 
-PUBLISHED = "inception@tf2015-10split-50k"
+PUBLISHED_NETWORK = "inception@tf2015"
+PUBLISHED = f"{PUBLISHED_NETWORK}-10split-50k"
 UNCALIBRATED = "-uncalibrated"
 
 FORMAT = "1"
@@ -82,6 +84,14 @@ class About:
     real_score: float
     real_score_spread: float
     real_samples: int
+
+
+def with_counts(protocol: str, samples: int, splits: int) -> str:
+    """Returns the protocol with the numbers of samples and splits of a score, if its name has these numbers."""
+    if protocol != PUBLISHED:
+        return protocol
+    count = f"{samples // 1000}k" if samples % 1000 == 0 else str(samples)
+    return f"{PUBLISHED_NETWORK}-{splits}split-{count}"
 
 
 def of_classifier(name: str) -> str:

@@ -238,11 +238,15 @@ class _WorkerPool:
                     yield worker.planned
 
 
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def slots(execution: Execution, device: str) -> list[Slot]:
     """Returns one place for each process that may run at a time."""
     if device != "cuda":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return [None] * (execution.jobs or max(1, cores // (execution.threads or 1)))
+        return [None] * (execution.jobs or max(1, cores() // (execution.threads or 1)))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = torch.cuda.device_count()
     gpus: list[Slot] = list(visible.split(",")[:count]) if visible else [str(index) for index in range(count)]

@@ -61,6 +61,7 @@ class Job(Model):
         drawn: The id of the run whose samples are kept for the figures.
         import_folders: The folders that custom modules are imported from.
         device, threads, deterministic: The device and the torch settings to train with.
+        measuring_threads: The number of threads that compute exact transport distances.
         capture: Whether to replay steps as a CUDA graph, where possible.
         retries, timeout_seconds, checkpoint_seconds, tensorboard, keep_weights: The options of the same names in
             ``Execution``.
@@ -85,6 +86,7 @@ class Job(Model):
     capture: bool = True
     tensorboard: str | None = None
     keep_weights: bool = False
+    measuring_threads: PositiveInt = 1
 
     @cached_property
     def cohort(self) -> Cohort:

@@ -64,6 +64,7 @@ class Entry:
         reads: The options of a measure that are labels of other measures, which must come before it.
         alike: True if the measures that it reads must have the same unit as itself.
         timed: True if a measure reads the clock, which all seeds that train together share.
+        threaded: True if a measure of samples alone computes long on the CPU, and lets other threads run meanwhile.
     """
 
     path: str
@@ -83,6 +84,7 @@ class Entry:
     reads: tuple[str, ...] = ()
     alike: bool = False
     timed: bool = False
+    threaded: bool = False
 
 
 CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")

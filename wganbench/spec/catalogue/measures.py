@@ -240,7 +240,7 @@ MEASURES = {
     "sectors_occupied": Entry(f"{_MODES}:sectors_occupied", SectorOptions, scale=_count("sectors")),
     "least_sector_mass": Entry(f"{_MODES}:least_sector_mass", SectorMassOptions, scale=_SHARE),
     "kde_peaks": Entry(f"{_MODES}:kde_peaks", PeakOptions, scale=_count("peaks")),
-    "exact_wasserstein": Entry(f"{_TRANSPORT}:exact_wasserstein", TransportOptions, scale=_DISTANCE),
+    "exact_wasserstein": Entry(f"{_TRANSPORT}:exact_wasserstein", TransportOptions, scale=_DISTANCE, threaded=True),
     "wasserstein_floor": Entry(f"{_TRANSPORT}:wasserstein_floor", TransportOptions, scale=_neutral("distance")),
     "wasserstein_estimate": Entry(f"{_CRITIC}:wasserstein_estimate", scale=_neutral("critic units")),
     "held_out_estimate": Entry(f"{_CRITIC}:held_out_estimate", scale=_neutral("critic units"), of_held_out=True),
