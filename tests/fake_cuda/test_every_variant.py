@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fake_cuda.steps import settings, take
-from wganbench.spec import available
+from tests.fake_cuda.steps import REPLAYS, settings, take
+from wganbench.spec import available, load
 
 pytestmark = pytest.mark.slow
 HOST = ("copies_to_host", "copies_to_device", "synchronisations", "allocations")
@@ -21,8 +21,21 @@ def test_a_step_of_every_variant_is_captured_and_waits_for_nothing(fake_cuda, na
     assert found
     for variant, steps in found.items():
         assert (variant, steps["refused"], steps["violations"]) == (variant, None, {})
-        for part in ("host", "device", "replay"):
+        for part in ("host", "device", "replays"):
             waits = {what: steps[part][what] for what in HOST if steps[part][what]}
             assert (variant, part, waits) == (variant, part, {})
-        assert steps["replay"]["graph_launches"] == 1
-        assert steps["replay"]["library_calls"] == 0
+        assert steps["replays"]["graph_launches"] == REPLAYS
+        assert steps["replays"]["library_calls"] == 0
+
+
+def taken_in_warm_up():
+    steps = take(load("estimate-quality").setting("roll-warm-clip-0.1", "smoke"), [0, 3], warm_up=True)
+    return {part: steps[part] for part in ("host", "replays")}
+
+
+def test_the_further_critic_steps_of_a_warm_up_wait_for_nothing(fake_cuda):
+    found = fake_cuda(taken_in_warm_up)
+    assert found["host"]["library_calls"] >= 95 * 3, "95 critic steps come before those of an ordinary step"
+    assert found["replays"]["library_calls"] == REPLAYS * found["host"]["library_calls"]
+    for part, counts in found.items():
+        assert (part, [counts[what] for what in HOST]) == (part, [0] * len(HOST))

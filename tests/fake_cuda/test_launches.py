@@ -16,10 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fake_cuda.steps import take
+from tests.fake_cuda.steps import REPLAYS, take
 from wganbench.spec import load
 
 pytestmark = pytest.mark.slow
+LAUNCHES = ("kernels", "library_calls", "fills", "copies_on_device")
+BESIDE = f"launches beside {REPLAYS} graphs"
 FILE = Path(__file__).with_name("launches.json")
 TORCH = importlib.metadata.version("torch").partition("+")[0]
 KINDS = {
@@ -71,15 +73,15 @@ def launches(kinds):
 
 def described(name, variant, n_seeds, *overrides):
     steps = take(load(name, overrides).setting(variant, "smoke"), range(n_seeds))
-    eager, replay, capture = steps["device"], steps["replay"], steps["capture"]
-    beside = ("kernels", "library_calls", "fills", "copies_on_device")
+    assert steps["refused"] is None, steps["refused"]
+    eager = steps["device"]
     return {
         "kernels": eager["kernels"],
         "library calls": eager["library_calls"],
         "fills": eager["fills"],
         "copies": eager["copies_on_device"],
-        "nodes of the graph": capture and capture["graph_nodes"],
-        "launches beside the graph": replay and sum(replay[what] for what in beside),
+        "nodes of the graph": steps["capture"]["graph_nodes"],
+        BESIDE: sum(steps["replays"][what] for what in LAUNCHES),
     }
 
 
@@ -92,3 +94,33 @@ def test_a_step_launches_exactly_what_it_is_known_to(fake_cuda):
     if known["torch"] != TORCH:
         pytest.skip(f"launches.json was written with torch {known['torch']}, and this is {TORCH}")
     assert found == known["a step"]
+
+
+class Wasteful(torch.autograd.Function):
+    """The identity, which launches a kernel for each direction."""
+
+    @staticmethod
+    def forward(x):
+        return x * 1
+
+    @staticmethod
+    def setup_context(context, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * 1
+
+
+def launches_of_a_wasteful_critic():
+    scores = Stack.__call__
+    Stack.__call__ = lambda self, x, *others, **named: scores(self, Wasteful.apply(x), *others, **named)
+    return described(*KINDS["minimax"])
+
+
+def test_a_kernel_more_is_noticed(fake_cuda):
+    """Of the minimax game: four passes through a network a step, of which three are differentiated."""
+    known = json.loads(FILE.read_text())["a step"]["minimax"]
+    found = fake_cuda(launches_of_a_wasteful_critic)
+    assert found["kernels"] > known["kernels"]
+    assert found["nodes of the graph"] - known["nodes of the graph"] == found["kernels"] - known["kernels"]
