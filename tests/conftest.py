@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")  # as the package does, but many tests import torch first
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting_for_the_disk():

@@ -19,6 +19,7 @@ def taken(name, seeds):
 def test_a_step_of_every_variant_is_captured_and_waits_for_nothing(fake_cuda, name):
     found = fake_cuda(taken, name, [0, 3])
     assert found
+    assert fake_cuda.written == "", "torch warned"
     for variant, steps in found.items():
         assert (variant, steps["refused"], steps["violations"]) == (variant, None, {})
         for part in ("host", "device", "replays"):

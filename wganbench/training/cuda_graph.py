@@ -228,10 +228,13 @@ def _graph(trainer: StackTrainer) -> Step:
     try:
         with _capturing(graph, pool):
             trainer.device_step()
-    except RuntimeError:
+    except RuntimeError as error:
         if pool is not None:
             _release(pool, trainer.finite.device)
-        raise
+        cause = error.__context__  # the end of the capture fails as well, whatever was refused in it
+        if not isinstance(cause, RuntimeError):
+            raise
+        raise RuntimeError(f"{first_line(cause)} in {_place_of(cause)}") from None
     return graph.replay
 
 
