@@ -49,8 +49,7 @@ def memory_over(attempts, kept=None):
 def attempt():
     try:
         step = capture(made())
-    except NotCapturedError as reason:
-        assert "CUDA error" in str(reason)
+    except NotCapturedError:
         return None
     step()
     return step
@@ -134,7 +133,7 @@ def test_a_capture_prints_nothing(fake_cuda):
     assert fake_cuda.written == ""
 
 
-# ---- refusals ---------------------------------------------------------------------------------------------------------
+# ---- refusals -------------------------------------------------------------------------------------------------------
 
 WAITING = {
     test_meta.scales_by_a_number,
