@@ -31,20 +31,23 @@ def settings(name: str, overrides: Sequence[str] = ()) -> dict[str, Setting]:
     return different
 
 
-def take(setting: Setting, seeds: Sequence[int], *, warm_up: bool = False) -> dict[str, Any]:
+def take(
+    setting: Setting, seeds: Sequence[int], *, warm_up: bool = False, deterministic: bool = False
+) -> dict[str, Any]:
     """Takes eager steps, captures one, replays it, and returns what each of these did.
 
     Args:
         setting: What is trained.
         seeds: Of the stack.
         warm_up: Whether the steps are those of the critic's warm-up if there is one, and not those after it.
+        deterministic: Whether only deterministic algorithms are used.
 
     Returns:
         ``host`` and ``device``: the counts of the two parts of an eager step; ``capture``: those from the first eager
         step to the end of the check of the graph; ``replays``: those of ``REPLAYS`` steps with it; ``refused``: why
         there is no graph, or None; ``violations``: of all of it.
     """
-    with numerics(CUDA, 1, precision=setting.precision):
+    with numerics(CUDA, 1, precision=setting.precision, deterministic=deterministic):
         trainer = _made(setting, seeds, warm_up)
         for _ in range(WARM_UP):
             trainer.step()

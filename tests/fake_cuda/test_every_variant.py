@@ -40,3 +40,20 @@ def test_the_further_critic_steps_of_a_warm_up_wait_for_nothing(fake_cuda):
     assert found["replays"]["library_calls"] == REPLAYS * found["host"]["library_calls"]
     for part, counts in found.items():
         assert (part, [counts[what] for what in HOST]) == (part, [0] * len(HOST))
+
+
+def taken_in_both_ways(kinds):
+    ways = {"usual": False, "deterministic": True}
+    return {
+        variant: {
+            way: take(load(name).setting(variant, "smoke"), [0, 3], deterministic=value) for way, value in ways.items()
+        }
+        for name, variant in kinds
+    }
+
+
+def test_steps_with_deterministic_algorithms_are_captured_and_launch_no_more(fake_cuda):
+    """The operations used here have no other kernels; filling new memory would launch half as many again."""
+    for ways in fake_cuda(taken_in_both_ways, [("gaussians8", "wgan-gp"), ("table3", "dcgan")]).values():
+        assert (ways["deterministic"]["refused"], ways["deterministic"]["violations"]) == (None, {})
+        assert ways["deterministic"] == ways["usual"]

@@ -7,8 +7,8 @@ If the numbers move, look whether that is meant; ``counters.by_name("kernels")``
 writes the new ones. They hold for one version of torch, which is written beside them; with another there is nothing to
 compare.
 
-``kernels``, ``library calls``, ``fills`` and ``copies`` are those of the device's part of an eager step. Launches beside
-graphs are those of the host's part of replayed steps, and those that torch adds to a replay for random numbers.
+``kernels``, ``library calls``, ``fills`` and ``copies`` are those of the device's part of an eager step. Launches
+beside graphs are those of the host's part of replayed steps, and those that torch adds to a replay for random numbers.
 """
 
 from __future__ import annotations
