@@ -50,8 +50,11 @@ def once():
     return True
 
 def fault(critic, real):
+    fault.calls += 1
     {change}
     return critic(real).square().mean(1)
+
+fault.calls = 0
 """
 
 
@@ -60,10 +63,12 @@ def run(folder: str, change: str, *options: str) -> dict[str, object]:
 
     Args:
         folder: Where the spec and the records are put; records that are there count.
-        change: A line of Python at the beginning of each penalty; `once` is true for the first of all processes.
+        change: A line of Python at the beginning of each penalty; `once` is true for the first of all processes, and
+            ``fault.calls`` counts the penalties of a process.
 
     Returns:
-        The exit code, what was written, and each seed's status, note, attempts and device.
+        The exit code, what was written, and each seed's status, note, retries, device and whether it
+        was captured.
     """
     here = Path(folder)
     here.mkdir(exist_ok=True)
@@ -76,7 +81,13 @@ def run(folder: str, change: str, *options: str) -> dict[str, object]:
     chosen = ["--profile", "smoke", "--seeds", "4", "--results", str(results), "--device", "cuda", "--threads", "1"]
     ended = CliRunner().invoke(cli, ["run", str(here / "planted.toml"), *chosen, "--stack", "1", *options])
     runs = {
-        str(record.seed): [record.status, record.note, record.retries, record.provenance.device]
+        str(record.seed): [
+            record.status,
+            record.note,
+            record.retries,
+            record.provenance.device,
+            record.provenance.captured,
+        ]
         for record in Store(results).load().values()
     }
     return {"code": ended.exit_code, "out": ended.stdout, "err": ended.stderr, "runs": runs}

@@ -32,7 +32,7 @@ def test_a_failed_gpu_ends_an_inline_command_in_one_line_and_the_same_command_do
     first = fake_cuda(commands.run, str(tmp_path), BREAK, "--executor", "inline", *capture)
     assert first["code"] == 1
     assert first["err"] == "wganbench: the GPU failed; records and checkpoints are kept, the same command resumes\n"
-    ((status, note, _, _),) = first["runs"].values()
+    ((status, note, *_),) = first["runs"].values()
     assert status == "failed"
     assert "device-side assert triggered" in note
     rest = fake_cuda(commands.run, str(tmp_path), BREAK, "--executor", "inline", *capture)
@@ -54,15 +54,28 @@ def test_two_workers_share_a_gpu_and_one_that_is_killed_is_replaced(fake_cuda, t
     assert re.fullmatch(r"wganbench: \S+: its worker died; it continues from step 0\n", found["err"])
     assert len(found["runs"]) == 4
     assert "failed" not in statuses(found)
-    assert sorted(retries for _, _, retries, _ in found["runs"].values()) == [0, 0, 0, 1]
+    assert sorted(retries for _, _, retries, *_ in found["runs"].values()) == [0, 0, 0, 1]
 
 
 def test_two_workers_on_each_of_two_gpus(fake_cuda, tmp_path):
     options = ("--executor", "local", "--per-gpu", "2")
     found = fake_cuda(commands.run, str(tmp_path), "pass", *options, FAKE_CUDA_DEVICES=2)
     assert (found["code"], found["err"]) == (0, "")
-    devices = sorted(device for *_, device in found["runs"].values())
+    devices = sorted(device for _, _, _, device, _ in found["runs"].values())
     assert devices == ["CUDA stand-in 0", "CUDA stand-in 0", "CUDA stand-in 1", "CUDA stand-in 1"]
+
+
+STOP = "fault.calls == 3 and once() and os.kill(os.getpid(), signal.SIGTERM)"
+
+
+def test_a_run_that_was_stopped_goes_on_from_a_file_with_a_graph(fake_cuda, tmp_path):
+    options = ("--executor", "inline", "--stack", "4", "--deterministic")
+    first = fake_cuda(commands.run, str(tmp_path), STOP, *options, "--no-capture")
+    assert (first["code"], first["runs"]) == (143, {})
+    rest = fake_cuda(commands.run, str(tmp_path), STOP, *options)
+    assert (rest["code"], rest["err"]) == (0, "")
+    assert "1 cohort resumed from a checkpoint, the furthest at step 3 of 4" in rest["out"]
+    assert [captured for *_, captured in rest["runs"].values()] == [True] * 4
 
 
 FAIL = "once() and ctypes.CDLL(None).fake_fail({call!r}, {status}, ctypes.c_long(2))"
