@@ -84,11 +84,12 @@ def after_five_refusals():
 def waits_for_all(step):
     """Only the capture itself notices a call that waits for the whole device."""
 
-    def critic_step(self, *inputs):
-        step(self, *inputs)
+    def and_waits(self, *inputs):
+        result = step(self, *inputs)
         torch.cuda.synchronize()
+        return result
 
-    return critic_step
+    return and_waits
 
 
 def test_memory_is_flat_over_five_refused_captures(fake_cuda):
@@ -189,6 +190,22 @@ def test_a_refusal_names_the_line_that_only_a_capture_refuses(fake_cuda):
     reason = fake_cuda(where_a_capture_fails)
     expected = r"CUDA error: operation not permitted when stream is capturing in test_capturing\.py, line \d+: "
     assert re.fullmatch(expected + r"torch\.cuda\.synchronize\(\)", reason), reason
+
+
+def steps_after_a_refusal():
+    """Of a network whose steps leave nodes of autograd behind that only the garbage collector frees."""
+    own = StackTrainer._critic_objective
+    StackTrainer._critic_objective = waits_for_all(own)
+    with numerics(CUDA, 1):
+        trainer = make_trainer(load("table3").setting("wgan-gp", "smoke"), [0, 3], CUDA)
+        with pytest.raises(NotCapturedError):
+            capture(trainer)
+        trainer.step()
+
+
+def test_steps_after_a_refusal_wait_for_no_stream_of_the_capture(fake_cuda):
+    fake_cuda(steps_after_a_refusal)
+    assert fake_cuda.written == "", "torch warns of nodes that it has to wait for"
 
 
 def line_of(name):
