@@ -24,17 +24,17 @@ def numerics(
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it, sums may vary
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    is_filled = torch.utils.deterministic.fill_uninitialized_memory
+    is_filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         with products(device, precision):
             yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = is_filled
+        torch.utils.deterministic.fill_uninitialized_memory = is_filled  # type: ignore[attr-defined]
 
 
 @contextmanager
