@@ -8,12 +8,15 @@ from click.testing import CliRunner
 from torch import nn
 
 from tests.runner.test_classes import SPEC as CLASSED
+from tests.runner.test_resume import described, train, train_until
 from wganbench.cli import cli
 from wganbench.data import shapes10
 from wganbench.records import speeds
+from wganbench.records.store import Store
 from wganbench.rng import Streams
 from wganbench.runner.build import make_trainer
 from wganbench.runner.cohort import Attempt, train_cohort
+from wganbench.runner.loop import Execution
 from wganbench.runner.precision import numerics
 from wganbench.spec import load
 from wganbench.spec.plan import Cohort, expand
@@ -178,6 +181,17 @@ def test_captured_steps_go_on_from_a_checkpoint_of_captured_steps_and_of_eager_o
             eager.step()
         assert_close(resumed, eager)
         assert_close(last, eager)
+
+
+@pytest.mark.parametrize("variant", ["wgan-gp", "wgan-clip"])
+def test_a_run_that_goes_on_from_a_file_ends_bit_for_bit_as_an_undisturbed_one(variant, tmp_path, monkeypatch):
+    execution = Execution(device="cuda", stack=2, threads=1, checkpoint_seconds=0.0, deterministic=True)
+    whole, stopped = Store(tmp_path / "whole"), Store(tmp_path / "stopped")
+    undisturbed = train(("gaussians8", variant), whole, execution=execution)
+    train_until(5, ("gaussians8", variant), stopped, monkeypatch, execution=execution)
+    resumed = train(("gaussians8", variant), stopped, execution=execution)
+    assert [record.provenance.captured for record in undisturbed + resumed] == [True] * 4
+    assert described(stopped, resumed) == described(whole, undisturbed)
 
 
 def test_captured_steps_with_classes_and_a_generator_batch_are_the_eager_ones(tmp_path, monkeypatch):

@@ -20,9 +20,9 @@ LIBRARY = "libcuda.so.1"
 """The file's name and soname: that of the driver, so that torch finds it in the driver's place."""
 OBJECTS = ("libc10_cuda", "libtorch_cuda", "libtorch_cuda_linalg", "libtorch_python", "libcaffe2_nvrtc")
 IMITATED = re.compile(r"(__cuda|cuda|cublas|cudnn|cu(?!File))[A-Z]\w*")
-QUIET = re.compile(r"(cublasLt|cudnn)\w*Set|cudaFuncSet|cublasSetWorkspace|Destroy|cudaProfiler|cuCtxSet")
+QUIET = re.compile(r"(cublasLt|cudnn)\w*Set|cudaFuncSet|Destroy|cudaProfiler|cuCtxSet")
 """Functions whose work needs no imitation."""
-PROTOTYPES = "int fake_create(void **), fake_library(const char *, void **), fake_missing(const char *);"
+PROTOTYPES = "int fake_create(const char *, void **), fake_library(const char *, void **), fake_missing(const char *);"
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
 
 
@@ -68,7 +68,7 @@ def stub(name: str) -> str:
     succeeds; anything else is reported as not imitated, so that a test which sees it in `violations` fails.
     """
     if re.match(r"(cublas|cudnn)\w*Create", name):
-        return f"int {name}(void **object) {{ return fake_create(object); }}"
+        return f'int {name}(void **object) {{ return fake_create("{name}", object); }}'
     if QUIET.match(name) or QUIET.search(name):
         return f"int {name}(void) {{ return 0; }}"
     if re.match(r"cublas(?!Lt)|cudnn(?!\w*Get)", name):

@@ -59,6 +59,11 @@ def memory_in_use() -> int:
     return int(_library().fake_memory_in_use())
 
 
+def fail(call: str, status: int, times: int) -> None:
+    """Lets the next calls whose name contains ``call`` end with an error; see ``planned_failure`` in the C files."""
+    _library().fake_fail(call.encode(), status, ctypes.c_long(times))
+
+
 def break_after(launches: int) -> None:
     """Lets as many kernels and graphs be launched, then fails every call, as after an assertion on the device.
 

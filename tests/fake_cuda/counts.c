@@ -56,6 +56,27 @@ void violation(const char *format, ...) {
     unlock();
 }
 
+static const char *failing = "";
+static int failure;
+static long failures_left;
+
+/* Lets the next `times` calls whose name contains `call` end with `status`. */
+void fake_fail(const char *call, int status, long times) {
+    lock();
+    failing = strdup(call);
+    failure = status;
+    failures_left = times;
+    unlock();
+}
+
+int planned_failure(const char *call) {
+    lock();
+    int fails = failures_left > 0 && strstr(call, failing) != NULL;
+    failures_left -= fails;
+    unlock();
+    return fails ? failure : 0;
+}
+
 const char *fake_counter_names(void) {
 #define X(name) #name " "
     return COUNTERS(X);

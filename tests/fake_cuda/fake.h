@@ -19,11 +19,15 @@ typedef struct Counters {
 #undef X
 } Counters;
 
+enum { MAX_WORKSPACES = 8 };
+
 typedef struct Capture {
     enum cudaStreamCaptureMode mode;
     pthread_t thread;
     int broken;
     long nodes;
+    const void *workspaces[MAX_WORKSPACES]; /* memory that its library calls work in */
+    int n_workspaces;
 } Capture;
 
 typedef struct Stream {
@@ -40,10 +44,16 @@ Stream *stream_of(void *handle);
 /* Counts a call of a kernel or library on a stream under its name; returns whether the stream only records it. */
 int launched(const char *name, void *stream, int is_kernel);
 
+/* Notes that what a stream is given works in this memory, which a graph that captures it needs at each launch. */
+void works_in(void *stream, const void *memory);
+
+/* Returns the error that the test wants this call to end with; 0 for none. */
+int planned_failure(const char *call);
+
 /* Notes something that is an error on a GPU, or that a graph would silently leave out, or that is not imitated. */
 void violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The parts that build.py gives to functions that have no body of their own; see `stub` there. */
-int fake_create(void **object);
+int fake_create(const char *name, void **object);
 int fake_library(const char *name, void **handle);
 int fake_missing(const char *name);

@@ -8,12 +8,15 @@
 
 typedef struct Handle {
     void *stream;
+    const void *workspace;
     int mathematics, pointers;
 } Handle;
 
 enum { OBJECT_BYTES = 256 };
 
-int fake_create(void **object) {
+int fake_create(const char *name, void **object) {
+    int failure = planned_failure(name);
+    if (failure) return failure;
     *object = calloc(1, OBJECT_BYTES);
     return 0;
 }
@@ -24,7 +27,10 @@ int fake_library(const char *name, void **object) {
     char text[128];
     int is_rounded = !strncmp(name, "cublas", 6) && handle->mathematics == 3; /* CUBLAS_TF32_TENSOR_OP_MATH */
     snprintf(text, sizeof text, "%s%s", name, is_rounded ? " tf32" : "");
+    int failure = planned_failure(name);
+    if (failure) return failure;
     launched(text, handle->stream, 0);
+    works_in(handle->stream, handle->workspace);
     return 0;
 }
 
@@ -32,6 +38,10 @@ int fake_library(const char *name, void **object) {
 
 int cublasSetStream_v2(Handle *handle, void *stream) {
     handle->stream = stream;
+    return 0;
+}
+int cublasSetWorkspace_v2(Handle *handle, const void *workspace, size_t bytes) {
+    handle->workspace = workspace;
     return 0;
 }
 int cublasSetMathMode(Handle *handle, int mode) {
@@ -61,6 +71,7 @@ int cublasLtMatmul(void *handle, void *operation, const void *alpha, const void 
                    void *b_layout, const void *beta, const void *c, void *c_layout, void *d, void *d_layout,
                    const void *algorithm, void *workspace, size_t bytes, void *stream) {
     launched("cublasLtMatmul", stream, 0);
+    works_in(stream, workspace);
     return 0;
 }
 
@@ -81,7 +92,10 @@ cudnnStatus_t cudnnGetStream(cudnnHandle_t handle, cudaStream_t *stream) {
 }
 size_t cudnnGetVersion(void) { return CUDNN_VERSION; }
 size_t cudnnGetCudartVersion(void) { return CUDART_VERSION; }
-const char *cudnnGetErrorString(cudnnStatus_t status) { return "an error of cuDNN"; }
+const char *cudnnGetErrorString(cudnnStatus_t status) {
+    int is_memory = status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED;
+    return is_memory ? "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED" : "an error of cuDNN";
+}
 void cudnnGetLastErrorString(char *text, size_t bytes) {
     if (bytes) *text = 0;
 }

@@ -48,7 +48,12 @@ class FakeCuda:
     Args:
         library: The stand-in, as `build` makes it.
         folder: Where the processes write.
+
+    Attributes:
+        written: What the last function wrote on standard output and error.
     """
+
+    written = ""
 
     def __init__(self, library: Path, folder: Path):
         self.library, self.folder = library, folder
@@ -90,8 +95,9 @@ class FakeCuda:
         server.stdin.write(json.dumps(call) + "\n")
         server.stdin.flush()
         code = server.stdout.readline().strip()
-        said = out.read_text(errors="replace")[-6000:] if out.exists() else "nothing"
-        assert code == "0", f"{function.__qualname__}{arguments} ended with {code or 'its server'}, and wrote:\n{said}"
+        self.written = out.read_text(errors="replace")[-6000:] if out.exists() else ""
+        ending = f"{function.__qualname__}{arguments} ended with {code or 'its server'}"
+        assert code == "0", f"{ending}, and wrote:\n{self.written or 'nothing'}"
         return json.loads(result.read_text())
 
     def _started(self) -> subprocess.Popen[str]:

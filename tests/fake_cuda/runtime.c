@@ -193,7 +193,11 @@ const char *cudaGetErrorString(cudaError_t error) {
 
 typedef struct Graph {
     long nodes;
+    const void *workspaces[MAX_WORKSPACES];
+    int n_workspaces;
 } Graph;
+
+static enum cudaMemoryType type_of(const void *pointer);
 
 static Capture captures[MAX_CAPTURES]; /* one that has no thread's stream is free */
 static Stream *capturing[MAX_CAPTURES];
@@ -247,7 +251,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, enum cudaStreamCaptureMo
     lock();
     for (int i = 0; i < MAX_CAPTURES && error; i++) {
         if (capturing[i]) continue;
-        captures[i] = (Capture){mode, pthread_self(), 0, 0};
+        captures[i] = (Capture){.mode = mode, .thread = pthread_self()};
         capturing[i] = stream;
         stream->capture = &captures[i];
         error = cudaSuccess;
@@ -269,6 +273,8 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t *graph) {
     if (capture->broken) return failed(cudaErrorStreamCaptureInvalidated);
     Graph *made = malloc(sizeof *made);
     made->nodes = capture->nodes;
+    made->n_workspaces = capture->n_workspaces;
+    memcpy(made->workspaces, capture->workspaces, sizeof made->workspaces);
     *graph = (cudaGraph_t)made;
     return cudaSuccess;
 }
@@ -304,6 +310,8 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 }
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags) {
     CHECK_DEVICE;
+    int failure = planned_failure("cudaGraphInstantiateWithFlags");
+    if (failure) return failed(failure);
     Graph *made = malloc(sizeof *made);
     *made = *(Graph *)graph;
     *exec = (cudaGraphExec_t)made;
@@ -320,6 +328,15 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
     return cudaSuccess;
 }
 
+void works_in(void *handle, const void *memory) {
+    lock();
+    Capture *capture = stream_of(handle)->capture;
+    int is_known = !memory || !capture || capture->n_workspaces == MAX_WORKSPACES;
+    for (int i = 0; !is_known && i < capture->n_workspaces; i++) is_known = capture->workspaces[i] == memory;
+    if (!is_known) capture->workspaces[capture->n_workspaces++] = memory;
+    unlock();
+}
+
 static int breaks_now(void) {
     lock();
     if (launches_left >= 0 && launches_left-- == 0) is_broken = 1;
@@ -330,6 +347,9 @@ static int breaks_now(void) {
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t handle) {
     if (breaks_now()) return sticky();
     if (stream_of(handle)->capture) return refused(stream_of(handle)->capture, "a graph's launch");
+    Graph *graph = (Graph *)exec;
+    for (int i = 0; i < graph->n_workspaces; i++)
+        if (type_of(graph->workspaces[i]) != cudaMemoryTypeDevice) violation("a graph whose workspace was freed");
     lock();
     counted.graph_launches++;
     unlock();
@@ -640,6 +660,8 @@ cudaError_t __cudaGetKernel(cudaKernel_t *found, const void *function) {
 cudaError_t cudaLaunchKernel(const void *function, dim3 grid, dim3 block, void **arguments, size_t shared,
                              cudaStream_t handle) {
     if (breaks_now()) return sticky();
+    int failure = planned_failure("cudaLaunchKernel");
+    if (failure) return failed(failure);
     const char *name = kernel(function)->name;
     if (launched(name ? name : "unknown", handle, 1)) return cudaSuccess;
     notice_left_out(stream_of(handle), "a kernel");

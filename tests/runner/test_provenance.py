@@ -120,3 +120,4 @@ def test_threads_and_algorithms_are_set_and_put_back_after_an_error_too(determin
         fail()
     assert [(made.threads, made.deterministic) for made in seen] == [(2, deterministic)]
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, False)
+    assert torch.utils.deterministic.fill_uninitialized_memory, "torch's default"

@@ -17,17 +17,24 @@ Precision = Literal["fp32", "tf32", "bf16"]
 def numerics(
     device: torch.device, threads: int, *, deterministic: bool = False, precision: Precision = "fp32"
 ) -> Iterator[None]:
-    """Sets threads, algorithms and precision in this process, and restores them afterwards; see `products`."""
+    """Sets threads, algorithms and precision in this process, and restores them afterwards; see `products`.
+
+    With deterministic algorithms torch would also fill all new memory with NaN, at the cost of a kernel for each tensor
+    that is made, in case something reads it before it is written. Nothing here does.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts; without it, sums may vary
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    is_filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         with products(device, precision):
             yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
+        torch.utils.deterministic.fill_uninitialized_memory = is_filled  # type: ignore[attr-defined]
 
 
 @contextmanager

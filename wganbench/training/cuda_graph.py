@@ -229,10 +229,13 @@ def _graph(trainer: StackTrainer) -> Step:
     try:
         with _capturing(graph, pool):
             trainer.device_step()
-    except RuntimeError:
+    except RuntimeError as error:
         if pool is not None:
             _release(pool, trainer.finite.device)
-        raise
+        cause = error.__context__  # the end of the capture fails as well, whatever was refused in it
+        if not isinstance(cause, RuntimeError):
+            raise
+        raise RuntimeError(f"{first_line(cause)} in {_place_of(cause)}") from None
     return graph.replay
 
 
@@ -249,11 +252,13 @@ def _release(pool: Any, device: torch.device) -> None:
 
 
 def _leave_capture(trainer: StackTrainer) -> None:
-    """Frees the random generators that are still marked as part of an aborted capture.
+    """Frees what an aborted capture left: the steps' graphs for autograd, and generators marked as part of the capture.
 
-    The trainer's generators are replaced; their positions need not be kept, since `capture` restores them. The GPU's
-    default generator is freed by a trivial capture that completes.
+    Autograd's nodes for the parameters remember the side stream, for which later steps would wait. The trainer's
+    generators are replaced; their positions need not be kept, since `capture` restores them. The GPU's default
+    generator is freed by a trivial capture that completes.
     """
+    gc.collect()  # an exception and the frames that it passed may refer to each other
     for own in trainer.drawn_from.values():
         own.generators[:] = [torch.Generator(device=own.device) for _ in own.generators]
     with suppress(RuntimeError), _beside(trainer), _capturing(torch.cuda.CUDAGraph()):
