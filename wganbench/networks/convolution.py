@@ -157,6 +157,13 @@ def upsample(x: Tensor) -> Tensor:
     return interpolate(x, scale_factor=2, mode="nearest")
 
 
+def laid_out_like(x: Tensor, filters: Tensor) -> Tensor:
+    """Puts the channels of images last in memory if those of ``filters`` are, whose side must exceed 1."""
+    if filters.stride(1) == 1:  # under vmap a tensor does not say more of its memory
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
+
+
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     """Zeros to add at the start and at the end of an axis for ⌈side/stride⌉ outputs, as TensorFlow does."""
     total = max((-(-side // stride) - 1) * stride + kernel - side, 0)

@@ -24,23 +24,30 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, paddin
         x: Shape ``(batch, inputs, n)`` or ``(batch, inputs, n, m)``.
         weight: Shape ``(outputs, inputs, k)`` or ``(outputs, inputs, k, l)``.
     """
-    y = _ByWeight.apply(x, weight, bias, stride, padding)
+    y = _ByWeight.apply((x,), weight, bias, stride, padding)
     return _ByInput.apply(y, x, weight, stride, padding)
 
 
 class _ByWeight(torch.autograd.Function):
-    """A convolution that has derivatives by its weight and bias alone."""
+    """A convolution that has derivatives by its weight and bias alone.
+
+    The input comes in a tuple, so that autograd does not pass through here on the way to the input. The derivatives by
+    the weight can themselves be differentiated by the input.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Sequence[int]) -> Tensor:
+    def forward(
+        kept: tuple[Tensor], weight: Tensor, bias: Tensor | None, stride: int, padding: Sequence[int]
+    ) -> Tensor:
+        (x,) = kept
         function = torch.conv1d if x.ndim == 3 else torch.conv2d
         return function(x, weight, bias, stride, padding)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        x, weight, bias, ctx.stride, ctx.padding = inputs
+        (x,), weight, bias, ctx.stride, ctx.padding = inputs
         ctx.save_for_backward(x, weight)
         ctx.biased = bias is not None
 
