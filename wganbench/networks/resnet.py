@@ -90,7 +90,9 @@ class ResnetGenerator(nn.Module):
         if (labels is None) != (self.classes is None):
             has, given = ("none" if count is None else "some" for count in (self.classes, labels))
             raise ValueError(f"the generator has {has} classes and was given {given} labels")
-        x = laid_out_like(self.linear(x.flatten(1)).unflatten(1, self.shape), self.conv.weight)
+        filters = self.conv.weight
+        assert isinstance(filters, Tensor)
+        x = laid_out_like(self.linear(x.flatten(1)).unflatten(1, self.shape), filters)
         for block in self.blocks:
             x = block(x, labels)
         return torch.tanh(self.conv(relu(self.norm(x))))
