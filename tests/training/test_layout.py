@@ -1,9 +1,13 @@
 """Filters with their channels last in memory: the same networks, gradients and steps, to rounding."""
 
+from collections import Counter
 from functools import partial
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from wganbench.data.images import Images
 from wganbench.losses import constraints, objectives
@@ -81,6 +85,41 @@ def test_fused_adam_moves_each_weight_by_its_own_gradient(pair):
         torch.testing.assert_close(before[name] - tensor, 1e-3 * tensor.grad.sign(), rtol=1e-2, atol=1e-6)
 
 
+class Relayouts(TorchDispatchMode):
+    """Lists the operations on images in several layouts, by the shape of the first image.
+
+    These are copies into another layout, and operations that have to read or make another, such as convolutions.
+
+    Args:
+        batches: The numbers of images in a batch; tensors of another length are filters.
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches, self.found = batches, []
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        made = operation(*args, **(kwargs or {}))
+        images = [each for each in tree_leaves((args, made)) if isinstance(each, Tensor) and each.ndim == 4]
+        images = [each for each in images if len(each) in self.batches and each.shape[2] * each.shape[3] > 1]
+        lasts = [each.is_contiguous(memory_format=torch.channels_last) or 0 in each.stride() for each in images]
+        if any(lasts) and not all(lasts):
+            self.found.append((operation.overloadpacket.__name__, tuple(images[0].shape[1:])))
+        return made
+
+
+def test_channels_of_a_resnet_stay_last_from_where_images_enter_a_network_on():
+    """A batch size that is no number of channels tells images from filters."""
+    trainer = make("resnet", True)
+    trainer.step()
+    with Relayouts({trainer.batch_size, 2 * trainer.batch_size}) as seen:
+        trainer.step()
+    critic_steps = trainer.method.n_critic
+    scored = ("clone", SHAPE)  # the real and fake images, then the points of the penalty
+    first = ("clone", (6, 4, 4))  # what the generator's linear layer makes, and its gradient
+    assert Counter(seen.found) == {scored: 2 * critic_steps, first: critic_steps + 2}
+
+
 def test_it_goes_on_from_a_state_bit_for_bit():
     straight, resumed = make("dcgan", True), make("dcgan", True)
     for _ in range(2):
@@ -105,9 +144,11 @@ def test_filters_of_several_seeds_stay_as_they_are():
         ("cuda", "tf32", SHAPE, True),
         ("cuda", "bf16", SHAPE, True),
         ("cuda", "fp32", SHAPE, False),
-        ("cpu", "bf16", SHAPE, False),
+        ("cpu", "bf16", SHAPE, True),
+        ("cpu", "fp32", SHAPE, True),
+        ("cpu", "fp32", (2,), False),
         ("cuda", "tf32", (2,), False),
     ],
 )
-def test_only_images_on_tensor_cores_are_laid_out_so(device, precision, sample, last):
+def test_only_images_on_a_cpu_or_on_tensor_cores_are_laid_out_so(device, precision, sample, last):
     assert is_channels_last(torch.device(device), precision, sample) == last

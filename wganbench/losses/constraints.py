@@ -82,4 +82,4 @@ def gradient_norms(critic: Critic, real: Tensor, fake: Tensor, rng: Streams) -> 
     with differentiated_twice():
         total = critic(points).sum()
     (gradient,) = torch.autograd.grad(total, points, create_graph=True)
-    return gradient.flatten(2).norm(dim=2)
+    return torch.linalg.vector_norm(gradient, dim=tuple(range(2, gradient.ndim)))

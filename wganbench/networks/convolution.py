@@ -12,11 +12,14 @@ multiplications for k = 3, and the large intermediate images are never formed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv1d, conv2d, conv_transpose2d, linear, pad
+from torch.nn.functional import avg_pool2d, conv1d, conv2d, conv_transpose2d, interpolate, linear, pad
 
+from wganbench.networks.input_gradient import convolve
+from wganbench.networks.nonlinearity import is_differentiated_twice
 from wganbench.networks.normalisation import spectrally_normalised
 
 
@@ -71,8 +74,8 @@ class Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         (top, bottom), (left, right) = (same_padding(n, self.weight.shape[-1], self.stride) for n in x.shape[-2:])
         if top == bottom and left == right:
-            return conv2d(x, self.filters(), self.bias, self.stride, (top, left))
-        return conv2d(pad(x, (left, right, top, bottom)), self.filters(), self.bias, self.stride)
+            return _convolution(x, self.filters(), self.bias, self.stride, (top, left))
+        return _convolution(pad(x, (left, right, top, bottom)), self.filters(), self.bias, self.stride)
 
     def filters(self) -> Tensor:
         """The weights that are applied to the input, ``(outputs, inputs, kernel, kernel)``."""
@@ -86,7 +89,7 @@ class PooledConv(Conv):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, _spread(self.filters()), self.bias, 2, self.weight.shape[-1] // 2)
+        return _convolution(x, _spread(self.filters()), self.bias, 2, [self.weight.shape[-1] // 2] * 2)
 
 
 class UpsampledConv(Conv):
@@ -135,28 +138,46 @@ class Conv1d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv1d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
+        return _convolution(x, self.weight, self.bias, padding=[self.weight.shape[-1] // 2])
 
 
 def mean_pool(x: Tensor) -> Tensor:
-    """Averages 2×2 pixels: ``(…, n, n)`` → ``(…, n/2, n/2)``.
+    """Averages 2×2 pixels: ``(batch, channels, n, n)`` → ``(batch, channels, n/2, n/2)``, for even n.
 
-    The double backward of a plain mean avoids the zeros that ``avg_pool2d`` propagates through a network.
+    The sum of 2×2 pixels is the adjoint of `upsample`. Unlike ``avg_pool2d``, it is linear to autograd: its double
+    backward propagates no zeros through a network. It keeps channels last.
     """
-    return x.unflatten(-2, (-1, 2)).unflatten(-1, (-1, 2)).mean((-3, -1))
+    *image, rows, columns = x.shape
+    halved = [*image, rows // 2, columns // 2]
+    return torch.ops.aten.upsample_nearest2d_backward(x, [rows, columns], halved) / 4
 
 
 def upsample(x: Tensor) -> Tensor:
-    """Repeats each pixel 2×2 times: ``(…, n, n)`` → ``(…, 2n, 2n)``."""
-    rows, columns = x.shape[-2:]
-    repeated = x[..., :, None, :, None].expand(*x.shape[:-2], rows, 2, columns, 2)
-    return repeated.reshape(*x.shape[:-2], 2 * rows, 2 * columns)
+    """Repeats each pixel 2×2 times: ``(batch, channels, n, n)`` → ``(batch, channels, 2n, 2n)``."""
+    return interpolate(x, scale_factor=2, mode="nearest")
+
+
+def laid_out_like(x: Tensor, filters: Tensor) -> Tensor:
+    """Puts the channels of images last in memory if those of ``filters`` are, whose side must exceed 1."""
+    if filters.stride(1) == 1:  # under vmap a tensor does not say more of its memory
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
 
 
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     """Zeros to add at the start and at the end of an axis for ⌈side/stride⌉ outputs, as TensorFlow does."""
     total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     return total // 2, total - total // 2
+
+
+def _convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: Sequence[int] = (0, 0)
+) -> Tensor:
+    """A convolution over one or two axes, in the form that is faster for the derivatives to be taken."""
+    if is_differentiated_twice():
+        return convolve(x, weight, bias, stride, padding)
+    function = conv1d if x.ndim == 3 else conv2d
+    return function(x, weight, bias, stride, padding)
 
 
 def _spread(filters: Tensor) -> Tensor:

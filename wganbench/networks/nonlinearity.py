@@ -43,7 +43,7 @@ def leaky_relu(x: Tensor, leak: float = 0.2) -> Tensor:
     ``clamp_min`` are vectorised, and so several times as fast as a comparison or ``torch.where``; torch's own function
     is faster still, and is used elsewhere.
     """
-    if leak > 1 or not _derived_twice.get():
+    if leak > 1 or not is_differentiated_twice():
         return torch.relu(x) if leak == 0 else torch.nn.functional.leaky_relu(x, leak)
     return x * x.detach().sign().clamp_min_(leak)
 
@@ -59,6 +59,11 @@ def differentiated_twice() -> Iterator[None]:
         yield
     finally:
         _derived_twice.reset(before)
+
+
+def is_differentiated_twice() -> bool:
+    """Returns whether this is inside `differentiated_twice`."""
+    return _derived_twice.get()
 
 
 def shifted_softplus(x: Tensor) -> Tensor:

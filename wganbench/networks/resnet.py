@@ -28,7 +28,15 @@ import torch
 from torch import Tensor, nn
 
 from wganbench.networks import layout
-from wganbench.networks.convolution import Conv, Linear, PooledConv, UpsampledConv, mean_pool, upsample
+from wganbench.networks.convolution import (
+    Conv,
+    Linear,
+    PooledConv,
+    UpsampledConv,
+    laid_out_like,
+    mean_pool,
+    upsample,
+)
 from wganbench.networks.layout import Block, Layer
 from wganbench.networks.nonlinearity import relu
 from wganbench.networks.normalisation import BatchNorm, ConditionalBatchNorm, LayerNorm
@@ -82,7 +90,9 @@ class ResnetGenerator(nn.Module):
         if (labels is None) != (self.classes is None):
             has, given = ("none" if count is None else "some" for count in (self.classes, labels))
             raise ValueError(f"the generator has {has} classes and was given {given} labels")
-        x = self.linear(x.flatten(1)).unflatten(1, self.shape)
+        filters = self.conv.weight
+        assert isinstance(filters, Tensor)
+        x = laid_out_like(self.linear(x.flatten(1)).unflatten(1, self.shape), filters)
         for block in self.blocks:
             x = block(x, labels)
         return torch.tanh(self.conv(relu(self.norm(x))))
@@ -154,7 +164,8 @@ class ResnetCritic(nn.Module):
         Raises:
             ValueError: If logits are requested and the critic has no classes.
         """
-        features = relu(self.blocks(x)).mean((2, 3))
+        pixels = relu(self.blocks(x))
+        features = pixels.sum((2, 3)) / math.prod(pixels.shape[2:])  # a derivative of mean() puts channels first
         scores = self.score(features).reshape(x.shape[0], *self.output_shape)
         if not with_logits:
             return scores

@@ -123,6 +123,7 @@ class Stack:
         parameters, buffers = stack_module_state(list(modules))
         self.parameters = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
         self.buffers = dict(buffers)
+        self.channels_last = False
 
     def __call__(self, x: Tensor, parameters: Parameters | None = None, labels: Tensor | None = None) -> Tensor:
         """Maps ``(S, B, *input_shape)`` to ``(S, B, *output_shape)``, with the given parameters or the stack's own.
@@ -150,9 +151,14 @@ class Stack:
         state = {**(self.parameters if parameters is None else parameters), **self.buffers}
         if self.size == 1:
             own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexing would copy the gradient
-            made = self.network(own, *(each.squeeze(0) for each in inputs), **asked)
+            made = self.network(own, *(self._laid_out(each.squeeze(0)) for each in inputs), **asked)
             return tuple(each.unsqueeze(0) for each in _listed(made))
         return _listed(vmap(lambda own, *rows: self.network(own, *rows, **asked))(state, *inputs))
+
+    def _laid_out(self, x: Tensor) -> Tensor:
+        """Puts the channels of images last if those of filters are; 1×1 filters have no layout to pass on."""
+        is_image = self.channels_last and x.ndim == 4
+        return x.contiguous(memory_format=torch.channels_last) if is_image else x
 
     def of_seed(self, index: int) -> Callable[..., Any]:
         """Returns one seed's network with its present values, in ``eval()``, as a function.
@@ -166,12 +172,13 @@ class Stack:
     def lay_channels_last(self) -> None:
         """Puts the channels of every filter last in memory; call it before an optimiser is made of the parameters.
 
-        A convolution and the layers after it use the memory layout of the filter, and tensor cores are fastest in this
-        one. ``backward()`` lays out gradients like their parameters, and moments follow them. Filters of several seeds
-        are unchanged, since vmap joins them into one grouped convolution.
+        A convolution and the layers after it use the memory layout of the filter. A CPU and tensor cores are fastest in
+        this one. ``backward()`` lays out gradients like their parameters, and moments follow them. Filters of several
+        seeds are unchanged, since vmap joins them into one grouped convolution.
         """
         if self.size > 1:
             return
+        self.channels_last = True
         for name, tensor in self.parameters.items():
             if tensor.ndim == 5:
                 filters = tensor.detach().squeeze(0).contiguous(memory_format=torch.channels_last)
