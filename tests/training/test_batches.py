@@ -37,11 +37,23 @@ def test_an_epoch_of_images_has_none_twice_and_each_with_its_label():
 def test_indices_stay_at_one_address_and_batches_are_the_same_until_the_next_host_step():
     batches = ShuffledBatches(images(), Streams(SEEDS, "data"), BATCH, Streams(SEEDS, "dequantisation"))
     batches.host_step(1)
-    place, (before,) = batches._indices.data_ptr(), batches.draw(1)
+    place, (before,) = batches._indices[1].data_ptr(), batches.draw(1)
     assert torch.equal(before, batches.draw(1)[0])
     batches.host_step(1)
-    assert batches._indices.data_ptr() == place
+    assert batches._indices[1].data_ptr() == place
     assert not torch.equal(before, batches.draw(1)[0])
+
+
+def test_a_warm_up_draws_other_numbers_of_batches_from_the_same_epoch_and_leaves_a_steps_indices_in_place():
+    batches = ShuffledBatches(images(20), Streams(SEEDS, "data"), BATCH, Streams(SEEDS, "dequantisation"))
+    batches.host_step(2)
+    place, drawn = batches._indices[2].data_ptr(), batches.labels(2)
+    for _ in range(2):
+        batches.host_step(1)
+        drawn = [*drawn, *batches.labels(1)]
+    batches.host_step(2)
+    assert batches._indices[2].data_ptr() == place
+    assert all(len(set(own)) == 4 * BATCH for own in torch.cat(drawn, dim=1).tolist()), "none twice in an epoch"
 
 
 def test_only_a_set_of_images_has_images():

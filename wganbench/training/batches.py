@@ -64,21 +64,19 @@ class ShuffledBatches(Batches):
         super().__init__(images, streams, batch_size)
         self.images, self.noise = images, noise
         self.epochs = [Epochs(len(images), batch_size, rng) for rng in streams.generators]
-        self._indices: Tensor | None = None
+        self._indices: dict[int, Tensor] = {}  # by the number of batches, of which a warm-up has another than a step
 
     def host_step(self, n: int) -> None:
         """Sets the indices of the images of the next ``n`` batches."""
         indices = torch.stack([torch.cat([order.batch() for _ in range(n)]) for order in self.epochs])
-        if self._indices is None:
-            self._indices = indices
+        if n in self._indices:
+            self._indices[n].copy_(indices)  # a CUDA graph reads them at the same address
         else:
-            self._indices.copy_(indices)  # a CUDA graph reads them at the same address
+            self._indices[n] = indices
 
     def draw(self, n: int) -> Sequence[Tensor]:
-        assert self._indices is not None
-        pairs = zip(self._indices, self.noise.generators, strict=True)
+        pairs = zip(self._indices[n], self.noise.generators, strict=True)
         return self._split(torch.stack([self.images.take(order, rng) for order, rng in pairs]), n)
 
     def labels(self, n: int) -> Sequence[Tensor]:
-        assert self._indices is not None
-        return self._split(self.images.labels[self._indices], n)
+        return self._split(self.images.labels[self._indices[n]], n)
