@@ -1,5 +1,6 @@
 """The stacked step against a plain loop over one seed, written here a second time without stacks."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -172,9 +173,11 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("fakes_at_once", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_stacked_steps_agree_with_a_plain_float64_loop(case):
+def test_stacked_steps_agree_with_a_plain_float64_loop(case, fakes_at_once):
     method, optimizer, plain = CASES[case]
+    method = replace(method, fakes_at_once=fakes_at_once)
     trainer = stacked(SEEDS, method, optimizer)
     for _ in range(3):
         trainer.step()
@@ -207,3 +210,16 @@ def test_a_seed_that_diverges_leaves_the_others_alone():
     assert trainer.finite.tolist() == [True, False, True]
     for name, tensor in trainer.generator.parameters.items():
         assert torch.equal(tensor[[0, 2]], undisturbed.generator.parameters[name][[0, 2]])
+
+
+@pytest.mark.parametrize("case", ["penalty", "unrolled-first-order"])
+@pytest.mark.parametrize("fakes_at_once", [False, True])
+def test_fakes_at_once_take_one_pass_of_the_generator_beside_its_own_step(case, fakes_at_once, monkeypatch):
+    method, optimizer, plain = CASES[case]
+    trainer = stacked(SEEDS, replace(method, fakes_at_once=fakes_at_once), optimizer)
+    network, taken = trainer.generator.network, []
+    monkeypatch.setattr(
+        trainer.generator, "network", lambda *given, **asked: taken.append(1) or network(*given, **asked)
+    )
+    trainer.step()
+    assert len(taken) == (2 if fakes_at_once else plain["n_critic"] + 1)

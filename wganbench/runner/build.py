@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
     assert setting.generator and setting.generator_optimizer and setting.latent_dim  # checked by the setting
     latent_dim = setting.latent_dim
     generator = player(setting.generator, setting.generator_optimizer, "generator", (latent_dim,), shape)
+    if device.type != "cpu" and setting.classes is None:  # on a CPU it saves nothing, and would round otherwise
+        method = replace(method, fakes_at_once=is_rowwise(generator.stack, (latent_dim,)))
     return GanTrainer(seeds, generator, critic, method, data, latent_dim=latent_dim, batch_size=setting.batch_size)
 
 

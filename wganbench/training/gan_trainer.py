@@ -90,15 +90,16 @@ class GanTrainer(StackTrainer):
         latents = self._draw_latents()
         reals = data.draw(n)
         labels = [None] * n if self.method.auxiliary is None else data.labels(n)
-        batches = zip(reals, latents, labels, strict=False)  # the last latents are for the generator step
-        if self.method.unroll is None:
-            for real, latent, each in batches:
-                self._critic_step(real, self._fake(latent, each), each)
-            self._generator_step(latents[-1], self.critic.parameters)
-        elif self.method.unroll.order == "first":
-            self._first_order_step(batches, latents[-1])
-        else:
+        if self.method.unroll is not None and self.method.unroll.order == "second":
             self._second_order_step(reals[0], latents)
+        else:
+            batches = zip(reals, self._fakes(latents[:n], labels), labels, strict=True)
+            if self.method.unroll is None:
+                for real, fake, each in batches:
+                    self._critic_step(real, fake, each)
+                self._generator_step(latents[-1], self.critic.parameters)
+            else:
+                self._first_order_step(batches, latents[-1])
         if self.average is not None:
             self._take_into(self.average)
         self.finite &= self.critic_loss.isfinite() & self.generator_loss.isfinite()
@@ -127,6 +128,12 @@ class GanTrainer(StackTrainer):
         of_critic = latent.normal(n, self.batch_size, self.latent_dim).unbind(1)
         return [*of_critic, latent.normal(self.generator_batch_size, self.latent_dim)]
 
+    def _fakes(self, latents: Sequence[Tensor], labels: Sequence[Tensor | None]) -> Iterable[Tensor]:
+        """Makes the fakes of each critic step, one after the other or all at once; the generator stays the same."""
+        if self.method.fakes_at_once and len(latents) > 1:
+            return self._fake(torch.cat([*latents], dim=1)).split(self.batch_size, dim=1)
+        return (self._fake(latent, each) for latent, each in zip(latents, labels, strict=True))
+
     @torch.no_grad()
     def _fake(self, latent: Tensor, labels: Tensor | None = None) -> Tensor:
         return self.generator(latent, labels=labels)
@@ -151,10 +158,10 @@ class GanTrainer(StackTrainer):
         self.generator_optimizer.step()
 
     def _first_order_step(self, batches: Iterable[tuple[Tensor, Tensor, Tensor | None]], own_latent: Tensor) -> None:
-        """Takes a step unrolled to first order; ``batches`` has real samples, latents and labels per critic step."""
+        """Takes a step unrolled to first order; ``batches`` has real and fake samples and labels per critic step."""
         kept: dict[str, Tensor] = {}
-        for real, latent, labels in batches:
-            self._critic_step(real, self._fake(latent, labels), labels)
+        for real, fake, labels in batches:
+            self._critic_step(real, fake, labels)
             kept = kept or {name: tensor.detach().clone() for name, tensor in self.critic.parameters.items()}
         self._generator_step(own_latent, self.critic.parameters)
         with torch.no_grad():

@@ -95,6 +95,8 @@ class Method:
         project: Whether the projection is applied before or after the step.
         single_pass: Whether real and fake samples go through the critic in one forward pass, which is possible if the
             critic does not mix the rows of a batch (`wganbench.training.stack.is_rowwise`).
+        fakes_at_once: Whether one pass of the generator makes the fakes of all critic steps before a generator step,
+            which is possible if it does not mix the rows of a batch.
         n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
         warmup: More critic steps before some generator steps; None for ``n_critic`` before each.
         generator_batch_size: Number of samples in the generator's own step; None for that of a critic step.
@@ -109,6 +111,7 @@ class Method:
     projection: Projection | None = None
     project: Literal["before", "after"] = "after"
     single_pass: bool = False
+    fakes_at_once: bool = False
     n_critic: int = 1
     warmup: Warmup | None = None
     generator_batch_size: int | None = None

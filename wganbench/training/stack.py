@@ -227,7 +227,7 @@ ROWS = 4
 
 
 def is_rowwise(critic: Stack, sample_shape: Sequence[int]) -> bool:
-    """Returns whether a row's score depends on that row and on no other; tested by derivatives of the first seed.
+    """Returns whether a row's output depends on that row and on no other; tested by derivatives of the first seed.
 
     A normalisation over the batch couples rows, and would mix the statistics of real and fake samples. A critic whose
     score depends on no row, such as one with a last layer of zeros, cannot be tested and counts as coupling them.
