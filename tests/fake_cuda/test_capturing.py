@@ -13,6 +13,7 @@ import torch
 from tests.fake_cuda import counters
 from tests.fake_cuda.steps import CUDA
 from tests.training import test_meta
+from wganbench.rng import Streams
 from wganbench.runner.build import make_trainer
 from wganbench.runner.cohort import release_memory
 from wganbench.runner.precision import numerics
@@ -127,7 +128,9 @@ def captured_with(registered_generators):
     cuda_graph.TRACKS_GENERATORS = not registered_generators
     with numerics(CUDA, 1), warnings.catch_warnings():
         warnings.simplefilter("error")
-        capture(made())()
+        trainer = made()
+        trainer.streams["of each step"] = Streams(trainer.seeds, "of each step", CUDA)  # the others draw in blocks
+        capture(trainer)()
 
 
 def test_a_capture_prints_nothing(fake_cuda):
