@@ -10,8 +10,8 @@ from typing import Any
 # torch reads this when it is imported, which is always after this package here. Without it, torch 2.14 compiles some
 # products on CUDA when they are first computed, for which it needs a C compiler. The user's own value stays.
 os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")
-# On a CPU, a step of an image network makes hundreds of large tensors, whose memory the system clears page by page: up
-# to a quarter of the time. With this, torch asks for pages of 2 MiB for tensors of that size and more.
+# On a CPU, a step of an image network makes hundreds of large tensors, whose memory the system clears page by page.
+# With this, torch asks for pages of 2 MiB for tensors of that size and more.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 _INTERFACE = ("experiments", "experiment", "records", "curves", "verdicts", "checks", "figure", "run")
