@@ -21,8 +21,8 @@ RADIUS = 4
 """The radius of a dot, in pixels."""
 BIN = 1.5
 """The width, in percent, within which dots are stacked."""
-STACK = 48
-"""The most pixels that a stack of dots takes before its dots overlap."""
+TALL = 1.5
+"""How tall a block of dots in one bin is at most, in times of its width."""
 LABEL, BELOW, AXIS = 20, 14, 20
 """The pixels for the name of a strip, for the interval under its dots, and for the axis below all strips."""
 EDGES = (3.0, 97.0)
@@ -93,9 +93,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Mark:
-    """A dot where it is drawn: ``x`` in percent, ``y`` in pixels."""
+    """A dot where it is drawn: ``x`` in percent and then ``shift`` in pixels to the right, ``y`` in pixels."""
 
     x: float
+    shift: float
     y: float
     is_run: bool
     text: str
@@ -182,14 +183,16 @@ def _row(strip: Strip, scale: Scale, top: int) -> tuple[Row, int]:
     """Returns a strip in its place, and the y below it."""
     across = [EDGES[dot.at_edge > 0] if dot.at_edge else scale.place(dot.value) for dot in strip.dots]
     bins = [round(x / BIN) for x in across]
-    tallest = max(Counter(bins).values(), default=1)
-    step = min(2 * RADIUS + 1, STACK / tallest)
-    height = round((tallest - 1) * step) + 2 * RADIUS + 2
+    counted, size = Counter(bins), 2 * RADIUS + 1
+    rows = {own: math.ceil(math.sqrt(TALL * n)) for own, n in counted.items()}
+    height = max(rows.values(), default=1) * size + 1
     floor, seen, marks = top + LABEL + height, Counter[int](), []
     for dot, x, own in zip(strip.dots, across, bins, strict=True):
-        y = floor - RADIUS - 1 - seen[own] * step
+        column, up = divmod(seen[own], rows[own])
+        n_columns = math.ceil(counted[own] / rows[own])
         seen[own] += 1
-        marks.append(Mark(x, round(y, 1), not dot.at_edge, dot.text))
+        shift = (column - (n_columns - 1) / 2) * size
+        marks.append(Mark(x, shift, floor - RADIUS - 1 - up * size, not dot.at_edge, dot.text))
     limits = (None, None) if strip.interval is None else (strip.interval.low, strip.interval.high)
     low, high, centre = (_place(scale, value) for value in (*limits, strip.centre))
     floor = floor if strip.dots else top + LABEL

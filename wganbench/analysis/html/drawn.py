@@ -66,9 +66,9 @@ def _values(experiment: Experiment, evidence: Evidence, records: Records) -> Cha
     for side, units in evidence.units.items():
         dots = _dots(evidence, units, check.measure)
         own = (evidence.estimate, evidence.interval) if alone else (None, None)
-        strips.append(Strip(_side(side, units, bool(check.methods())), dots, *own))
-    lines = [*_bounds(check), *_published(experiment, evidence, records)]
-    return Chart(_title(check.measure, evidence.settings, check), tuple(strips), tuple(lines))
+        published = tuple(_published(experiment, evidence, side, records))
+        strips.append(Strip(_side(side, units, bool(check.methods())), dots, *own, published))
+    return Chart(_title(check.measure, evidence.settings, check), tuple(strips), tuple(_bounds(check)))
 
 
 def _side(side: str, units: Sequence[Unit], over_architectures: bool) -> str:
@@ -90,7 +90,7 @@ def _bounds(check: Check) -> Iterator[Line]:
         case Level() | Criterion():
             yield _bound(check)
         case Equality():
-            yield Line(check.equals, "published", f"published: {number(check.equals)}")
+            yield Line(check.equals, "published", f"the source's value: {number(check.equals)}")
             for limit in (check.equals - check.within, check.equals + check.within):
                 yield Line(limit, "bound", f"claimed: within {number(check.within)} of it")
         case McNemar():
@@ -107,20 +107,17 @@ def _bound(bound: Level | Criterion) -> Line:
     return Line(bound.at_least, "bound", f"claimed: at least {number(bound.at_least)}")
 
 
-def _published(experiment: Experiment, evidence: Evidence, records: Records) -> Iterator[Line]:
-    """Yields the published values of the variants, unless the runs were scored by another network."""
-    check = evidence.check
-    if isinstance(check, Success | Equality) or check.statistic == "best":
+def _published(experiment: Experiment, evidence: Evidence, variant: str, records: Records) -> Iterator[Line]:
+    """Yields the published values of a variant, unless its runs were scored by another network."""
+    check, setting = evidence.check, evidence.settings.get(variant)
+    rows = [row for row in experiment.published if (row.variant, row.measure) == (variant, check.measured()[0])]
+    if setting is None or isinstance(check, Equality) or check.statistic == "best":
         return
-    for row in experiment.published:
-        setting = evidence.settings.get(row.variant or "")
-        if row.measure != check.measure or setting is None or row.measure not in setting.measures:
-            continue
-        runs = [records[unit.run_id] for unit in evidence.units[row.variant or ""] if unit.run_id in records]
-        if comparability.may_stand_beside_published(
-            comparability.protocol_of(setting.measures[row.measure], setting, runs)
-        ):
-            yield Line(row.value, "published", f"published for {row.variant}: {number(row.value)} ({row.source})")
+    runs = [records[unit.run_id] for unit in evidence.units[variant] if unit.run_id in records]
+    for row in rows:
+        protocol = comparability.protocol_of(setting.measures[row.measure], setting, runs)
+        if comparability.may_stand_beside_published(protocol):
+            yield Line(row.value, "published", f"published for {variant}: {number(row.value)} ({row.source})")
 
 
 def _dots(evidence: Evidence, units: Sequence[Unit], measure: str) -> tuple[Dot, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from wganbench.analysis.figures import Drawing
@@ -26,7 +25,6 @@ from wganbench.analysis.tables.table import Table
 from wganbench.analysis.verdict import Verdict
 from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import Experiment
 
 Cell = str | float | None
 
