@@ -217,11 +217,7 @@ def _legend(chart: Chart) -> Iterable[tuple[str, str]]:
     yield from dict.fromkeys((line.kind, line.text) for line in lines)
     at_edge = [dot.text for strip in chart.strips for dot in strip.dots if dot.at_edge]
     if at_edge:
-        n = len(at_edge)
-        yield (
-            "edge",
-            f"at the edge: {n} {'run' if n == 1 else 'runs'} without a number of {'its' if n == 1 else 'their'} own",
-        )
+        yield "edge", f"at the edge, without a number of their own: {len(at_edge)}"
 
 
 def _in_words(strip: Strip) -> str:

@@ -95,6 +95,7 @@
     target.scrollIntoView();
   };
   window.addEventListener("hashchange", openWanted);
+  window.addEventListener("load", openWanted);  // the browser's own jump to the claim takes the focus away again
 
   const openAll = byId("_open");
   openAll.addEventListener("click", () => {
