@@ -79,7 +79,7 @@ def report(
         from wganbench.analysis.html import write_html
 
         page = write_html(specs, Store(folder), records, made.verdicts, self_contained=self_contained)
-        click.echo(f"wganbench: {page}: {page.stat().st_size / 1e6:.1f} MB, opens in a browser", err=True)
+        click.echo(f"wganbench: {page}: {page.stat().st_size / 1000:,.0f} kB, to open in a browser", err=True)
     for loss in made.losses:
         click.echo(f"wganbench: accepted: {loss}", err=True)
     for spec in specs:

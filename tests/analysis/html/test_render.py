@@ -19,7 +19,7 @@ from wganbench.errors import RecordError
 from wganbench.records.record import write_text
 
 VOID = {"meta", "link", "input", "img", "br"}
-EVIL = "<script>alert(1)</script>\" onload=\"alert(2)' <img src=x onerror=alert(3)> javascript:alert(4) {{ 7 * 7 }} &lt;"
+EVIL = '<script>alert(1)</script>" onload="alert(2)\' <img src=x onerror=alert(3)> javascript:alert(4) {{ 7 * 7 }} &lt;'
 BREAKS_OUT = '</script><script>alert(5)</script></style></details>"\x1b[31mred\x1b[0m'
 
 

@@ -11,6 +11,9 @@
   const search = byId("_search");
   const sections = new Map(all(".experiment .claim").map((claim) => [claim.id, claim]));
 
+  // Sources are few, and what a reader asks for first; on a phone they would push the claims off the screen.
+  if (matchMedia("(min-width: 45rem)").matches) byId("_filters").querySelector(".choices").open = true;
+
   const pressed = (group) => all("[aria-pressed='true']", group).map((button) => button.dataset.choice);
   const wanted = () => decodeURIComponent(location.hash.slice(1));
 
@@ -54,6 +57,7 @@
       const own = all(".claim", part);
       part.hidden = isFiltered && !own.some((claim) => !claim.hidden && !claim.closest(".more")) && !part.contains(byId(wanted()));
     }
+    for (const part of all(".superseded")) part.hidden = isFiltered && !part.contains(byId(wanted()));
     const states = chosen.map(([name, some]) => `${name}: ${some.join(" or ")}`);
     if (words.length) states.push(`text: ${words.join(" ")}`);
     byId("_count").textContent = isFiltered
@@ -169,7 +173,7 @@
       const image = button.querySelector("img");
       byId("_large").src = image.src;
       byId("_large").alt = image.alt;
-      byId("_dialog-title").textContent = button.nextElementSibling ? button.nextElementSibling.textContent : button.parentElement.querySelector("figcaption").textContent;
+      byId("_dialog-title").textContent = button.parentElement.querySelector("figcaption b").textContent;
       dialog.showModal();
     });
   }
