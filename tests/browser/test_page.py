@@ -1,4 +1,4 @@
-"""What a reader does with the page: filter, search, follow a link, hover, enlarge, slide, sort, copy, download, print."""
+"""What a reader does with the page: filter, follow a link, hover, enlarge, slide, sort, copy, download, print."""
 
 from __future__ import annotations
 

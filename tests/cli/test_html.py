@@ -36,7 +36,7 @@ def test_the_page_is_written_beside_the_report_and_printed_tables_stay_as_they_a
     assert result.stdout == plain.stdout
     assert re.fullmatch(r"wganbench: runs/index\.html: \d\d kB, to open in a browser\n", result.stderr)
     page = Path("runs/index.html").read_text(encoding="utf-8")
-    assert "2 claims: 1 inconclusive, 1 not run." in page
+    assert "2 claims: 1 reproduced, 1 not run." in page
     assert "wganbench explain made.toml:good-is-close --results runs" in page
 
 

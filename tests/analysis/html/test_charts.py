@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -48,7 +49,8 @@ def test_equal_values_stand_in_a_block_in_which_no_two_dots_touch():
     assert len({x for x, *_ in same}) == 1 and alone[0] > same[0][0]
     places = {(shift, y) for _, shift, y in same}
     assert len(places) == 24
-    assert {b - a for shifts in [sorted({shift for shift, _ in places})] for a, b in zip(shifts, shifts[1:])} == {9}
+    shifts = sorted({shift for shift, _ in places})
+    assert {right - left for left, right in pairwise(shifts)} == {9}
     assert sum(shift for shift, _ in places) == 0
     assert alone[1:] == (0, max(y for _, y in places))
 

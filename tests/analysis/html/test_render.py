@@ -1,4 +1,4 @@
-"""The page as text: nothing of a spec or a record becomes markup, and the policy allows its own script and style alone."""
+"""The page as text: nothing of a spec or a record becomes markup, and the policy allows only its script and style."""
 
 from __future__ import annotations
 

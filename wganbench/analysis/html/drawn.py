@@ -87,7 +87,7 @@ def _title(measure: str, settings: Mapping[str, Setting], check: Check) -> str:
 
 def _bounds(check: Check) -> Iterator[Line]:
     match check:
-        case Level() | Criterion():
+        case Level():
             yield _bound(check)
         case Equality():
             yield Line(check.equals, "published", f"the source's value: {number(check.equals)}")
