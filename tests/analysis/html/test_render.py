@@ -15,6 +15,7 @@ import pytest
 
 from tests.analysis.factory import GOOD, record
 from tests.analysis.shown import Shown, shown
+from wganbench.analysis.html.render import data_block
 from wganbench.errors import RecordError
 from wganbench.records.record import write_text
 
@@ -182,6 +183,13 @@ def test_the_data_of_the_download_are_those_of_the_records(harmless, page):
     for name, each in own.items():
         assert (found[name]["seed"], found[name]["status"]) == (each.seed, each.status)
         assert found[name]["sectors_occupied"] == each.measures.get("sectors_occupied")
+
+
+def test_no_text_can_end_the_element_that_holds_the_data():
+    content = {"</script >": ["<!--", "a & b", "\x1b", 0.1, None]}
+    text = str(data_block(content))
+    assert not {"<", ">", "&"} & {*text}
+    assert json.loads(text) == {"</script >": ["<!--", "a & b", "?", 0.1, None]}
 
 
 def test_the_same_records_give_the_same_bytes(harmless):
