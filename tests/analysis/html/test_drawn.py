@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.analysis.factory import BAD, GOOD
+from tests.analysis.factory import BAD, GOOD, made
 from tests.analysis.shown import shown
+from wganbench.analysis.evidence import Evidence, Unit
 from wganbench.analysis.html.drawn import charts_of
+from wganbench.analysis.stats import Interval
+from wganbench.spec import Claim
 
 OTHER_TESTS = """
 [[claims]]
@@ -122,3 +125,54 @@ def test_an_equivalence_shows_its_margins_on_both_sides_of_no_difference(drawn):
 def test_a_check_that_was_not_run_has_no_plot(drawn):
     evidence, charts = drawn["good-is-quick"]
     assert evidence.missing and charts == []
+
+
+# ---- random architectures -------------------------------------------------------------------------------------------
+
+
+def over_architectures(folder, fields, **scores):
+    """The strip plots of a check of architectures, each with one score for each of its methods."""
+    claim = Claim.model_validate({"id": "c", "says": "it holds", "measure": "sectors_occupied", **fields})
+    (check,) = claim.checks
+    units = {
+        method: tuple(Unit(f"{method}-{place}", place, "finished", score) for place, score in enumerate(some))
+        for method, some in scores.items()
+    }
+    interval = Interval(0.1, 0.9, 0.95, "share, Wilson")
+    about = {"missing": "", "why": "", "estimate_of": "e", "p_for": 1.0, "p_against": 1.0, "post_hoc": False}
+    experiment = made(folder)
+    settings = dict.fromkeys(scores, experiment.setting("good", "paper"))
+    evidence = Evidence(check=check, estimate=0.5, interval=interval, units=units, settings=settings, **about)
+    return charts_of(experiment, evidence, {})
+
+
+def test_architectures_are_shown_by_their_place_and_the_share_that_mcnemar_s_test_decides_on(tmp_path):
+    fields = {"test": "mcnemar", "better": "one", "worse": "two", "threshold": 3.0}
+    each, share = over_architectures(tmp_path, fields, one=[1.0, 4.0], two=[2.0, 5.0])
+    assert [values(strip) for strip in each.strips] == [[1.0, 4.0], [2.0, 5.0]]
+    assert each.strips[0].label == "one: 2 architectures"
+    assert each.strips[1].dots[1].text == "a001: 5 (two-1)"
+    assert lines(each) == [("bound", 3.0)]
+    assert (share.strips[0].centre, share.strips[0].interval.high) == (0.5, 0.9)
+    assert lines(share) == [("bound", 0.5), ("zero", 0.0), ("zero", 1.0)]
+
+
+def test_each_architecture_s_difference_is_shown_where_their_mean_decides(tmp_path):
+    fields = {"test": "architectures", "better": "one", "worse": "two", "margin": 0.5}
+    _, difference = over_architectures(tmp_path, fields, one=[1.0, 4.0], two=[2.0, 1.0])
+    assert values(difference.strips[0]) == [-1.0, 3.0]
+    assert lines(difference) == [("zero", 0.0), ("bound", 0.5)]
+
+
+def test_a_success_curve_shows_the_share_above_each_threshold_beside_the_published_one(tmp_path):
+    fields = {
+        "test": "success_curve",
+        "method": "one",
+        "thresholds": [1.0, 2.0],
+        "published": [0.8, 0.4],
+        "within": 0.1,
+    }
+    each, curve = over_architectures(tmp_path, fields, one=[1.0, 1.5, 2.5, 3.0])
+    assert lines(each) == [("bound", 1.0), ("bound", 2.0)] and each.strips[0].interval is None
+    assert [strip.centre for strip in curve.strips] == [0.75, 0.5]
+    assert lines(curve)[:3] == [("published", 0.8), ("bound", 0.7), ("bound", 0.9)]
