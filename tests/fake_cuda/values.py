@@ -23,6 +23,8 @@ SHAPES = {"cifar10": (3, 32), "shapes10": (3, 32), "mnist": (1, 28), "imagenet32
 SIZED_BY_VALUES: tuple[tuple[ModuleType, str], ...] = (
     (modes, "modes_covered"),
     (modes, "reverse_kl"),
+    (modes, "sectors_occupied"),
+    (modes, "least_sector_mass"),
     (coupling, "segment_cosine"),
     (saturation, "linear_share"),
     (text, "text_lines"),
