@@ -6,7 +6,11 @@ import sys
 import pytest
 
 import wganbench  # noqa: F401  # sets what torch reads while it is imported, which test modules do first
-from tests.values import REHEARSED, STAND_IN
+
+REHEARSED = "WGANBENCH_REHEARSAL" in os.environ
+"""As in `tests.values`, which is not importable wherever this file is read."""
+STAND_IN = "CUDA stand-in"
+"""How the names of the devices begin on which a rehearsal may run."""
 
 
 def pytest_configure():

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 REHEARSED = "WGANBENCH_REHEARSAL" in os.environ
-STAND_IN = "CUDA stand-in"
-"""How the names of the devices begin on which a rehearsal may run."""
 
 
 @contextmanager
