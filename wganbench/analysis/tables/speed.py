@@ -61,8 +61,8 @@ class Measured:
         found |= fields(row, *names, "precision", "torch", "commit", "when", "rounds", "step_flops", "memory_bytes")
         found |= fields(row, "plain_steps", "stack_steps", "flops_a_second")
         found |= {f"peer_{name}": getattr(row.peer, name, None) for name in ("function", "package", "version")}
-        names = ("plain", "one", "stack", "ratio", "stack_time", "matmul", "share")
-        spreads: dict[str, Spread | None] = {name: getattr(row, name) for name in names}
+        ways = ("plain", "one", "stack", "ratio", "stack_time", "matmul", "share")
+        spreads: dict[str, Spread | None] = {name: getattr(row, name) for name in ways}
         spreads |= {f"peer_{name}": getattr(row.peer, name, None) for name in ("rate", "ratio")}
         for name, spread in spreads.items():
             for part in ("median", "low", "high"):
