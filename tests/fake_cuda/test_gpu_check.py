@@ -21,11 +21,11 @@ def outcomes(folder):
 
 @pytest.mark.slow
 def test_a_rehearsal_executes_parts_and_says_in_each_line_that_no_number_is_checked(fake_cuda, tmp_path):
-    ended = check("--rehearse", tmp_path, "--only", "versions", "--only", "memory", "--stretch", "4")
+    ended = check("--rehearse", tmp_path, "--only", "versions", "--only", "scores", "--stretch", "4")
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert outcomes(tmp_path) == [("versions", "rehearsed"), ("memory", "rehearsed")]
+    assert outcomes(tmp_path) == [("versions", "rehearsed"), ("scores", "rehearsed")]
     assert "1 of CUDA stand-in 0" in ended.stdout
-    assert "after capture 5: " in ended.stdout
+    assert "classifier: " in ended.stdout
     results = [line for line in ended.stdout.splitlines() if line.startswith("   ")]
     assert results and all(line.endswith("  (rehearsal: values not checked)") for line in results)
     assert {path.name for path in tmp_path.iterdir()} == {"logs", "outcomes.json", "stand-in"}
