@@ -41,6 +41,7 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "results": ["results", "verify", "--results", RESULTS],
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
     "check": ["check", "--results", RESULTS],
+    "compare": ["compare", OTHERS, RESULTS, "--spec", "gaussians8"],
     "data": ["data", "list"],
     "classifier": ["classifier", "list"],
     "status": ["status", "gaussians8", "--results", RESULTS],
