@@ -258,6 +258,16 @@ def test_the_summary_shows_changes_and_folds_the_rest(experiment, reference):
     assert text.count("<details>") == text.count("</details>") == 2
 
 
+def test_what_a_claim_says_is_no_markup_in_the_summary(tmp_path):
+    claims = CLAIMS.replace("comes within", "comes</details><script>| within")
+    experiment = made(tmp_path, claims, spec=SPEC)
+    theirs = by_id(records(experiment, "good", GOOD))
+    mine = by_id(shifted(experiment, "good", GOOD, [each + 1 for each in BY]))
+    text = summary(compare([experiment], mine, theirs), NAMES)
+    assert "good comes&lt;/details>&lt;script>\\| within 1.0" in text
+    assert text.count("</details>") == text.count("<details>") == 1
+
+
 def test_the_data_hold_no_infinite_number(experiment, reference):
     mine = {name: each.model_copy(update={"status": "diverged"}) for name, each in reference.items()}
     found = compare([experiment], mine, reference)

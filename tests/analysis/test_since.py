@@ -106,6 +106,9 @@ def test_a_spec_of_the_commit_that_no_longer_loads_is_one_line_and_fails(store):
     assert (change.check, change.experiment, change.weakens) == ("spec of the revision", "made", True)
     assert "\n" not in change.text
     assert "unknown field 'objectif'" in change.text
+    path.write_text(text.partition('[[claims]]\nid = "good-is-close"')[0])
+    lost = [(each.check, each.subject, each.text) for each in since(store).changes]
+    assert ("claim removed", "good-is-close", "was reproduced") in lost, "which the ledger still shows"
 
 
 def test_a_spec_outside_the_repository_is_named(store, tmp_path_factory):
@@ -181,6 +184,14 @@ def test_the_summary_for_a_job_shows_what_weakens_and_folds_the_rest(store):
     assert "| margin loosened | made | `good-is-close` | at_most was 1.0, now 1.5 |" in shown
     assert "claim reworded" in folded and "claim reworded" not in shown
     assert text.count("<details>") == text.count("</details>")
+
+
+def test_what_a_claim_says_is_no_markup_in_the_summary(store):
+    path = store.root.parent / "made.toml"
+    path.write_text(path.read_text().replace("than bad", "than bad</details><script>| x"))
+    text = check(store, "--since", "HEAD", "--format", "github").stdout
+    assert "than bad&lt;/details>&lt;script>\\| x" in text
+    assert text.count("</details>") == text.count("<details>")
 
 
 def test_the_summary_of_a_folder_without_findings_is_short(store):

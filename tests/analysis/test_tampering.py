@@ -101,7 +101,8 @@ class Folder:
 
     def page(self) -> Path:
         """The page of the report with the claims."""
-        return self.root / "REPORT.md"
+        pages = (self.root / "made" / "README.md", self.root / "REPORT.md")
+        return next(path for path in pages if path.is_file())
 
     def figures(self) -> list[Path]:
         """The figures of the report."""
@@ -340,7 +341,7 @@ TAMPERINGS = [
     Tampering(swap_the_files_of_two_seeds, "holds the record of"),
     Tampering(swap_the_numbers_of_two_seeds, "record changed", "record changed: measures", only_git=True),
     Tampering(delete_three_seeds, "record lost", "record removed", only_git=True),
-    Tampering(add_a_seed, "REPORT.md: out of date", "records added: seeds 6", only_git=True, weakens=False),
+    Tampering(add_a_seed, "out of date", "records added: seeds 6", only_git=True, weakens=False),
     Tampering(copy_the_numbers_of_a_seed, "copied run", "records added: seeds 6", weakens=False),
     Tampering(copy_a_file_under_another_seed, "holds the record of"),
     Tampering(rename_a_record, "holds the record of"),
@@ -353,7 +354,7 @@ TAMPERINGS = [
     Tampering(loosen_a_margin, "post hoc", "margin loosened: at_most was 1.0, now 1.5"),
     Tampering(loosen_a_margin_in_the_records_too, "record changed", "margin loosened", only_git=True),
     Tampering(change_a_published_value, "out of date", "published value changed: value was 7.5", only_git=True),
-    Tampering(reword_a_claim, "REPORT.md: out of date", "claim reworded: was: good", only_git=True, weakens=False),
+    Tampering(reword_a_claim, "out of date", "claim reworded: was: good", only_git=True, weakens=False),
     Tampering(turn_a_claim, "verdict changed", "direction turned"),
     Tampering(judge_a_claim_at_another_profile, "verdict lost", "claim asks something else", only_git=True),
     Tampering(judge_a_claim_on_fewer_seeds, "out of date", "seeds removed: 5 are declared no more", only_git=True),

@@ -60,12 +60,10 @@ def changes_since(
     with tempfile.TemporaryDirectory() as folder:
         then = _Then(revision, results, Path(folder))
         names = None if whole else {experiment.name for experiment in experiments}
-        found = [
-            *_specs(then, experiments, whole),
-            *_records(then, records, names),
-            *_verdicts(then, experiments, names),
-            *(_files(then) if whole else ()),
-        ]
+        found = [*_specs(then, experiments, whole), *_records(then, records, names)]
+        removed = {(change.experiment, change.subject) for change in found if change.check == "claim removed"}
+        found += _verdicts(then, experiments, names, removed)
+        found += _files(then) if whole else ()
     return Since(revision, tuple(sorted(dict.fromkeys(found), key=lambda change: not change.weakens)))
 
 
@@ -223,8 +221,18 @@ def _pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 # ---- verdicts -------------------------------------------------------------------------------------------------------
 
 
-def _verdicts(then: _Then, experiments: Iterable[Experiment], names: Collection[str] | None) -> Iterator[Change]:
-    """Yields the verdicts that differ in the two ledgers; ``check`` says whether the present one is right."""
+def _verdicts(
+    then: _Then,
+    experiments: Iterable[Experiment],
+    names: Collection[str] | None,
+    removed: Collection[tuple[str, str]],
+) -> Iterator[Change]:
+    """Yields the verdicts that differ in the two ledgers; ``check`` says whether the present one is right.
+
+    Args:
+        removed: The experiment and id of each claim that is known to be removed; a spec of the revision that cannot be
+            read shows none.
+    """
     known, now = then.ledger(), last(then.root)[0]
     if known is None or now is None:
         where = "revision" if known is None else "work tree"
@@ -238,8 +246,9 @@ def _verdicts(then: _Then, experiments: Iterable[Experiment], names: Collection[
         for claim, was in section.claims.items():
             outcome = claims[claim].outcome if claim in claims else None
             if claim not in specs.get(experiment, {claim}):
-                continue  # the claim was removed, which its spec shows
-            if outcome is None:
+                if (experiment, claim) not in removed:
+                    yield Change("claim removed", experiment, claim, f"was {was.outcome}", weakens=True)
+            elif outcome is None:
                 yield Change("verdict lost", experiment, claim, f"was {was.outcome}", was.outcome in SETTLED)
             elif outcome != was.outcome:
                 text = f"was {was.outcome}, now {outcome}"

@@ -41,7 +41,7 @@ def _table(findings: Sequence[Finding]) -> str:
             "what": finding.check,
             "experiment": finding.experiment,
             "subject": f"`{finding.subject}`",
-            "text": finding.text,
+            "text": finding.text.replace("<", "&lt;"),  # it may quote a claim, which is anyone's
         }
         for finding in findings
     ]

@@ -158,11 +158,15 @@ def summary(comparison: Comparison, names: Sides) -> str:
 
 
 def _part(heading: str, table: Table) -> Sequence[str]:
-    return (f"### {heading}", render(table, "markdown")) if table.rows else ()
+    return (f"### {heading}", _markdown(table)) if table.rows else ()
 
 
 def _folded(heading: str, table: Table) -> Sequence[str]:
     if not table.rows and not table.notes:
         return ()
-    text = render(table, "markdown")
-    return (f"<details><summary>{heading} ({len(table.rows)})</summary>\n\n{text}\n</details>",)
+    return (f"<details><summary>{heading} ({len(table.rows)})</summary>\n\n{_markdown(table)}\n</details>",)
+
+
+def _markdown(table: Table) -> str:
+    """Renders a table without any HTML, which a claim could hold."""
+    return render(table, "markdown").replace("<", "&lt;")
