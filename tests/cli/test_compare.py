@@ -70,3 +70,9 @@ def test_a_folder_without_records_is_one_line(here):
     result = wganbench("empty", "theirs", "--spec", "made.toml")
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
     assert result.output.startswith("wganbench: empty: no records to compare")
+
+
+def test_records_of_other_experiments_alone_are_one_line(here):
+    result = wganbench("mine", "theirs", "--spec", "elu")
+    assert result.exit_code == 2
+    assert result.output.startswith("wganbench: mine: no runs of these experiments to compare; ")

@@ -39,6 +39,9 @@ def compare(
     from wganbench.analysis.tables.table import render, terminal
 
     found = comparing.compare(covered(specs), _records(first), _records(second), every_measure=every_measure)
+    if not (found.claims or found.measures or found.notes):
+        text = "no runs of these experiments to compare; those of profile smoke are left out, --spec names another spec"
+        raise RecordError(f"{first}: {text}")
     names = compared.sides(first, second)
     if form == "github":
         click.echo(compared.summary(found, names), nl=False)
