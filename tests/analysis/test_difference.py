@@ -26,6 +26,11 @@ def test_a_sample_is_equal_to_itself_and_nothing_is_tested(bounded):
     assert (found.test, found.estimate, found.p, found.detectable(0.05)) == ("", 0.0, 1.0, None)
 
 
+def test_a_sample_without_pairs_is_equal_to_itself_too():
+    found = compare_samples(sample(SPREAD), sample(SPREAD), bounded=False, in_pairs=False)
+    assert (found.is_equal, found.is_paired, found.n) == (True, False, (8, 8))
+
+
 def test_the_pairs_of_a_copy_that_lacks_a_seed_are_equal():
     rest = {seed: value for seed, value in sample(COUNTS).items() if seed < 3}
     found = compare_samples(sample(COUNTS), rest, bounded=True)

@@ -111,8 +111,9 @@ def compare_samples(
     exact = bounded or not np.isfinite([*first.values(), *second.values()]).all()
     common = sorted(first.keys() & second.keys()) if in_pairs else []
     is_subset = len(common) == min(len(first), len(second)) > 0
-    if is_subset and all(first[key] == second[key] for key in common):
-        return Difference("", (len(common), len(common)), is_paired=True, is_equal=True, estimate=0.0)
+    if (first and first == second) or (is_subset and all(first[key] == second[key] for key in common)):
+        n = len(common) or len(first)
+        return Difference("", (n, n), is_paired=in_pairs, is_equal=True, estimate=0.0)
     if len(common) >= (MIN_PAIRS if exact else MIN_UNITS):
         left, right = (np.array([sample[key] for key in common]) for sample in (first, second))
         return _paired(left, right, exact)
