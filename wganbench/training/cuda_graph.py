@@ -75,7 +75,7 @@ def _hindrance(trainer: StackTrainer) -> str | None:
             return f"{type(optimizer).__name__} is not known to work in a graph"
         falling = trainer.method.decay_steps is not None
         if falling and not all(isinstance(group["lr"], Tensor) for group in optimizer.param_groups):
-            return f"{type(optimizer).__name__} with foreach takes no learning rate that falls in a graph"
+            return f"{type(optimizer).__name__} takes no learning rate that falls in a graph"
     return None
 
 
