@@ -88,7 +88,7 @@ class RelativisticPaired:
 
 
 class RelativisticAverage:
-    """RaGAN with the standard GAN's loss (Jolicoeur-Martineau 2018): is a sample more real than the others on average?"""
+    """RaGAN with the standard GAN's loss (Jolicoeur-Martineau 2018): each score is judged against the others' mean."""
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """-E log sigmoid(D(real) − E D(fake)) − E log(1 − sigmoid(D(fake) − E D(real))); non-negative."""

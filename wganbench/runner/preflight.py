@@ -256,9 +256,10 @@ def _check_packed_measures(setting: Setting) -> None:
     if setting.pack is None:
         return
     for place, kind, component in setting.components():
-        if kind in ("measure", "picture") and component.name not in MEANS_OF_SCORES:
-            if {"critic", "network"} & {*inputs_of(kind, component)}:
-                raise SpecError(f"{place}: reads the score of a sample, and pack = {setting.pack} joins samples")
+        if kind not in ("measure", "picture") or component.name in MEANS_OF_SCORES:
+            continue
+        if {"critic", "network"} & {*inputs_of(kind, component)}:
+            raise SpecError(f"{place}: reads the score of a sample, and pack = {setting.pack} joins samples")
 
 
 def _check_classes(setting: Setting, data: Any) -> None:

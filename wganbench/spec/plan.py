@@ -109,8 +109,8 @@ def step_flops(setting: Setting) -> float | None:
     """Returns the floating-point operations of one generator step for one seed; None if a network's cost is unknown.
 
     Counts two operations per weight and sample in a forward pass (for a convolution, also per position of the filter)
-    and twice as many in a backward pass. Each gradient that is penalised adds one forward pass with the gradient and the
-    derivative of both, or, for a piecewise linear critic, the derivative of the gradient only. A packed critic is
+    and twice as many in a backward pass. Each gradient that is penalised adds one forward pass with the gradient and
+    the derivative of both, or, for a piecewise linear critic, the derivative of the gradient only. A packed critic is
     called once for all samples of a pack.
     """
     costs = setting.costs()

@@ -14,7 +14,6 @@ from wganbench.training.method import DataSet, Method, unrolled_adam
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain
 
-
 OWN_REALS = "data of the generator"
 """The stream of the real samples whose scores the generator's loss reads."""
 
