@@ -1,8 +1,8 @@
 """Figures of kind ``phases``: paths of two measures in the plane, as figure 3 of Mescheder et al. (2018) shows them.
 
-For the two networks of a Dirac-GAN, the measures are their parameters θ and ψ, and the gradients of the losses are known
-in closed form: ψθ is the score of the fake, 0 that of the real sample, and ψ the critic's slope at every point. Their
-vector field is drawn behind the paths.
+For the two networks of a Dirac-GAN, the measures are their parameters θ and ψ, and the gradients of the losses are
+known in closed form: ψθ is the score of the fake, 0 that of the real sample, and ψ the critic's slope at every point.
+Their vector field is drawn behind the paths.
 """
 
 from __future__ import annotations
