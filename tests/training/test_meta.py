@@ -121,7 +121,7 @@ def test_every_part_of_a_step_in_the_catalogue_is_among_them():
     }
     used["constraint"] = {part.name for each in settings for part in each.constraints}
     used["network"] |= {each.generator.name for each in settings if each.generator}
-    assert used == {kind: NAMES[kind].keys() for kind in parts}
+    assert used == {kind: NAMES[kind].keys() for kind in used}
 
 
 # ---- planted faults -------------------------------------------------------------------------------------------------
