@@ -94,3 +94,4 @@ def test_paths_are_drawn_from_the_records(tmp_path, store):
     assert good.get_title(loc="center") == "good\n5 to 5.83"
     assert not bad.collections, "its networks have no vector field"
     assert "across: sectors_occupied, up: exact_wasserstein, ±2" in subtitle(figure)
+    assert subtitle(figure).endswith("; lines join every 50 steps")

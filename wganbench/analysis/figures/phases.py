@@ -96,6 +96,8 @@ def draw(drawing: Drawing[PhasesFigure], store: Store) -> Figure:
         cells.append(Cell(f"{variant}\n{low if low == high else f'{low} to {high}'}", paths, records[0].setting))
     key = f"across: {figure.x}, up: {figure.y}, ±{number(figure.window)}; circle: start, square: end, whose distance "
     key += "from the equilibrium (+) is the number; arrows: directions of simultaneous gradient steps"
+    steps = drawing.records[0].curves[figure.x].steps
+    key += f"; lines join every {steps[1] - steps[0]} steps" if steps[1] - steps[0] > 1 else ""
     return draw_cells(cells, figure, drawing.title, drawing.about(key))
 
 
