@@ -180,7 +180,7 @@ def scores_taken(loss: Callable[..., Any], method: str) -> tuple[str, ...]:
     return named if is_named else NEEDED_SCORES[method]
 
 
-@dataclass(frozen=True)
+@dataclass
 class NamedLosses:
     """An objective whose losses are given the scores that they name.
 

@@ -124,9 +124,8 @@ def draw_cell(axes: Axes, cell: Cell, window: float) -> None:
         axes.quiver(theta, psi, *field, color="#c4c4c4", pivot="mid", scale=1.3 * ARROWS, width=0.006, zorder=1)
     axes.plot(0, 0, "+", color=style.INK, markersize=6, zorder=2)
     for path in cell.paths:
-        look = {"color": style.COLOURS[0], "zorder": 3}
-        axes.plot(*path.T, "-", linewidth=0.8, **look)
-        axes.plot(*path[0], "o", markersize=3.5, **look)
+        axes.plot(*path.T, "-", linewidth=0.8, color=style.COLOURS[0], zorder=3)
+        axes.plot(*path[0], "o", markersize=3.5, color=style.COLOURS[0], zorder=3)
         axes.plot(*path[-1], "s", markersize=3.5, color=style.COLOURS[1], zorder=4)
     axes.set(xlim=(-window, window), ylim=(-window, window), xticks=[], yticks=[])
     axes.set_title(cell.label, fontsize=7, pad=3, loc="center")
@@ -160,5 +159,4 @@ def directions(setting: Setting, theta: Array, psi: Array) -> tuple[Array, Array
 
 
 def _weight(constraint: Component) -> float:
-    weight: float = constraint.options.get("gamma", constraint.options.get("penalty_weight"))
-    return weight
+    return float(constraint.options["gamma" if "gamma" in constraint.options else "penalty_weight"])
