@@ -11,6 +11,8 @@ from wganbench.losses import objectives
 from wganbench.rng import Streams
 from wganbench.runner import conformance, preflight, resolve
 from wganbench.runner.build import make_trainer
+from wganbench.runner.evaluation import Evaluator, Inputs
+from wganbench.runner.trace import Trace
 from wganbench.spec import Component, catalogue, load
 from wganbench.spec.plan import expand
 
@@ -86,6 +88,17 @@ def test_a_run_trains_with_real_scores_two_penalties_and_packs():
         trainer.step()
     assert trainer.finite.all()
     assert isinstance(trainer.data, toy.Mixture)
+
+
+def test_the_estimate_of_a_packed_critic_is_the_difference_of_its_mean_scores():
+    changes = ["pack=3", "batch_size=99", "constraint='r1'"]
+    setting = load("gaussians8", [f"variants.gan.{change}" for change in changes]).setting("gan", "smoke")
+    trainer, trace = make_trainer(setting, [0], torch.device("cpu")), Trace()
+    evaluator = Evaluator(setting, [0], torch.device("cpu"), [trace])
+    given = Inputs(evaluator, trainer, lambda: None, 0, 0)
+    points, network = torch.randn(250, 2), trainer.critic.module_of_seed(0)
+    expected = network(points[:249].view(83, 6)).detach()
+    torch.testing.assert_close(given.critic(points).detach(), expected)
 
 
 @pytest.mark.parametrize("measure", ["segment_gradient_norm", "edge_share"])

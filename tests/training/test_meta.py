@@ -23,6 +23,11 @@ from wganbench.training.cuda_graph import _set_capturable
 SEEDS = (0, 3)
 UNUSED = ["objective='minimax'", "generator_average=0.9", "lr_decay='linear'"]
 """Parts of a step that no experiment uses, or none with small networks."""
+PAIRED = [
+    *("objective='relativistic_paired'", "constraint='r1_r2'", "pack=2"),
+    *("critic.norm='none'", "critic.spectral_norm=true"),
+]
+"""A loss that reads real images in the generator's step."""
 SMALLER = {"batch_size": 4, "generator_batch_size": 4, "n_critic": 1}
 
 
@@ -31,7 +36,9 @@ def of_each_method():
     """Settings with every method of the experiments, and every option of their networks, data and schedules."""
     methods, parts, found = set(), set(), []
     runs = [run for name in available() for run in expand(load(name), "smoke", [0])]
-    for run in [*runs, *expand(load("gaussians8", UNUSED), "smoke", [0], ["gan"])]:
+    runs += expand(load("gaussians8", UNUSED), "smoke", [0], ["gan"])
+    runs += expand(load("table3", [f"variants.dcgan.{each}" for each in PAIRED]), "smoke", [0], ["dcgan"])
+    for run in runs:
         method, rest = method_of(run.setting), parts_of(run.setting)
         if method not in methods or not rest <= parts:
             methods.add(method)
