@@ -179,7 +179,7 @@ class GanTrainer(StackTrainer):
         return objective.generator_loss(scores, *real) + auxiliary.generator * class_loss(logits, labels)
 
     def _own_real_scores(self, critic_parameters: Parameters) -> Tensor:
-        """The scores of a batch of real samples that no critic step sees, ``(seeds, scores)``."""
+        """The scores of a batch of real samples that is drawn for this step alone, ``(seeds, scores)``."""
         (real,) = self.batches[OWN_REALS].draw(1)
         return self.critic(self._packed(real), critic_parameters)
 
