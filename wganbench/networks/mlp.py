@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 
 from wganbench.networks import layout
 from wganbench.networks.nonlinearity import Nonlinearity
-from wganbench.networks.normalisation import NORMALISATIONS
+from wganbench.networks.normalisation import NORMALISATIONS, with_unit_rows
 
 
 class Mlp(nn.Module):
@@ -25,6 +25,7 @@ class Mlp(nn.Module):
         hidden: Width of each hidden layer.
         activation: A key of ``wganbench.networks.nonlinearity.NONLINEARITIES``; ``leaky_relu`` has the slope ``leak``.
         norm: ``batch``, ``layer`` or ``none``: the normalisation between each hidden layer and its nonlinearity.
+        weight_norm: Whether the weights of each unit are divided by their Euclidean norm before they are applied.
         output: ``tanh`` or ``sigmoid``, applied at the end; None for no nonlinearity there.
         init: Distribution of the weights. ``normal``: N(0, init_scale²); ``uniform``: uniform within ±init_scale;
             ``he_normal``: standard deviation init_scale·√(2/fan_in); ``he_uniform``, ``glorot_uniform``: uniform with
@@ -46,6 +47,7 @@ class Mlp(nn.Module):
         activation: str = "relu",
         leak: float = 0.2,
         norm: str = "none",
+        weight_norm: bool = False,
         output: str | None = None,
         init: str = "he_normal",
         init_scale: float = 1.0,
@@ -60,12 +62,13 @@ class Mlp(nn.Module):
         self.uniform_latent = uniform_latent
         *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, norm=norm, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
+        linear_layer = UnitLinear if weight_norm else Linear
         for layer in others:
-            layers.append(_initialised(Linear(layer.inputs, layer.outputs), init, init_scale))
+            layers.append(_initialised(linear_layer(layer.inputs, layer.outputs), init, init_scale))
             if layer.normed:
                 layers.append(NORMALISATIONS[norm](layer.normed))
             layers.append(Nonlinearity(activation, leak))
-        summed = SummedLinear(last.inputs, last.outputs, last.summed)
+        summed = SummedLinear(last.inputs, last.outputs, last.summed, weight_norm=weight_norm)
         self.layers = nn.Sequential(*layers, _initialised(summed, last_init or init, init_scale))
         self.output = output
 
@@ -118,23 +121,36 @@ class Linear(nn.Linear):
 FEW_INPUTS = 16
 
 
+class UnitLinear(nn.Linear):
+    """A linear layer that divides the weights of each unit by their Euclidean norm.
+
+    This is the weight normalisation of Salimans and Kingma (2016) without its learned scales, with which it would be no
+    constraint on the layer.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, with_unit_rows(self.weight), self.bias)
+
+
 class SummedLinear(nn.Module):
     """A linear layer of ``outputs · units`` units, in which each output is the sum of ``units`` units.
 
     The weights are summed before they are applied to the input. This costs ``units`` times less than summing the
-    outputs of the units, and gives the same value and the same gradients.
+    outputs of the units, and gives the same value and the same gradients. With ``weight_norm``, the weights of each
+    unit are divided by their Euclidean norm first.
     """
 
-    def __init__(self, inputs: int, outputs: int, units: int = 1):
+    def __init__(self, inputs: int, outputs: int, units: int = 1, *, weight_norm: bool = False):
         super().__init__()
-        self.units = units
+        self.units, self.weight_norm = units, weight_norm
         self.weight = nn.Parameter(torch.empty(outputs * units, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs * units))
 
     def forward(self, x: Tensor) -> Tensor:
+        weight = with_unit_rows(self.weight) if self.weight_norm else self.weight
         if self.units == 1:
-            return linear(x, self.weight, self.bias)
-        weight = self.weight.unflatten(0, (-1, self.units)).sum(1)
+            return linear(x, weight, self.bias)
+        weight = weight.unflatten(0, (-1, self.units)).sum(1)
         return linear(x, weight, self.bias.unflatten(0, (-1, self.units)).sum(1))
 
 

@@ -59,7 +59,7 @@ class StackTrainer:
         self.images = images_of(data)
         self.streams: dict[str, Streams] = {}
         self.batches: dict[str, Batches] = {}
-        self._add_streams("data", "penalty")
+        self._add_streams("data", "penalty", *(["instance noise"] if method.instance_noise is not None else []))
         if self.images is not None:
             self.streams["dequantisation"] = Streams(seeds, "dequantisation", self.device)  # too large for blocks
             if method.auxiliary is not None:  # on CUDA a label out of range kills the process
@@ -216,6 +216,7 @@ class StackTrainer:
         def critic(x: Tensor) -> Tensor:
             return self.critic(x, parameters)
 
+        real, fake = self._noised(real), self._noised(fake)
         of_real, of_fake, logits = self._scores(parameters, real, fake, classify=labels is not None)
         loss = self.method.objective.critic_loss(of_real, of_fake)
         if labels is not None and logits is not None and self.method.auxiliary is not None:
@@ -223,6 +224,11 @@ class StackTrainer:
         if self.method.penalty is not None:
             loss = loss + self.method.penalty(critic, real, fake, self.streams["penalty"])
         return loss
+
+    def _noised(self, samples: Tensor) -> Tensor:
+        """Adds the method's noise to samples, ``(seeds, batch, *sample_shape)``, that the critic is about to score."""
+        std = self.method.instance_noise
+        return samples if std is None else samples + std * self.streams["instance noise"].normal(*samples.shape[1:])
 
     def _scores(
         self, parameters: Parameters, real: Tensor, fake: Tensor, *, classify: bool

@@ -142,9 +142,10 @@ class GanTrainer(StackTrainer):
         """The loss that the generator minimises, ``(seeds,)``."""
         objective, auxiliary = self.method.objective, self.method.auxiliary
         if auxiliary is None:
-            return objective.generator_loss(self.critic(self.generator(latent), critic_parameters))
+            return objective.generator_loss(self.critic(self._noised(self.generator(latent)), critic_parameters))
         labels = self.streams["labels"].integers(auxiliary.classes, latent.shape[1])
-        scores, logits = self.critic.with_logits(self.generator(latent, labels=labels), critic_parameters)
+        fake = self._noised(self.generator(latent, labels=labels))
+        scores, logits = self.critic.with_logits(fake, critic_parameters)
         return objective.generator_loss(scores) + auxiliary.generator * class_loss(logits, labels)
 
     def _generator_gradient(self, latent: Tensor, critic_parameters: Parameters) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import matplotlib.figure
 
 from wganbench.analysis.figures import (
+    classes,
     clouds,
     curves,
     factors,
@@ -20,6 +21,7 @@ from wganbench.analysis.figures import (
     layers,
     lines,
     points,
+    slices,
     style,
     success,
     surfaces,
@@ -55,6 +57,8 @@ KINDS: dict[str, Kind] = {
     "layers": layers,
     "histograms": histograms,
     "surfaces": surfaces,
+    "slices": slices,
+    "classes": classes,
     "lines": lines,
     "points": points,
     "grids": grids,

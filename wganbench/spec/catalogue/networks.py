@@ -20,6 +20,7 @@ class MlpOptions(Options):
     activation: Nonlinearity = "relu"
     leak: NonNegativeFloat = 0.2
     norm: Annotated[Normalisation, omitted_if("none")] = "none"
+    weight_norm: Annotated[bool, omitted_if(False)] = False
     output: Annotated[Literal["tanh", "sigmoid"] | None, LATER] = None
     init: Initialisation = "he_normal"
     init_scale: PositiveFloat = 1.0
