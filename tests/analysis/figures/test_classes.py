@@ -42,7 +42,7 @@ def test_each_variant_has_a_panel_of_its_last_moment_on_one_scale(tmp_path, stor
     assert [[bar.get_height() for bar in axes.patches] for axes in figure.axes] == [[0.5, 0.5], [1.0, 0.0]]
     assert {axes.get_ylim() for axes in figure.axes} == {(0, 1.05)}
     assert [axes.get_ylabel() for axes in figure.axes] == ["share of the images", ""]
-    assert subtitle(figure).endswith("the dashed line is an equal part")
+    assert subtitle(figure).endswith("the dashed line is an equal share")
 
 
 def test_seeds_of_one_variant_have_equally_many_classes(tmp_path, store):

@@ -47,7 +47,7 @@ def draw(drawing: Drawing[ClassesFigure], store: Store) -> Figure:
     """Draws one panel per variant, two in a row, at the last step that each run kept."""
     found = [_shares(drawing, store, variant, records) for variant, records in drawing.used.items()]
     by = sorted({record.score_protocol for record in drawing.records if record.score_protocol})
-    about = drawing.about(f"classes by {' or '.join(by)}" if by else "", "the dashed line is an equal part")
+    about = drawing.about(f"classes by {' or '.join(by)}" if by else "", "the dashed line is an equal share")
     canvas = style.panels(len(found), drawing.title, about, row=2.2)
     highest = max([0.2, *(float(np.nanmax(each.values)) for each in found if np.isfinite(each.values).any())])
     for place, (axes, each) in enumerate(zip(canvas.axes, found, strict=True)):
