@@ -51,6 +51,9 @@ KINDS = {
     "penalty, linear": ("penalties", "ring-linear", 2),
     "unconstrained": ("penalties", "ring-none", 2),
     "averaged, rates that fall": ("gaussians8", "gan", 2, "generator_average=0.9", "lr_decay='linear'"),
+    "minimax, noised samples": ("gaussians8", "gan-noised", 2),
+    "clipped, batch normalisation": ("swissroll", "clip-0.01-batch", 2),
+    "weight normalisation": ("swissroll", "weight-norm", 2),
     # fixed generators
     "critic alone, penalty": ("optimal-critic", "circles-10", 2),
     "critic alone, penalty, independent pairs": ("optimal-critic", "circles-10-independent", 2),

@@ -14,6 +14,7 @@ from wganbench.measures.over_steps import (
     late_spread,
     quotient,
     rank_correlation,
+    relative_error,
     remaining,
     rise_contrast,
     seconds_to,
@@ -27,6 +28,11 @@ def curves(**values):
 
 def test_a_quotient_is_of_the_last_values():
     assert quotient(curves(gap=[9.0, 3.0], exact=[1.0, 2.0]), of="gap", to="exact") == 1.5
+
+
+@pytest.mark.parametrize(("gap", "error"), [(3.0, 0.5), (1.0, 0.5), (2.0, 0.0), (-1.0, 1.5)])
+def test_a_relative_error_is_counted_in_either_direction(gap, error):
+    assert relative_error(curves(gap=[9.0, gap], exact=[1.0, 2.0]), of="gap", to="exact") == error
 
 
 @pytest.mark.parametrize(("gap", "exact"), [(None, 1.0), (1.0, None), (1.0, 0.0)])

@@ -119,6 +119,23 @@ def test_a_normalisation_stands_before_the_nonlinearity_of_each_hidden_layer():
     assert torch.equal(critic.activations(x)[-1], critic(x))
 
 
+def test_weight_normalisation_divides_the_weights_of_each_unit_by_their_norm():
+    torch.manual_seed(0)
+    critic = Mlp((2,), (), hidden=[3, 4], weight_norm=True, summed_outputs=5).double()
+    first, _, second, _, last = critic.layers
+    rows = [layer.weight.detach() / layer.weight.detach().norm(dim=1, keepdim=True) for layer in (first, second, last)]
+    x = torch.randn(7, 2, dtype=torch.float64)
+    hidden = torch.relu(torch.relu(x @ rows[0].T) @ rows[1].T)
+    torch.testing.assert_close(critic(x), (hidden @ rows[2].T).sum(1))
+    torch.testing.assert_close(critic.activations(x)[-2], hidden)
+    before = critic(x)
+    with torch.no_grad():
+        second.weight.mul_(7)
+    torch.testing.assert_close(critic(x), before)
+    (gradient,) = torch.autograd.grad(critic(x).sum(), second.weight)
+    assert (gradient * second.weight).sum(1).abs().max() < 1e-12  # along a unit's weights nothing changes
+
+
 @pytest.mark.parametrize(("output", "function"), [("tanh", torch.tanh), ("sigmoid", torch.sigmoid)])
 def test_a_generator_of_images_may_end_in_a_nonlinearity(output, function):
     torch.manual_seed(0)

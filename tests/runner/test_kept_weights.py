@@ -18,6 +18,7 @@ from wganbench.runner.latents import analogies, analogy_of, parse_cells, slerp, 
 from wganbench.runner.weights import unpack
 
 RUN = ("run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--variant", "wgan-clip", "--device", "cpu")
+RUN += ("--set", "measures.drift={ points = 1 }")  # which reads another measure
 
 
 def invoke(*arguments: object):

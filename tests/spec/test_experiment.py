@@ -192,7 +192,7 @@ def test_a_component_is_replaced_when_its_name_changes_and_completed_when_it_doe
     assert made.setting("wgan", "paper").critic_optimizer.options == {"lr": 1e-4, "alpha": 0.99, "eps": 1e-8}
 
 
-@pytest.mark.parametrize("undone", ["constraint", "unroll", "lr_decay", "generator_average"])
+@pytest.mark.parametrize("undone", ["constraint", "unroll", "lr_decay", "generator_average", "instance_noise"])
 def test_none_undoes_what_is_inherited(write, undone):
     top = """
 version = 1
@@ -200,6 +200,7 @@ unroll = { steps = 2, order = "first" }
 constraint = { name = "clip", clip_value = 1 }
 lr_decay = "linear"
 generator_average = 0.5
+instance_noise = 0.1
 """
     made = load(write("version = 1", top), [f"variants.gan.{undone}=none"])
     assert getattr(made.setting("gan", "paper"), undone) is None
@@ -639,6 +640,16 @@ def test_a_digest_is_the_same_everywhere():
             "version = 1",
             "version = 1\npictures = { text_lines = {} }",
             "pictures.text_lines: 'text_lines' reads a text, and 'gaussian_ring' is none",
+        ),
+        (
+            "version = 1",
+            "version = 1\npictures = { class_shares = {} }",
+            "pictures.class_shares: reads a score network, and the setting has none; set score",
+        ),
+        (
+            "version = 1",
+            "version = 1\ninstance_noise = 0.0",
+            "instance_noise: must be greater than 0, got 0.0",
         ),
         (
             "wasserstein_estimate = {}",

@@ -82,6 +82,11 @@ def loaded(tmp_path: Path):
             'kind = "layers"\npicture = "layer_norm"\nvariants = ["a"]',
             "picture: variant 'a' keeps no 'layer_norm'; did you mean 'layer_norms'?",
         ),
+        (
+            'kind = "classes"\npicture = "shares"\nvariants = ["a"]',
+            "picture: variant 'a' keeps no 'shares'",
+        ),
+        ('kind = "slices"\npicture = "layer_norm"', "picture: variant 'plain' keeps no 'layer_norm'"),
         ('kind = "surfaces"\npicture = "critic_surface"', "picture: variant 'plain' keeps no 'critic_surface'"),
         ('kind = "histograms"\npicture = "layers"\nprofile = "papre"', "no profile 'papre'; did you mean 'paper'?"),
     ],

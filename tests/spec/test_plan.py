@@ -90,6 +90,7 @@ CHANGES: dict[str, Any] = {
     "critic_optimizer.alpha": 0.6,
     "lr_decay": "linear",
     "generator_average": 0.999,
+    "instance_noise": 0.2,
     "latent_dim": 16,
     "batch_size": 99,
     "generator_batch_size": 200,

@@ -86,19 +86,34 @@ def plain_penalty(critic, real, fake, alpha):
     return 10 * ((gradient.pow(2).sum(1).sqrt() - 1) ** 2).mean()
 
 
-def plain_run(seed, kind, critic_optimizer, steps, *, n_critic, penalty=False, clip=None, first_order=False, extra=()):
+def plain_run(
+    seed,
+    kind,
+    critic_optimizer,
+    steps,
+    *,
+    n_critic,
+    penalty=False,
+    clip=None,
+    first_order=False,
+    extra=(),
+    noise=0.0,
+):
     generator, critic = plain_networks(seed)
     g_opt = torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.999))
     c_opt = critic_optimizer(list(critic.parameters()))
-    latent, data, alphas = (Streams([seed], name) for name in ("latent", "data", "penalty"))
+    latent, data, alphas, added = (Streams([seed], name) for name in ("latent", "data", "penalty", "instance noise"))
     critic_loss, generator_loss = plain_losses(kind)
     ring = gaussian_ring()
+
+    def noised(x):
+        return x + noise * added.normal(BATCH, 2)[0].double()
 
     def critic_step(x, z):
         if clip is not None:
             for weight in critic.parameters():
                 weight.data.clamp_(-clip, clip)
-        fake = generator(z).detach()
+        x, fake = noised(x), noised(generator(z).detach())
         loss = critic_loss(critic(x), critic(fake))
         if penalty:
             loss = loss + plain_penalty(critic, x, fake, alphas.uniform(BATCH)[0].double())
@@ -118,7 +133,7 @@ def plain_run(seed, kind, critic_optimizer, steps, *, n_critic, penalty=False, c
             if kept is None and first_order:
                 kept = [weight.detach().clone() for weight in critic.parameters()]
         g_opt.zero_grad()
-        generator_loss(critic(generator(z[-1]))).backward()
+        generator_loss(critic(noised(generator(z[-1])))).backward()
         g_opt.step()
         if kept is not None:
             for weight, old in zip(critic.parameters(), kept, strict=True):
@@ -164,6 +179,16 @@ CASES = {
         ),
         RMSPROP,
         {"kind": "wasserstein", "n_critic": 2, "clip": 0.3, "extra": (2, 2, 0)},
+    ),
+    "noised samples": (
+        Method(objectives.NonSaturating(), instance_noise=0.5),
+        ADAM,
+        {"kind": "gan", "n_critic": 1, "noise": 0.5},
+    ),
+    "penalty, noised samples": (
+        Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty, n_critic=2, instance_noise=0.5),
+        CALM_ADAM,
+        {"kind": "wasserstein", "n_critic": 2, "penalty": True, "noise": 0.5},
     ),
     "penalty": (
         Method(objectives.Wasserstein(), penalty=constraints.gradient_penalty, n_critic=2),

@@ -63,8 +63,8 @@ def parts_of(setting):
         for name, value in {"name": part.name, **part.options}.items()
         if "init" not in name
     }
-    others = (setting.lr_decay, setting.generator_average is None, setting.classes is None)
-    return options | set(zip(("decay", "average", "classes"), others, strict=True))
+    without = (getattr(setting, name) is None for name in ("generator_average", "classes", "instance_noise"))
+    return options | set(zip(("decay", "average", "classes", "noise"), (setting.lr_decay, *without), strict=True))
 
 
 def smaller(setting):

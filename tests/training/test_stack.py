@@ -156,6 +156,7 @@ class Compares(nn.Module):
     ("make", "apart"),
     [
         (lambda: Mlp(IMAGE, (), hidden=[4]), True),
+        (lambda: Mlp(IMAGE, (), hidden=[4], weight_norm=True), True),
         (lambda: DcganCritic(IMAGE, (), filters=2), True),
         (lambda: DcganCritic(IMAGE, (), filters=2, norm="layer"), True),
         (lambda: DcganCritic(IMAGE, (), filters=2, norm="batch"), False),
@@ -167,6 +168,7 @@ class Compares(nn.Module):
     ],
     ids=[
         "mlp",
+        "weight norm",
         "dcgan",
         "layer norm",
         "batch norm",

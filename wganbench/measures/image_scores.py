@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from wganbench.measures.scores import formulas
 from wganbench.measures.scores.network_outputs import NetworkOutputs
@@ -113,6 +115,23 @@ def classes_covered(seen: NetworkOutputs, *, samples: int = 2000, share: float =
     classes = logits.shape[1]
     counts = torch.bincount(logits.argmax(1), minlength=classes)
     return float((counts >= share * samples / classes).sum())
+
+
+def class_shares(seen: NetworkOutputs, *, samples: int = 2000) -> NDArray[np.float64]:
+    """The picture of the classes: the share of each among the generated images, as the score network classifies them.
+
+    Args:
+        seen: The score network's outputs for the generated images.
+        samples: Number of images.
+
+    Returns:
+        Shape ``(classes,)``; shares sum to 1. All NaN if an image is not finite.
+    """
+    logits = seen.outputs(samples).logits
+    classes = logits.shape[1]
+    if not logits.isfinite().all():
+        return np.full(classes, math.nan)
+    return (torch.bincount(logits.argmax(1), minlength=classes).double() / len(logits)).numpy()
 
 
 def mean_confidence(seen: NetworkOutputs, *, samples: int = 2000) -> float:

@@ -31,6 +31,21 @@ def quotient(curves: Curves, *, of: str, to: str) -> float:
     return above / below if below else math.nan
 
 
+def relative_error(curves: Curves, *, of: str, to: str) -> float:
+    """The distance of the last value of an estimate ``of`` from the exact value ``to``, as a fraction of the latter.
+
+    Args:
+        of, to: As for `quotient`.
+
+    Returns:
+        ``|of / to − 1|``, at least 0, lower is better; NaN as for `quotient`.
+
+    Raises:
+        DataError: As for `quotient`.
+    """
+    return abs(quotient(curves, of=of, to=to) - 1)
+
+
 def remaining(curves: Curves, *, of: str) -> float:
     """The last value of a distance divided by its value at step 0, that of the untrained networks.
 

@@ -13,7 +13,7 @@ from torch.nn.functional import linear
 
 from wganbench.networks import layout
 from wganbench.networks.nonlinearity import Nonlinearity
-from wganbench.networks.normalisation import NORMALISATIONS, spectrally_normalised
+from wganbench.networks.normalisation import NORMALISATIONS, spectrally_normalised, with_unit_rows
 
 
 class Mlp(nn.Module):
@@ -27,6 +27,7 @@ class Mlp(nn.Module):
         hidden: Width of each hidden layer.
         activation: A key of ``wganbench.networks.nonlinearity.NONLINEARITIES``; ``leaky_relu`` has the slope ``leak``.
         norm: ``batch``, ``layer`` or ``none``: the normalisation between each hidden layer and its nonlinearity.
+        weight_norm: Whether the weights of each unit are divided by their Euclidean norm before they are applied.
         output: ``tanh`` or ``sigmoid``, applied at the end; None for no nonlinearity there.
         init: Distribution of the weights. ``normal``: N(0, init_scale²); ``uniform``: uniform within ±init_scale;
             ``he_normal``: standard deviation init_scale·√(2/fan_in); ``he_uniform``, ``glorot_uniform``: uniform with
@@ -49,6 +50,7 @@ class Mlp(nn.Module):
         activation: str = "relu",
         leak: float = 0.2,
         norm: str = "none",
+        weight_norm: bool = False,
         output: str | None = None,
         init: str = "he_normal",
         init_scale: float = 1.0,
@@ -65,11 +67,15 @@ class Mlp(nn.Module):
         *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, norm=norm, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
         for layer in others:
-            layers.append(_initialised(Linear(layer.inputs, layer.outputs, spectral=spectral_norm), init, init_scale))
+            linear_layer: nn.Module = Linear(layer.inputs, layer.outputs, spectral=spectral_norm)
+            if weight_norm:
+                linear_layer = UnitLinear(layer.inputs, layer.outputs)
+            layers.append(_initialised(linear_layer, init, init_scale))
             if layer.normed:
                 layers.append(NORMALISATIONS[norm](layer.normed))
             layers.append(Nonlinearity(activation, leak))
-        summed = SummedLinear(last.inputs, last.outputs, last.summed, spectral=spectral_norm)
+        norms = {"spectral": spectral_norm, "weight_norm": weight_norm}
+        summed = SummedLinear(last.inputs, last.outputs, last.summed, **norms)
         self.layers = nn.Sequential(*layers, _initialised(summed, last_init or init, init_scale))
         self.output = output
 
@@ -150,22 +156,34 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.add(bias, x.mm(weight.t())) if _stacked.get() and x.ndim == 2 else linear(x, weight, bias)
 
 
+class UnitLinear(nn.Linear):
+    """A linear layer that divides the weights of each unit by their Euclidean norm.
+
+    This is the weight normalisation of Salimans and Kingma (2016) without its learned scales, with which it would be no
+    constraint on the layer.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _linear(x, with_unit_rows(self.weight), self.bias)
+
+
 class SummedLinear(nn.Module):
     """A linear layer of ``outputs · units`` units, in which each output is the sum of ``units`` units.
 
     The weights are summed before they are applied to the input. This costs ``units`` times less than summing the
-    outputs of the units, and gives the same value and the same gradients. With ``spectral``, it is the sum that is
-    divided by its spectral norm.
+    outputs of the units, and gives the same value and the same gradients. With ``weight_norm``, the weights of each
+    unit are divided by their Euclidean norm before they are summed; with ``spectral``, it is the sum that is divided by
+    its spectral norm.
     """
 
-    def __init__(self, inputs: int, outputs: int, units: int = 1, *, spectral: bool = False):
+    def __init__(self, inputs: int, outputs: int, units: int = 1, *, spectral: bool = False, weight_norm: bool = False):
         super().__init__()
-        self.units, self.spectral = units, spectral
+        self.units, self.spectral, self.weight_norm = units, spectral, weight_norm
         self.weight = nn.Parameter(torch.empty(outputs * units, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs * units))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, bias = self.weight, self.bias
+        weight, bias = with_unit_rows(self.weight) if self.weight_norm else self.weight, self.bias
         if self.units > 1:
             weight, bias = (each.unflatten(0, (-1, self.units)).sum(1) for each in (weight, bias))
         return _linear(x, spectrally_normalised(weight) if self.spectral else weight, bias)

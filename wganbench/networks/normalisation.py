@@ -1,7 +1,8 @@
 """Normalisation of activations and of weights.
 
 Batch and layer normalisation are those of the official WGAN-GP code: ε = 1e-5, one scale and one offset per channel.
-Spectral normalisation divides weights by their spectral norm (Miyato et al. 2018), without any state between calls.
+Spectral normalisation divides weights by their spectral norm (Miyato et al. 2018), without any state between calls;
+weight normalisation divides the weights of each unit by their Euclidean norm.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, embedding, group_norm, layer_norm
+from torch.nn.functional import batch_norm, embedding, group_norm, layer_norm, normalize
 
 EPSILON = 1e-5
 
@@ -101,6 +102,11 @@ def layer_norm_with_channels_last(x: Tensor, weight: Tensor, bias: Tensor) -> Te
 
 
 NORMALISATIONS = {"batch": BatchNorm, "layer": LayerNorm}
+
+
+def with_unit_rows(weight: Tensor) -> Tensor:
+    """Divides each row of ``weight``, ``(units, inputs)``, by its Euclidean norm; a row of zeros stays."""
+    return normalize(weight, dim=1)
 
 
 def spectrally_normalised(weight: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class BandWatch:
         runs: The ids of the runs.
         traces: The trace of each run, which gets the weights inside the band.
         holds_weights: Whether to hold weights at all.
-        on_message: Called with a line for each run that leaves its band.
+        on_message: Called with a line for each run that leaves its band, the first time that it does.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class BandWatch:
             is_outside = trace.status == "diverged" or share > self.band.regain
             if is_outside and not trace.is_outside:
                 self.on_message(f"{self.runs[index]}: {self._describe(trace, step)}")
-            trace.is_outside = is_outside
+            trace.is_outside = trace.is_outside or is_outside
             if not is_outside and self.holds_weights:
                 trace.good = {role: dict(state) for role, state in of_trainer(trainer, index).items()}
                 trace.good_step = step

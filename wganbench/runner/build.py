@@ -69,6 +69,7 @@ def _method(setting: Setting, *, single_pass: bool) -> Method:
         auxiliary=auxiliary,
         decay_steps=setting.steps if setting.lr_decay else None,
         generator_average=setting.generator_average,
+        instance_noise=setting.instance_noise,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ OnProgress = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
 OnEvent = Callable[[Event], None]
 """Called with events other than records: files set aside, the training to be done and the steps that it continues from
-(``begin``, before any training), and the lines of a job's log when the job has ended."""
+(``begin``, before any training), and the lines of a job's log, within a second; perhaps called in another thread."""
 MAX_MEASURING_THREADS = 16
 """The largest number of threads taken unasked; an exact distance of 2,500 samples needs 256 MB in each."""
 Redo = Literal["all", "failed", "none"]
@@ -113,8 +114,9 @@ def run_all(
     jobs = [_planned(cohort, work, wanted, execution, device, drawn) for cohort in todo]
     if execution.executor != "inline":
         jobs.sort(key=lambda planned: -(planned.flops or float("inf")))  # longest first, so that none finishes alone
-    queue = _Queue(jobs, store, make_executor(execution, store, device.type), stop or Stop(), on_event)
-    with _watched(jobs, begin(work, len(runs), jobs, execution.executor), on_progress):
+    logs = _Logs(jobs, on_event)
+    queue = _Queue(jobs, store, make_executor(execution, store, device.type), stop or Stop(), logs)
+    with _watched(jobs, begin(work, len(runs), jobs, execution.executor), on_progress, logs):
         for record in queue.records():
             before = recorded.get(record.id)
             if before is not None and store.path(before) != store.path(record):
@@ -185,14 +187,33 @@ def _measuring_threads(execution: Execution, device: torch.device) -> int:
     return max(threads, min(MAX_MEASURING_THREADS, cores() // max(1, at_a_time)))
 
 
+class _Logs:
+    """Reports each new line of each job's log once, from whichever thread reads it first."""
+
+    def __init__(self, jobs: Sequence[Planned], on_event: OnEvent):
+        self.on_event = on_event
+        self.n_reported = {planned.folder.path: len(planned.folder.log()) for planned in jobs}
+        self._lock = threading.Lock()
+
+    def report(self, planned: Planned) -> int:
+        """Reports the new lines of a job's log, and returns the number of its lines."""
+        path = planned.folder.path
+        with self._lock:
+            log = planned.folder.log()
+            for event in log[self.n_reported[path] :]:
+                self.n_reported[path] += 1
+                self.on_event({**event, "cohort": planned.job.cohort.id})
+        return len(log)
+
+
 class _Queue:
     """Executes jobs until all are done; repeats a job whose worker died, and runs one alone if memory was short."""
 
-    def __init__(self, jobs: Sequence[Planned], store: Store, executor: Executor, stop: Stop, on_event: OnEvent):
-        self.store, self.executor, self.stop, self.on_event = store, executor, stop, on_event
+    def __init__(self, jobs: Sequence[Planned], store: Store, executor: Executor, stop: Stop, logs: _Logs):
+        self.store, self.executor, self.stop, self.logs = store, executor, stop, logs
         self.work = WorkFolder(store)
         self.left = {planned.folder.path: planned for planned in jobs}
-        self.n_reported = {planned.folder.path: len(planned.folder.log()) for planned in jobs}
+        self.n_lines = dict(logs.n_reported)
         self.silent: Counter[Path] = Counter()
         self.yielded: set[str] = set()
 
@@ -205,7 +226,7 @@ class _Queue:
             short = [planned for planned in free if planned.folder.history().out_of_memory]
             ready = [planned for planned in free if planned not in short]
             for planned in self.executor.run(ready or short, self.stop, one_at_a_time=not ready):
-                before = self.n_reported[planned.folder.path]
+                before = self.n_lines[planned.folder.path]
                 yield from self._new_records(planned)
                 if planned.folder.path in self.left:
                     self._check_progress(planned, before)
@@ -217,10 +238,7 @@ class _Queue:
     def _new_records(self, planned: Planned) -> Iterator[Record]:
         """Reports the new lines of a job's log, and yields its new records; removes the job if it is done."""
         job, folder = planned.job, planned.folder
-        log = folder.log()
-        for event in log[self.n_reported[folder.path] :]:
-            self.on_event({**event, "cohort": job.cohort.id})
-        self.n_reported[folder.path] = len(log)
+        self.n_lines[folder.path] = self.logs.report(planned)
         left = {run.id for run in job.left(self.store)}
         for run in job.cohort.runs:
             if run.id in job.wanted and run.id not in left and run.id not in self.yielded:
@@ -254,14 +272,15 @@ class _Queue:
 
 
 @contextmanager
-def _watched(jobs: Sequence[Planned], file: SessionFile, on_progress: OnProgress) -> Iterator[None]:
-    """Calls ``on_progress`` within the context, and keeps the file behind status queries up to date."""
+def _watched(jobs: Sequence[Planned], file: SessionFile, on_progress: OnProgress, logs: _Logs) -> Iterator[None]:
+    """Reports progress and logs within the context, and keeps the file behind status queries up to date."""
 
     def report_progress() -> None:
         for planned in jobs:
             progress = planned.folder.progress()
             if progress is not None:
                 on_progress(planned.job.cohort.id, progress.step)
+            logs.report(planned)
 
     try:
         with repeating(report_progress), repeating(file.beat, BEAT_SECONDS):

@@ -74,14 +74,13 @@ def remeasure(
 def _setting(record: Record, label: str, options: Mapping[str, Any], score: Component | None, step: int) -> Setting:
     """Returns the record's setting with this one measure, taken at ``step``."""
     whole = {name: getattr(record.setting, name) for name in Setting.model_fields}
-    others = {name: use for name, use in record.setting.measures.items() if name != label}
     before = record.setting.measures.get(label)
     own = {} if before is None or "name" in options else {"name": before.measure.name, **before.measure.options}
     try:
         use = MeasureUse.model_validate(expand_use(label, {**own, **options, "points": 1}))
         if use.entry.scored and score is None and record.setting.score is None:
             raise SpecError(f"{record.id}, {label}: reads a score network, and the run had none; --score names one")
-        both = {**whole, "measures": {**others, label: use}, "score": score or record.setting.score}
+        both = {**whole, "measures": {**record.setting.measures, label: use}, "score": score or record.setting.score}
         both |= {"clouds": [], "pictures": None, "band": None}
         setting = Setting.model_validate(both)
     except ValidationError as error:

@@ -29,7 +29,7 @@ class Trace:
         steps_done: The number of generator steps done.
         data_checksum: The checksum of the decoded images; None for points.
         score_protocol: The protocol of the score network; None if none is used.
-        is_outside: Whether the run has left the setting's band.
+        is_outside: Whether the run has ever left the setting's band.
         good: The last weights inside the band, by network; empty if none are held.
         good_step: The step of ``good``; 0 if there are none.
         recent: Losses and step cosines of the last steps, oldest first, by name; filled for a checkpoint alone.

@@ -135,6 +135,18 @@ class SurfacesFigure(PictureFigure):
     window: PositiveFloat = 4.0
 
 
+class SlicesFigure(PictureFigure):
+    """A picture of scores along a line: values and gradients, with the seeds as a band."""
+
+    kind: Literal["slices"]
+
+
+class ClassesFigure(PictureFigure):
+    """A picture of the shares of classes, with one panel for each variant and the seeds as dots."""
+
+    kind: Literal["classes"]
+
+
 class LinesFigure(PictureFigure):
     """A picture of lines of text: real ones beside those of each variant."""
 
@@ -256,6 +268,8 @@ AnyFigure = Annotated[
     | LayersFigure
     | HistogramsFigure
     | SurfacesFigure
+    | SlicesFigure
+    | ClassesFigure
     | LinesFigure
     | PointsFigure
     | GridsFigure

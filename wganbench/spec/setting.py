@@ -120,6 +120,8 @@ class Setting(Model):
         generator_average: The decay of an exponential moving average of the generator's parameters, in (0, 1). All
             measured and plotted samples come from the average; training uses the generator itself. "none" undoes an
             inherited one.
+        instance_noise: The standard deviation, in the data's unit, of the normal noise that training adds to all real
+            and fake samples that the critic scores; measures and pictures have none. "none" undoes an inherited one.
         latent_dim: The length of the latent vector.
         batch_size: The number of real samples, and of fake samples, in a step.
         generator_batch_size: The number of samples in the generator's own step, if it differs from batch_size.
@@ -158,6 +160,7 @@ class Setting(Model):
     critic_optimizer: Annotated[Component, Kind("optimizer")]
     lr_decay: Annotated[Literal["linear"] | None, Undone, LATER] = None
     generator_average: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Undone, LATER] = None
+    instance_noise: Annotated[Annotated[float, Field(gt=0)] | None, Undone, LATER] = None
     latent_dim: Annotated[PositiveInt | None, Field(validate_default=True)] = None
     batch_size: PositiveInt
     generator_batch_size: Annotated[PositiveInt | None, LATER] = None
@@ -214,6 +217,7 @@ class Setting(Model):
             *self._check_networks(),
             *self._check_classes(),
             *self._check_measures(),
+            *self._check_scores(),
             *self._check_texts(),
             *self._check_held_out(),
             *self._check_order(),
@@ -384,10 +388,16 @@ class Setting(Model):
                 yield f"measures.{label}.samples: must be at most {bound}, got {use.measure.options['samples']:,}"
             if entry.classified and self.auxiliary_classifier is None:
                 yield f"measures.{label}: reads the critic's classes, and the setting has no auxiliary_classifier"
-            if entry.scored and self.score is None:
-                yield f"measures.{label}: reads a score network, and the setting has none; set score"
-            if entry.scored and self.fixed_generator is not None:
-                yield f"measures.{label}: scores what a generator makes, which a fixed generator is not; leave it out"
+
+    def _check_scores(self) -> Iterator[str]:
+        """Checks that there is a score network, and a generator to score, where measures or pictures read them."""
+        for place, kind, component in self.components():
+            if not catalogue.find(kind, component.name).scored:
+                continue
+            if self.score is None:
+                yield f"{place}: reads a score network, and the setting has none; set score"
+            if self.fixed_generator is not None:
+                yield f"{place}: scores what a generator makes, which a fixed generator is not; leave it out"
 
     def _check_texts(self) -> Iterator[str]:
         """Checks that the data set is a text where measures or pictures read one; a custom set may be one."""

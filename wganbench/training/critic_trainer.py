@@ -59,7 +59,7 @@ class StackTrainer:
         self.images = images_of(data)
         self.streams: dict[str, Streams] = {}
         self.batches: dict[str, Batches] = {}
-        self._add_streams("data", "penalty")
+        self._add_streams("data", "penalty", *(["instance noise"] if method.instance_noise is not None else []))
         if self.images is not None:
             self.streams["dequantisation"] = Streams(seeds, "dequantisation", self.device)  # too large for blocks
             if method.auxiliary is not None:  # on CUDA a label out of range kills the process
@@ -212,7 +212,7 @@ class StackTrainer:
         self, parameters: Parameters, real: Tensor, fake: Tensor, labels: Tensor | None = None
     ) -> Tensor:
         """The loss that the critic minimises, ``(seeds,)``, at these parameters; ``labels`` are those of ``real``."""
-        real, fake = self._packed(real), self._packed(fake)
+        real, fake = (self._packed(self._noised(samples)) for samples in (real, fake))
 
         def critic(x: Tensor) -> Tensor:
             return self.critic(x, parameters)
@@ -228,6 +228,11 @@ class StackTrainer:
     def _packed(self, x: Tensor) -> Tensor:
         """Joins the samples that the critic judges together, as in ``packed``."""
         return packed(x, self.method.pack, rows=1)
+
+    def _noised(self, samples: Tensor) -> Tensor:
+        """Adds the method's noise to samples, ``(seeds, batch, *sample_shape)``, that the critic is about to score."""
+        std = self.method.instance_noise
+        return samples if std is None else samples + std * self.streams["instance noise"].normal(*samples.shape[1:])
 
     def _scores(
         self, parameters: Parameters, real: Tensor, fake: Tensor, *, classify: bool

@@ -172,16 +172,17 @@ class GanTrainer(StackTrainer):
         objective, auxiliary = self.method.objective, self.method.auxiliary
         real = [self._own_real_scores(critic_parameters)] if self.method.generator_reads_real else []
         if auxiliary is None:
-            fake = self.critic(self._packed(self.generator(latent)), critic_parameters)
+            fake = self.critic(self._packed(self._noised(self.generator(latent))), critic_parameters)
             return objective.generator_loss(fake, *real)
         labels = self.streams["labels"].integers(auxiliary.classes, latent.shape[1])
-        scores, logits = self.critic.with_logits(self.generator(latent, labels=labels), critic_parameters)
+        made = self._noised(self.generator(latent, labels=labels))
+        scores, logits = self.critic.with_logits(made, critic_parameters)
         return objective.generator_loss(scores, *real) + auxiliary.generator * class_loss(logits, labels)
 
     def _own_real_scores(self, critic_parameters: Parameters) -> Tensor:
         """The scores of a batch of real samples that is drawn for this step alone, ``(seeds, scores)``."""
         (real,) = self.batches[OWN_REALS].draw(1)
-        return self.critic(self._packed(real), critic_parameters)
+        return self.critic(self._packed(self._noised(real)), critic_parameters)
 
     def _generator_gradient(self, latent: Tensor, critic_parameters: Parameters) -> None:
         self.generator_optimizer.zero_grad()

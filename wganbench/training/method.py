@@ -120,6 +120,8 @@ class Method:
         decay_steps: Number of steps over which learning rates fall linearly to 0, for optimisers that
             `wganbench.training.lr_decay.begin` has prepared; None for constant rates.
         generator_average: Decay, in (0, 1), of the moving average of the generator's parameters; None for no average.
+        instance_noise: Standard deviation of the normal noise added to all samples that the critic scores; None for no
+            noise.
     """
 
     objective: Objective
@@ -138,6 +140,7 @@ class Method:
     auxiliary: Auxiliary | None = None
     decay_steps: int | None = None
     generator_average: float | None = None
+    instance_noise: float | None = None
 
 
 def unrolled_adam(

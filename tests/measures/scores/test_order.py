@@ -12,7 +12,13 @@ from tests.measures.scores.imaged import SPEC
 from tests.runner.test_run_all import execute
 from wganbench.data import image_sets, shapes10
 from wganbench.data.images import Images
-from wganbench.measures.image_scores import classes_covered, frechet_distance, mean_confidence, real_inception_score
+from wganbench.measures.image_scores import (
+    class_shares,
+    classes_covered,
+    frechet_distance,
+    mean_confidence,
+    real_inception_score,
+)
 from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches, real_in_batches
 from wganbench.records.store import Store
 
@@ -118,6 +124,12 @@ def test_a_class_counts_from_a_quarter_of_an_equal_share_on():
     assert classes_covered(told(classes), samples=100, share=0.2) == 4
 
 
+def test_the_shares_of_the_classes_are_counted_among_the_first_images():
+    shares = class_shares(told([0, 0, 2, 1, 1]), samples=4)
+    assert shares[:4].tolist() == [0.5, 0.25, 0.25, 0.0]
+    assert shares.shape == (CLASSES,)
+
+
 def test_the_confidence_is_the_mean_of_the_largest_probability():
     assert mean_confidence(told([0, 1, 2, 3]), samples=4) == pytest.approx(1)
     assert mean_confidence(told([0, 1, 2, 3], sure=False), samples=4) == pytest.approx(2 / 5)
@@ -126,3 +138,4 @@ def test_the_confidence_is_the_mean_of_the_largest_probability():
 def test_images_that_are_not_finite_have_neither_classes_nor_confidence():
     network = NetworkOutputs(Perfect(), lambda n: [torch.full((n, 1, 2, 2), math.nan)])
     assert math.isnan(classes_covered(network, samples=3)) and math.isnan(mean_confidence(network, samples=3))
+    assert all(math.isnan(share) for share in class_shares(network, samples=3))

@@ -182,6 +182,8 @@ def test_what_has_no_plain_loop_says_so(tmp_path):
     spec = load("gaussians8")
     second = spec.setting("unrolled-second-order", "smoke")
     assert unwritten(second) == "no plain loop is written for unrolling of second order"
+    noised = spec.setting("gan-noised", "smoke")
+    assert unwritten(noised) == "no plain loop is written for noise on the samples"
     setting = spec.setting("wgan-gp", "smoke")
     custom = setting.constraint.model_copy(update={"name": "mine:penalty"})
     reason = unwritten(setting.model_copy(update={"constraint": custom}))

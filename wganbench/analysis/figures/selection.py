@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import matplotlib.figure
 
 from wganbench.analysis.figures import (
+    classes,
     clouds,
     curves,
     factors,
@@ -21,6 +22,7 @@ from wganbench.analysis.figures import (
     lines,
     phases,
     points,
+    slices,
     style,
     success,
     surfaces,
@@ -56,6 +58,8 @@ KINDS: dict[str, Kind] = {
     "layers": layers,
     "histograms": histograms,
     "surfaces": surfaces,
+    "slices": slices,
+    "classes": classes,
     "lines": lines,
     "points": points,
     "grids": grids,

@@ -58,6 +58,8 @@ def unwritten(setting: Setting) -> str | None:
         return "no plain loop is written for unrolling of second order"
     if setting.auxiliary_classifier is not None:
         return "no plain loop is written for an auxiliary classifier"
+    if setting.instance_noise is not None:
+        return "no plain loop is written for noise on the samples"
     return None
 
 

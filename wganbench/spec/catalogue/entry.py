@@ -58,7 +58,7 @@ class Entry:
         scale: How the numbers of a measure are read.
         hidden_layers: The smallest number of hidden layers that a critic must have for a measure to read it.
         closed_form: True if a measure needs data and a fixed generator whose distance has a formula.
-        scored: True if a measure reads the outputs of the setting's score network on images.
+        scored: True if a measure or a picture reads the outputs of the setting's score network on images.
         classified: True if a measure reads the outputs of the critic's auxiliary classifier on images.
         of_text: True if a measure or a picture needs a text as the data set.
         of_held_out: True if a measure needs images that are kept from training.

@@ -306,6 +306,12 @@ MEASURES = {
     "rise_contrast": Entry(f"{_OVER_STEPS}:rise_contrast", RiseOptions, scale=_neutral("share"), reads=("of", "to")),
     "drift": Entry(f"{_OVER_STEPS}:drift", OfOptions, scale=Scale(False, _INFINITE, False, "relative"), reads=("of",)),
     "quotient": Entry(f"{_OVER_STEPS}:quotient", OfToOptions, scale=_neutral("ratio"), reads=("of", "to")),
+    "relative_error": Entry(
+        f"{_OVER_STEPS}:relative_error",
+        OfToOptions,
+        scale=Scale(False, _INFINITE, False, "relative"),
+        reads=("of", "to"),
+    ),
     "rank_correlation": Entry(
         f"{_OVER_STEPS}:rank_correlation",
         RankOptions,
@@ -351,6 +357,7 @@ PICTURES = {
     "weight_histogram": Entry(f"{_LAYERS}:weight_histogram", HistogramOptions),
     "critic_surface": Entry(f"{_SURFACE}:critic_surface", SurfaceOptions),
     "text_lines": Entry(f"{_TEXT}:text_lines", LinesOptions, of_text=True),
+    "class_shares": Entry(f"{_SCORES}:class_shares", FewScoreOptions, scored=True),
     "critic_line": Entry(f"{_SATURATION}:critic_line", LineOptions),
 }
 

@@ -16,11 +16,18 @@ Normalisation = Literal["batch", "layer", "none"]
 SpectralNorm = Annotated[bool, omitted_if(False)]
 
 
+def _check_one_norm(spectral: bool, info: ValidationInfo) -> bool:
+    if spectral and info.data.get("weight_norm"):
+        raise ValueError("must be left out beside weight_norm: either divides the weights by a norm")
+    return spectral
+
+
 class MlpOptions(Options):
     hidden: list[PositiveInt]
     activation: Nonlinearity = "relu"
     leak: NonNegativeFloat = 0.2
     norm: Annotated[Normalisation, omitted_if("none")] = "none"
+    weight_norm: Annotated[bool, omitted_if(False)] = False
     output: Annotated[Literal["tanh", "sigmoid"] | None, LATER] = None
     init: Initialisation = "he_normal"
     init_scale: PositiveFloat = 1.0
@@ -28,7 +35,7 @@ class MlpOptions(Options):
     input_scale: PositiveFloat = 1.0
     uniform_latent: Annotated[bool, omitted_if(False)] = False
     summed_outputs: PositiveInt = 1
-    spectral_norm: SpectralNorm = False
+    spectral_norm: Annotated[SpectralNorm, AfterValidator(_check_one_norm)] = False
 
 
 class DiracOptions(Options):
