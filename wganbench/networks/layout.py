@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from wganbench.errors import SpecError
 
@@ -19,7 +19,10 @@ KERNEL, EXTRA_KERNEL = 5, 3
 """Sides of the filters that halve or double an image, and of the filters in the layers that ``depth`` adds."""
 
 RESNET_KERNEL = 3
-"""Side of a ResNet's filters, except those of its shortcuts."""
+"""Side of a ResNet's filters, except those of its shortcuts, and of the inner filters of a bottleneck block."""
+
+BOTTLENECKS = 6
+"""Number of bottleneck blocks at each side of the images but the largest, which has one less."""
 
 TEXT_KERNEL, TEXT_BLOCKS = 5, 5
 """Characters that a filter of a text network sees, and its number of residual blocks."""
@@ -40,6 +43,7 @@ class Layer:
         normed: Number of scales (and of offsets) of the normalisation that follows; 0 for no normalisation.
         summed: Number of units that are summed for each output; their weights are added up before they are applied.
         axes: Number of axes of the filter and of what it goes over: 2 for images, 1 for texts.
+        biased: Whether it has biases.
     """
 
     kind: Kind
@@ -52,11 +56,13 @@ class Layer:
     normed: int = 0
     summed: int = 1
     axes: int = 2
+    biased: bool = True
 
     @property
     def parameters(self) -> int:
         """The number of weights, biases, and scales and offsets of the normalisation."""
-        return (self.inputs * self.kernel**self.axes + 1) * self.outputs * self.summed + 2 * self.normed
+        an_output = self.inputs * self.kernel**self.axes + self.biased
+        return an_output * self.outputs * self.summed + 2 * self.normed
 
     @property
     def multiply_adds(self) -> int:
@@ -84,19 +90,42 @@ class Block:
     second: Layer
     shortcut: Layer | None = None
 
+    def __iter__(self) -> Iterator[Layer]:
+        yield from filter(None, (self.first, self.second, self.shortcut))
+
 
 @dataclass(frozen=True)
-class Residual:
+class Bottleneck:
+    """A residual block of three convolutions, of which the outer ones are 1×1 and the inner one has half the channels.
+
+    The shortcut is a 1×1 convolution, or the identity if it is None. One that doubles the side has four outputs for
+    each pixel and channel.
+    """
+
+    narrow: Layer
+    inner: Layer
+    widen: Layer
+    shortcut: Layer | None = None
+
+    def __iter__(self) -> Iterator[Layer]:
+        yield from filter(None, (self.narrow, self.inner, self.widen, self.shortcut))
+
+
+B = TypeVar("B", bound=Block | Bottleneck)
+
+
+@dataclass(frozen=True)
+class Residual(Generic[B]):
     """A ResNet: its blocks, and the layers with weights before and after them."""
 
     before: Sequence[Layer]
-    blocks: Sequence[Block]
+    blocks: Sequence[B]
     behind: Sequence[Layer]
 
     def __iter__(self) -> Iterator[Layer]:
         yield from self.before
         for block in self.blocks:
-            yield from filter(None, (block.first, block.second, block.shortcut))
+            yield from block
         yield from self.behind
 
 
@@ -143,6 +172,7 @@ def dcgan_critic(
     filters: int,
     depth: int | None = None,
     norm: str = "none",
+    activation: str = "leaky_relu",
 ) -> list[Layer]:
     """The layers of ``wganbench.networks.dcgan.DcganCritic``; the module ``dcgan`` describes them.
 
@@ -151,6 +181,7 @@ def dcgan_critic(
         filters: Channels of the first layer.
         depth: Number of layers with weights; None for those that the side requires.
         norm: ``batch``, ``layer`` or ``none``; not applied after the first convolution.
+        activation: The nonlinearity; ``gated`` doubles the outputs of each convolution.
 
     Raises:
         SpecError: If the images are not square or too small, or the depth is less than the side requires.
@@ -165,6 +196,8 @@ def dcgan_critic(
     layers[-1:-1] = [extra] * _extra(depth, len(halved), side)
     if norm != "none":
         layers[1:] = [replace(layer, normed=layer.outputs) for layer in layers[1:]]
+    if activation == "gated":
+        layers = [_doubled(layer) for layer in layers]
     return [*layers, Layer("linear", widths[-1] * halved[-1] ** 2, 1)]
 
 
@@ -177,6 +210,7 @@ def dcgan_generator(
     depth: int | None = None,
     norm: str = "batch",
     unit_norm: bool = False,
+    activation: str = "relu",
 ) -> list[Layer]:
     """The layers of ``wganbench.networks.dcgan.DcganGenerator``; the module ``dcgan`` describes them.
 
@@ -188,6 +222,7 @@ def dcgan_generator(
         norm: ``batch``, ``layer`` or ``none``; not applied after the last layer.
         unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
             that the units form.
+        activation: As for ``dcgan_critic``; not applied after the last layer.
 
     Raises:
         SpecError: As for ``dcgan_critic``.
@@ -205,7 +240,14 @@ def dcgan_generator(
     if norm != "none":
         first = replace(first, normed=first.outputs if unit_norm else widths[0])
         layers[:-1] = [replace(layer, normed=layer.outputs) for layer in layers[:-1]]
+    if activation == "gated":
+        first, layers[:-1] = _doubled(first), [_doubled(layer) for layer in layers[:-1]]
     return [first, *layers]
+
+
+def _doubled(layer: Layer) -> Layer:
+    """The layer before a gate, which has two inputs for each of its outputs."""
+    return replace(layer, outputs=2 * layer.outputs, normed=2 * layer.normed)
 
 
 def resnet_generator(
@@ -215,7 +257,7 @@ def resnet_generator(
     dim: int = 128,
     upsample: str = "first",
     classes: int | None = None,
-) -> Residual:
+) -> Residual[Block]:
     """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring describes them.
 
     Args:
@@ -251,7 +293,7 @@ def resnet_critic(
     dim: int = 128,
     norm: str = "none",
     classes: int | None = None,
-) -> Residual:
+) -> Residual[Block]:
     """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring describes them.
 
     Args:
@@ -290,7 +332,77 @@ def resnet_critic(
     return Residual([], blocks, heads)
 
 
-def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual:
+def bottleneck_generator(
+    input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 64
+) -> Residual[Bottleneck]:
+    """The layers of ``wganbench.networks.bottleneck.BottleneckGenerator``, whose docstring describes them.
+
+    Args:
+        input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
+        dim: Number of channels at the second-largest side.
+
+    Raises:
+        SpecError: As for ``resnet_generator``; or if ``dim`` is no multiple of 4.
+    """
+    channels, side = _image(output_shape, "ResNet")
+    stages = _stages(side, dim)[::-1]
+    blocks = []
+    for (small, wide), (large, narrow) in pairwise(stages):
+        blocks += [_kept(wide, small)] * BOTTLENECKS
+        inner = Layer("deconv", wide // 2, narrow // 2, RESNET_KERNEL, 2, small, large)
+        blocks.append(_bottleneck(wide, narrow, inner, Layer("conv", wide, 4 * narrow, side_in=small, side_out=small)))
+    last = stages[-1][1]
+    blocks += [_kept(last, side)] * (BOTTLENECKS - 1)
+    linear = Layer("linear", math.prod(input_shape), stages[0][1] * SMALLEST**2)
+    return Residual([linear], blocks, [Layer("conv", last, channels, side_in=side, side_out=side)])
+
+
+def bottleneck_critic(input_shape: Sequence[int], *, dim: int = 64, norm: str = "none") -> Residual[Bottleneck]:
+    """The layers of ``wganbench.networks.bottleneck.BottleneckCritic``, whose docstring describes them.
+
+    Args:
+        input_shape: ``(channels, side, side)``.
+        dim: As for ``bottleneck_generator``.
+        norm: ``batch``, ``layer`` or ``none``.
+
+    Raises:
+        SpecError: As for ``bottleneck_generator``.
+    """
+    channels, side = _image(input_shape, "ResNet")
+    stages = _stages(side, dim)
+    first = stages[0][1]
+    blocks = [_kept(first, side)] * (BOTTLENECKS - 1)
+    for (large, narrow), (small, wide) in pairwise(stages):
+        inner = Layer("conv", narrow // 2, wide // 2, RESNET_KERNEL, 2, large, small)
+        blocks.append(_bottleneck(narrow, wide, inner, Layer("conv", narrow, wide, 1, 2, large, small)))
+        blocks += [_kept(wide, small)] * BOTTLENECKS
+    if norm == "none":
+        blocks = [replace(block, widen=replace(block.widen, normed=0)) for block in blocks]
+    linear = Layer("linear", stages[-1][1] * SMALLEST**2, 1)
+    return Residual([Layer("conv", channels, first, side_in=side, side_out=side)], blocks, [linear])
+
+
+def _stages(side: int, dim: int) -> list[tuple[int, int]]:
+    """The sides of the images inside a ResNet of bottleneck blocks, from the largest, with their channels."""
+    if dim % 4:
+        raise SpecError(f"dim: must be a multiple of 4 for bottleneck blocks, got {dim}")
+    return [(side // 2**i, dim * 2**i // 2) for i in range(_doublings(side) + 1)]
+
+
+def _kept(channels: int, side: int) -> Bottleneck:
+    """A block that keeps the channels and the side of the images."""
+    inner = Layer("conv", channels // 2, channels // 2, RESNET_KERNEL, side_in=side, side_out=side)
+    return _bottleneck(channels, channels, inner, None)
+
+
+def _bottleneck(inputs: int, outputs: int, inner: Layer, shortcut: Layer | None) -> Bottleneck:
+    before, after = inner.side_in, inner.side_out
+    narrow = Layer("conv", inputs, inner.inputs, side_in=before, side_out=before)
+    widen = Layer("conv", inner.outputs, outputs, side_in=after, side_out=after, normed=outputs, biased=False)
+    return Bottleneck(narrow, inner, widen, shortcut)
+
+
+def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual[Block]:
     """The layers of ``wganbench.networks.text_resnet.TextGenerator``, whose docstring describes them.
 
     Args:
@@ -305,7 +417,7 @@ def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, d
     return Residual([linear], _text_blocks(dim, length), [_text_conv(dim, symbols, 1, length)])
 
 
-def text_critic(input_shape: Sequence[int], *, dim: int = 512) -> Residual:
+def text_critic(input_shape: Sequence[int], *, dim: int = 512) -> Residual[Block]:
     """The layers of ``wganbench.networks.text_resnet.TextCritic``, whose docstring describes them.
 
     Args:
@@ -364,7 +476,7 @@ LAYOUTS: dict[str, Callable[..., Iterable[Layer]]] = {
     layout.__name__: layout
     for layout in (
         *(mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic),
-        *(text_generator, text_critic),
+        *(bottleneck_generator, bottleneck_critic, text_generator, text_critic),
     )
 }
 """The layouts by the name of the network. Each takes ``input_shape``, ``output_shape`` and options as it needs them."""
