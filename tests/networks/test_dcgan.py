@@ -148,7 +148,7 @@ def gradients(seeds: list[int], positions: list[int], activation: str, norm: str
     return [tensor.grad for stack in (generator, critic) for tensor in stack.parameters.values()]
 
 
-@pytest.mark.parametrize("activation", NONLINEARITIES)
+@pytest.mark.parametrize("activation", [*NONLINEARITIES, "gated"])
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
 def test_a_stack_has_the_gradients_of_each_seed_by_itself(activation, norm):
     together = gradients(SEEDS, [0, 1], activation, norm)
@@ -160,9 +160,11 @@ def test_a_stack_has_the_gradients_of_each_seed_by_itself(activation, norm):
     assert 1e-3 < largest < 1e6  # the comparison is of something
 
 
+@pytest.mark.parametrize("activation", ["leaky_relu", "gated"])
 @pytest.mark.parametrize("norm", ["none", "layer"])
-def test_a_critic_for_a_penalty_does_not_mix_rows(norm):
-    critic = build(lambda: DcganCritic(SMALL, (), filters=2, depth=4, norm=norm).double(), [0], "critic")[0]
+def test_a_critic_for_a_penalty_does_not_mix_rows(norm, activation):
+    options = {"filters": 2, "depth": 4, "norm": norm, "activation": activation}
+    critic = build(lambda: DcganCritic(SMALL, (), **options).double(), [0], "critic")[0]
     x = torch.randn(4, *SMALL, dtype=torch.float64)
     torch.testing.assert_close(critic(x)[1:2], critic(x[1:2]))
 

@@ -76,9 +76,7 @@ class BottleneckCritic(nn.Module):
         SpecError: If no such network exists for the images.
     """
 
-    def __init__(
-        self, input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 64, norm: str = "none"
-    ):
+    def __init__(self, input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 64, norm: str = "none"):
         super().__init__()
         found = layout.bottleneck_critic(input_shape, dim=dim, norm=norm)
         (first,), (last,) = found.before, found.behind

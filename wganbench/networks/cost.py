@@ -59,5 +59,8 @@ def is_piecewise_linear(name: str, options: Options) -> bool:
 
     If so, the double backward of a penalty does not have to go back through the forward pass.
     """
-    kinked = name in ("resnet_critic", "bottleneck_critic", "text_critic") or options.get("activation") in ("relu", "leaky_relu")
+    kinked = name in ("resnet_critic", "bottleneck_critic", "text_critic") or options.get("activation") in (
+        "relu",
+        "leaky_relu",
+    )
     return name in LAYOUTS and kinked and options.get("norm", "none") == "none"
