@@ -89,7 +89,7 @@ class BottleneckCritic(nn.Module):
 
 
 class BottleneckBlock(nn.Module):
-    """The input, or its shortcut, plus 0.3 times the normalised branch of three convolutions with a ReLU before each."""
+    """The input, or its shortcut, plus 0.3 times the normalised branch: three convolutions with a ReLU before each."""
 
     def __init__(self, block: Bottleneck, norm: str):
         super().__init__()
