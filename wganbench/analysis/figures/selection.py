@@ -20,6 +20,7 @@ from wganbench.analysis.figures import (
     layers,
     lines,
     points,
+    sheet,
     style,
     success,
     surfaces,
@@ -58,6 +59,7 @@ KINDS: dict[str, Kind] = {
     "lines": lines,
     "points": points,
     "grids": grids,
+    "sheet": sheet,
     "success": success,
     "factors": factors,
 }
