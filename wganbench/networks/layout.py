@@ -43,7 +43,7 @@ class Layer:
         normed: Number of scales (and of offsets) of the normalisation that follows; 0 for no normalisation.
         summed: Number of units that are summed for each output; their weights are added up before they are applied.
         axes: Number of axes of the filter and of what it goes over: 2 for images, 1 for texts.
-        biased: Whether it has biases.
+        biased: Whether each output has an offset.
     """
 
     kind: Kind
@@ -61,8 +61,7 @@ class Layer:
     @property
     def parameters(self) -> int:
         """The number of weights, biases, and scales and offsets of the normalisation."""
-        an_output = self.inputs * self.kernel**self.axes + self.biased
-        return an_output * self.outputs * self.summed + 2 * self.normed
+        return (self.inputs * self.kernel**self.axes + self.biased) * self.outputs * self.summed + 2 * self.normed
 
     @property
     def multiply_adds(self) -> int:
