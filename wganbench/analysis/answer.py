@@ -62,8 +62,8 @@ def answer(check: Check, settings: Mapping[str, Setting], values: Mapping[str, S
             return Answer(mean, stats.wilson_interval(n_met, n), stats.binomial_p(n_met, n, check.rate))
         case Counts():
             _, worse = groups
-            tails, interval = stats.permutation_p(first, worse, check.margin), stats.permutation_interval(first, worse)
-            return Answer(stats.distance_of_means(first, worse), interval, tails)
+            tails = stats.permutation_p(first, worse, check.margin)
+            return Answer(stats.distance_of_means(first, worse), stats.permutation_interval(first, worse), tails)
         case Equality():
             return Answer(mean, stats.student_interval(first), stats.tost_p(first, check.equals, check.within))
         case OverArchitectures():

@@ -72,7 +72,7 @@ class DcganGenerator(nn.Module):
         init_std: float | None = None,
     ):
         super().__init__()
-        first, *others = layout.dcgan_generator(
+        found = layout.dcgan_generator(
             input_shape,
             output_shape,
             filters=filters,
@@ -80,8 +80,8 @@ class DcganGenerator(nn.Module):
             depth=depth,
             norm=norm,
             unit_norm=unit_norm,
-            activation=activation,
         )
+        first, *others = layout.gated(found) if activation == "gated" else found
         side = others[0].side_in
         to_image = [nn.Unflatten(1, (first.outputs // side**2, side, side))]
         norms = _normalisation(first, norm)
@@ -122,9 +122,8 @@ class DcganCritic(nn.Module):
         init_std: float | None = None,
     ):
         super().__init__()
-        *convolutions, last = layout.dcgan_critic(
-            input_shape, filters=filters, depth=depth, norm=norm, activation=activation
-        )
+        found = layout.dcgan_critic(input_shape, filters=filters, depth=depth, norm=norm)
+        *convolutions, last = layout.gated(found) if activation == "gated" else found
         self.output_shape = tuple(output_shape)
         layers: list[nn.Module] = []
         for layer in convolutions:

@@ -171,7 +171,6 @@ def dcgan_critic(
     filters: int,
     depth: int | None = None,
     norm: str = "none",
-    activation: str = "leaky_relu",
 ) -> list[Layer]:
     """The layers of ``wganbench.networks.dcgan.DcganCritic``; the module ``dcgan`` describes them.
 
@@ -180,7 +179,6 @@ def dcgan_critic(
         filters: Channels of the first layer.
         depth: Number of layers with weights; None for those that the side requires.
         norm: ``batch``, ``layer`` or ``none``; not applied after the first convolution.
-        activation: The nonlinearity; ``gated`` doubles the outputs of each convolution.
 
     Raises:
         SpecError: If the images are not square or too small, or the depth is less than the side requires.
@@ -195,8 +193,6 @@ def dcgan_critic(
     layers[-1:-1] = [extra] * _extra(depth, len(halved), side)
     if norm != "none":
         layers[1:] = [replace(layer, normed=layer.outputs) for layer in layers[1:]]
-    if activation == "gated":
-        layers = [_doubled(layer) for layer in layers]
     return [*layers, Layer("linear", widths[-1] * halved[-1] ** 2, 1)]
 
 
@@ -209,7 +205,6 @@ def dcgan_generator(
     depth: int | None = None,
     norm: str = "batch",
     unit_norm: bool = False,
-    activation: str = "relu",
 ) -> list[Layer]:
     """The layers of ``wganbench.networks.dcgan.DcganGenerator``; the module ``dcgan`` describes them.
 
@@ -221,7 +216,6 @@ def dcgan_generator(
         norm: ``batch``, ``layer`` or ``none``; not applied after the last layer.
         unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
             that the units form.
-        activation: As for ``dcgan_critic``; not applied after the last layer.
 
     Raises:
         SpecError: As for ``dcgan_critic``.
@@ -239,14 +233,13 @@ def dcgan_generator(
     if norm != "none":
         first = replace(first, normed=first.outputs if unit_norm else widths[0])
         layers[:-1] = [replace(layer, normed=layer.outputs) for layer in layers[:-1]]
-    if activation == "gated":
-        first, layers[:-1] = _doubled(first), [_doubled(layer) for layer in layers[:-1]]
     return [first, *layers]
 
 
-def _doubled(layer: Layer) -> Layer:
-    """The layer before a gate, which has two inputs for each of its outputs."""
-    return replace(layer, outputs=2 * layer.outputs, normed=2 * layer.normed)
+def gated(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers of a network with a gate after each but the last; a gate has two inputs for each of its outputs."""
+    *others, last = layers
+    return [*(replace(layer, outputs=2 * layer.outputs, normed=2 * layer.normed) for layer in others), last]
 
 
 def resnet_generator(

@@ -90,7 +90,7 @@ class ResnetCriticOptions(ResnetOptions):
 
 
 class BottleneckOptions(Options):
-    dim: Annotated[int, Field(ge=4, multiple_of=4)] = 64
+    dim: PositiveInt = 64
     filters_divided_by: Divisor = None
 
 
