@@ -394,6 +394,16 @@ def _bottleneck(inputs: int, outputs: int, inner: Layer, shortcut: Layer | None)
     return Bottleneck(narrow, inner, widen, shortcut)
 
 
+def dirac_generator(output_shape: Sequence[int]) -> list[Layer]:
+    """The layer of ``wganbench.networks.dirac.DiracGenerator``, whose outputs depend on no input."""
+    return [Layer("linear", 0, math.prod(output_shape))]
+
+
+def dirac_critic(input_shape: Sequence[int]) -> list[Layer]:
+    """The layer of ``wganbench.networks.dirac.DiracCritic``."""
+    return [Layer("linear", math.prod(input_shape), 1, biased=False)]
+
+
 def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual[Block]:
     """The layers of ``wganbench.networks.text_resnet.TextGenerator``, whose docstring describes them.
 
@@ -469,6 +479,7 @@ LAYOUTS: dict[str, Callable[..., Iterable[Layer]]] = {
     for layout in (
         *(mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic),
         *(bottleneck_generator, bottleneck_critic, text_generator, text_critic),
+        *(dirac_generator, dirac_critic),
     )
 }
 """The layouts by the name of the network. Each takes ``input_shape``, ``output_shape`` and options as it needs them."""

@@ -19,6 +19,7 @@ from wganbench.analysis.figures import (
     histograms,
     layers,
     lines,
+    phases,
     points,
     sheet,
     style,
@@ -60,6 +61,7 @@ KINDS: dict[str, Kind] = {
     "points": points,
     "grids": grids,
     "sheet": sheet,
+    "phases": phases,
     "success": success,
     "factors": factors,
 }

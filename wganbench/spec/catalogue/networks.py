@@ -15,6 +15,7 @@ Nonlinearity = Literal["relu", "leaky_relu", "tanh", "softplus", "elu"]
 Gated = Literal["gated"]
 """The nonlinearity that halves the channels, for networks that double those before it."""
 Normalisation = Literal["batch", "layer", "none"]
+SpectralNorm = Annotated[bool, omitted_if(False)]
 
 
 class MlpOptions(Options):
@@ -29,6 +30,12 @@ class MlpOptions(Options):
     input_scale: PositiveFloat = 1.0
     uniform_latent: Annotated[bool, omitted_if(False)] = False
     summed_outputs: PositiveInt = 1
+    spectral_norm: SpectralNorm = False
+
+
+class DiracOptions(Options):
+    start: float = 1.0
+    spread: NonNegativeFloat = 0.0
 
 
 WIDTHS = ("filters", "dim")
@@ -71,6 +78,7 @@ class DcganGeneratorOptions(DcganOptions):
 class DcganCriticOptions(DcganOptions):
     activation: Nonlinearity | Gated = "leaky_relu"
     norm: Normalisation = "none"
+    spectral_norm: SpectralNorm = False
 
 
 class ResnetOptions(Options):
@@ -103,6 +111,10 @@ class TextOptions(Options):
     filters_divided_by: Divisor = None
 
 
+class TextCriticOptions(TextOptions):
+    spectral_norm: SpectralNorm = False
+
+
 NETWORKS = {
     "mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions),
     "dcgan_generator": Entry("wganbench.networks.dcgan:DcganGenerator", DcganGeneratorOptions),
@@ -111,6 +123,8 @@ NETWORKS = {
     "resnet_critic": Entry("wganbench.networks.resnet:ResnetCritic", ResnetCriticOptions),
     "bottleneck_generator": Entry("wganbench.networks.bottleneck:BottleneckGenerator", BottleneckOptions),
     "bottleneck_critic": Entry("wganbench.networks.bottleneck:BottleneckCritic", BottleneckCriticOptions),
+    "dirac_generator": Entry("wganbench.networks.dirac:DiracGenerator", DiracOptions),
+    "dirac_critic": Entry("wganbench.networks.dirac:DiracCritic", DiracOptions),
     "text_generator": Entry("wganbench.networks.text_resnet:TextGenerator", TextOptions),
-    "text_critic": Entry("wganbench.networks.text_resnet:TextCritic", TextOptions),
+    "text_critic": Entry("wganbench.networks.text_resnet:TextCritic", TextCriticOptions),
 }
