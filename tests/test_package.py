@@ -37,7 +37,7 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "plan": ["plan", "gaussians8", "--results", RESULTS],
     "schema": ["schema"],
     "merge": ["merge", OTHERS, "--results", RESULTS],
-    "report": ["report", "gaussians8", "--results", RESULTS],
+    "report": ["report", "gaussians8", "--html", "--results", RESULTS],
     "results": ["results", "verify", "--results", RESULTS],
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
     "check": ["check", "--results", RESULTS, "--since", "HEAD"],
@@ -222,6 +222,7 @@ def test_a_wheel_holds_the_package_benchmarks_classifiers_and_records_and_nothin
     held = {path.relative_to(unpacked_wheel).as_posix() for path in unpacked_wheel.rglob("*") if path.is_file()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench").rglob("*.py")}
     source.add("wganbench/data/texts/sonnets.txt")
+    source |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "wganbench/analysis/html/templates").iterdir()}
     specs = {f"wganbench/benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.toml")}
     scored = {f"wganbench/classifiers/{path.name}" for path in (ROOT / "results" / "classifiers").iterdir()}
     inside = {name for name in held if ".dist-info/" not in name and not name.endswith("py.typed")}

@@ -294,6 +294,13 @@ def test_a_failed_run_blocks(make_experiment, make_records, make_record):
     assert verdict.why == f"run {failed[0].id} failed and 1 more"
 
 
+def test_a_failed_run_blocks_a_claim_of_successes_too(make_experiment, make_records, make_record):
+    experiment = make_experiment(toml(**SUCCESS))
+    failed = make_record(experiment, "a", 8, status="failed")
+    (verdict,) = judge(Results(experiment, {**make_records(experiment, a=HIGH), **by_id(failed)}))
+    assert (verdict.outcome, verdict.why) == ("inconclusive", f"run {failed.id} failed")
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

@@ -241,7 +241,7 @@ def _stray(report: Report, known: Ledger | None, records: Records, store: Store)
         name = path.relative_to(store.root).as_posix()
         folder, _, file = name.rpartition("/")
         is_measured = folder == speeds.FOLDER and path.suffix == ".json"
-        if folder == CLASSIFIERS or is_measured or name in ("REPORT.md", FILE):
+        if folder == CLASSIFIERS or is_measured or name in ("REPORT.md", FILE, "index.html"):
             continue
         if folder != "figures" or file not in figures | left:
             yield Finding("stray file", "", name, "of no record and no report; remove it, or move it elsewhere")

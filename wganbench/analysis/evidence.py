@@ -231,7 +231,7 @@ def _stacked(check: Check, records: Sequence[Record]) -> Iterator[Unit]:
     for stack in together.values():
         units = [_unit(check, record) for record in stack]
         unit = _averaged(units[0].seed, units)
-        yield dataclasses.replace(unit, value=math.floor(unit.value)) if isinstance(check, Success) else unit
+        yield dataclasses.replace(unit, value=float(np.floor(unit.value))) if isinstance(check, Success) else unit
 
 
 def _counted(check: Counts, side: Sequence[Sequence[Record]]) -> Iterator[Unit]:

@@ -40,12 +40,16 @@ if TYPE_CHECKING:
 )
 @click.option("--format", "form", type=click.Choice(["markdown", "csv", "json"]), help="Print in this format.")
 @click.option("--accept", is_flag=True, help="Drop or change settled verdicts and records of the last report.")
+@click.option("--html", "as_html", is_flag=True, help="Also write index.html into the results folder, for a browser.")
+@click.option("--self-contained", is_flag=True, help="With --html: put the figures into the page, to pass on one file.")
 def report(
     experiments: tuple[str, ...],
     results: Path | None,
     against: Path | None,
     form: Literal["markdown", "csv", "json"] | None,
     accept: bool,
+    as_html: bool,
+    self_contained: bool,
 ) -> None:
     """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
 
@@ -54,6 +58,8 @@ def report(
     record, a classifier or a deviation of the last report would be dropped or changed, nothing is written and a line
     for each says so; --accept writes the report nevertheless.
     """
+    if self_contained and not as_html:
+        raise click.UsageError("--self-contained is about the page that --html writes; give both")
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
     from wganbench.analysis.profiles import SMOKE
     from wganbench.analysis.results import Results, other_experiments, reported
@@ -69,6 +75,11 @@ def report(
         made = reporting.write_report(
             specs, Store(folder), folder, records, only_figures=bool(apart), accept=accept, on_figure=on_figure
         )
+    if as_html:
+        from wganbench.analysis.html import write_html
+
+        page = write_html(specs, Store(folder), records, made.verdicts, self_contained=self_contained)
+        click.echo(f"wganbench: {page}: {page.stat().st_size / 1000:,.0f} kB, to open in a browser", err=True)
     for loss in made.losses:
         click.echo(f"wganbench: accepted: {loss}", err=True)
     for spec in specs:
