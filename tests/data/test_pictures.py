@@ -106,6 +106,14 @@ def test_a_folder_without_a_usable_picture_is_refused_in_one_line(folder):
         pictures.digest(folder / "missing")
 
 
+def test_a_database_of_lsun_is_recognised_and_a_line_says_how_to_export_it(folder):
+    (folder / "data.mdb").write_bytes(b"")
+    with pytest.raises(DataError, match=r"own: a database \(data.mdb\).*: python data.py export own --out_dir FOLDER$"):
+        pictures.digest(folder)
+    plain().save(folder / "1.webp")
+    assert len(pictures.digest(folder)) == 64
+
+
 def test_the_set_is_opened_by_its_folder_and_holds_a_part_out(folder):
     for number in range(10):
         plain((number, 0, 0)).save(folder / f"{number}.png")

@@ -78,6 +78,9 @@ KINDS = {
     "ResNet, penalty, classes": ("table3", "wgan-gp-conditional", 2),
     "ResNet, minimax": ("table3", "gan-resnet", 2),
     "ResNet, spectral normalisation": ("table3", "sn-resnet", 2),
+    "DCGAN, gated, penalty": ("lsun", "gated-gp", 2),
+    "DCGAN, gated, least squares": ("lsun", "gated-lsgan", 2),
+    "bottleneck ResNet, penalty": ("lsun", "resnet-gp", 2),
     "one-dimensional ResNet, penalty": ("language", "wgan-gp", 2),
 }
 """The experiment and variant at smoke, the number of seeds, and what is set otherwise."""

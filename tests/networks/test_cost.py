@@ -90,7 +90,9 @@ def test_every_network_of_the_random_architectures_costs_what_the_module_does(na
 
 
 @pytest.mark.parametrize("image", IMAGES)
-@pytest.mark.parametrize("options", [{}, {"unit_norm": True}, {"norm": "layer", "unit_norm": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"unit_norm": True}, {"norm": "layer", "unit_norm": True}, {"activation": "gated", "depth": 7}]
+)
 def test_so_do_the_official_ones(image, options):
     found = closed_form("dcgan_generator", image, filters=6, **options)
     assert (found.parameters, found.flops) == counted("dcgan_generator", image, filters=6, **options)
@@ -120,6 +122,22 @@ def test_so_do_perceptrons(options, output):
     ],
 )
 def test_so_do_residual_networks(image, name, options):
+    found = closed_form(name, image, **options)
+    assert (found.parameters, found.flops) == counted(name, image, **options)
+
+
+@pytest.mark.parametrize("image", [(3, 16, 16), (3, 64, 64)])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("dcgan_critic", {"filters": 8, "norm": "layer", "activation": "gated"}),
+        ("dcgan_critic", {"filters": 8, "filters_divided_by": 4, "activation": "gated"}),
+        ("bottleneck_generator", {"dim": 64}),
+        ("bottleneck_critic", {"dim": 64, "filters_divided_by": 4, "norm": "layer"}),
+        ("bottleneck_critic", {"dim": 8}),
+    ],
+)
+def test_so_do_gated_ones_and_bottlenecks(image, name, options):
     found = closed_form(name, image, **options)
     assert (found.parameters, found.flops) == counted(name, image, **options)
 

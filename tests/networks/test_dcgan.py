@@ -148,7 +148,7 @@ def gradients(seeds: list[int], positions: list[int], activation: str, norm: str
     return [tensor.grad for stack in (generator, critic) for tensor in stack.parameters.values()]
 
 
-@pytest.mark.parametrize("activation", NONLINEARITIES)
+@pytest.mark.parametrize("activation", [*NONLINEARITIES, "gated"])
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
 def test_a_stack_has_the_gradients_of_each_seed_by_itself(activation, norm):
     together = gradients(SEEDS, [0, 1], activation, norm)
@@ -160,9 +160,11 @@ def test_a_stack_has_the_gradients_of_each_seed_by_itself(activation, norm):
     assert 1e-3 < largest < 1e6  # the comparison is of something
 
 
+@pytest.mark.parametrize("activation", ["leaky_relu", "gated"])
 @pytest.mark.parametrize("norm", ["none", "layer"])
-def test_a_critic_for_a_penalty_does_not_mix_rows(norm):
-    critic = build(lambda: DcganCritic(SMALL, (), filters=2, depth=4, norm=norm).double(), [0], "critic")[0]
+def test_a_critic_for_a_penalty_does_not_mix_rows(norm, activation):
+    options = {"filters": 2, "depth": 4, "norm": norm, "activation": activation}
+    critic = build(lambda: DcganCritic(SMALL, (), **options).double(), [0], "critic")[0]
     x = torch.randn(4, *SMALL, dtype=torch.float64)
     torch.testing.assert_close(critic(x)[1:2], critic(x[1:2]))
 
@@ -180,3 +182,40 @@ def test_a_generator_of_constant_width_is_that_of_figure_2_and_under_a_tenth_of_
     assert generator.layers[0].weight.shape == (64 * 4 * 4, 128)
     assert 10 * size(generator) < size(DcganGenerator((128,), BEDROOMS, filters=64))
     assert "BatchNorm" not in names(generator)
+
+
+# ---- gates ----------------------------------------------------------------------------------------------------------
+
+
+def test_gated_layers_have_twice_the_outputs_and_the_next_one_sees_half_of_them():
+    generator = DcganGenerator((128,), BEDROOMS, filters=64, activation="gated")
+    widths = [layer.weight.shape[:2] for layer in generator.layers if isinstance(layer, Deconv)]
+    assert widths == [(512, 512), (256, 256), (128, 128), (64, 3)]
+    assert generator.layers[0].weight.shape == (2 * 512 * 4 * 4, 128)
+    critic = DcganCritic(BEDROOMS, (), filters=64, norm="layer", activation="gated")
+    widths = [layer.weight.shape[:2] for layer in critic.layers if isinstance(layer, Conv)]
+    assert widths == [(128, 3), (256, 64), (512, 128), (1024, 256)]
+    assert critic.layers[-1].weight.shape == (1, 512 * 4 * 4)
+    assert names(generator).count("Gate") == names(critic).count("Gate") == 4
+    assert "Nonlinearity" not in names(generator) + names(critic)
+
+
+@pytest.mark.parametrize("unit_norm", [False, True])
+def test_a_gated_generator_makes_what_a_gated_critic_scores(unit_norm):
+    torch.manual_seed(0)
+    options = {"filters": 2, "depth": 5, "activation": "gated"}
+    images = DcganGenerator((6,), CIFAR, unit_norm=unit_norm, **options)(torch.randn(4, 6))
+    assert images.shape == (4, *CIFAR)
+    assert DcganCritic(CIFAR, (), norm="layer", **options)(images).shape == (4,)
+
+
+def test_a_gated_critic_is_the_one_written_out():
+    torch.manual_seed(0)
+    critic = DcganCritic(SMALL, (), filters=2, norm="none", activation="gated").double()
+    images = torch.randn(3, *SMALL, dtype=torch.float64)
+    x = images
+    for layer in [each for each in critic.layers if isinstance(each, Conv)]:
+        y = nn.functional.conv2d(nn.functional.pad(x, (1, 2, 1, 2)), layer.weight, layer.bias, stride=2)
+        x = torch.stack([y[:, 2 * i].sigmoid() * y[:, 2 * i + 1].tanh() for i in range(y.shape[1] // 2)], dim=1)
+    expected = x.flatten(1) @ critic.layers[-1].weight[0] + critic.layers[-1].bias
+    torch.testing.assert_close(critic(images), expected)

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from wganbench.networks.nonlinearity import NONLINEARITIES, differentiated_twice, shifted_softplus
+from wganbench.networks.nonlinearity import NONLINEARITIES, Gate, differentiated_twice, shifted_softplus
 
 F64 = torch.float64
 WAYS = pytest.mark.parametrize("way", [nullcontext, differentiated_twice], ids=["once", "twice"])
@@ -80,3 +80,33 @@ def test_the_softplus_starts_at_minus_one_and_is_nearly_the_identity_above():
     assert shifted_softplus(torch.tensor(-60.0, dtype=F64)).item() == -1.0
     assert shifted_softplus(torch.tensor(60.0, dtype=F64)).item() == 60.0
     assert shifted_softplus(torch.tensor(0.0, dtype=F64)).item() == pytest.approx(math.log1p(math.exp(2)) / 2 - 1)
+
+
+# ---- the gate -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 6, 3), (2, 6, 3, 5)])
+def test_a_gate_is_its_formula_of_even_and_odd_channels(shape):
+    torch.manual_seed(0)
+    x = 3 * torch.randn(shape, dtype=F64)
+    found = Gate()(x)
+    assert found.shape == (2, 3, *shape[2:])
+    for channel in range(3):
+        pairs = zip(x[:, 2 * channel].flatten().tolist(), x[:, 2 * channel + 1].flatten().tolist(), strict=True)
+        expected = [math.tanh(b) / (1 + math.exp(-a)) for a, b in pairs]
+        assert found[:, channel].flatten().tolist() == pytest.approx(expected, rel=1e-14)
+
+
+@WAYS
+def test_a_gates_derivatives_are_right_to_the_second(way):
+    torch.manual_seed(0)
+    x = torch.randn(2, 4, 3, dtype=F64, requires_grad=True)
+    with way():
+        assert torch.autograd.gradcheck(Gate(), x)
+        assert torch.autograd.gradgradcheck(Gate(), x)
+
+
+def test_a_gate_of_float32_is_that_of_float64_to_rounding():
+    torch.manual_seed(0)
+    x = 3 * torch.randn(5, 8, 4, 4, dtype=F64)
+    torch.testing.assert_close(Gate()(x.float()).double(), Gate()(x), rtol=1e-6, atol=1e-7)

@@ -48,7 +48,7 @@ BOUNDS = {
     "pattern": lambda value, pattern: re.search(pattern, value),
     "required": lambda value, keys: value.keys() >= set(keys),
 }
-CHECKS = ("Comparison", "Level", "Success", "Equality", "Equivalence")
+CHECKS = ("Comparison", "Level", "Success", "Counts", "Equality", "Equivalence")
 SAID = {"$schema", "$defs", "title", "description", "default", "discriminator", "$ref", "type"}
 APPLIED = {"anyOf", "items", "prefixItems", "contains", "properties", "patternProperties", "additionalProperties"}
 

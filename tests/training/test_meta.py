@@ -70,7 +70,7 @@ def parts_of(setting):
 def smaller(setting):
     """The same operations on fewer and smaller layers."""
     changes = {name: value for name, value in SMALLER.items() if getattr(setting, name) is not None}
-    parts = {"data": {"size": 8 if setting.critic.name == "resnet_critic" else 16}}
+    parts = {"data": {"size": 8 if setting.critic.name in ("resnet_critic", "bottleneck_critic") else 16}}
     parts |= {role: {"hidden": [4, 4]} for role in ("critic", "generator")}
     for role, options in parts.items():
         part = getattr(setting, role)

@@ -12,6 +12,7 @@ from wganbench.analysis.stats import Interval
 from wganbench.spec import (
     Check,
     Comparison,
+    Counts,
     Equality,
     Equivalence,
     Level,
@@ -37,9 +38,9 @@ def answer(check: Check, settings: Mapping[str, Setting], values: Mapping[str, S
     """Computes the answer to a check; an empty one if a variant has no values or one of them is NaN.
 
     Args:
-        values: One number per unit, by variant or method.
+        values: One number per unit, by side of the check.
     """
-    first, *_ = groups = [np.array(values[side]) for side in check.variants() or check.methods()]
+    first, *_ = groups = [np.array(values[side]) for side in check.sides()]
     if any(len(group) == 0 or np.isnan(group).any() for group in groups):
         return Answer()
     mean = float(first.mean())
@@ -59,6 +60,10 @@ def answer(check: Check, settings: Mapping[str, Setting], values: Mapping[str, S
         case Success():
             n_met, n = int(first.sum()), len(first)
             return Answer(mean, stats.wilson_interval(n_met, n), stats.binomial_p(n_met, n, check.rate))
+        case Counts():
+            _, worse = groups
+            tails = stats.permutation_p(first, worse, check.margin)
+            return Answer(stats.distance_of_means(first, worse), stats.permutation_interval(first, worse), tails)
         case Equality():
             return Answer(mean, stats.student_interval(first), stats.tost_p(first, check.equals, check.within))
         case OverArchitectures():
@@ -101,6 +106,8 @@ def estimate_of(check: Check, settings: Mapping[str, Setting]) -> str:
     """Describes what a check's estimate measures, such as ``"mean modes_covered of a minus b"``."""
     if isinstance(check, Success):
         return f"share of {check.variant} runs that succeed"
+    if isinstance(check, Counts):
+        return f"mean number of runs that succeed with {' minus '.join(check.sides())}"
     if isinstance(check, SuccessCurve):
         return f"largest distance of the success rate of {check.method} from the published one"
     if isinstance(check, McNemar):

@@ -19,6 +19,7 @@ from wganbench.spec import (
     GAPS,
     Check,
     Claim,
+    Counts,
     Criterion,
     Equality,
     Experiment,
@@ -40,16 +41,16 @@ PAIRED = ("paired", "paired_equivalence")
 class Unit:
     """One unit of the statistics: a run or, for checks over architectures, an architecture with all its seeds.
 
-    For a check of seconds, a unit is a stack of runs that share one clock: their mean, or whether all of them
-    succeed.
+    For a check of counts, a unit is a seed with its runs of all variants of a side. For a check of seconds, it is a
+    stack of runs that share one clock: their mean, or whether all of them succeed.
 
     Attributes:
-        run_id: The id of the run, or of the first run of an architecture or stack.
+        run_id: The id of the run, or of the first run of an architecture, a seed or a stack.
         seed: The seed of the run, or the position of an architecture in the sampled list.
-        status: The status of the run; ``failed`` or ``diverged`` for an architecture or stack with any such run.
+        status: The status of the run; ``failed`` or ``diverged`` for several runs with any such one.
         value: The number that the check reads: the measure, or its declared worst value if the run diverged or the
             measure is not finite; 1 for a success and 0 otherwise; NaN for a failed run, or if no worst value is
-            declared. For an architecture, the mean over its seeds.
+            declared. For an architecture, the mean over its seeds; for a seed, the sum over its runs.
     """
 
     run_id: str
@@ -72,7 +73,8 @@ class Evidence:
             can be said.
         interval: The unadjusted interval, at 95 % unless it states another level; None if there is none.
         p_for, p_against: The one-sided p-values; 1 if the check cannot be decided.
-        units: The units of each variant, sorted by seed; for a paired check, only the seeds that both variants have.
+        units: The units of each side of the check, sorted by seed: those of each variant, or for a check of counts
+            those of several variants together. For a paired check, only the seeds that both variants have.
             For a check over architectures, those of each method, limited to architectures with runs of every method.
         settings: The setting of each variant, or of a method's first architecture; a variant of a superseded claim
             whose records are missing has none.
@@ -109,7 +111,7 @@ def weigh(results: Results, claim: Claim, check: Check) -> Evidence:
         missing=read.missing,
         why=why,
         estimate=found.estimate,
-        estimate_of=estimate_of(check, settings) if settings.keys() >= units.keys() else "",
+        estimate_of=estimate_of(check, settings) if settings.keys() >= used.keys() else "",
         interval=found.interval,
         p_for=p_for,
         p_against=p_against,
@@ -171,7 +173,10 @@ def _read_runs(results: Results, claim: Claim, check: Check, seeds: Collection[i
     missing = [variant for variant, found in used.items() if not found]
     if check.test in PAIRED and not missing:
         used = _with_common_seeds(used)
-    units = {variant: tuple(_stacked(check, found)) for variant, found in used.items()}
+    if isinstance(check, Counts):
+        units = {name: tuple(_counted(check, [used[each] for each in side])) for name, side in check.sides().items()}
+    else:
+        units = {variant: tuple(_stacked(check, found)) for variant, found in used.items()}
     return _Read(settings, used, units, f"no run of {' or '.join(missing)}" if missing else "")
 
 
@@ -229,6 +234,14 @@ def _stacked(check: Check, records: Sequence[Record]) -> Iterator[Unit]:
         yield dataclasses.replace(unit, value=float(np.floor(unit.value))) if isinstance(check, Success) else unit
 
 
+def _counted(check: Counts, side: Sequence[Sequence[Record]]) -> Iterator[Unit]:
+    """Yields one unit per seed of which every variant of a side has a run: how many of these runs succeed."""
+    by_seed = [{record.seed: _unit(check, record) for record in records} for records in side]
+    for seed in sorted(set.intersection(*({*units} for units in by_seed))):
+        units = [each[seed] for each in by_seed]
+        yield dataclasses.replace(_averaged(seed, units), value=sum(unit.value for unit in units))
+
+
 def _reads_the_clock(check: Check, record: Record) -> bool:
     uses = record.setting.measures
     return any(label in uses and is_timed(uses[label]) for label in check.measured())
@@ -244,7 +257,7 @@ def _unit(check: Check, record: Record) -> Unit:
     at = check.at or ()
     if record.status == "failed":
         value = math.nan
-    elif isinstance(check, Success):
+    elif isinstance(check, Success | Counts):
         meets = (
             _meets(criterion, value_of(record, criterion.measure, check.statistic, at)) for criterion in check.criteria
         )

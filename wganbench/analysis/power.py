@@ -28,6 +28,7 @@ from wganbench.spec import (
     Check,
     Claim,
     Comparison,
+    Counts,
     Equality,
     Equivalence,
     Experiment,
@@ -131,7 +132,7 @@ def _values(experiment: Experiment, check: Check, units: Units | None) -> _Value
         sign = 1.0 if scale_of(use).higher_is_better else -1.0
     elif isinstance(check, Level) and check.at_most is not None:
         sign = -1.0
-    sides = check.variants() or check.methods()
+    sides = check.sides()
     keys = tuple(tuple(unit.seed for unit in units[side]) for side in sides)
     return _Values(check, keys, tuple(sign * np.array([unit.value for unit in units[side]]) for side in sides))
 
@@ -239,7 +240,7 @@ def _shift(check: Check, first: Array, second: Array | None = None) -> tuple[Arr
     if isinstance(check, SuccessCurve) or not np.isfinite(np.concatenate(groups)).all():
         return None
     match check:
-        case Comparison():
+        case Comparison() | Counts():
             by = check.margin - (first.mean() - groups[-1].mean())
         case OverArchitectures(test="architectures"):
             by = check.margin - (first - groups[-1]).mean()

@@ -175,7 +175,7 @@ def _smallest_p(experiment: Experiment, claim: Claim, n_seeds: int) -> float:
 
 
 def _smallest_p_of_check(experiment: Experiment, check: Check, n_seeds: int) -> float:
-    sizes = [n_seeds for _ in check.variants()]
+    sizes = [n_seeds for _ in check.sides()]
     if check.methods():
         sizes = [len(experiment.architectures_of(check.profile, check.methods())) if n_seeds else 0]
     if min(sizes) < MIN_UNITS:

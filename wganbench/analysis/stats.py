@@ -348,10 +348,10 @@ def smallest_p(test: str, *sizes: int, rate: float = 0.5) -> float:
 
     Args:
         test: The name of the test, as in a claim.
-        sizes: The number of runs of each variant, at least 1.
+        sizes: The number of units of each side of the check, at least 1.
         rate: The success rate that a binomial test compares with; a sign test always uses 0.5.
     """
-    if test == "permutation":
+    if test in ("permutation", "counts"):
         return _smallest_share(float(scipy.special.comb(sum(sizes), sizes[0])))
     if test in ("paired", "paired_equivalence", "architectures"):
         return _smallest_share(2.0 ** min(*sizes, 1000))

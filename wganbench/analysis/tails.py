@@ -19,6 +19,7 @@ from wganbench.analysis import stats
 from wganbench.spec import (
     Check,
     Comparison,
+    Counts,
     Equality,
     Equivalence,
     Level,
@@ -40,12 +41,12 @@ def tails_of(check: Check, groups: Sequence[Array]) -> Tails:
     """Returns the p-values of a check on many samples.
 
     Args:
-        groups: The values of each variant or method of the check, of shape (samples, units) and without NaN. Those of
+        groups: The values of each side of the check, of shape (samples, units) and without NaN. Those of
             a comparison or level are negated if lower is better, or the bound is an upper one.
     """
     first, second = groups[0], groups[-1]
     match check:
-        case Comparison(test="permutation"):
+        case Comparison(test="permutation") | Counts():
             return _permutation(first - check.margin, second)
         case Comparison(test="welch"):
             return _welch(first - check.margin, second)

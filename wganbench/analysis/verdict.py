@@ -49,7 +49,7 @@ class Verdict:
 
     @property
     def n_diverged(self) -> int:
-        """The number of different runs or architectures that diverged."""
+        """The number of different units with a run that diverged."""
         units = {unit for each in self.checks for some in each.units.values() for unit in some}
         return len({unit.run_id for unit in units if unit.status == "diverged"})
 

@@ -26,6 +26,8 @@ from wganbench.errors import DataError
 VERSION = 1
 ORIENTATION = 0x0112
 """The EXIF tag of the orientation."""
+LMDB = "data.mdb"
+"""The file in which LSUN publishes the pictures of a category."""
 
 
 class Found(NamedTuple):
@@ -112,6 +114,11 @@ def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; must be a folder of pictures")
     found = list(images_below(folder))
+    if not found and (folder / LMDB).is_file():
+        raise DataError(
+            f"{folder}: a database ({LMDB}), no pictures; LSUN's own script exports its pictures: "
+            f"python data.py export {folder.name} --out_dir FOLDER"
+        )
     if not found:
         raise DataError(f"{folder}: no pictures; must have some files such as .jpg or .png in it or below")
     return found

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wganbench.networks.layout import LAYOUTS
+from wganbench.networks.layout import LAYOUTS, gated
 
 Options = Mapping[str, Any]
 Shape = Sequence[int]
@@ -51,6 +51,8 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
     given = {"input_shape": input_shape, "output_shape": output_shape, **options}
     taken = {key: given[key] for key in inspect.signature(arrange).parameters if key in given}
     layers = list(arrange(**taken))
+    if options.get("activation") == "gated":
+        layers = gated(layers)
     return Cost(sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers))
 
 
@@ -59,5 +61,8 @@ def is_piecewise_linear(name: str, options: Options) -> bool:
 
     If so, the double backward of a penalty does not have to go back through the forward pass.
     """
-    kinked = name in ("resnet_critic", "text_critic") or options.get("activation") in ("relu", "leaky_relu")
+    kinked = name in ("resnet_critic", "bottleneck_critic", "text_critic") or options.get("activation") in (
+        "relu",
+        "leaky_relu",
+    )
     return name in LAYOUTS and kinked and options.get("norm", "none") == "none"

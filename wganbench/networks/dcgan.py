@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from wganbench.networks import layout
 from wganbench.networks.convolution import Conv, Deconv, Linear
 from wganbench.networks.layout import Layer
-from wganbench.networks.nonlinearity import Nonlinearity
+from wganbench.networks.nonlinearity import Gate, Nonlinearity
 from wganbench.networks.normalisation import NORMALISATIONS
 
 
@@ -43,8 +43,9 @@ class DcganGenerator(nn.Module):
         constant: Whether all layers before the last have ``filters`` channels, as in the smaller of the generators that
             Arjovsky et al. (2017, figure 6) and Gulrajani et al. (2017, figure 2) try.
         depth: Number of layers with weights; None for the fewest possible.
-        activation: ``relu``, ``leaky_relu`` (slope 0.2), ``tanh``, ``softplus`` (softplus(2x + 2)/2 − 1) or ``elu``;
-            not applied after the last layer.
+        activation: ``relu``, ``leaky_relu`` (slope 0.2), ``tanh``, ``softplus`` (softplus(2x + 2)/2 − 1), ``elu`` or
+            ``gated``, for which every layer has twice as many outputs (``nonlinearity.Gate``); not applied after the
+            last layer.
         norm: ``batch`` (always with the batch's own statistics), ``layer`` or ``none``; not applied after the last
             layer.
         unit_norm: Whether to normalise each unit of the linear layer separately, instead of each channel of the image
@@ -71,7 +72,7 @@ class DcganGenerator(nn.Module):
         init_std: float | None = None,
     ):
         super().__init__()
-        first, *others = layout.dcgan_generator(
+        found = layout.dcgan_generator(
             input_shape,
             output_shape,
             filters=filters,
@@ -80,12 +81,14 @@ class DcganGenerator(nn.Module):
             norm=norm,
             unit_norm=unit_norm,
         )
-        to_image = [nn.Unflatten(1, (others[0].inputs, others[0].side_in, others[0].side_in))]
+        first, *others = layout.gated(found) if activation == "gated" else found
+        side = others[0].side_in
+        to_image = [nn.Unflatten(1, (first.outputs // side**2, side, side))]
         norms = _normalisation(first, norm)
         behind = [*norms, *to_image] if unit_norm else [*to_image, *norms]
-        layers = [_weights(first, init_std), *behind, Nonlinearity(activation)]
+        layers = [_weights(first, init_std), *behind, _nonlinearity(activation)]
         for layer in others[:-1]:
-            layers += [_weights(layer, init_std), *_normalisation(layer, norm), Nonlinearity(activation)]
+            layers += [_weights(layer, init_std), *_normalisation(layer, norm), _nonlinearity(activation)]
         self.layers = nn.Sequential(*layers, _weights(others[-1], init_std))
         self.output = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}[output]
 
@@ -121,12 +124,13 @@ class DcganCritic(nn.Module):
         spectral_norm: bool = False,
     ):
         super().__init__()
-        *convolutions, last = layout.dcgan_critic(input_shape, filters=filters, depth=depth, norm=norm)
+        found = layout.dcgan_critic(input_shape, filters=filters, depth=depth, norm=norm)
+        *convolutions, last = layout.gated(found) if activation == "gated" else found
         self.output_shape = tuple(output_shape)
         layers: list[nn.Module] = []
         for layer in convolutions:
             weights = _weights(layer, init_std, spectral=spectral_norm)
-            layers += [weights, *_normalisation(layer, norm), Nonlinearity(activation)]
+            layers += [weights, *_normalisation(layer, norm), _nonlinearity(activation)]
         self.layers = nn.Sequential(*layers, nn.Flatten(), _weights(last, init_std, spectral=spectral_norm))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -139,6 +143,10 @@ def _weights(layer: Layer, std: float | None, *, spectral: bool = False) -> nn.M
     if layer.kind == "conv":
         return Conv(layer.inputs, layer.outputs, layer.kernel, layer.stride, std=std, spectral=spectral)
     return Deconv(layer.inputs, layer.outputs, layer.kernel, layer.side_out, std=std)
+
+
+def _nonlinearity(activation: str) -> nn.Module:
+    return Gate() if activation == "gated" else Nonlinearity(activation)
 
 
 def _normalisation(layer: Layer, norm: str) -> list[nn.Module]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from wganbench.errors import SpecError
 
@@ -19,7 +19,10 @@ KERNEL, EXTRA_KERNEL = 5, 3
 """Sides of the filters that halve or double an image, and of the filters in the layers that ``depth`` adds."""
 
 RESNET_KERNEL = 3
-"""Side of a ResNet's filters, except those of its shortcuts."""
+"""Side of a ResNet's filters, except those of its shortcuts, and of the inner filters of a bottleneck block."""
+
+BOTTLENECKS = 6
+"""Number of bottleneck blocks at each side of the images but the largest, which has one less."""
 
 TEXT_KERNEL, TEXT_BLOCKS = 5, 5
 """Characters that a filter of a text network sees, and its number of residual blocks."""
@@ -86,19 +89,42 @@ class Block:
     second: Layer
     shortcut: Layer | None = None
 
+    def __iter__(self) -> Iterator[Layer]:
+        yield from filter(None, (self.first, self.second, self.shortcut))
+
 
 @dataclass(frozen=True)
-class Residual:
+class Bottleneck:
+    """A residual block of three convolutions, of which the outer ones are 1×1 and the inner one has half the channels.
+
+    The shortcut is a 1×1 convolution, or the identity if it is None. One that doubles the side has four outputs for
+    each pixel and channel.
+    """
+
+    narrow: Layer
+    inner: Layer
+    widen: Layer
+    shortcut: Layer | None = None
+
+    def __iter__(self) -> Iterator[Layer]:
+        yield from filter(None, (self.narrow, self.inner, self.widen, self.shortcut))
+
+
+B = TypeVar("B", bound=Block | Bottleneck)
+
+
+@dataclass(frozen=True)
+class Residual(Generic[B]):
     """A ResNet: its blocks, and the layers with weights before and after them."""
 
     before: Sequence[Layer]
-    blocks: Sequence[Block]
+    blocks: Sequence[B]
     behind: Sequence[Layer]
 
     def __iter__(self) -> Iterator[Layer]:
         yield from self.before
         for block in self.blocks:
-            yield from filter(None, (block.first, block.second, block.shortcut))
+            yield from block
         yield from self.behind
 
 
@@ -210,6 +236,12 @@ def dcgan_generator(
     return [first, *layers]
 
 
+def gated(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers of a network with a gate after each but the last; a gate has two inputs for each of its outputs."""
+    *others, last = layers
+    return [*(replace(layer, outputs=2 * layer.outputs, normed=2 * layer.normed) for layer in others), last]
+
+
 def resnet_generator(
     input_shape: Sequence[int],
     output_shape: Sequence[int],
@@ -217,7 +249,7 @@ def resnet_generator(
     dim: int = 128,
     upsample: str = "first",
     classes: int | None = None,
-) -> Residual:
+) -> Residual[Block]:
     """The layers of ``wganbench.networks.resnet.ResnetGenerator``, whose docstring describes them.
 
     Args:
@@ -253,7 +285,7 @@ def resnet_critic(
     dim: int = 128,
     norm: str = "none",
     classes: int | None = None,
-) -> Residual:
+) -> Residual[Block]:
     """The layers of ``wganbench.networks.resnet.ResnetCritic``, whose docstring describes them.
 
     Args:
@@ -292,6 +324,76 @@ def resnet_critic(
     return Residual([], blocks, heads)
 
 
+def bottleneck_generator(
+    input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 64
+) -> Residual[Bottleneck]:
+    """The layers of ``wganbench.networks.bottleneck.BottleneckGenerator``, whose docstring describes them.
+
+    Args:
+        input_shape, output_shape: ``(latent,)`` and ``(channels, side, side)``.
+        dim: Number of channels at the second-largest side.
+
+    Raises:
+        SpecError: As for ``resnet_generator``; or if ``dim`` is no multiple of 4.
+    """
+    channels, side = _image(output_shape, "ResNet")
+    stages = _stages(side, dim)[::-1]
+    blocks = []
+    for (small, wide), (large, narrow) in pairwise(stages):
+        blocks += [_kept(wide, small)] * BOTTLENECKS
+        inner = Layer("deconv", wide // 2, narrow // 2, RESNET_KERNEL, 2, small, large)
+        blocks.append(_bottleneck(wide, narrow, inner, Layer("conv", wide, 4 * narrow, side_in=small, side_out=small)))
+    last = stages[-1][1]
+    blocks += [_kept(last, side)] * (BOTTLENECKS - 1)
+    linear = Layer("linear", math.prod(input_shape), stages[0][1] * SMALLEST**2)
+    return Residual([linear], blocks, [Layer("conv", last, channels, side_in=side, side_out=side)])
+
+
+def bottleneck_critic(input_shape: Sequence[int], *, dim: int = 64, norm: str = "none") -> Residual[Bottleneck]:
+    """The layers of ``wganbench.networks.bottleneck.BottleneckCritic``, whose docstring describes them.
+
+    Args:
+        input_shape: ``(channels, side, side)``.
+        dim: As for ``bottleneck_generator``.
+        norm: ``batch``, ``layer`` or ``none``.
+
+    Raises:
+        SpecError: As for ``bottleneck_generator``.
+    """
+    channels, side = _image(input_shape, "ResNet")
+    stages = _stages(side, dim)
+    first = stages[0][1]
+    blocks = [_kept(first, side)] * (BOTTLENECKS - 1)
+    for (large, narrow), (small, wide) in pairwise(stages):
+        inner = Layer("conv", narrow // 2, wide // 2, RESNET_KERNEL, 2, large, small)
+        blocks.append(_bottleneck(narrow, wide, inner, Layer("conv", narrow, wide, 1, 2, large, small)))
+        blocks += [_kept(wide, small)] * BOTTLENECKS
+    if norm == "none":
+        blocks = [replace(block, widen=replace(block.widen, normed=0)) for block in blocks]
+    linear = Layer("linear", stages[-1][1] * SMALLEST**2, 1)
+    return Residual([Layer("conv", channels, first, side_in=side, side_out=side)], blocks, [linear])
+
+
+def _stages(side: int, dim: int) -> list[tuple[int, int]]:
+    """The sides of the images inside a ResNet of bottleneck blocks, from the largest, with their channels."""
+    if dim % 4:
+        raise SpecError(f"dim: must be a multiple of 4 for bottleneck blocks, got {dim}")
+    return [(side // 2**i, dim * 2**i // 2) for i in range(_doublings(side) + 1)]
+
+
+def _kept(channels: int, side: int) -> Bottleneck:
+    """A block that keeps the channels and the side of the images."""
+    inner = Layer("conv", channels // 2, channels // 2, RESNET_KERNEL, side_in=side, side_out=side)
+    return _bottleneck(channels, channels, inner, None)
+
+
+def _bottleneck(inputs: int, outputs: int, inner: Layer, shortcut: Layer | None) -> Bottleneck:
+    before, after = inner.side_in, inner.side_out
+    narrow = Layer("conv", inputs, inner.inputs, side_in=before, side_out=before)
+    widen = Layer("conv", inner.outputs, outputs, side_in=after, side_out=after, normed=outputs, biased=False)
+    return Bottleneck(narrow, inner, widen, shortcut)
+
+
 def dirac_generator(output_shape: Sequence[int]) -> list[Layer]:
     """The layer of ``wganbench.networks.dirac.DiracGenerator``, whose outputs depend on no input."""
     return [Layer("linear", 0, math.prod(output_shape))]
@@ -302,7 +404,7 @@ def dirac_critic(input_shape: Sequence[int]) -> list[Layer]:
     return [Layer("linear", math.prod(input_shape), 1, biased=False)]
 
 
-def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual:
+def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual[Block]:
     """The layers of ``wganbench.networks.text_resnet.TextGenerator``, whose docstring describes them.
 
     Args:
@@ -317,7 +419,7 @@ def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, d
     return Residual([linear], _text_blocks(dim, length), [_text_conv(dim, symbols, 1, length)])
 
 
-def text_critic(input_shape: Sequence[int], *, dim: int = 512) -> Residual:
+def text_critic(input_shape: Sequence[int], *, dim: int = 512) -> Residual[Block]:
     """The layers of ``wganbench.networks.text_resnet.TextCritic``, whose docstring describes them.
 
     Args:
@@ -376,7 +478,8 @@ LAYOUTS: dict[str, Callable[..., Iterable[Layer]]] = {
     layout.__name__: layout
     for layout in (
         *(mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic),
-        *(text_generator, text_critic, dirac_generator, dirac_critic),
+        *(bottleneck_generator, bottleneck_critic, text_generator, text_critic),
+        *(dirac_generator, dirac_critic),
     )
 }
 """The layouts by the name of the network. Each takes ``input_shape``, ``output_shape`` and options as it needs them."""

@@ -72,6 +72,17 @@ def shifted_softplus(x: Tensor) -> Tensor:
     return softplus(x + 1, beta=2, threshold=40) - 1
 
 
+class Gate(nn.Module):
+    """sigmoid(a)·tanh(b) of the even channels a and the odd channels b, ``(batch, 2n, …)`` → ``(batch, n, …)``.
+
+    The gated nonlinearity of van den Oord et al. 2016, with the channels split as in the official WGAN-GP code.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b = x.unflatten(1, (-1, 2)).unbind(2)  # the derivative of two slices would add two tensors, half of zeros
+        return torch.sigmoid(a) * torch.tanh(b)
+
+
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": relu,
     "leaky_relu": leaky_relu,

@@ -13,17 +13,16 @@ from wganbench.spec.claims import (
     Check,
     Claim,
     Comparison,
+    Counts,
     Criterion,
     Equality,
     Equivalence,
     Level,
     McNemar,
     OverArchitectures,
-    Published,
     Statistic,
     Success,
     SuccessCurve,
-    SuccessTable,
     check_digest,
     claim_digest,
 )
@@ -35,6 +34,7 @@ from wganbench.spec.measure_use import GAPS, SCHEDULED, MeasureUse, is_timed, sc
 from wganbench.spec.seeds import listed, parse_seeds
 from wganbench.spec.setting import MAX_STEPS, Setting, family
 from wganbench.spec.strict import CONTROL, MAX_FLOAT, Model, Name, Text, mistakes, short, short_name
+from wganbench.spec.tables import Published, SuccessTable
 
 __all__ = [
     "ABOUT",
@@ -50,6 +50,7 @@ __all__ = [
     "Claim",
     "Comparison",
     "Component",
+    "Counts",
     "Criterion",
     "Equality",
     "Equivalence",

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from wganbench.spec.claims import MAX_PRIMARY, NORMAL_THEORY, Check, Claim, Comparison, Equivalence, Published
+from wganbench.spec.claims import MAX_PRIMARY, NORMAL_THEORY, Check, Claim, Comparison, Counts, Equivalence
 from wganbench.spec.experiment import Experiment
 from wganbench.spec.figures import FactorsFigure, Figure, SuccessFigure
 from wganbench.spec.measure_use import GAPS, is_timed, scale_of
 from wganbench.spec.seeds import listed, parse_seeds
 from wganbench.spec.setting import LOSSES, Setting
 from wganbench.spec.strict import Table, limit_mistakes, short, short_name, suggest
+from wganbench.spec.tables import Published
 
 
 def find_mistakes(spec: Experiment) -> list[str]:
@@ -163,6 +164,8 @@ def _check_reading(check: Check, label: str, variant: str, setting: Setting) -> 
     scale = scale_of(setting.measures[label])
     if scale.bounded and check.test in NORMAL_THEORY:
         yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {check.test!r}"
+    if isinstance(check, Counts) and is_timed(setting.measures[label]):
+        yield f"{label!r} reads the clock, which the seeds of a stack share, so no seed can be counted on it"
     paired = isinstance(check, Comparison | Equivalence) and check.test.startswith("paired")
     if paired and is_timed(setting.measures[label]):
         yield f"{label!r} reads the clock, which the seeds of a stack share, so seeds cannot be paired on it"

@@ -1,11 +1,11 @@
-"""Claims, published numbers and tables: the parts of a spec that describe runs without changing their numbers."""
+"""Claims: the checkable sentences of a source, each with the checks that decide on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from wganbench.spec.seeds import SeedList
 from wganbench.spec.strict import Model, Name, Words, digest
@@ -71,6 +71,10 @@ class _Check(Model):
     def methods(self) -> tuple[str, ...]:
         """Returns the methods of random architectures that the check names; empty for a check of variants."""
         return ()
+
+    def sides(self) -> dict[str, tuple[str, ...]]:
+        """Returns the groups of values that the check compares, by name, each with its variants or its method."""
+        return {name: (name,) for name in self.variants() or self.methods()}
 
     def measured(self) -> tuple[str, ...]:
         """Returns the labels of the measures that the check reads."""
@@ -188,6 +192,49 @@ class Success(_OfVariant):
         return tuple(criterion.measure for criterion in self.criteria)
 
 
+class Counts(_Check):
+    """Of the runs of one seed, more with ``better`` meet all ``criteria`` than with ``worse``, by more than ``margin``.
+
+    Only seeds of which every variant of a side has a run count. A diverged run meets no criterion.
+
+    Attributes:
+        test: The test to apply: ``counts``, an exact two-sample permutation test of the difference of the mean counts.
+        better: The variants of one side, such as one method with each of several architectures.
+        worse: The variants of the other side, as many.
+        criteria: The bounds that a run must meet to be counted.
+        margin: The margin, in runs.
+    """
+
+    test: Literal["counts"]
+    better: Annotated[list[str], Field(min_length=1)]
+    worse: Annotated[list[str], Field(min_length=1)]
+    criteria: Annotated[list[Criterion], Field(min_length=1)]
+    margin: float = 0.0
+
+    @model_validator(mode="after")
+    def _check_sides(self) -> Counts:
+        names = self.variants()
+        if len(self.better) != len(self.worse):
+            raise ValueError(f"better has {len(self.better)} variants and worse {len(self.worse)}; as many are counted")
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"variant {twice[0]!r} is there twice; each is counted once")
+        return self
+
+    def variants(self) -> tuple[str, ...]:
+        return (*self.better, *self.worse)
+
+    def sides(self) -> dict[str, tuple[str, ...]]:
+        return {_and_more(side): tuple(side) for side in (self.better, self.worse)}
+
+    def measured(self) -> tuple[str, ...]:
+        return tuple(criterion.measure for criterion in self.criteria)
+
+
+def _and_more(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+
+
 class Equality(_OfMeasure, _OfVariant):
     """The mean of ``measure`` lies within ``within`` of ``equals``.
 
@@ -298,7 +345,7 @@ class SuccessCurve(_OfMeasure):
 
 
 Check = Annotated[
-    Comparison | Level | Success | Equality | Equivalence | OverArchitectures | McNemar | SuccessCurve,
+    Comparison | Level | Success | Counts | Equality | Equivalence | OverArchitectures | McNemar | SuccessCurve,
     Field(discriminator="test"),
 ]
 
@@ -407,91 +454,3 @@ def claim_digest(claim: Claim) -> str:
     if alone:  # as before claims had checks
         return check_digest(claim.checks[0])
     return digest([*map(check_digest, claim.checks), claim.role, claim.any, claim.seeds])
-
-
-class SuccessTable(Model):
-    """The number of random architectures that score above each threshold with either method alone, both, or neither.
-
-    Attributes:
-        measure: The label of the measure that decides; higher must be better.
-        methods: The two methods.
-        score: The score network that ``thresholds`` and ``published`` refer to.
-        thresholds: The thresholds for that score network. For any other network the same number of thresholds is
-            placed at equal steps from 1 to ``real``.
-        real: The label of the measure that scores the real data.
-        source: The source of the published counts.
-        published: The published counts: for each threshold, the number of architectures that succeed with only the
-            first method, only the second, both, and neither.
-    """
-
-    measure: str
-    methods: Annotated[list[str], Field(min_length=2, max_length=2)]
-    score: Name = "inception"
-    thresholds: Thresholds
-    real: str
-    source: Words
-    published: list[Annotated[list[NonNegativeInt], Field(min_length=4, max_length=4)]]
-
-    @model_validator(mode="after")
-    def _check_rows(self) -> SuccessTable:
-        if self.methods[0] == self.methods[1]:
-            raise ValueError(f"methods: both are {self.methods[0]!r}; the table needs two")
-        if self.thresholds != sorted(set(self.thresholds)):
-            raise ValueError("thresholds: must rise")
-        if len(self.published) != len(self.thresholds):
-            raise ValueError(f"published: {len(self.published)} rows for {len(self.thresholds)} thresholds; one each")
-        if len({sum(row) for row in self.published}) > 1 or not sum(self.published[0]):
-            raise ValueError("published: each row must add up to the same number of architectures")
-        return self
-
-
-class Published(Model):
-    """A published number, shown beside a measured one if ``variant`` is given, otherwise as context without a verdict.
-
-    Attributes:
-        measure: The label of the measure that the number is a value of.
-        value: The number, in the measure's unit.
-        source: The publication, with its table or figure.
-        row: The name of the method in the source.
-        variant: The variant that the number is shown beside.
-        spread: The number after the ±.
-        spread_over: A description of what the ± is taken over, such as ``"10 runs"``; required with ``spread``.
-        configuration: The differences in the source's set-up, if any.
-    """
-
-    measure: str
-    value: float
-    source: Words
-    row: str | None = None
-    variant: str | None = None
-    spread: PositiveFloat | None = None
-    spread_over: str | None = None
-    configuration: str | None = None
-
-    @model_validator(mode="after")
-    def _check_fields(self) -> Published:
-        if (self.spread is None) != (self.spread_over is None):
-            raise ValueError("spread and spread_over go together: every ± says what it is over")
-        if self.variant is None and self.row is None:
-            raise ValueError("needs variant (beside a measured row) or row (context)")
-        return self
-
-
-class Ablations(Model):
-    """Variants that each differ from a baseline in one respect, so that the difference in score is its effect.
-
-    Attributes:
-        baseline: The unchanged variant.
-        factors: The changed variants.
-        measures: The labels of the measures on which they are compared.
-    """
-
-    baseline: str
-    factors: Annotated[list[str], Field(min_length=1)]
-    measures: Annotated[list[str], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _check_factors(self) -> Ablations:
-        if self.baseline in self.factors or len(set(self.factors)) < len(self.factors):
-            raise ValueError("factors: must be variants beside the baseline, each once")
-        return self

@@ -12,12 +12,13 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJs
 
 from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
-from wganbench.spec.claims import Ablations, Claim, Published, SuccessTable
+from wganbench.spec.claims import Claim
 from wganbench.spec.figures import AnyFigure, Figure
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import LIST_SCHEMA, MAX_SEEDS, SeedList, check_list, parse_seeds
 from wganbench.spec.setting import Setting, family
 from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mistakes, short, suggest
+from wganbench.spec.tables import Ablations, Published, SuccessTable
 
 MAX_SETTINGS = 2000
 MAX_STACK = 256

@@ -211,10 +211,8 @@ class PointsFigure(Figure):
                 yield f"groups: variant {short(variant)} is in none"
 
 
-class GridsFigure(Figure):
-    """Generated images, methods × snapshots, which are also animated."""
-
-    kind: Literal["grids"]
+class _ImagesFigure(Figure):
+    """The checks of the figures that draw the images of generators."""
 
     def problems(self, variants: tuple[str, ...], settings: Settings) -> Iterator[str]:
         """Also yields why a variant keeps no images, as far as this is known before it is trained."""
@@ -223,11 +221,51 @@ class GridsFigure(Figure):
             shape = sample_shape(setting.data.name, setting.data.options)
             if shape is not None and len(shape) != 3:
                 data = setting.data.name
-                yield f"a figure of kind 'grids' draws images, and {data!r} of variant {variant!r} has none"
+                yield f"a figure of kind {self.kind!r} draws images, and {data!r} of variant {variant!r} has none"
             elif setting.fixed_generator is not None:
-                yield f"a figure of kind 'grids' draws what a generator makes, and variant {variant!r} trains none"
+                made = "draws what a generator makes"
+                yield f"a figure of kind {self.kind!r} {made}, and variant {variant!r} trains none"
             elif not setting.clouds:
                 yield f"variant {variant!r} keeps no images, as its clouds name no moments"
+
+
+class GridsFigure(_ImagesFigure):
+    """Generated images, methods × snapshots, which are also animated."""
+
+    kind: Literal["grids"]
+
+
+class SheetFigure(_ImagesFigure):
+    """Generated images at the end, such as architectures × methods.
+
+    Attributes:
+        rows: The names of the rows.
+        columns: For each column, by its name, the variants from the first row to the last; "" for an empty cell.
+    """
+
+    kind: Literal["sheet"]
+    rows: Annotated[list[Words], Field(min_length=1)]
+    columns: Annotated[dict[str, list[str]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_a_variant_for_each_row(self) -> SheetFigure:
+        for name, column in self.columns.items():
+            if len(column) != len(self.rows):
+                counts = f"{len(column)} variants for {len(self.rows)} rows"
+                raise ValueError(f"columns.{short_name(name)}: {counts}; one each, or ''")
+        return self
+
+    def named_variants(self) -> list[str]:
+        return [variant for column in self.columns.values() for variant in column if variant]
+
+    def problems(self, variants: tuple[str, ...], settings: Settings) -> Iterator[str]:
+        """Also yields the names in the columns that are no variants."""
+        yield from super().problems(variants, settings)
+        for name, column in self.columns.items():
+            for text in _unknown([variant for variant in column if variant], variants):
+                yield f"columns.{short_name(name)}: {text}"
+        if self.variants:
+            yield "variants: the columns name those of a sheet; leave it out"
 
 
 class PhasesFigure(Figure):
@@ -273,6 +311,7 @@ AnyFigure = Annotated[
     | LinesFigure
     | PointsFigure
     | GridsFigure
+    | SheetFigure
     | PhasesFigure
     | SuccessFigure
     | FactorsFigure,

@@ -10,7 +10,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -57,9 +56,8 @@ def sheet(value, height=6, width=10):
 
 
 def test_each_grid_stands_in_the_row_of_its_variant_and_the_column_of_its_step():
-    axes = Figure().add_subplot()
     rows = [Grids("a", [0, 7], [sheet(10), sheet(20)]), Grids("b", [0], [sheet(30)], gone="diverged\nat step 5")]
-    grids.draw_grids(axes, rows)
+    (axes,) = grids.draw_rows(rows, "t", "about").axes
     (image,) = axes.images
     pixels = np.asarray(image.get_array())
     assert pixels.shape == (2 * 6 + SPACE, 2 * 10 + SPACE, 3)

@@ -23,6 +23,8 @@ STRIP = "-grids.png"
 """The suffix of the file name of such an artefact."""
 MAX_PIXELS = 2**25
 """The most pixels of a strip: eight times those of the largest strip of 64×64 images."""
+EMPTY = 64
+"""The side of a cell in pixels if no cell has a grid."""
 SPACE = 6
 """The number of white pixels between grids."""
 LABEL, TOP, BELOW = 1.35, 0.22, 0.08
@@ -37,6 +39,8 @@ CAPTION = 20
 
 Sheet = NDArray[np.uint8]
 """A grid of images, shape ``(height, width, 3)``."""
+Cells = Sequence[Sequence[Sheet | str]]
+"""The rows of a figure, each with a grid or a text for each column."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,17 @@ class Grids:
 
 def select(drawing: Drawing[GridsFigure]) -> Used:
     """Returns the records of runs that kept a strip of images."""
-    return drawing.where(lambda record: _strip(record) is not None)
+    return drawing.where(has_images)
 
 
 def _strip(record: Record) -> Artefact | None:
     """Returns the artefact with the run's grids; only the run of a variant whose samples are drawn has one."""
     return next((artefact for artefact in record.artefacts if artefact.file.endswith(STRIP)), None)
+
+
+def has_images(record: Record) -> bool:
+    """Whether a run kept a strip of images."""
+    return _strip(record) is not None
 
 
 def rows_of(used: Used, store: Store) -> dict[str, Grids]:
@@ -113,9 +122,27 @@ def draw(drawing: Drawing[GridsFigure], store: Store) -> Figure:
 
 
 def draw_rows(rows: Sequence[Grids], title: str, about: str) -> Figure:
-    """Returns a figure in which each pixel is a whole number of dots unless that is too wide."""
-    height, width = _pitch(rows)
-    across, down = len(_columns(rows)) * width - SPACE, len(rows) * height - SPACE
+    """Returns a figure of variants (down) × steps (across)."""
+    columns = sorted({step for row in rows for step in row.steps})
+    cells = [[_cell(row, step) for step in columns] for row in rows]
+    names = [f"step {step:,}" for step in columns]
+    return draw_cells(cells, [row.label for row in rows], names, title, about)
+
+
+def _cell(row: Grids, step: int) -> Sheet | str:
+    """Returns the grid at a step, or the text in its place."""
+    return row.sheets[row.steps.index(step)] if step in row.steps else row.gone
+
+
+def draw_cells(cells: Cells, rows: Sequence[str], columns: Sequence[str], title: str, about: str) -> Figure:
+    """Returns a figure of grids, or of texts in their place, in which each pixel is a whole number of dots if it fits.
+
+    Args:
+        cells: The rows from the top, each with a grid or a text for each column.
+        rows, columns: Their names.
+    """
+    height, width = _pitch(cells)
+    across, down = len(columns) * width - SPACE, len(rows) * height - SPACE
     # The name of a column needs an inch.
     zoom = max(-(-style.DPI // width), int((style.WIDTH - LABEL) * style.DPI) // across)
     scale = min(zoom, (WIDEST - LABEL) * style.DPI / across)
@@ -124,40 +151,34 @@ def draw_rows(rows: Sequence[Grids], title: str, about: str) -> Figure:
     whole_width = max(label + wide + 8, 6 * style.DPI)
     figure = style.blank(whole_width / style.DPI, (top + tall + below) / style.DPI, title, about)
     axes = style.place(figure, *(dots / style.DPI for dots in (label, below, wide, tall)))
-    draw_grids(axes, rows)
+    draw_mosaic(axes, cells, rows, columns)
     if scale == zoom:  # without this, an edge that is off by a rounding error would blur the whole image
         axes.images[0].set_interpolation("nearest")
     return figure
 
 
-def draw_grids(axes: Axes, rows: Sequence[Grids]) -> None:
-    """Draws variants (down) × steps (across) as one image, whose pixels are the units of ``axes``."""
-    columns, (height, width) = _columns(rows), _pitch(rows)
+def draw_mosaic(axes: Axes, cells: Cells, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Draws the cells as one image, whose pixels are the units of ``axes``, and the names beside and above them."""
+    height, width = _pitch(cells)
     mosaic = np.full((len(rows) * height - SPACE, len(columns) * width - SPACE, 3), 255, dtype=np.uint8)
-    for down, row in enumerate(rows):
-        at = dict(zip(row.steps, row.sheets, strict=True))
-        for across, step in enumerate(columns):
+    for down, row in enumerate(cells):
+        for across, cell in enumerate(row):
             top, left = down * height, across * width
-            if step in at:
-                tall, wide, _ = at[step].shape
-                mosaic[top : top + tall, left : left + wide] = at[step]
-            else:
+            if isinstance(cell, str):
                 x, y = left + (width - SPACE) / 2, top + (height - SPACE) / 2
-                axes.text(x, y, row.gone, ha="center", va="center", fontsize=7)
+                axes.text(x, y, cell, ha="center", va="center", fontsize=7)
+            else:
+                tall, wide, _ = cell.shape
+                mosaic[top : top + tall, left : left + wide] = cell
     axes.imshow(mosaic, extent=(0, mosaic.shape[1], mosaic.shape[0], 0))
-    centres = [(across + 0.5) * width - SPACE / 2 for across in range(len(columns))]
-    axes.set_xticks(centres, [f"step {step:,}" for step in columns])
-    axes.set_yticks([(down + 0.5) * height - SPACE / 2 for down in range(len(rows))], [row.label for row in rows])
+    axes.set_xticks([(across + 0.5) * width - SPACE / 2 for across in range(len(columns))], columns)
+    axes.set_yticks([(down + 0.5) * height - SPACE / 2 for down in range(len(rows))], rows)
     style.label_cells(axes)
 
 
-def _columns(rows: Sequence[Grids]) -> list[int]:
-    return sorted({step for row in rows for step in row.steps})
-
-
-def _pitch(rows: Sequence[Grids]) -> tuple[int, int]:
+def _pitch(cells: Cells) -> tuple[int, int]:
     """Returns the number of pixels from one cell to the next, down and across."""
-    shapes = [sheet.shape for row in rows for sheet in row.sheets]
+    shapes = [cell.shape for row in cells for cell in row if not isinstance(cell, str)] or [(EMPTY, EMPTY, 3)]
     return max(shape[0] for shape in shapes) + SPACE, max(shape[1] for shape in shapes) + SPACE
 
 

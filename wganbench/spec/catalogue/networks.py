@@ -12,6 +12,8 @@ from wganbench.spec.strict import LATER, omitted_if
 
 Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 Nonlinearity = Literal["relu", "leaky_relu", "tanh", "softplus", "elu"]
+Gated = Literal["gated"]
+"""The nonlinearity that halves the channels, for networks that double those before it."""
 Normalisation = Literal["batch", "layer", "none"]
 SpectralNorm = Annotated[bool, omitted_if(False)]
 
@@ -74,14 +76,14 @@ class DcganOptions(Options):
 
 class DcganGeneratorOptions(DcganOptions):
     constant: Annotated[bool, omitted_if(False)] = False
-    activation: Nonlinearity = "relu"
+    activation: Nonlinearity | Gated = "relu"
     norm: Normalisation = "batch"
     unit_norm: bool = False
     output: Literal["tanh", "sigmoid"] = "tanh"
 
 
 class DcganCriticOptions(DcganOptions):
-    activation: Nonlinearity = "leaky_relu"
+    activation: Nonlinearity | Gated = "leaky_relu"
     norm: Normalisation = "none"
     spectral_norm: SpectralNorm = False
 
@@ -102,6 +104,15 @@ class ResnetCriticOptions(ResnetOptions):
     spectral_norm: bool = False
 
 
+class BottleneckOptions(Options):
+    dim: PositiveInt = 64
+    filters_divided_by: Divisor = None
+
+
+class BottleneckCriticOptions(BottleneckOptions):
+    norm: Normalisation = "none"
+
+
 class TextOptions(Options):
     dim: PositiveInt = 512
     filters_divided_by: Divisor = None
@@ -117,6 +128,8 @@ NETWORKS = {
     "dcgan_critic": Entry("wganbench.networks.dcgan:DcganCritic", DcganCriticOptions),
     "resnet_generator": Entry("wganbench.networks.resnet:ResnetGenerator", ResnetGeneratorOptions),
     "resnet_critic": Entry("wganbench.networks.resnet:ResnetCritic", ResnetCriticOptions),
+    "bottleneck_generator": Entry("wganbench.networks.bottleneck:BottleneckGenerator", BottleneckOptions),
+    "bottleneck_critic": Entry("wganbench.networks.bottleneck:BottleneckCritic", BottleneckCriticOptions),
     "dirac_generator": Entry("wganbench.networks.dirac:DiracGenerator", DiracOptions),
     "dirac_critic": Entry("wganbench.networks.dirac:DiracCritic", DiracOptions),
     "text_generator": Entry("wganbench.networks.text_resnet:TextGenerator", TextOptions),
