@@ -91,6 +91,8 @@ CHANGES: dict[str, Any] = {
     "lr_decay": "linear",
     "generator_average": 0.999,
     "instance_noise": 0.2,
+    "pack": 2,
+    "updates": "generator_first",
     "latent_dim": 16,
     "batch_size": 99,
     "generator_batch_size": 200,
@@ -120,7 +122,7 @@ def test_a_fixed_generator_changes_the_id_and_leaves_nothing_of_a_trained_one():
     settings = [
         load(
             "gaussians8",
-            [f"variants.unrolled.fixed_generator={{name='noised', std={std}}}", "generator_batch_size=9"],
+            [f"variants.unrolled.fixed_generator={{name='noised', std={std}}}", "variants.unrolled.generator_batch_size=9"],
         ).setting("unrolled", "paper")
         for std in (1.0, 2.0)
     ]
@@ -175,7 +177,7 @@ def test_a_run_says_what_made_it():
     (run,) = expand(experiment, "quick", [0], ["gan"])
     assert (run.experiment, run.profile) == ("gaussians8", "quick")
     assert run.overrides == ("variants.gan.latent_dim=16", 'objective="minimax"', "critic.hidden=[3, 4]")
-    assert [name for name, _ in run.claims] == [claim.id for claim in experiment.claims]
+    assert [name for name, _ in run.claims] == [check.id for claim in experiment.claims for check in claim.checks]
     assert load("gaussians8", run.overrides).setting("gan", "quick") == run.setting
 
 
@@ -294,19 +296,19 @@ def test_a_stack_has_bounds(ring, stack):
 
 
 def flops(*overrides: str, variant: str = "gan") -> float | None:
-    sizes = ["generator.hidden=[10]", "critic.hidden=[20]", "latent_dim=3", "batch_size=7"]
+    sizes = ["generator.hidden=[10]", "critic.hidden=[20]", "latent_dim=3", "batch_size=8"]
     return step_flops(load("gaussians8", [*sizes, *overrides]).setting(variant, "paper"))
 
 
 def test_a_steps_cost_is_counted_by_hand():
     generator, critic = 3 * 10 + 10 * 2, 2 * 20 + 20 * 1
     fake, real_and_fake, update = 2 * generator, 12 * critic, 6 * generator + 4 * critic
-    assert flops() == 7 * (fake + real_and_fake + update)
-    assert flops("n_critic=5") == 7 * (5 * (fake + real_and_fake) + update)
-    assert flops(variant="unrolled") == 7 * (5 * (fake + real_and_fake) + update)
-    assert flops(variant="unrolled-second-order") == 7 * (10 * (fake + real_and_fake) + update)
-    assert flops("n_critic=1", variant="wgan-gp") == 7 * (fake + 20 * critic + update)
-    assert flops("n_critic=1", "critic.activation='tanh'", variant="wgan-gp") == 7 * (fake + 24 * critic + update)
+    assert flops() == 8 * (fake + real_and_fake + update)
+    assert flops("n_critic=5") == 8 * (5 * (fake + real_and_fake) + update)
+    assert flops(variant="unrolled") == 8 * (5 * (fake + real_and_fake) + update)
+    assert flops(variant="unrolled-second-order") == 8 * (10 * (fake + real_and_fake) + update)
+    assert flops("n_critic=1", variant="wgan-gp") == 8 * (fake + 20 * critic + update)
+    assert flops("n_critic=1", "critic.activation='tanh'", variant="wgan-gp") == 8 * (fake + 24 * critic + update)
 
 
 def test_the_toy_step_has_the_operations_that_it_needs_at_least():
@@ -326,9 +328,8 @@ def test_a_custom_network_has_no_known_cost(ring):
 
 def test_the_largest_sizes_that_a_spec_may_have_have_a_finite_cost():
     biggest = 2**63 - 1
-    setting = load("gaussians8", [f"{path}={biggest}" for path in ("latent_dim", "batch_size", "n_critic")]).setting(
-        "gan", "paper"
-    )
+    fields = ("latent_dim", "batch_size", "n_critic")
+    setting = load("gaussians8", [f"variants.gan.{field}={biggest}" for field in fields]).setting("gan", "paper")
     assert 0 < float(step_flops(setting) or 0) < float("inf")
 
 
@@ -340,8 +341,8 @@ def test_a_run_is_the_same_after_a_pickle(ring):
 
 def test_as_many_runs_as_a_plan_may_have_are_planned_within_a_second(ring):
     with at_most(1):
-        runs = [run.id for cohort in cohorts(expand(ring, "paper", range(2_000)), 1) for run in cohort.runs]
-    assert len(set(runs)) == 2_000 * len(ring.variants)
+        runs = [run.id for cohort in cohorts(expand(ring, "paper", range(1_000)), 1) for run in cohort.runs]
+    assert len(set(runs)) == 1_000 * len(ring.variants)
 
 
 def test_more_runs_than_a_plan_may_have_are_refused_at_once():
