@@ -52,7 +52,15 @@ def import_object(kind: str, name: str) -> Any:
     Raises:
         ExtensionError: If it cannot be imported, with the reason.
     """
-    path = catalogue.find(kind, name).path
+    return import_dotted(kind, catalogue.find(kind, name).path)
+
+
+def import_dotted(kind: str, path: str) -> Any:
+    """Imports the object at ``path``, a ``package.module:object``.
+
+    Raises:
+        ExtensionError: If it cannot be imported, with the reason.
+    """
     module, _, attribute = path.partition(":")
     try:
         imported = importlib.import_module(module)
