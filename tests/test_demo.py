@@ -25,7 +25,7 @@ def demo_commands() -> list[list[str]]:
     """Arguments of ``wganbench`` in the demo environment, in order."""
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    lines = tox["testenv:{lint,demo}"]["commands"].splitlines()
+    lines = tox["testenv:{lint,demo,docs}"]["commands"].splitlines()
     return [line.partition("wganbench ")[2].split() for line in lines if line.startswith("demo:")]
 
 
