@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from wganbench.analysis.figures import figures_of
 from wganbench.analysis.finding import Finding
+from wganbench.analysis.integrity import copied_runs, damaged_classifiers
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, Section, digests_in, last, losses
 from wganbench.analysis.pages.markdown import PAGE
 from wganbench.analysis.report import (
@@ -69,7 +70,8 @@ def check(
         *(texts if whole else _sections(experiments, report, ledger, known, store.root)),
         *_figures(report, known, store, whole=whole),
         *_artefacts(own, store),
-        *(_stray(report, known, every, store) if whole else ()),
+        *copied_runs(own.values()),
+        *((*_stray(report, known, every, store), *damaged_classifiers(store.root)) if whole else ()),
     ]
 
 

@@ -16,6 +16,7 @@ from wganbench.analysis.figures import (
     histograms,
     layers,
     lines,
+    phases,
     points,
     style,
     success,
@@ -54,6 +55,7 @@ KINDS: dict[str, Kind] = {
     "lines": lines,
     "points": points,
     "grids": grids,
+    "phases": phases,
     "success": success,
     "factors": factors,
 }
