@@ -11,7 +11,14 @@ HTML_REPORT = ROOT / "results" / "index.html"
 project = "wganbench"
 extensions = ["myst_parser"]
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "docs/*.md", "results/README.md", "results/*/README.md"]
+include_patterns = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/*.md",
+    "docs/examples/*.md",
+    "results/README.md",
+    "results/*/README.md",
+]
 exclude_patterns = [".*", "build", "dist", "runs", "tests", "tools", "wganbench", "benchmarks", "results/*/artefacts"]
 myst_heading_anchors = 3
 html_theme = "alabaster"
