@@ -78,7 +78,7 @@ def test_a_custom_penalty_is_judged_against_the_baselines_records(elsewhere):
     assert "not run" not in explained
     report = wganbench("report", "mine.toml", "--results", "mine", "--format", "markdown")
     assert "zero-centred" in report
-    written = Path("mine/REPORT.md").read_text()
+    written = Path("mine/mine/README.md").read_text()
     assert "the zero-centred penalty brings the GAN closer" in written
     assert "\n1 claim: 1 " in written
     assert "\nSource: mine.toml. Spec: `mine.toml`, version 1.\n" in written

@@ -25,7 +25,7 @@ def demo_commands() -> list[list[str]]:
     """Arguments of ``wganbench`` in the demo environment, in order."""
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    lines = tox["testenv:{lint,demo}"]["commands"].splitlines()
+    lines = tox["testenv:{lint,demo,docs}"]["commands"].splitlines()
     return [line.partition("wganbench ")[2].split() for line in lines if line.startswith("demo:")]
 
 
@@ -55,5 +55,5 @@ def test_the_demo_trains_on_this_machine_and_shows_it_beside_the_reference(clone
     assert shown.exit_code == 0, shown.output
     assert "this machine at quick" in shown.output
     assert "reference at paper" in shown.output
-    assert shown.output.rstrip().splitlines()[-1].startswith("runs/REPORT.md: ")
+    assert shown.output.rstrip().splitlines()[-1].startswith("runs/README.md: ")
     assert {path: path.stat().st_mtime_ns for path in (ROOT / "results").iterdir()} == before

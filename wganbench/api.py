@@ -241,11 +241,11 @@ def checks(experiment: str | Path | Experiment, folder: str | Path = "results") 
 def figure(experiment: str | Path | Experiment, which: int | str = 0, folder: str | Path = "results") -> Figure:
     """Draws a figure of an experiment from the records of a folder, as the report shows it.
 
-    >>> figure("swissroll", "Samples on the Swiss roll over training").savefig("samples.png")
+    >>> figure("swissroll", "samples").savefig("samples.png")
 
     Args:
         experiment: A name, the path of a TOML file, or what ``experiment`` returns.
-        which: The position of the figure in the spec, from 0, or its title.
+        which: The position of the figure in the spec, from 0, its id or its title.
         folder: The folder of the records.
 
     Returns:
@@ -256,14 +256,19 @@ def figure(experiment: str | Path | Experiment, which: int | str = 0, folder: st
         RecordError: If no record has what the figure shows, or a record or an artefact is damaged or missing.
     """
     from wganbench.analysis.figures import draw, drawings_of
+    from wganbench.analysis.results import Results
 
     spec = _read(experiment)
-    names = [each.title or each.kind for each in spec.figures]
-    position = names.index(which) if which in names else which
+    names = [each.id for each in spec.figures]
+    named = [
+        place for place, each in enumerate(spec.figures) if isinstance(which, str) and which in (each.id, each.title)
+    ]
+    position = named[0] if named else which
     if not isinstance(position, int) or not 0 <= position < len(names):
         known = ", ".join(f"{place} {name!r}" for place, name in enumerate(names)) or "none"
         raise SpecError(f"{spec.file}: no figure {short(which)}; its figures are {known}")
-    found = [each for each in drawings_of(spec, _load(folder)) if each.figure == spec.figures[position] and each.used]
+    drawings = drawings_of(Results(spec, _load(folder)))
+    found = [each for each in drawings if each.figure == spec.figures[position] and each.used]
     if not found:
         raise RecordError(
             f"{folder}: no records that figure {position} of {spec.name}, {names[position]!r}, can be drawn from; "

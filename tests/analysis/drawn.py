@@ -72,10 +72,12 @@ says = "the paper's own"
 
 FIGURES = """
 [[figures]]
+id = "success"
 kind = "success"
 title = "How many architectures train"
 
 [[figures]]
+id = "factors"
 kind = "factors"
 title = "What breaks which method"
 """

@@ -86,9 +86,11 @@ configuration = "wider networks"
 
 FIGURES = """
 [[figures]]
+id = "clouds"
 kind = "clouds"
 
 [[figures]]
+id = "curves"
 kind = "curves"
 measures = ["sectors_occupied", "exact_wasserstein"]
 """

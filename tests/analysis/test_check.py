@@ -14,6 +14,7 @@ from wganbench.records.store import Store
 
 CONTRADICTED = CLAIMS.replace('better = "good"\nworse = "bad"', 'better = "bad"\nworse = "good"')
 KNOWN = CONTRADICTED.replace('worse = "good"', 'worse = "good"\nknown_contradiction = "the paper trained longer"')
+MORE = '[[figures]]\nid = "more"\nkind = "curves"\nmeasures = ["wasserstein_floor"]\n'
 UNDECIDED = CLAIMS.replace("at_most = 1.0", "at_most = 0.31")
 
 
@@ -130,7 +131,7 @@ def test_a_claim_that_had_a_verdict_and_was_deleted_is_a_finding(tmp_path, store
 
 def test_a_deleted_record_is_noticed(experiment, store, committed):
     store.path(next(iter(committed.values()))).unlink()
-    assert ("out of date", "", "REPORT.md") in names(check([experiment], store))
+    assert ("out of date", "", "made/README.md") in names(check([experiment], store))
 
 
 def test_so_many_deleted_records_that_a_verdict_is_lost(experiment, store, committed):
@@ -154,7 +155,7 @@ def test_any_number_edited_in_a_record_with_a_new_checksum_is_noticed(experiment
         "wall_seconds": 2.0,
     }[field]
     store.path(one).write_text(write_text(one.model_copy(update={field: edited})))
-    assert ("out of date", "", "REPORT.md") in names(check([experiment], store))
+    assert ("out of date", "", "made/README.md") in names(check([experiment], store))
 
 
 def test_a_number_edited_in_a_record_with_its_old_checksum_is_an_error(experiment, store, committed):
@@ -182,12 +183,12 @@ def test_a_changed_or_missing_artefact_is_noticed(experiment, store, committed):
 # ---- texts --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", ["REPORT.md", "verdicts.json", "../README.md"])
+@pytest.mark.parametrize("file", ["README.md", "made/README.md", "verdicts.json", "../README.md"])
 def test_an_edited_text_is_noticed(experiment, store, committed, file):
     path = store.root / file
     path.write_text(path.read_text(encoding="utf-8").replace("reproduced", "not run", 1), encoding="utf-8")
     (finding,) = check([experiment], store)
-    assert (finding.check, finding.subject) == ("out of date", path.name)
+    assert (finding.check, finding.subject) == ("out of date", file)
     assert "first in line" in finding.text
 
 
@@ -197,9 +198,19 @@ def test_text_around_the_readme_s_scoreboard_is_free(experiment, store, committe
     assert check([experiment], store) == []
 
 
-def test_a_missing_report_is_noticed(experiment, store, committed):
-    (store.root / "REPORT.md").unlink()
-    assert names(check([experiment], store)) == {("out of date", "", "REPORT.md")}
+@pytest.mark.parametrize("file", ["README.md", "made/README.md"])
+def test_a_missing_page_is_noticed(experiment, store, committed, file):
+    (store.root / file).unlink()
+    assert names(check([experiment], store)) == {("out of date", "", file)}
+
+
+def test_a_page_that_no_report_wrote_is_not_replaced_unasked(experiment, store, committed):
+    path = store.root / "made" / "README.md"
+    path.write_text("# My own notes\n")
+    (line,) = refused(experiment, store)
+    assert line == "made/README.md: not a page: was not written by a report, which would replace it; move it away"
+    write_report([experiment], store, store.root, accept=True)
+    assert check([experiment], store) == []
 
 
 def test_a_missing_verdicts_json_is_noticed_and_no_report_takes_its_place_unasked(experiment, store, committed):
@@ -225,28 +236,61 @@ def test_a_damaged_verdicts_json_is_noticed_and_no_report_takes_its_place_unaske
 
 
 def test_a_missing_figure_is_noticed(experiment, store, committed):
-    (store.root / "figures" / "made-curves-paper.png").unlink()
-    assert names(check([experiment], store)) == {("figure missing", "made", "figures/made-curves-paper.png")}
+    (store.root / "made" / "figures" / "curves.png").unlink()
+    assert names(check([experiment], store)) == {("figure missing", "made", "figures/curves.png")}
 
 
-OTHERS = ("made-curves-mine.txt", "made-sketch.png", "makes-curves-quick.png", "notes.png")
+@pytest.mark.parametrize("change", ["swap", "empty", "edit"])
+def test_a_figure_that_is_not_what_the_report_drew_is_noticed_and_drawn_again(experiment, store, committed, change):
+    clouds, curves = (store.root / "made" / "figures" / f"{name}.png" for name in ("clouds", "curves"))
+    before = clouds.read_bytes(), curves.read_bytes()
+    if change == "swap":
+        clouds.write_bytes(before[1])
+        curves.write_bytes(before[0])
+    else:
+        curves.write_bytes(b"" if change == "empty" else before[1][:-1] + b"x")
+    changed = {"clouds", "curves"} if change == "swap" else {"curves"}
+    assert names(check([experiment], store)) == {("figure changed", "made", f"figures/{name}.png") for name in changed}
+    write_report([experiment], store, store.root)
+    assert (clouds.read_bytes(), curves.read_bytes()) == before
+    assert check([experiment], store) == []
+
+
+def test_a_figure_of_other_settings_is_noticed_although_its_file_is_as_it_was(tmp_path, store, committed):
+    other = made(tmp_path, CLAIMS, PUBLISHED, FIGURES.replace('kind = "clouds"', 'kind = "clouds"\nwindow = 3.0'))
+    assert names(check([other], store)) == {("figure out of date", "made", "figures/clouds.png")}
 
 
 def test_a_figure_that_the_report_has_no_more_is_noticed_and_removed_by_the_next_and_no_other(
-    experiment, store, committed
+    tmp_path, experiment, store, committed
 ):
-    figures = store.root / "figures"
+    figures = store.root / "made" / "figures"
     before = {path.name for path in figures.iterdir()}
-    for name in ("made-curves-quick.png", "made-grids-paper-good.gif", *OTHERS):
-        (figures / name).write_bytes(b"")
-    assert names(check([experiment], store)) == {
-        ("figure left over", "", "figures/made-curves-quick.png"),
-        ("figure left over", "", "figures/made-grids-paper-good.gif"),
-        *(("stray file", "", f"figures/{name}") for name in OTHERS),
+    more = made(tmp_path, CLAIMS, PUBLISHED, FIGURES, MORE)
+    write_report([more], store, store.root)
+    assert {path.name for path in figures.iterdir()} == {*before, "more.png"}
+    (figures / "notes.png").write_bytes(b"")
+    assert {("left over", "", "made/figures/more.png"), ("stray file", "", "made/figures/notes.png")} == {
+        each for each in names(check([experiment], store)) if each[0] != "out of date"
     }
     write_report([experiment], store, store.root)
-    assert {path.name for path in figures.iterdir()} == {*before, *OTHERS}
-    assert names(check([experiment], store)) == {("stray file", "", f"figures/{name}") for name in OTHERS}
+    assert {path.name for path in figures.iterdir()} == {*before, "notes.png"}
+    assert names(check([experiment], store)) == {("stray file", "", "made/figures/notes.png")}
+
+
+FORMER = ("REPORT.md", "figures/made-curves-paper.png", "figures/made-grids-paper-good.gif")
+
+
+def test_the_one_page_and_the_figures_of_former_reports_are_left_over_and_removed(experiment, store, committed):
+    for name in (*FORMER, "figures/notes.png"):
+        (store.root / name).parent.mkdir(exist_ok=True)
+        (store.root / name).write_bytes(b"")
+    assert names(check([experiment], store)) == {
+        *(("left over", "", name) for name in FORMER),
+        ("stray file", "", "figures/notes.png"),
+    }
+    write_report([experiment], store, store.root)
+    assert names(check([experiment], store)) == {("stray file", "", "figures/notes.png")}
 
 
 def test_checking_draws_and_writes_nothing(experiment, store, committed):
@@ -268,20 +312,30 @@ def beside(experiment, tmp_path, store, committed):
     return other
 
 
-def test_a_check_of_one_experiment_is_about_its_claims_figures_and_section_alone(experiment, beside, store):
+def test_a_check_of_one_experiment_is_about_its_claims_figures_and_page_alone(experiment, beside, store):
     assert check([experiment], store, whole=False) == []
-    (store.root / "figures" / "other-curves-paper.png").unlink()
-    report = store.root / "REPORT.md"
-    report.write_text(report.read_text().replace("## other: A made-up", "## other: Another"))
+    (store.root / "other" / "figures" / "curves.png").unlink()
+    page = store.root / "other" / "README.md"
+    page.write_text(page.read_text().replace("# other: A made-up", "# other: Another"))
     assert check([experiment], store, whole=False) == []
     assert names(check([beside], store, whole=False)) == {
-        ("figure missing", "other", "figures/other-curves-paper.png"),
-        ("out of date", "other", "REPORT.md"),
+        ("figure missing", "other", "figures/curves.png"),
+        ("out of date", "other", "README.md"),
     }
-    report.write_text(
-        report.read_text().replace("**reproduced** (`good-is-close`", "**contradicted** (`good-is-close`")
-    )
-    assert names(check([experiment], store, whole=False)) == {("out of date", "made", "REPORT.md")}
+    page = store.root / "made" / "README.md"
+    page.write_text(page.read_text().replace("**reproduced**: good comes", "**contradicted**: good comes"))
+    assert names(check([experiment], store, whole=False)) == {("out of date", "made", "README.md")}
+
+
+def test_a_report_of_one_experiment_renews_its_page_and_its_part_of_verdicts_json_alone(experiment, beside, store):
+    before = files(store.root)
+    page, ledger = store.root / "made" / "README.md", store.root / "verdicts.json"
+    page.write_text(page.read_text().replace("**reproduced**: good comes", "**contradicted**: good comes"))
+    ledger.write_text(ledger.read_text().replace('"reproduced"', '"inconclusive"', 1))
+    front = store.root / "README.md"
+    front.write_text(front.read_text() + "edited\n")
+    write_report([experiment], store, store.root, whole=False)
+    assert {path for path, content in files(store.root).items() if content != before[path]} == {front}
 
 
 def test_a_check_of_one_experiment_sees_verdicts_of_its_own_that_were_edited(experiment, beside, store):

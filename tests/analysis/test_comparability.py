@@ -44,6 +44,7 @@ measure = "inception_score"
 value = 6.16
 source = "table 3"
 [[figures]]
+id = "scores"
 kind = "curves"
 measures = ["inception_score"]
 """
@@ -99,7 +100,7 @@ def test_a_table_says_how_accurate_the_classifier_is_and_what_real_images_score(
     store = Store(tmp_path / "results")
     for record in records.values():
         store.write(record)
-    assert note in compose([experiment], store, records, tmp_path / "results").markdown
+    assert note in compose([experiment], store, records, tmp_path / "results").pages[f"{experiment.name}/README.md"]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_between_its_scores_of_50_000_samples_table_3_has_a_score_of_5_000_at_20
 def test_a_figure_s_axis_names_the_protocol(tmp_path):
     experiment = made(tmp_path)
     records = recorded(experiment, OURS)
-    (drawing,) = drawings_of(experiment, records)
+    (drawing,) = drawings_of(Results(experiment, records))
     figure = draw(drawing, Store(tmp_path))
     assert f"score by {OURS}" in {axes.get_ylabel() for axes in figure.axes}
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.analysis import factory
-from tests.analysis.factory import CLAIMS, FIGURES, GOOD, fill, made, record
+from tests.analysis.factory import CLAIMS, GOOD, fill, made, record
 from wganbench.analysis.check import check, seed_notes
 from wganbench.analysis.ledger import Judged, digest_of, read
 from wganbench.analysis.report import BEGIN, END, write_report
@@ -55,7 +55,9 @@ def experiment(store) -> Experiment:
 @pytest.fixture
 def drawn(store) -> Experiment:
     """The experiment with a figure, which is drawn."""
-    experiment = spec_with(store, CONTRADICTED, '[[figures]]\nkind = "curves"\nmeasures = ["sectors_occupied"]\n')
+    experiment = spec_with(
+        store, CONTRADICTED, '[[figures]]\nid = "curves"\nkind = "curves"\nmeasures = ["sectors_occupied"]\n'
+    )
     write_report([experiment], store, store.root)
     return experiment
 
@@ -130,19 +132,6 @@ def test_records_of_specs_that_are_not_there_are_in_it_too(experiment, store):
     assert ledger.experiments["old"].records == {other.id: checksum_of(other)[:16]}
 
 
-def test_a_report_of_figures_alone_changes_their_digests_alone(experiment, store):
-    drawn = spec_with(store, CONTRADICTED, FIGURES)
-    write_report([drawn], store, store.root)
-    before = read(store.root / "verdicts.json")
-    assert before is not None
-    figures = before.experiments["made"].figures
-    assert figures
-    path = store.root / "verdicts.json"
-    path.write_text(path.read_text().replace(next(iter(figures.values())), "0" * 16))
-    write_report([drawn], store, store.root, only_figures=True)
-    assert read(path) == before
-
-
 def test_a_report_that_drops_an_experiment_has_to_be_accepted(store):
     write_report([spec_with(store)], store, store.root)
     other = made(store.root.parent, name="other", spec=SPEC)
@@ -199,14 +188,15 @@ def test_records_that_are_deleted_swapped_or_edited_with_new_checksums_are_findi
 
 def test_a_finding_on_records_that_were_lost_does_not_send_to_the_report(experiment, store):
     delete_three_seeds(store)
-    (finding,) = (each for each in check([experiment], store) if each.subject == "REPORT.md")
+    (finding,) = (each for each in check([experiment], store) if each.subject == "made/README.md")
     assert finding.text.endswith("; restore what is lost")
 
 
 def test_a_new_record_is_no_loss(experiment, store):
     extra = record(experiment, "good", 0, {name: row[0] for name, row in GOOD.items()}, profile="quick")
     store.write(extra)
-    assert found(experiment, store) == {("out of date", "", "REPORT.md"), ("out of date", "", "verdicts.json")}
+    files = ("README.md", "made/README.md", "verdicts.json")
+    assert found(experiment, store) == {("out of date", "", file) for file in files}
     assert write_report([experiment], store, store.root).losses == ()
     assert found(experiment, store) == set()
 
@@ -292,14 +282,14 @@ def test_variants_without_runs_profiles_that_no_claim_is_judged_at_and_old_setti
 
 # ---- files ----------------------------------------------------------------------------------------------------------
 
-FIGURE = "figures/made-curves-paper.png"
+FIGURE = "figures/curves.png"
 
 
 @pytest.mark.parametrize(
     "content", [lambda old: b"", lambda old: old[:-9] + bytes([old[-9] ^ 1]) + old[-8:], lambda old: b"another picture"]
 )
 def test_a_figure_that_was_emptied_flipped_or_replaced_is_a_finding_and_drawn_again(drawn, store, content):
-    path = store.root / FIGURE
+    path = store.root / "made" / FIGURE
     whole = path.read_bytes()
     path.write_bytes(content(whole))
     assert found(drawn, store) == {("figure changed", "made", FIGURE)}
@@ -312,10 +302,10 @@ def test_a_figure_has_its_digest_and_is_a_finding_without_it(drawn, store):
     path = store.root / "verdicts.json"
     content = json.loads(path.read_text())
     figures = content["experiments"]["made"]["figures"]
-    assert figures == {Path(FIGURE).name: digest_of((store.root / FIGURE).read_bytes())}
+    assert figures == {Path(FIGURE).name: digest_of((store.root / "made" / FIGURE).read_bytes())}
     figures.clear()
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    (store.root / FIGURE).write_bytes(b"another picture")
+    (store.root / "made" / FIGURE).write_bytes(b"another picture")
     assert found(drawn, store) == {("out of date", "", "verdicts.json")}
 
 
@@ -337,7 +327,7 @@ def test_another_classifier_is_out_of_date_until_the_next_report(experiment, sto
     assert found(experiment, store) == set()
 
 
-@pytest.mark.parametrize("marker", [BEGIN, END, "](results/REPORT.md)"])
+@pytest.mark.parametrize("marker", [BEGIN, END, "](results/README.md)"])
 def test_a_readme_whose_markers_or_link_were_removed_and_whose_table_was_forged_is_a_loss(experiment, store, marker):
     path = store.root.parent / "README.md"
     path.write_text(path.read_text().replace(marker, "").replace("| 1 |", "| 2 |"))
@@ -347,8 +337,8 @@ def test_a_readme_whose_markers_or_link_were_removed_and_whose_table_was_forged_
 
 
 STRAYS = (
-    *("notes.txt", "made/notes.txt", "made/artefacts/x.npz", "figures/x.png", "figures/deep/x.png", "speed/x.txt"),
-    "REPORT (copy).md",
+    *("notes.txt", "made/notes.txt", "made/artefacts/x.npz", "made/figures/x.png", "figures/deep/x.png", "speed/x.txt"),
+    "README (copy).md",
 )
 
 

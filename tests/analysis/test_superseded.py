@@ -172,10 +172,10 @@ def committed(tmp_path):
 def test_the_report_has_it_in_a_table_of_its_own_and_counts_it_apart(committed):
     now, store = committed
     report = compose([now], store, store.load(), store.root)
-    board, _, section = report.markdown.partition("## made")
+    board, section = report.pages["README.md"], report.pages["made/README.md"]
     assert "2 claims: 2 reproduced, and 1 superseded." in board
     assert "within 1.0 of the data" not in board
-    table = section.partition("Superseded claims")[2]
+    table = section.partition("1 superseded claim, with the verdicts they had")[2]
     row = next(line for line in table.splitlines() if line.startswith("| `good-is-close` "))
     for cell in (
         "**reproduced**",

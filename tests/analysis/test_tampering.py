@@ -42,7 +42,8 @@ at_most = 1.0
 known_contradiction = "it was trained for less"
 """
 CLASSIFIER = f"classifiers/shapes10-16-{digest_of(b'weights')[:8]}.safetensors"
-FIGURE = '[[figures]]\nkind = "curves"\nmeasures = ["{}"]\n'
+FIGURE = '[[figures]]\nid = "{}"\nkind = "curves"\nmeasures = ["{}"]\n'
+FIGURES = {"sectors": "sectors_occupied", "distance": "exact_wasserstein"}
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -415,7 +416,7 @@ def drawn(tmp_path_factory) -> Path:
     """Results with two figures."""
     folder = tmp_path_factory.mktemp("drawn")
     store = Store(folder / "results")
-    experiment = made(folder, *(FIGURE.format(name) for name in ("sectors_occupied", "exact_wasserstein")), spec=SPEC)
+    experiment = made(folder, *(FIGURE.format(*names) for names in FIGURES.items()), spec=SPEC)
     for variant, values in (("good", GOOD), ("bad", BAD)):
         for each in factory.records(experiment, variant, values, n=1):
             store.write(each)

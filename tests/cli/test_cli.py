@@ -102,7 +102,7 @@ def test_run_records_reports_and_explains(here):
     assert printed.startswith("profile smoke: 3 steps; this is not the paper's protocol")
     assert printed.count("finished") == 10
     assert len(Store("runs").load()) == 10
-    assert "REPORT.md" in ok("report", "tiny.toml")
+    assert "runs/README.md" in ok("report", "tiny.toml")
     assert "gp-covers-more" in ok("explain", "tiny.toml:gp-covers-more")
     assert "0 findings" in ok("check", "tiny.toml")
     rows = json.loads(ok("report", "tiny.toml", "--format", "json").split("\n}\n")[0] + "}")
@@ -169,8 +169,8 @@ def test_plan_prints_runs_cost_and_what_can_be_settled(here):
 def test_an_override_is_part_of_the_id_and_shows_in_the_report(here):
     ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "1", "--set", "variants.gp.latent_dim=7")
     printed = ok("report", "tiny.toml", "--format", "markdown")
-    assert "variants.gp.latent_dim=7" in Path("runs/REPORT.md").read_text()
-    assert "0 of 5 runs" in Path("runs/REPORT.md").read_text() or "not run" in printed
+    assert "variants.gp.latent_dim=7" in Path("runs/tiny/README.md").read_text()
+    assert "0 of 5 runs" in Path("runs/tiny/README.md").read_text() or "not run" in printed
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_report_ends_with_the_success_table_in_every_format(recorded):
     assert [row["only_second"] for row in rows[:3]] == ["0", "1", "1"]
     last = ok("report", "drawn.toml", "--format", "json").strip().split("\n}\n")[-1]
     assert json.loads(last)["rows"][2]["threshold"] == 2.0
-    text = Path("runs/REPORT.md").read_text()
+    text = Path("runs/drawn/README.md").read_text()
     assert "**drawn, quick: architectures that score above a threshold**" in text
 
 

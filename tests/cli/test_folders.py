@@ -63,7 +63,7 @@ def test_one_s_own_runs_are_reported_beside_the_reference_which_stays_as_it_is(h
     printed = ok("report", "made.toml")
     assert "made: this machine | reference" in printed
     assert "this machine: runs, reference: results\n" in printed
-    assert printed.endswith("runs/REPORT.md: 2 claims: 1 inconclusive, 1 not run.\n")
+    assert printed.endswith("runs/README.md: 2 claims: 1 inconclusive, 1 not run.\n")
     assert contents("results") == before
 
 
@@ -73,13 +73,13 @@ def test_a_folder_that_was_named_is_reported_by_itself(here):
     for folder in ("results", "runs"):
         printed = ok("report", "made.toml", "--results", folder)
         assert "reference" not in printed
-        assert f"{folder}/REPORT.md" in printed
+        assert f"{folder}/README.md" in printed
 
 
 def test_where_one_has_no_runs_of_it_the_reference_is_reported(here):
     recorded("results", CLAIMS)
     recorded("runs", name="other", spec=OTHER)
-    assert "results/REPORT.md: " in ok("report", "made.toml")
+    assert "results/README.md: " in ok("report", "made.toml")
 
 
 def test_own_runs_that_the_reference_has_none_of_are_reported_as_without_one(here):
@@ -171,29 +171,27 @@ def test_merge_of_a_folder_without_records_is_one_line(here):
 # ---- one experiment alone -------------------------------------------------------------------------------------------
 
 
-def test_a_report_of_one_experiment_writes_its_figures_and_leaves_what_is_about_all(here):
+def test_a_report_of_one_experiment_writes_its_page_and_figures_and_leaves_what_is_about_all(here):
     recorded("runs", name="other", spec=OTHER)
     recorded("runs", CLAIMS, FIGURES, n=8)
-    Path("runs/REPORT.md").write_text("of both")
-    Path("runs/figures").mkdir()
-    Path("runs/figures/made-curves-quick.png").write_text("linked from there")
-    printed = ok("report", "made.toml")
-    assert "2 claims: 2 reproduced." in printed
-    last = printed.splitlines()[-1]
-    assert last == "runs/REPORT.md is not changed, as it also covers other; 'wganbench report' renews it"
-    assert Path("runs/REPORT.md").read_text() == "of both"
+    Path("runs/README.md").write_text("of both")
+    *_, before, last = ok("report", "made.toml").splitlines()
+    assert before == "runs/made/README.md: 2 claims: 2 reproduced."
+    assert last == "runs/README.md is not changed, as it also covers other; 'wganbench report' renews it"
+    assert Path("runs/README.md").read_text() == "of both"
+    assert Path("runs/made/README.md").read_text().startswith("# made: ")
+    assert not Path("runs/other/README.md").exists()
     assert not Path("runs/verdicts.json").exists()
-    figures = {path.name for path in Path("runs/figures").iterdir()}
-    assert figures == {"made-clouds-paper.png", "made-curves-paper.png", "made-curves-quick.png"}
+    assert {path.name for path in Path("runs/made/figures").iterdir()} == {"clouds.png", "curves.png"}
 
 
 def test_a_report_of_all_that_is_recorded_is_whole(here):
     recorded("runs", name="other", spec=OTHER)
     recorded("runs", CLAIMS)
-    assert "runs/REPORT.md: 2 claims" in ok("report", "made.toml", "other.toml")
-    text = Path("runs/REPORT.md").read_text()
-    assert "## made: " in text
-    assert "## other: " in text
+    assert "runs/README.md: 2 claims" in ok("report", "made.toml", "other.toml")
+    text = Path("runs/README.md").read_text()
+    assert "[made](made/README.md)" in text
+    assert "[other](other/README.md)" in text
 
 
 def test_a_check_of_one_experiment_counts_its_claims_alone(here):
@@ -219,7 +217,7 @@ def test_smoke_never_enters_a_report(here):
     printed = ok("report", "made.toml")
     assert "smoke" not in printed
     assert {path: before[path] for path in before} == {path: path.read_bytes() for path in before}
-    assert "smoke" not in Path("runs/REPORT.md").read_text()
+    assert not any("smoke" in path.read_text() for path in Path("runs").rglob("README.md"))
     assert "0 findings" in ok("check", "made.toml", "--results", "runs")
 
 
@@ -230,7 +228,7 @@ def test_smoke_is_reported_where_a_claim_is_judged_at_it(here):
     for each in records(experiment, "good", GOOD, profile="smoke", n=5):
         Store("runs").write(each)
     assert "made, smoke: measured at the last step" in ok("report", "made.toml")
-    assert "### Profile `smoke`" in Path("runs/REPORT.md").read_text()
+    assert "### Profile `smoke`" in Path("runs/made/README.md").read_text()
 
 
 def test_nothing_but_smoke_is_one_line(here):

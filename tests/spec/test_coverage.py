@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from wganbench.errors import SpecError
 from wganbench.spec import available, load
+from wganbench.spec.coverage import load_coverage
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "coverage.toml"
 ROWS = tomllib.loads(PATH.read_text(encoding="utf-8"))["claims"]
@@ -42,3 +44,42 @@ def test_a_row_names_claims_that_count_or_a_reason(row, stated):
 def test_every_experiment_judges_a_claim_of_the_sources():
     judging = {name.partition(":")[0] for row in ROWS for name in row.get("judged_by", ())}
     assert judging == {*available()} - OF_LATER_PAPERS
+
+
+def test_every_claim_names_a_document_or_is_of_another_source():
+    coverage = load_coverage()
+    assert len(coverage.documents) == 7  # two papers and five write-ups
+    others = [row.number for row in coverage.claims if coverage.document_of(row.source) is None]
+    assert others == [7, 64]  # a paper on unrolled GANs, and logs of public runs
+    first = coverage.document_of("musyoku 2017; Arjovsky et al. 2017, § 4.3")
+    assert first is not None and first.title.startswith("musyoku")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("[[claims]]\nnumber = 17\n", "[[claims]]\nnumber = 18\n", "claims: number 18 where 17 should be; they count"),
+        ('judged_by = ["gaussians8:rescale-spreads-over-training"]', "", "needs either judged_by, or a reason"),
+        (
+            "\nout_of_reach = true",
+            "\nout_of_reech = true",
+            "unknown field 'out_of_reech'; did you mean 'out_of_reach'?",
+        ),
+        ("version = 1", "version = ", "coverage.toml: not TOML: "),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(tmp_path, old, new, line):
+    path, text = tmp_path / "coverage.toml", PATH.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        load_coverage(path)
+    assert line in str(caught.value)
+
+
+def test_a_missing_number_is_a_mistake(tmp_path):
+    parts = PATH.read_text(encoding="utf-8").split("[[claims]]")
+    path = tmp_path / "coverage.toml"
+    path.write_text("[[claims]]".join(parts[:17] + parts[18:]), encoding="utf-8")
+    with pytest.raises(SpecError, match="number 18 where 17 should be"):
+        load_coverage(path)

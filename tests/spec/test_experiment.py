@@ -704,12 +704,18 @@ def test_what_is_neither_better_high_nor_low_has_no_best(write):
         ),
         ('[[published]]\nmeasure="modes_covered"\nvalue=1\nsource="x"', "published.0: needs variant"),
         ('[[published]]\nmeasure="modes_covered"\nvalue=1\nrow="GAN"', "published.0.source: missing"),
-        ('[[figures]]\nkind="clouds"\nvariants=["gna"]', "figures.0: no variant 'gna'; did you mean 'gan'?"),
-        ('[[figures]]\nkind="clouds"\nprofile="papre"', "figures.0: no profile 'papre'; did you mean 'paper'?"),
-        ('[[figures]]\nkind="curves"\nmeasures=["modes"]', "figures.0: 'modes' is not measured"),
         (
-            '[[figures]]\nkind="cloud"',
-            "figures.0.kind: unknown value 'cloud'; did you mean 'clouds'?",
+            '[[figures]]\nid="drawn"\nkind="clouds"\nvariants=["gna"]',
+            "figures.drawn: no variant 'gna'; did you mean 'gan'?",
+        ),
+        (
+            '[[figures]]\nid="drawn"\nkind="clouds"\nprofile="papre"',
+            "figures.drawn: no profile 'papre'; did you mean 'paper'?",
+        ),
+        ('[[figures]]\nid="drawn"\nkind="curves"\nmeasures=["modes"]', "figures.drawn: 'modes' is not measured"),
+        (
+            '[[figures]]\nid="drawn"\nkind="cloud"',
+            "figures.drawn.kind: unknown value 'cloud'; did you mean 'clouds'?",
         ),
     ],
 )
@@ -719,7 +725,9 @@ def test_published_numbers_and_figures_speak_of_what_there_is(write, addition, l
 
 
 def test_the_losses_can_be_drawn_beside_the_measures(write):
-    (figure,) = load(write(content=TEXT + '[[figures]]\nkind = "curves"\nmeasures = ["critic_loss"]\n')).figures
+    (figure,) = load(
+        write(content=TEXT + '[[figures]]\nid="drawn"\nkind = "curves"\nmeasures = ["critic_loss"]\n')
+    ).figures
     assert figure.measures == ["critic_loss"]
 
 

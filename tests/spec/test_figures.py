@@ -42,6 +42,7 @@ fixed_generator = { name = "translated", by = 3.0 }
 [variants.plain]
 
 [[figures]]
+id = "drawn"
 """
 POINTS = 'kind = "points"\nx = "batch_size"\nmeasures = ["exact_wasserstein"]\n'
 
@@ -94,7 +95,7 @@ def loaded(tmp_path: Path):
 def test_a_figure_that_could_not_be_drawn_is_reported(loaded, addition, line):
     with pytest.raises(SpecError) as caught:
         loaded(addition)
-    assert f"test.toml, figures.0: {line}" in str(caught.value)
+    assert f"test.toml, figures.drawn: {line}" in str(caught.value)
 
 
 def test_pictures_that_no_moment_keeps_are_reported(loaded):
@@ -159,7 +160,7 @@ def test_a_path_leads_to_a_number_of_the_setting_or_nowhere(loaded, path, number
     ("figure", "line"),
     [
         (f"{POINTS}against = 'modes_covered'", "unknown field 'against'; known: groups, "),
-        ('kind = "clouds"\npicture = "layer_norms"', "unknown field 'picture'; known: kind, "),
+        ('kind = "clouds"\npicture = "layer_norms"', "unknown field 'picture'; known: id, kind, "),
         ('kind = "layers"\npictur = "layer_norms"', "unknown field 'pictur'; did you mean 'picture'?"),
         ('kind = "layers"', "picture: missing"),
         ('kind = "points"\nx = "batch_size"', "measures: missing"),
@@ -171,10 +172,10 @@ def test_a_path_leads_to_a_number_of_the_setting_or_nowhere(loaded, path, number
 def test_a_figure_has_the_fields_of_its_kind_alone(loaded, figure, line):
     with pytest.raises(SpecError) as caught:
         loaded(figure)
-    assert f"test.toml, figures.0.{line}" in str(caught.value).replace("figures.0: ", "figures.0.")
+    assert f"test.toml, figures.drawn.{line}" in str(caught.value).replace("figures.drawn: ", "figures.drawn.")
 
 
 @pytest.mark.parametrize("kind", ["success", "factors"])
 def test_architectures_are_drawn_where_there_is_a_success_table(loaded, kind):
-    with pytest.raises(SpecError, match=f"figures.0: a figure of kind '{kind}' draws the success table"):
+    with pytest.raises(SpecError, match=f"figures.drawn: a figure of kind '{kind}' draws the success table"):
         loaded(f"kind = '{kind}'")

@@ -263,7 +263,7 @@ def test_what_a_user_may_write_is_valid_and_loads(text, tmp_path):
         ("[variants.gan]", "[variants.Gan]", ".variants.Gan: unknown"),
         ("[variants.gan]", "[variants.gan]\nsays = 'no'", ".variants.gan.says: unknown"),
         ("[profiles.quick]", "[profiles.quick]\nstepz = 3", ".profiles.quick.stepz: unknown"),
-        ("[[figures]]\nkind", "[[figures]]\nkinds", ".figures.0: anyOf"),
+        ('kind = "clouds"', 'kinds = "clouds"', ".figures.0: anyOf"),
         ('kind = "clouds"', 'kind = "clouds"\ncolumns = 3', ".figures.0: anyOf"),
     ],
 )

@@ -84,7 +84,8 @@ def test_a_field_of_a_table_can_be_used_alone_and_within_a_text():
 def test_a_list_repeats_its_texts_and_a_table_outside_it_is_not_repeated():
     spec = expanded(
         COUPLINGS
-        + '[[figures]]\nvariants = ["a", "{coupling}-{weight}"]\ngroups."{coupling}" = ["{coupling}-{weight}"]'
+        + '[[figures]]\nid = "x"\n'
+        + 'variants = ["a", "{coupling}-{weight}"]\ngroups."{coupling}" = ["{coupling}-{weight}"]'
     )
     assert len(spec["figures"]) == 1
     assert spec["figures"][0]["variants"] == ["a", "circles-0.1", "circles-10", "points-0.1", "points-10"]

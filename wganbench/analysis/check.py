@@ -8,12 +8,21 @@ from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
-from wganbench.analysis.figures import figures_of, left_over
+from wganbench.analysis.figures import figures_of
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.integrity import copied_runs, damaged_classifiers
-from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
-from wganbench.analysis.page import section_of
-from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
+from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, Section, digests_in, last, losses
+from wganbench.analysis.pages.markdown import PAGE
+from wganbench.analysis.report import (
+    FIGURES,
+    Records,
+    Report,
+    compose,
+    inputs_of,
+    left_over,
+    readme_of,
+    with_block,
+)
 from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
@@ -22,7 +31,9 @@ from wganbench.records.custom_code import changes_since
 from wganbench.records.store import Store
 from wganbench.spec import Claim, Experiment, listed
 
-FILES = ("REPORT.md", FILE, "README.md", "figures", "artefacts")
+README = "../README.md"
+"""The name in findings of the README beside the results folder."""
+FILES = (PAGE, FILE, README, "figures", "artefacts")
 
 
 def check(
@@ -57,7 +68,7 @@ def check(
         *found,
         *_custom_code(experiments, own),
         *(texts if whole else _sections(experiments, report, ledger, known, store.root)),
-        *_figures(report, known, store.root),
+        *_figures(report, known, store, whole=whole),
         *_artefacts(own, store),
         *copied_runs(own.values()),
         *((*_stray(report, known, every, store), *damaged_classifiers(store.root)) if whole else ()),
@@ -72,7 +83,8 @@ def _with_figures(report: Report, known: Ledger | None) -> Ledger:
             name: {file: sections[name].figures.get(file, "") for file in files}
             for name, files in figures_of(report.drawings).items()
             if name in sections
-        }
+        },
+        {name: section.drawn for name, section in sections.items()},
     )
 
 
@@ -156,33 +168,32 @@ def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
 
 
 def _texts(report: Report, ledger: Ledger | None, root: Path, is_losing: bool) -> Iterator[Finding]:
-    expected = {root / "REPORT.md": report.markdown}
-    expected |= {root / FILE: ledger.text()} if ledger else {}
+    expected = {file: (root / file, text) for file, text in report.pages.items()}
+    expected |= {FILE: (root / FILE, ledger.text())} if ledger else {}
     readme = readme_of(root)
     if readme:
-        expected[readme] = with_block(readme, report.scoreboard) or ""
+        expected[README] = readme, with_block(readme, report.scoreboard) or ""
     remedy = "restore what is lost" if is_losing else f"run {_command(root)} and commit what it changes"
-    for path, text in expected.items():
+    for file, (path, text) in expected.items():
         difference = _difference(path, text)
         if difference:
-            yield Finding("out of date", "", path.name, f"{difference}; {remedy}")
+            yield Finding("out of date", "", file, f"{difference}; {remedy}")
 
 
 def _sections(
     experiments: Sequence[Experiment], report: Report, ledger: Ledger, known: Ledger | None, root: Path
 ) -> Iterator[Finding]:
-    """Yields what is out of date about these experiments in the files that cover all experiments."""
-    path = root / "REPORT.md"
-    markdown = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    """Yields what is out of date about these experiments: their pages, and their parts of the ledger."""
     sections = known.experiments if known else {}
     for experiment in experiments:
-        same = {
-            "REPORT.md": section_of(markdown, experiment) == section_of(report.markdown, experiment),
-            FILE: sections.get(experiment.name) == ledger.experiments.get(experiment.name),
-        }
-        for file in (file for file, is_same in same.items() if not is_same):
-            text = f"says something else of it than the records; run {_command(root)} and commit what it changes"
-            yield Finding("out of date", experiment.name, file, text)
+        name = experiment.name
+        found = {PAGE: _difference(root / name / PAGE, report.pages[f"{name}/{PAGE}"])}
+        if sections.get(name) != ledger.experiments.get(name):
+            found[FILE] = "says something else of it than the records"
+        for file, difference in found.items():
+            if difference:
+                text = f"{difference}; run {_command(root)} and commit what it changes"
+                yield Finding("out of date", name, file, text)
 
 
 def _command(root: Path) -> str:
@@ -203,20 +214,26 @@ def _difference(path: Path, expected: str) -> str:
     return f"differs from what the records say, first in line {number}"
 
 
-def _figures(report: Report, known: Ledger | None, root: Path) -> Iterator[Finding]:
-    drawn = {name: section.figures for name, section in known.experiments.items()} if known else {}
-    for experiment, files in figures_of(report.drawings).items():
-        now, before = digests_in(root / "figures", files), drawn.get(experiment, {})
+def _figures(report: Report, known: Ledger | None, store: Store, *, whole: bool) -> Iterator[Finding]:
+    """Yields figures that are missing, were changed, show something else than the records, or are left over."""
+    root, sections = store.root, known.experiments if known else {}
+    inputs = inputs_of(report)
+    for name, files in figures_of(report.drawings).items():
+        there, section = digests_in(root / name / FIGURES, files), sections.get(name, Section())
         for file in files:
-            if file not in now:
+            subject, was = f"{FIGURES}/{file}", section.drawn.get(file)
+            if file not in there:
                 text = f"missing; run {_command(root)} and commit it"
-                yield Finding("figure missing", experiment, f"figures/{file}", text)
-            elif before.get(file, now[file]) != now[file]:
+                yield Finding("figure missing", name, subject, text)
+            elif section.figures.get(file, there[file]) != there[file]:
                 text = f"not what the last report drew; restore it, or run {_command(root)} and commit it"
-                yield Finding("figure changed", experiment, f"figures/{file}", text)
-    for path in left_over(report.verdicts, report.drawings, root / "figures"):
+                yield Finding("figure changed", name, subject, text)
+            elif was is not None and was.data != inputs[name][file]:
+                text = f"drawn from other records or settings; run {_command(root)} and commit it"
+                yield Finding("figure out of date", name, subject, text)
+    for path in left_over(report, known, root, whole=whole):
         text = f"in no report any more; run {_command(root)}, which removes it, and commit that"
-        yield Finding("figure left over", "", f"figures/{path.name}", text)
+        yield Finding("left over", "", path.relative_to(root).as_posix(), text)
 
 
 def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
@@ -231,19 +248,18 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
 def _stray(report: Report, known: Ledger | None, records: Records, store: Store) -> Iterator[Finding]:
     """Yields files that belong to no record and no report.
 
-    Files of classifiers are checked through the ledger, and leftover figures by ``_figures``.
+    Files of classifiers are checked through the ledger, and leftover files by ``_figures``.
     """
-    sections = known.experiments.values() if known else ()
-    figures = {file for files in figures_of(report.drawings).values() for file in files}
-    figures |= {file for section in sections for file in section.figures}
-    left = {path.name for path in left_over(report.verdicts, report.drawings, store.root / "figures")}
+    root, drawn = store.root, figures_of(report.drawings)
+    for name, section in (known.experiments if known else {}).items():
+        drawn.setdefault(name, []).extend(section.figures)
+    ours = {f"{name}/{FIGURES}/{file}" for name, files in drawn.items() for file in files}
+    ours |= {*report.pages, FILE, *(path.relative_to(root).as_posix() for path in left_over(report, known, root))}
     for path in store.other_files(records.values()):
-        name = path.relative_to(store.root).as_posix()
-        folder, _, file = name.rpartition("/")
+        name = path.relative_to(root).as_posix()
+        folder = name.rpartition("/")[0]
         is_measured = folder == speeds.FOLDER and path.suffix == ".json"
-        if folder == CLASSIFIERS or is_measured or name in ("REPORT.md", FILE, "index.html"):
-            continue
-        if folder != "figures" or file not in figures | left:
+        if folder != CLASSIFIERS and not is_measured and name not in (*ours, "index.html"):
             yield Finding("stray file", "", name, "of no record and no report; remove it, or move it elsewhere")
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from wganbench.analysis.finding import Finding
+from wganbench.analysis.pages.markdown import PAGE, is_page
 from wganbench.analysis.verdict import Outcome, Verdict
 from wganbench.errors import RecordError
 from wganbench.records.record import Record, TwiceError, parse_json
@@ -39,18 +40,32 @@ class Judged(Model):
     checks: dict[str, str] = Field(default_factory=dict)
 
 
+class Drawn(Model):
+    """What a figure was drawn from, so that the same is not drawn again.
+
+    Attributes:
+        data: The digest of its records and settings.
+        tools: The digest of the code and the versions of the libraries that drew it.
+    """
+
+    data: str
+    tools: str
+
+
 class Section(Model):
     """The ledger's entries for one experiment.
 
     Attributes:
         claims: The outcome of each claim, by claim id.
         deviations: The digest of each deviation.
-        figures: The digests of its figures, by file name in ``figures/``.
+        drawn: What each of its figures was drawn from, by file name.
+        figures: The digests of the files of its figures, by file name.
         records: The first digits of the checksum that each record states, by run id.
     """
 
     claims: dict[str, Judged] = Field(default_factory=dict)
     deviations: list[str] = Field(default_factory=list)
+    drawn: dict[str, Drawn] = Field(default_factory=dict)
     figures: dict[str, str] = Field(default_factory=dict)
     records: dict[str, str] = Field(default_factory=dict)
 
@@ -74,13 +89,21 @@ class Ledger(Model):
         """The file's content: JSON with sorted keys, one entry per line."""
         return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True) + "\n"
 
-    def with_figures(self, figures: Mapping[str, Mapping[str, str]]) -> Ledger:
-        """Returns a copy with these digests of figures, by experiment and file, for the experiments they name."""
+    def with_figures(
+        self, figures: Mapping[str, Mapping[str, str]], drawn: Mapping[str, Mapping[str, Drawn]]
+    ) -> Ledger:
+        """Returns a copy with the digests of figures, and what they were drawn from, by experiment and file."""
         sections = {
-            name: section.model_copy(update={"figures": dict(figures[name])}) if name in figures else section
+            name: section.model_copy(
+                update={"figures": dict(figures.get(name, {})), "drawn": dict(drawn.get(name, {}))}
+            )
             for name, section in self.experiments.items()
         }
         return self.model_copy(update={"experiments": sections})
+
+    def with_sections_of(self, other: Ledger) -> Ledger:
+        """Returns a copy with the sections of another ledger in place of its own on the same experiments."""
+        return self.model_copy(update={"experiments": {**self.experiments, **other.experiments}})
 
     def restricted_to(self, names: Collection[str]) -> Ledger:
         """Returns the part about these experiments, without classifiers and README."""
@@ -168,8 +191,8 @@ def last(folder: Path) -> tuple[Ledger | None, list[Finding]]:
         known = read(folder / FILE)
     except RecordError as error:
         return None, [Finding("unreadable", "", FILE, f"{error}, {accept}")]
-    if known is None and (folder / "REPORT.md").is_file():
-        return None, [Finding("missing", "", FILE, f"not beside REPORT.md; restore it, {accept}")]
+    if known is None and is_page(folder / PAGE):
+        return None, [Finding("missing", "", FILE, f"not beside the report's README.md; restore it, {accept}")]
     return known, []
 
 

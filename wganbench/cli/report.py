@@ -51,12 +51,14 @@ def report(
     as_html: bool,
     self_contained: bool,
 ) -> None:
-    """Print the tables, and write REPORT.md, verdicts.json and figures/ into the results folder.
+    """Print the tables, and write README.md, EXP/README.md, EXP/figures/ and verdicts.json into the results folder.
 
-    Without EXP, the report covers every experiment that ships. With EXP it covers only these; if the folder has records
-    of others too, only their figures are written. Runs of profile smoke enter no report. If a settled verdict, a
-    record, a classifier or a deviation of the last report would be dropped or changed, nothing is written and a line
-    for each says so; --accept writes the report nevertheless.
+    Without EXP, the report covers every experiment that ships, and of a single folder the scoreboard alone is printed,
+    unless a format is asked for: the pages have the tables. With EXP it covers only these; if the folder has records
+    of others too, only their own pages and figures are written. A figure is drawn only if its records, settings or
+    tools have changed. Runs of profile smoke enter no report. If a settled verdict, a record, a classifier or a
+    deviation of the last report would be dropped or changed, nothing is written and a line for each says so; --accept
+    writes the report nevertheless.
     """
     if self_contained and not as_html:
         raise click.UsageError("--self-contained is about the page that --html writes; give both")
@@ -73,7 +75,7 @@ def report(
     apart = other_experiments(specs, records) if experiments else []
     with progress("figures") as on_figure:
         made = reporting.write_report(
-            specs, Store(folder), folder, records, only_figures=bool(apart), accept=accept, on_figure=on_figure
+            specs, Store(folder), folder, records, whole=not apart, accept=accept, on_figure=on_figure
         )
     if as_html:
         from wganbench.analysis.html import write_html
@@ -93,10 +95,11 @@ def report(
     if against is not None:
         verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}
     tables = [scoreboard.scoreboard(specs, verdicts)] if against is None or any(verdicts.values()) else []
-    old = (scoreboard.superseded(spec, verdicts[spec.name]) for spec in specs)
-    tables += [each for each in old if each.rows]
-    for spec in specs:
-        tables += _tables(Results(spec, records), Results(spec, reference), form)
+    if experiments or form is not None or against is not None:
+        old = (scoreboard.superseded(spec, verdicts[spec.name]) for spec in specs)
+        tables += [each for each in old if each.rows]
+        for spec in specs:
+            tables += _tables(made.results[spec.name], Results(spec, reference), form)
     if form is not None:
         for each in tables:
             click.echo(table.render(each, form), nl=form != "markdown")
@@ -105,12 +108,13 @@ def report(
     if against is not None:
         click.echo(f"this machine: {folder}, reference: {against}")
     if apart:
-        click.echo(scoreboard.tally(made.verdicts))
         others_too = apart[0] if len(apart) == 1 else f"{len(apart)} other experiments"
         command = f"'wganbench report{results_option(folder)}'"
-        click.echo(f"{folder / 'REPORT.md'} is not changed, as it also covers {others_too}; {command} renews it")
+        for spec in specs:
+            click.echo(f"{folder / spec.name / 'README.md'}: {scoreboard.tally({spec.name: made.verdicts[spec.name]})}")
+        click.echo(f"{folder / 'README.md'} is not changed, as it also covers {others_too}; {command} renews it")
     else:
-        click.echo(f"{folder / 'REPORT.md'}: {scoreboard.tally(made.verdicts)}")
+        click.echo(f"{folder / 'README.md'}: {scoreboard.tally(made.verdicts)}")
 
 
 def _tables(results: Results, reference: Results, form: str | None) -> list[Table]:

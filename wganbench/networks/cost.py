@@ -6,8 +6,10 @@ It is counted from the network's layout; a custom network has none, and its cost
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from wganbench.networks.layout import LAYOUTS, gated
@@ -45,10 +47,16 @@ def of_network(name: str, options: Options, input_shape: Shape, output_shape: Sh
     Raises:
         SpecError: If there is no such network for these shapes.
     """
+    return _counted(name, json.dumps(dict(options)), tuple(input_shape), tuple(output_shape))
+
+
+@lru_cache(maxsize=4096)
+def _counted(name: str, options: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> Cost | None:
+    """Counts the cost from the options as JSON; cached, as a spec has the same networks under every profile."""
     arrange = LAYOUTS.get(name)
     if arrange is None:
         return None
-    given = {"input_shape": input_shape, "output_shape": output_shape, **options}
+    given = {"input_shape": input_shape, "output_shape": output_shape, **json.loads(options)}
     taken = {key: given[key] for key in inspect.signature(arrange).parameters if key in given}
     layers = list(arrange(**taken))
     if options.get("activation") == "gated":

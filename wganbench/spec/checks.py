@@ -33,8 +33,11 @@ def _check(spec: Experiment) -> Iterator[str]:
     yield from _prefixed("ablations: ", _check_ablations(spec))
     for row in spec.published:
         yield from _prefixed(f"published.{row.row or row.variant}: ", _check_published(row, spec))
-    for position, figure in enumerate(spec.figures):
-        yield from _prefixed(f"figures.{position}: ", _check_figure(figure, spec))
+    for name, uses in Counter(figure.id for figure in spec.figures).items():
+        if uses > 1:
+            yield f"figures.{name}: the id is used {uses} times; ids are unique among the figures of a spec"
+    for figure in spec.figures:
+        yield from _prefixed(f"figures.{figure.id}: ", _check_figure(figure, spec))
 
 
 def _prefixed(place: str, lines: Iterable[str]) -> Iterator[str]:

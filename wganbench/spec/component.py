@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, PositiveInt, ValidationError, ValidationInfo, field_validator
@@ -58,11 +59,20 @@ class Component(Model):
         try:
             if catalogue.is_dotted(name):
                 return cls(name=name, protocol=options.pop("protocol", 1), options=options)
-            # Validate via JSON: strict mode then rejects "5" and true as numbers but still accepts a list as a tuple.
-            checked = entry.options.model_validate_json(json.dumps(options), strict=True)
+            return _resolved(kind, name, json.dumps(options))
         except ValidationError as error:
             raise ValueError("\n".join(mistakes(error, cls if catalogue.is_dotted(name) else entry.options))) from None
-        return cls(name=name, protocol=entry.protocol, options=checked.model_dump(mode="json"))
+
+
+@lru_cache(maxsize=4096)
+def _resolved(kind: str, name: str, options: str) -> Component:
+    """Resolves a built-in object from its options as JSON; cached, as the settings of a spec share most objects.
+
+    Strict mode of JSON rejects "5" and true as numbers, but still accepts a list as a tuple.
+    """
+    entry = catalogue.find(kind, name)
+    checked = entry.options.model_validate_json(options, strict=True)
+    return Component(name=name, protocol=entry.protocol, options=checked.model_dump(mode="json"))
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class Experiment(Model):
         name: The file name without its suffix.
         path: The path of the file.
         title: The title in the report.
+        question: The question that the experiment answers, in one sentence.
         source: The paper, with the figure or table.
         version: The version of the spec, raised with every change to the claims; a restated claim stays, marked as
             superseded.
@@ -93,6 +94,7 @@ class Experiment(Model):
     name: Name
     path: str
     title: Words
+    question: Words | None = None
     source: Words
     version: PositiveInt
     extends: str | None = None

@@ -13,6 +13,8 @@ from wganbench.spec.overrides import split
 from wganbench.spec.setting import LOSSES, Setting
 from wganbench.spec.strict import Model, Words, short, short_name, suggest
 
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+
 Settings = Mapping[str, Setting]
 """The settings of the variants that a figure draws, under its profile."""
 
@@ -21,12 +23,14 @@ class Figure(Model):
     """The fields that figures of all kinds share.
 
     Attributes:
+        id: The name of the figure, unique in its spec, and of its file: lower-case words with dashes between them.
         kind: The kind of figure.
         profile: The profile whose records are drawn.
         variants: The variants that are drawn; all if none is named.
         title: The title above the figure.
     """
 
+    id: Annotated[str, Field(pattern=SLUG)]
     kind: str
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)

@@ -31,7 +31,7 @@ ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overr
 KNOWN = frozenset({*ABOUT, *Setting.model_fields})
 """All top-level keys."""
 
-OWN = frozenset({"title", "source", "version", "deviations", "claims", "inherit_claims", "pilot"})
+OWN = frozenset({"title", "question", "source", "version", "deviations", "claims", "inherit_claims", "pilot"})
 """Keys that a spec does not inherit from the one that it extends: its description, and the claims to be judged."""
 
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
@@ -51,10 +51,11 @@ def available() -> dict[str, Path]:
     def place(path: Path) -> list[str | int]:
         return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.stem)]
 
-    return {path.stem: path for path in sorted(_folder().glob("*.toml"), key=place) if path.stem != COVERAGE}
+    return {path.stem: path for path in sorted(specs_folder().glob("*.toml"), key=place) if path.stem != COVERAGE}
 
 
-def _folder() -> Path:
+def specs_folder() -> Path:
+    """Returns the folder of the specs that ship with wganbench."""
     wheel = Path(str(importlib.resources.files("wganbench") / "benchmarks"))
     # Look inside the wheel first: another package may have installed a folder "benchmarks" beside this one.
     return wheel if wheel.is_dir() else Path(__file__).resolve().parents[2] / "benchmarks"

@@ -18,9 +18,9 @@ layer_norms = {}
 weight_histogram = { bins = 2 }
 critic_surface = { window = 3.0, grid = 4 }
 """
-LAYERS = '[[figures]]\nkind = "layers"\npicture = "layer_norms"\n'
-HISTOGRAMS = '[[figures]]\nkind = "histograms"\npicture = "weight_histogram"\n'
-SURFACES = '[[figures]]\nkind = "surfaces"\npicture = "critic_surface"\n'
+LAYERS = '[[figures]]\nid = "layers"\nkind = "layers"\npicture = "layer_norms"\n'
+HISTOGRAMS = '[[figures]]\nid = "histograms"\nkind = "histograms"\npicture = "weight_histogram"\n'
+SURFACES = '[[figures]]\nid = "surfaces"\nkind = "surfaces"\npicture = "critic_surface"\n'
 FAKE, REAL = np.full((1, 5, 2), 0.5), np.full((7, 2), -0.5)
 
 
@@ -52,8 +52,8 @@ def figure_of(experiment, store):
     """The only figure, after the whole report has been written."""
     found = write_report([experiment], store, store.root)
     (drawing,) = found.drawings
-    assert (store.root / "figures" / drawing.file).is_file()
-    assert f"](figures/{drawing.file})" in found.markdown
+    assert (store.root / "made" / "figures" / drawing.file).is_file()
+    assert f"](figures/{drawing.file})" in found.pages["made/README.md"]
     return draw(drawing, store)
 
 

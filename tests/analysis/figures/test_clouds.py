@@ -9,6 +9,7 @@ from tests.analysis.figures.kept import FAKE, REAL, figure_of, packed, pictured,
 from wganbench.analysis.figures import draw, drawings_of, save
 from wganbench.analysis.figures.clouds import Cloud, density, draw_clouds
 from wganbench.analysis.report import write_report
+from wganbench.analysis.results import Results
 from wganbench.errors import RecordError
 from wganbench.records.record import Artefact
 
@@ -95,14 +96,14 @@ def test_samples_outside_the_window_are_counted_and_not_drawn(axes, far):
 def test_clouds_are_drawn_from_the_artefacts_of_the_first_seed(tmp_path, store):
     experiment = made(tmp_path, FIGURES)
     fill(store, experiment)
-    drawing = drawings_of(experiment, store.load())[0]
+    drawing = drawings_of(Results(experiment, store.load()))[0]
     (axes,) = draw(drawing, store).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["good\nseed 0", "bad\nseed 0"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["step 0", "step 100"]
 
 
 def test_a_variant_s_clouds_are_of_the_first_seed_that_kept_any(tmp_path, store):
-    experiment = pictured(tmp_path, '[[figures]]\nkind = "clouds"')
+    experiment = pictured(tmp_path, '[[figures]]\nid = "clouds"\nkind = "clouds"')
     surface = np.zeros((1, 4, 4))
     write(store, experiment, "good", 0, critic_surface=surface)
     write(store, experiment, "good", 1, critic_surface=surface, fake=FAKE, real=REAL)
@@ -112,7 +113,7 @@ def test_a_variant_s_clouds_are_of_the_first_seed_that_kept_any(tmp_path, store)
 
 
 def test_clouds_that_no_seed_kept_stop_the_drawing(tmp_path, store):
-    experiment = pictured(tmp_path, '[[figures]]\nkind = "clouds"')
+    experiment = pictured(tmp_path, '[[figures]]\nid = "clouds"\nkind = "clouds"')
     only = write(store, experiment, "good", 0, critic_surface=np.zeros((1, 4, 4)))
     with pytest.raises(RecordError, match=f"{only.id}.npz: holds no clouds .*, nor does that of any other seed"):
         write_report([experiment], store, store.root)
@@ -139,7 +140,7 @@ STEPS = np.array([100])
     ],
 )
 def test_an_archive_of_anything_else_than_clouds_is_named(tmp_path, store, content):
-    experiment = made(tmp_path, '[[figures]]\nkind = "clouds"\n')
+    experiment = made(tmp_path, '[[figures]]\nid = "clouds"\nkind = "clouds"\n')
     artefact = Artefact.of(record(experiment, "good", 0, {}).id, ".npz", content)
     store.write(record(experiment, "good", 0, {}, artefacts=[artefact]))
     (store.root / "made" / "artefacts").mkdir()
@@ -149,7 +150,7 @@ def test_an_archive_of_anything_else_than_clouds_is_named(tmp_path, store, conte
 
 
 def test_samples_too_large_to_be_drawn_count_as_not_finite(tmp_path, store):
-    experiment = made(tmp_path, '[[figures]]\nkind = "clouds"\n')
+    experiment = made(tmp_path, '[[figures]]\nid = "clouds"\nkind = "clouds"\n')
     content = packed(steps=STEPS, fake=np.full((1, 5, 2), 1e300), real=REAL)
     artefact = Artefact.of(record(experiment, "good", 0, {}).id, ".npz", content)
     store.write(record(experiment, "good", 0, {}, artefacts=[artefact]))
@@ -162,7 +163,7 @@ def test_the_same_records_make_the_same_file(tmp_path, store):
     experiment = made(tmp_path, FIGURES)
     fill(store, experiment)
     for name in ("one", "two"):
-        save(draw(drawings_of(experiment, store.load())[0], store), tmp_path / f"{name}.png")
+        save(draw(drawings_of(Results(experiment, store.load()))[0], store), tmp_path / f"{name}.png")
     one, two = ((tmp_path / f"{name}.png").read_bytes() for name in ("one", "two"))
     assert one.startswith(b"\x89PNG")
     assert one == two

@@ -8,6 +8,7 @@ from tests.analysis.figures.kept import figure_of
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.curves import Line, draw_line, draw_lines
 from wganbench.analysis.figures.style import look_of
+from wganbench.analysis.results import Results
 from wganbench.records.record import Curve
 
 STEPS = np.array([0, 1, 10, 100])
@@ -73,7 +74,7 @@ def test_variants_look_different_and_keep_their_look():
 def test_curves_are_drawn_from_the_records(tmp_path, store):
     experiment = made(tmp_path, FIGURES)
     fill(store, experiment)
-    drawing = drawings_of(experiment, store.load())[1]
+    drawing = drawings_of(Results(experiment, store.load()))[1]
     figure = draw(drawing, store)
     first, second = figure.axes
     good, bad = first.lines
@@ -88,6 +89,7 @@ def test_curves_are_drawn_from_the_records(tmp_path, store):
 
 AGAINST = """
 [[figures]]
+id = "against"
 kind = "curves"
 measures = ["sectors_occupied"]
 against = "exact_wasserstein"
@@ -130,5 +132,5 @@ def test_a_seed_that_ended_leaves_the_others_their_own_place_and_ends_in_a_cross
 def test_runs_without_two_steps_that_have_both_are_not_drawn(tmp_path, store):
     experiment = made(tmp_path, AGAINST)
     store.write(timed(experiment, 0, {0: 0.0, 50: 20.0}, {0: 1.0, 100: 4.0}))
-    (drawing,) = drawings_of(experiment, store.load())
+    (drawing,) = drawings_of(Results(experiment, store.load()))
     assert not drawing.used

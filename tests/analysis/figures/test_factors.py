@@ -13,6 +13,7 @@ from wganbench.analysis.architectures import samples_of
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.factors import Factor, chosen, draw_factor, factors_of
 from wganbench.analysis.figures.style import look_of
+from wganbench.analysis.results import Results
 from wganbench.records.store import Store
 from wganbench.spec.architectures import sample_architectures
 
@@ -89,7 +90,7 @@ def test_a_network_that_tells_nothing_has_no_factor(tmp_path):
 
 def test_factors_have_a_panel_for_each_of_four_and_each_network_and_every_architecture_in_each(tmp_path):
     experiment = drawn.spec(tmp_path, FIGURES)
-    drawing = drawings_of(experiment, by_id(runs(experiment, FEW)))[1]
+    drawing = drawings_of(Results(experiment, by_id(runs(experiment, FEW))))[1]
     figure = draw(drawing, Store(tmp_path))
     names = [
         f"{role}: {name}"

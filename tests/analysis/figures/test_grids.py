@@ -18,6 +18,7 @@ from wganbench.analysis.check import check
 from wganbench.analysis.figures import animate, draw, drawings_of, grids, style
 from wganbench.analysis.figures.grids import CAPTION, SPACE, Grids
 from wganbench.analysis.report import write_report
+from wganbench.analysis.results import Results
 from wganbench.cli import cli
 from wganbench.errors import RecordError, SpecError
 from wganbench.records.record import Artefact
@@ -45,7 +46,7 @@ clouds = [0, 1]
 [variants.bad]
 n_critic = 2
 """
-FIGURE = '[[figures]]\nkind = "grids"\n'
+FIGURE = '[[figures]]\nid = "grids"\nkind = "grids"\n'
 
 
 def sheet(value, height=6, width=10):
@@ -154,7 +155,7 @@ def test_a_figure_is_drawn_from_the_strips_that_training_packs(experiment, store
     diverged = {"status": "diverged", "steps_done": 300}
     keep(store, experiment, "bad", 0, strip(GRIDS[:1], [0], 8), **diverged)
     store.write(record(experiment, "good", 0, {"wasserstein_estimate": 1.0}))  # which keeps none
-    (drawing,) = drawings_of(experiment, store.load())
+    (drawing,) = drawings_of(Results(experiment, store.load()))
     (axes,) = draw(drawing, store).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["good\nseed 1", "bad\nseed 0"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["step 0", "step 1,000"]
@@ -169,12 +170,12 @@ def test_the_report_has_the_figure_and_under_it_the_animations_and_check_misses_
     keep(store, experiment, "good", 0)
     keep(store, experiment, "bad", 0)
     write_report([experiment], store, store.root)
-    files = {path.name: path for path in (store.root / "figures").iterdir()}
-    names = ["made-grids-paper.png", "made-grids-paper-good.gif", "made-grids-paper-bad.gif"]
+    files = {path.name: path for path in (store.root / "made" / "figures").iterdir()}
+    names = ["grids.png", "grids.good.gif", "grids.bad.gif"]
     assert files.keys() == {*names}
-    lines = (store.root / "REPORT.md").read_text().splitlines()
-    place = lines.index("![Images](figures/made-grids-paper.png)")
-    links = "[good](figures/made-grids-paper-good.gif), [bad](figures/made-grids-paper-bad.gif)"
+    lines = (store.root / "made" / "README.md").read_text().splitlines()
+    place = lines.index("![Images](figures/grids.png)")
+    links = "[good](figures/grids.good.gif), [bad](figures/grids.bad.gif)"
     assert lines[place + 2] == f"One after the other: {links}."
     before = {name: path.read_bytes() for name, path in files.items()}
     write_report([experiment], store, store.root)
@@ -187,11 +188,11 @@ def test_the_report_has_the_figure_and_under_it_the_animations_and_check_misses_
 
 def test_without_a_strip_nothing_is_drawn(experiment, store):
     store.write(record(experiment, "good", 0, {"wasserstein_estimate": 1.0}))
-    (drawing,) = drawings_of(experiment, store.load())
+    (drawing,) = drawings_of(Results(experiment, store.load()))
     assert not drawing.used and not drawing.animations
     assert (
         "Not drawn, as there are no runs with the data: grids."
-        in write_report([experiment], store, store.root).markdown
+        in write_report([experiment], store, store.root).pages["made/README.md"]
     )
 
 
@@ -211,7 +212,7 @@ def test_without_a_strip_nothing_is_drawn(experiment, store):
 )
 def test_what_is_no_strip_is_named(experiment, store, content):
     path = keep(store, experiment, "good", 0, content)
-    (drawing,) = drawings_of(experiment, store.load())
+    (drawing,) = drawings_of(Results(experiment, store.load()))
     for make in (draw, animate):
         with pytest.raises(RecordError) as caught:
             make(drawing, store)
@@ -248,4 +249,4 @@ def test_a_strip_that_is_missing_or_damaged_stops_the_report_with_a_line(tmp_pat
 def test_a_figure_of_what_keeps_no_images_is_told_at_load(tmp_path, old, new, line):
     with pytest.raises(SpecError) as caught:
         made(tmp_path, FIGURE, spec=SPEC.replace(old, new))
-    assert f"figures.0: {line}" in str(caught.value)
+    assert f"figures.grids: {line}" in str(caught.value)

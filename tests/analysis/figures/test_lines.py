@@ -8,7 +8,7 @@ from tests.analysis.figures.kept import figure_of, subtitle, write
 from wganbench.analysis.figures.lines import draw_lines, text_of
 from wganbench.errors import RecordError
 
-LINES = '[[figures]]\nkind = "lines"\npicture = "text_lines"\n'
+LINES = '[[figures]]\nid = "lines"\nkind = "lines"\npicture = "text_lines"\n'
 TEXTUAL = (
     SPEC.replace('data = "gaussian_ring"', 'data = { name = "text", length = 5 }\nclouds = [1]')
     .replace('{ name = "mlp", hidden = [2] }', '{ name = "text_X", dim = 2 }')

@@ -8,6 +8,7 @@ from tests.analysis.factory import made, record
 from tests.analysis.figures.kept import subtitle
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.phases import ARROWS, Cell, directions, draw_cell
+from wganbench.analysis.results import Results
 from wganbench.records.record import Curve
 from wganbench.rng import Streams
 from wganbench.runner import resolve
@@ -73,7 +74,7 @@ def test_a_cell_shows_each_path_from_its_start_to_its_end(axes):
     assert arrows.N == ARROWS**2
 
 
-FIGURE = '[[figures]]\nkind = "phases"\nx = "sectors_occupied"\ny = "exact_wasserstein"\n'
+FIGURE = '[[figures]]\nid = "phases"\nkind = "phases"\nx = "sectors_occupied"\ny = "exact_wasserstein"\n'
 
 
 def test_paths_are_drawn_from_the_records(tmp_path, store):
@@ -86,7 +87,7 @@ def test_paths_are_drawn_from_the_records(tmp_path, store):
             }
             store.write(record(experiment, variant, seed, {}, curves=curves))
     store.write(record(experiment, "good", 2, {}))
-    (drawing,) = drawings_of(experiment, store.load())
+    (drawing,) = drawings_of(Results(experiment, store.load()))
     assert {variant: len(used) for variant, used in drawing.used.items()} == {"good": 2, "bad": 2}
     figure = draw(drawing, store)
     good, bad = figure.axes

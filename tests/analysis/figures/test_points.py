@@ -73,6 +73,7 @@ POINTS = """
 n_critic = 4
 
 [[figures]]
+id = "points"
 kind = "points"
 x = "n_critic"
 measures = ["sectors_occupied", "exact_wasserstein"]
@@ -132,7 +133,7 @@ def test_points_without_any_number_are_not_drawn(tmp_path, store):
     scored(store, experiment, "good", (None, None))
     assert (
         "Not drawn, as there are no runs with the data: points."
-        in compose([experiment], store, store.load(), store.root).markdown
+        in compose([experiment], store, store.load(), store.root).pages["made/README.md"]
     )
 
 

@@ -15,6 +15,7 @@ from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.drawing import split_facts
 from wganbench.analysis.figures.selection import KINDS
 from wganbench.analysis.report import compose, write_report
+from wganbench.analysis.results import Results
 from wganbench.errors import RecordError
 from wganbench.spec.figures import AnyFigure
 
@@ -39,7 +40,7 @@ def test_a_damaged_artefact_stops_the_drawing_and_is_named(experiment, store, da
     with pytest.raises(RecordError, match=message) as caught:
         write_report([experiment], store, store.root)
     assert artefact in str(caught.value)
-    assert not (store.root / "REPORT.md").exists()
+    assert not (store.root / "README.md").exists()
 
 
 def test_an_artefact_of_another_kind_is_named(experiment, store):
@@ -55,28 +56,18 @@ def test_an_artefact_of_another_kind_is_named(experiment, store):
 def test_a_figure_shows_the_longest_profile_that_has_runs_and_says_so(experiment, store):
     store.write(factory.cloud_record(experiment, "good", store, profile="quick"))
     found = compose([experiment], store, store.load(), store.root)
-    assert [drawing.file for drawing in found.drawings] == ["made-clouds-quick.png", "made-curves-quick.png"]
+    assert [drawing.file for drawing in found.drawings] == ["clouds.png", "curves.png"]
     figure = draw(found.drawings[0], store)
     assert "not the paper's protocol: 10 of the paper's 100 steps" in " ".join(figure.texts[1].get_text().split())
 
 
-def test_two_figures_of_one_kind_and_profile_have_names_of_their_own(tmp_path, store):
-    experiment = made(tmp_path, FIGURES, FIGURES.replace("sectors_occupied", "wasserstein_floor"))
-    fill(store, experiment)
-    files = [drawing.file for drawing in drawings_of(experiment, store.load())]
-    assert files == [
-        "made-clouds-paper.png",
-        "made-curves-paper.png",
-        "made-clouds-paper-2.png",
-        "made-curves-paper-2.png",
-    ]
-
-
 def test_a_figure_for_which_another_already_stands_in_is_not_drawn_twice(tmp_path, store):
-    experiment = made(tmp_path, FIGURES, FIGURES.replace("kind", 'profile = "quick"\nkind'))
+    experiment = made(
+        tmp_path, FIGURES, FIGURES.replace("kind", 'profile = "quick"\nkind').replace('id = "', 'id = "quick-')
+    )
     store.write(factory.cloud_record(experiment, "good", store, profile="quick"))
-    drawings = drawings_of(experiment, store.load())
-    assert [drawing.file for drawing in drawings] == ["made-clouds-quick.png", "made-curves-quick.png"]
+    drawings = drawings_of(Results(experiment, store.load()))
+    assert [drawing.file for drawing in drawings] == ["quick-clouds.png", "quick-curves.png"]
 
 
 # ---- pictures -----------------------------------------------------------------------------------------------------
@@ -107,7 +98,7 @@ def test_a_failed_run_s_picture_is_not_drawn(tmp_path, store):
     whole = write(store, experiment, "good", 0, layer_norms=np.ones((1, 4)))
     failed = write(store, experiment, "good", 1, layer_norms=np.ones((1, 4)))
     failed = failed.model_copy(update={"status": "failed", "note": "no memory"})
-    (drawing,) = drawings_of(experiment, {whole.id: whole, failed.id: failed})
+    (drawing,) = drawings_of(Results(experiment, {whole.id: whole, failed.id: failed}))
     assert [each.seed for each in drawing.used["good"]] == [0]
 
 
@@ -116,12 +107,12 @@ def test_records_of_a_setting_without_pictures_are_not_drawn_in_a_picture_figure
     bare = write(store, experiment, "good", 0, layer_norms=np.ones((1, 4)))
     setting = bare.setting.model_copy(update={"pictures": None})
     other = bare.model_copy(update={"setting": setting})
-    (drawing,) = drawings_of(experiment, {other.id: other})
+    (drawing,) = drawings_of(Results(experiment, {other.id: other}))
     assert drawing.used == {}
 
 
 def test_no_artefact_is_opened_before_drawing(tmp_path, store):
-    experiment = pictured(tmp_path, LAYERS, HISTOGRAMS, SURFACES, '[[figures]]\nkind = "clouds"')
+    experiment = pictured(tmp_path, LAYERS, HISTOGRAMS, SURFACES, '[[figures]]\nid = "clouds"\nkind = "clouds"')
     found = write(store, experiment, "good", 0, layer_norms=np.ones((1, 4)))
     (store.root / "made" / found.artefacts[0].file).unlink()
     assert len(compose([experiment], store, store.load(), store.root).drawings) == 4

@@ -7,6 +7,7 @@ from tests.analysis import drawn
 from tests.analysis.drawn import FIGURES, OTHER, PAPER, THRESHOLDS, by_id, run, runs
 from wganbench.analysis.figures import draw, drawings_of, save
 from wganbench.analysis.figures.style import look_of
+from wganbench.analysis.results import Results
 from wganbench.analysis.stats import wilson_interval
 from wganbench.records.store import Store
 
@@ -19,13 +20,13 @@ SCORES = [(1.2, 7.1), (3.0, 5.0), (5.0, 5.5), (6.0, 2.0), (8.5, 9.5), (1.0, 1.0)
 
 
 def drawings(experiment, found):
-    return {drawing.figure.kind: drawing for drawing in drawings_of(experiment, by_id(found))}
+    return {drawing.figure.kind: drawing for drawing in drawings_of(Results(experiment, by_id(found)))}
 
 
 def test_the_curve_is_the_share_above_each_threshold_with_the_published_one_beside_it(tmp_path):
     experiment = drawn.spec(tmp_path, FIGURES)
     drawing = drawings(experiment, runs(experiment, SCORES))["success"]
-    assert drawing.file == "drawn-success-paper.png"
+    assert drawing.file == "success.png"
     (axes,) = draw(drawing, Store(tmp_path)).axes
     gan, gp = of(axes, "rates")
     assert gan.get_xdata().tolist() == THRESHOLDS

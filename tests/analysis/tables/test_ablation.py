@@ -85,7 +85,7 @@ def test_scores_of_two_networks_are_not_compared(experiment):
 def test_the_report_has_the_table_with_what_it_is_of(experiment, tmp_path):
     records = runs(experiment, "good", BASE) | runs(experiment, "bad", {seed: 2 * BASE[seed] for seed in BASE})
     (table,) = ablation_tables(Results(experiment, records), "paper")
-    report = compose([experiment], Store(tmp_path / "results"), records, tmp_path).markdown
+    report = compose([experiment], Store(tmp_path / "results"), records, tmp_path).pages[f"{experiment.name}/README.md"]
     assert f"**{table.title}**" in report
     assert render(table, "markdown").strip() in report
     assert "| bad | 21 | 10.5 | +10.5 [" in report

@@ -40,7 +40,8 @@ def test_a_variant_without_runs_has_no_row_and_one_without_the_measure_a_dash(tm
     experiment = made(
         tmp_path,
         CLAIMS,
-        "[variants.other]\nmeasures.kde_peaks = {}\n[[figures]]\nkind = 'curves'\nmeasures = ['kde_peaks']\n",
+        "[variants.other]\nmeasures.kde_peaks = {}\n",
+        "[[figures]]\nid = 'drawn'\nkind = 'curves'\nmeasures = ['kde_peaks']\n",
     )
     values = {"sectors_occupied": 3.0, "exact_wasserstein": 1.0, "wasserstein_floor": 0.1}
     some = [record(experiment, "good", seed, values) for seed in range(3)]

@@ -92,9 +92,8 @@ def test_the_report_has_a_table_a_device(experiment, store):
     store.root.mkdir()
     keep(store.root, "cpu", "Some CPU", [row("good", family=family("good", experiment.setting("good", "quick")))])
     keep(store.root, "cuda", "A GPU", [row("bad", dirty=True), row("gone", when="2026-02-03T00:00:00+00:00")])
-    report = write_report([experiment], store, store.root).markdown
-    _, _, speed = report.partition("\n## Speed\n")
-    assert [line for line in speed.splitlines() if line.startswith("### ")] == ["### A GPU", "### Some CPU"]
+    speed = write_report([experiment], store, store.root).pages["speed/README.md"]
+    assert [line for line in speed.splitlines() if line.startswith("## ")] == ["## A GPU", "## Some CPU"]
     assert "| made good, quick | 4, eager" in speed
     assert "| made bad, quick† |" in speed and "| made gone, quick† |" in speed  # of other settings, or none
     assert speed.count("† Measured before the variant's setting was changed.") == 1
@@ -108,9 +107,11 @@ def test_the_check_finds_a_report_without_what_was_measured_since(experiment, st
     write_report([experiment], store, store.root)
     assert check([experiment], store) == []
     keep(store.root, "cpu", "Some CPU", [row()])
-    assert [(finding.check, finding.subject) for finding in check([experiment], store)] == [
-        ("out of date", "REPORT.md")
-    ]
+    findings = check([experiment], store)
+    assert {(finding.check, finding.subject) for finding in findings} == {
+        ("out of date", "README.md"),  # which links the page
+        ("out of date", "speed/README.md"),
+    }
     write_report([experiment], store, store.root)
     assert check([experiment], store) == []
 
@@ -121,7 +122,7 @@ def test_a_damaged_file_stops_report_and_check(experiment, store):
     for command in (lambda: write_report([experiment], store, store.root), lambda: check([experiment], store)):
         with pytest.raises(RecordError, match="measure again"):
             command()
-    assert not (store.root / "REPORT.md").exists()
+    assert not (store.root / "README.md").exists()
 
 
 def test_speeds_are_read_in_the_order_of_their_devices(store):

@@ -23,26 +23,29 @@ class Drawing(Generic[F_co]):
     """A figure of a spec and the records that it is drawn from.
 
     Attributes:
-        file: The file name in ``figures/``.
         profile: The figure's own profile or, if that has nothing to draw, the longest one that has.
         used: The records; empty if no profile has anything to draw.
     """
 
     experiment: Experiment
     figure: F_co
-    file: str
     profile: str
     used: Used
 
     @property
+    def file(self) -> str:
+        """The file name in the folder ``figures`` of the experiment."""
+        return f"{self.figure.id}.png"
+
+    @property
     def animations(self) -> dict[str, str]:
-        """The file name in ``figures/`` of each variant's row as an animation; only for kind ``grids``."""
+        """The file name of each variant's row as an animation; only for kind ``grids``."""
         variants = self.used if isinstance(self.figure, GridsFigure) else ()
-        return {variant: f"{self.file.removesuffix('.png')}-{variant}.gif" for variant in variants}
+        return {variant: f"{self.figure.id}.{variant}.gif" for variant in variants}
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names of all its files in ``figures/``."""
+        """The names of all its files."""
         return (self.file, *self.animations.values())
 
     @property

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -109,6 +107,9 @@ def draw(drawing: Drawing[FactorsFigure], store: Store) -> Figure:
 
 def draw_factor(axes: Axes, factor: Factor, methods: Sequence[str]) -> None:
     """Draws means as large marks with intervals, single architectures as faint points, and their number below."""
+    import pandas as pd
+    import seaborn as sns  # see style.theme
+
     labels = {value: f"{str(value).replace('_', ' ')}\nn = {len(scores)}" for value, scores in factor.scores.items()}
     rows = [
         {"value": labels[value], "method": method, "score": score}

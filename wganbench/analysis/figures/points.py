@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
@@ -168,6 +167,8 @@ def _scale(numbers: Array) -> str:
 
 def draw_group(axes: Axes, dots: Dots) -> None:
     """Draws one group; if its variants have one seed each, a mark shows that seed."""
+    import seaborn as sns  # see style.theme
+
     x, y = np.repeat(dots.x, [len(values) for values in dots.values]), np.concatenate(dots.values)
     x, y = x[np.isfinite(y)], y[np.isfinite(y)]
     colour, marker = style.look_of(dots.position)[0], style.MARKERS[dots.position % len(style.MARKERS)]

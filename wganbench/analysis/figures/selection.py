@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import matplotlib.figure
@@ -31,9 +28,8 @@ from wganbench.analysis.figures import (
 from wganbench.analysis.figures.drawing import Drawing, Used
 from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import Results
-from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import Experiment, Figure
+from wganbench.spec import Figure
 
 
 class Kind(Protocol):
@@ -83,9 +79,9 @@ def animate(drawing: Drawing[Any], store: Store) -> dict[str, bytes]:
     return {drawing.animations[variant]: grids.animation(row) for variant, row in rows.items()}
 
 
-def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[Drawing[Any]]:
+def drawings_of(results: Results) -> list[Drawing[Any]]:
     """Returns the figures of a spec, each with the records that it can be drawn from, which may be none."""
-    found, names, results = [], Counter[str](), Results(experiment, records)
+    experiment, found = results.experiment, []
     own = {_content(figure, figure.profile) for figure in experiment.figures}
     for figure in experiment.figures:
         choices = [_drawing(results, figure, name) for name in (figure.profile, *ranked(experiment))]
@@ -93,36 +89,25 @@ def drawings_of(experiment: Experiment, records: Mapping[str, Record]) -> list[D
         if drawing.profile != figure.profile and _content(figure, drawing.profile) in own:
             continue  # another figure of the spec shows this already
         own.add(_content(figure, drawing.profile))
-        names[drawing.file] += 1
-        number = f"-{names[drawing.file]}" if names[drawing.file] > 1 else ""
-        found.append(replace(drawing, file=f"{drawing.file}{number}.png"))
+        found.append(drawing)
     return found
 
 
 def _content(figure: Figure, profile: str) -> str:
-    return figure.model_copy(update={"profile": profile, "title": None}).model_dump_json()
+    return figure.model_copy(update={"id": "", "profile": profile, "title": None}).model_dump_json()
 
 
 def _drawing(results: Results, figure: Figure, profile: str) -> Drawing[Any]:
-    """Returns the figure as drawn from the records of a profile; its file has no suffix yet."""
+    """Returns the figure as drawn from the records of a profile."""
     experiment, own = results.experiment, set(results.experiment.variants_of(profile))
     recorded = {name: results.of(name, profile) for name in experiment.drawn_in(figure) if name in own}
-    used = {variant: records for variant, records in recorded.items() if records}
-    drawing = Drawing(experiment, figure, f"{experiment.name}-{figure.kind}-{profile}", profile, used)
+    drawing = Drawing(experiment, figure, profile, {variant: some for variant, some in recorded.items() if some})
     return replace(drawing, used=KINDS[figure.kind].select(drawing))
 
 
 def figures_of(drawings: Iterable[Drawing[Any]]) -> dict[str, list[str]]:
-    """Returns the file names in ``figures/`` by experiment."""
+    """Returns the names of the figures' files by experiment."""
     found: dict[str, list[str]] = {}
     for drawing in drawings:
         found.setdefault(drawing.experiment.name, []).extend(drawing.files)
     return found
-
-
-def left_over(experiments: Iterable[str], drawings: Iterable[Drawing[Any]], folder: Path) -> list[Path]:
-    """Returns the experiments' figures in ``folder`` that no drawing makes, as those of a profile since replaced."""
-    made = {file for drawing in drawings for file in drawing.files}
-    names, kinds = "|".join(map(re.escape, experiments)), "|".join(KINDS)
-    ours = re.compile(rf"({names})-({kinds})-.*\.(png|gif)")
-    return sorted(path for path in folder.glob("*") if ours.fullmatch(path.name) and path.name not in made)

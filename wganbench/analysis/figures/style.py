@@ -15,7 +15,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -43,6 +42,8 @@ FEW = 25
 
 def theme() -> AbstractContextManager[None]:
     """Returns a context with the settings in which figures are drawn and saved."""
+    import seaborn as sns  # with pandas half a second, which a report that draws nothing does not take
+
     own: dict[Any, Any] = {
         "font.sans-serif": ["DejaVu Sans"],  # matplotlib ships it, so that figures are the same on every machine
         "font.size": 8,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from wganbench.analysis.evidence import Evidence
 from wganbench.analysis.tables.cells import between, fields, limits, number, p_text
-from wganbench.analysis.tables.table import NONE, Row, Scalar, Table, render
+from wganbench.analysis.tables.table import NONE, Row, Scalar, Table
 from wganbench.analysis.verdict import Outcome, Verdict
 from wganbench.spec import Experiment
 
@@ -77,32 +77,48 @@ def checks(verdict: Verdict) -> Table:
 
 
 def _cells(experiment: Experiment, verdict: Verdict) -> dict[str, str]:
-    claim, deciding = verdict.claim, verdict.deciding
-    known = " (known)" if verdict.outcome == "contradicted" and claim.known_contradiction else ""
-    marks = [", *post hoc*"] if verdict.post_hoc else []
-    marks += [", *after a pilot*"] if experiment.is_after_pilot(claim) else []
-    estimate, n_units, n_checks = estimate_text(deciding), _n_units(deciding), len(verdict.checks)
-    if n_checks > 1:
-        n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
-        n_units = f"{n_checks} × ({n_units})"
-        estimate = "–" if verdict.outcome == "not run" else f"{n_holding} of {n_checks} checks hold"
+    claim = verdict.claim
     return {
         "claim": claim.says,
         "source": claim.source or experiment.source,
         "experiment": experiment.name,
         "profile": claim.profile + (", secondary" if claim.role == "secondary" else ""),
-        "verdict": f"**{verdict.outcome}**{known}{''.join(marks)}",
-        "estimate [95 % interval]": estimate,
-        "n": n_units + (f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""),
-        "adjusted p": _p_values(verdict),
+        "verdict": outcome_text(experiment, verdict),
+        "estimate [95 % interval]": summary_text(verdict),
+        "n": n_units(verdict),
+        "adjusted p": p_values(verdict),
     }
+
+
+def outcome_text(experiment: Experiment, verdict: Verdict) -> str:
+    """The outcome in bold, with what has to be known of it: known, post hoc, after a pilot."""
+    known = " (known)" if verdict.outcome == "contradicted" and verdict.claim.known_contradiction else ""
+    marks = ", *post hoc*" if verdict.post_hoc else ""
+    marks += ", *after a pilot*" if experiment.is_after_pilot(verdict.claim) else ""
+    return f"**{verdict.outcome}**{known}{marks}"
+
+
+def summary_text(verdict: Verdict) -> str:
+    """The estimate of a claim with one check; of any other, how many of its checks hold."""
+    n_checks = len(verdict.checks)
+    if n_checks == 1:
+        return estimate_text(verdict.deciding)
+    n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
+    return NONE if verdict.outcome == "not run" else f"{n_holding} of {n_checks} checks hold"
+
+
+def n_units(verdict: Verdict) -> str:
+    """The numbers of runs or architectures that a claim is judged on, and how many diverged."""
+    own, n_checks = _n_units(verdict.deciding), len(verdict.checks)
+    diverged = f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""
+    return (f"{n_checks} × ({own})" if n_checks > 1 else own) + diverged
 
 
 def _n_units(evidence: Evidence) -> str:
     return " + ".join(str(len(units)) for units in evidence.units.values()) or "0"
 
 
-def _p_values(verdict: Verdict) -> str:
+def p_values(verdict: Verdict) -> str:
     """The p-value of the direction that was settled, or both p-values if neither was."""
     for_, against = p_text(verdict.adjusted_for), p_text(verdict.adjusted_against)
     texts = {"reproduced": f"{for_} for", "contradicted": f"{against} against", "not run": NONE}
@@ -138,36 +154,19 @@ def estimate_text(evidence: Evidence) -> str:
 
 def tally(verdicts: Mapping[str, Sequence[Verdict]]) -> str:
     """Counts the outcomes, such as ``"11 claims: 6 reproduced, 1 contradicted, 4 not run, and 2 superseded."``"""
-    counts: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in live(some))
-    found = ", ".join(f"{counts[word]} {word}" for word in OUTCOMES if counts[word])
+    tallied: Counter[str] = Counter(verdict.outcome for some in verdicts.values() for verdict in live(some))
+    found = ", ".join(f"{tallied[word]} {word}" for word in OUTCOMES if tallied[word])
     n_old = sum(len(some) - len(live(some)) for some in verdicts.values())
     old = f", and {n_old} superseded" if n_old else ""
-    return f"{counts.total()} claim{'' if counts.total() == 1 else 's'}" + (f": {found}" if found else "") + f"{old}."
+    return f"{tallied.total()} claim{'' if tallied.total() == 1 else 's'}" + (f": {found}" if found else "") + f"{old}."
 
 
-def scoreboard_markdown(
-    experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]], report: str
-) -> str:
-    """The text between a README's markers: the tally, and a row for each experiment with a link into ``report``."""
-    rows = []
-    for experiment in experiments:
-        counts = Counter(verdict.outcome for verdict in live(verdicts[experiment.name]))
-        cells: dict[str, str] = {
-            "experiment": f"[{experiment.name}]({report}#{anchor(heading(experiment))})",
-            "what it is": experiment.title,
-        }
-        cells |= {word: str(counts[word] or NONE) for word in OUTCOMES}
-        rows.append(Row(cells, {}))
-    board = render(Table("Scoreboard", tuple(rows), (JUDGED.partition(" Intervals")[0],)), "markdown")
-    return f"{tally(verdicts)}\n\n{board}\n[Every claim with its numbers, tables and figures]({report})\n"
+def counts(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """The number of claims with each outcome as cells of a table, without superseded ones."""
+    found = Counter(verdict.outcome for verdict in live(verdicts))
+    return {word: str(found[word] or NONE) for word in OUTCOMES}
 
 
-def heading(experiment: Experiment) -> str:
-    """The heading of the report's section about an experiment."""
-    return f"{experiment.name}: {experiment.title}"
-
-
-def anchor(heading: str) -> str:
-    """The anchor of a Markdown heading: its words in lower case, with a dash for each space."""
-    kept = "".join(letter for letter in heading.lower() if letter.isalnum() or letter in "-_ ")
-    return kept.replace(" ", "-")
+def readme_block(verdicts: Mapping[str, Sequence[Verdict]], link: str) -> str:
+    """The text between a README's markers: the tally, with a link to the results folder's own page."""
+    return f"{tally(verdicts)}\n\n[Every claim, source by source]({link})\n"

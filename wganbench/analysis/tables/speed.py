@@ -117,10 +117,9 @@ def section(devices: Sequence[Device], experiments: Sequence[Experiment]) -> Ite
     """Yields the paragraphs of the report's section on speed; none if nothing was measured."""
     if not devices:
         return
-    yield "## Speed"
     yield EXPLAINED
     for device in devices:
-        yield f"### {escape(device.name)}"
+        yield f"## {escape(device.name)}"
         yield render(speed_table(device.name, device.rows, experiments), "markdown")
         yield _provenance(device.rows)
 

@@ -1,0 +1,93 @@
+"""The page of a results folder: the scoreboard by source, every claim of the sources, and links."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.factory import CLAIMS, FIGURES, SPEC, fill, made, record
+from wganbench.analysis.pages.coverage import by_source, rows_by_source
+from wganbench.analysis.report import compose
+from wganbench.analysis.results import Results
+from wganbench.analysis.verdict import judge
+from wganbench.records.store import Store
+from wganbench.spec.coverage import Coverage, Document, Row, load_coverage
+
+COVERAGE = Coverage(
+    version=1,
+    documents=[Document(title="A paper", cited=["nobody 2017"]), Document(title="A write-up", cited=["somebody 2018"])],
+    claims=[
+        Row(number=1, source="nobody 2017, table 1", says="good | bad", judged_by=["made:good-beats-bad"]),
+        Row(number=2, source="somebody 2018; nobody 2017", says="it works", reason="takes too long", out_of_reach=True),
+        Row(number=3, source="logs", says="it is fast", reason="nobody has timed it"),
+    ],
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def judged(tmp_path, store):
+    experiment = made(tmp_path, CLAIMS)
+    found = fill(store, experiment)
+    return [experiment], {"made": judge(Results(experiment, found))}
+
+
+def test_each_document_has_its_claims_by_outcome_and_what_nothing_judges(judged):
+    table = by_source(COVERAGE, *judged)
+    cells = [[*row.cells.values()] for row in table.rows]
+    assert cells == [
+        ["A paper", "2", "–", "–", "–", "–", "–"],
+        ["A write-up", "–", "–", "–", "–", "–", "1"],
+        ["Other sources, and this suite's own questions", "–", "–", "–", "–", "1", "–"],
+        ["**All**", "2", "–", "–", "–", "1", "1"],
+    ]
+
+
+def test_every_claim_of_the_sources_is_listed_once_with_what_judges_it(judged):
+    paper, write_up, other = [*rows_by_source(COVERAGE, *judged)][1::2]
+    link = "[made:good-beats-bad](made/README.md)"
+    assert f"| 1 | good \\| bad | nobody 2017, table 1 | **reproduced** {link}, paper |" in paper
+    assert "| 2 | it works | somebody 2018; nobody 2017 | *out of reach*: takes too long |" in write_up
+    assert "| 3 | it is fast | logs | *no experiment yet*: nobody has timed it |" in other
+
+
+def test_a_report_of_a_few_experiments_lists_them_and_no_sources(tmp_path, store):
+    experiment = made(tmp_path, CLAIMS, FIGURES, spec=SPEC.replace("source =", 'question = "Is it so?"\nsource ='))
+    fill(store, experiment)
+    text = compose([experiment], store, store.load(), store.root).pages["README.md"]
+    assert "| [made](made/README.md) | Is it so? | 2 | – | – | – |" in text
+    assert "Runs: 16 on cpu. Of the 2 claims that are settled, 2 are judged at the length and size" in text
+    assert "## By source" not in text
+
+
+def test_runs_of_an_experiment_without_a_spec_have_a_place(tmp_path, store):
+    experiment, gone = made(tmp_path, CLAIMS), made(tmp_path, CLAIMS, name="gone", spec=SPEC.replace("100", "101"))
+    store.write(record(gone, "good", 0, {"exact_wasserstein": 0.125}))
+    text = compose([experiment], store, store.load(), store.root).pages["README.md"]
+    assert "0.125" in text.partition("## Other runs")[2]
+
+
+# ---- the committed pages --------------------------------------------------------------------------------------------
+
+RESULTS = Path(__file__).parents[3] / "results"
+
+
+def test_the_committed_page_lists_every_claim_of_the_sources_once():
+    text = (RESULTS / "README.md").read_text(encoding="utf-8").partition("claims of the sources")[2]
+    numbers = [int(line.split("|")[1]) for line in text.splitlines() if re.match(r"\| [0-9]+ \|", line)]
+    assert sorted(numbers) == [*range(1, len(load_coverage().claims) + 1)]
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*/README.md")), ids=lambda path: path.parent.name)
+def test_a_committed_page_can_be_read_through(path):
+    depth, shown = 0, 0
+    for line in path.read_text(encoding="utf-8").splitlines():
+        depth += line.startswith("<details>")
+        shown += depth == 0
+        depth -= line == "</details>"
+    assert depth == 0
+    assert shown <= 150

@@ -1,0 +1,84 @@
+"""The page of a results folder, ``README.md`` in it: the scoreboard by source document, and links to the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from wganbench.analysis.pages.coverage import by_source, rows_by_source
+from wganbench.analysis.pages.experiment import OTHER_RUNS
+from wganbench.analysis.pages.markdown import folded
+from wganbench.analysis.results import Results
+from wganbench.analysis.tables.published import other_runs
+from wganbench.analysis.tables.scoreboard import JUDGED, counts, live, tally
+from wganbench.analysis.tables.table import Row, Table, render
+from wganbench.analysis.verdict import Verdict
+from wganbench.records.record import Record
+from wganbench.spec import Experiment
+from wganbench.spec.coverage import Coverage
+
+SETTLED = ("reproduced", "contradicted")
+
+
+def results_page(
+    every: Sequence[Results],
+    records: Mapping[str, Record],
+    verdicts: Mapping[str, Sequence[Verdict]],
+    coverage: Coverage,
+    *,
+    has_speeds: bool,
+) -> Iterator[str]:
+    """Yields the paragraphs of the page.
+
+    Args:
+        every: The results of each experiment.
+        records: The records of all experiments, by run id.
+        verdicts: The verdicts of each experiment, by its name.
+        coverage: The claims of the source documents, which are listed if the report covers all that judge them.
+        has_speeds: Whether there is a page of measured speeds.
+    """
+    experiments = [results.experiment for results in every]
+    is_whole = coverage.experiments <= {experiment.name for experiment in experiments}
+    yield "# Results"
+    yield tally(verdicts)
+    yield _how_far(records, verdicts)
+    if is_whole:
+        yield "## By source"
+        yield render(by_source(coverage, experiments, verdicts), "markdown")
+    yield "## Experiments"
+    rows = tuple(Row(_cells(each, verdicts[each.name]), {}) for each in experiments)
+    yield render(Table("Experiments", rows, (JUDGED.partition(" Intervals")[0],)), "markdown")
+    yield "[Measured speeds](speed/README.md)" if has_speeds else ""
+    if is_whole:
+        yield f"## All {len(coverage.claims)} claims of the sources"
+        yield (
+            "A claim is listed under the document that it is named after first. *No experiment yet* and *out of reach* "
+            "say why nothing judges it."
+        )
+        yield from rows_by_source(coverage, experiments, verdicts)
+    names = {experiment.name for experiment in experiments}
+    unknown = {name: record for name, record in records.items() if record.experiment not in names}
+    others = other_runs(experiments, unknown)
+    if others.rows:
+        yield "## Other runs"
+        yield OTHER_RUNS
+        yield folded(render(others, "markdown"), f"All of them: {len(others.rows)} rows")
+
+
+def _cells(experiment: Experiment, verdicts: Sequence[Verdict]) -> dict[str, str]:
+    link = f"[{experiment.name}]({experiment.name}/README.md)"
+    return {"experiment": link, "question": experiment.question or experiment.title, **counts(verdicts)}
+
+
+def _how_far(records: Mapping[str, Record], verdicts: Mapping[str, Sequence[Verdict]]) -> str:
+    """Says on which devices the runs were trained, and how many verdicts are about the papers' own protocols."""
+    devices = Counter(record.provenance.device for record in records.values())
+    runs = ", ".join(f"{n:,} on {device}" for device, n in sorted(devices.items()))
+    settled = [each.claim.profile for some in verdicts.values() for each in live(some) if each.outcome in SETTLED]
+    if not runs or not settled:
+        return f"Runs: {runs}." if runs else ""
+    own = settled.count("paper")
+    return (
+        f"Runs: {runs}. Of the {len(settled)} claims that are settled, {own} are judged at the length and size of "
+        f"their source (profile `paper`), and {len(settled) - own} under another profile, which their pages describe."
+    )
