@@ -71,6 +71,7 @@ clouds = [0, 1]
 [variants.short]
 n_critic = 2
 [[figures]]
+id = "images"
 kind = "grids"
 title = "Images over training"
 """

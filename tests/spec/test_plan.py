@@ -122,7 +122,10 @@ def test_a_fixed_generator_changes_the_id_and_leaves_nothing_of_a_trained_one():
     settings = [
         load(
             "gaussians8",
-            [f"variants.unrolled.fixed_generator={{name='noised', std={std}}}", "variants.unrolled.generator_batch_size=9"],
+            [
+                f"variants.unrolled.fixed_generator={{name='noised', std={std}}}",
+                "variants.unrolled.generator_batch_size=9",
+            ],
         ).setting("unrolled", "paper")
         for std in (1.0, 2.0)
     ]

@@ -59,7 +59,7 @@ def _counted(name: str, options: str, input_shape: tuple[int, ...], output_shape
     given = {"input_shape": input_shape, "output_shape": output_shape, **json.loads(options)}
     taken = {key: given[key] for key in inspect.signature(arrange).parameters if key in given}
     layers = list(arrange(**taken))
-    if options.get("activation") == "gated":
+    if given.get("activation") == "gated":
         layers = gated(layers)
     return Cost(sum(layer.parameters for layer in layers), sum(layer.multiply_adds for layer in layers))
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from wganbench.analysis.figures import Drawing
 from wganbench.analysis.figures.grids import STRIP, rows_of
+from wganbench.analysis.report import FIGURES
 from wganbench.analysis.results import value_of
 from wganbench.analysis.tables.cells import number
 from wganbench.records.store import Store
 from wganbench.spec.figures import GridsFigure
 
 SHOWS = {
+    "classes": "Shares of the classes among generated images, a panel for each variant",
     "clouds": "Samples in the plane over training, a row for each variant",
     "curves": "Curves over training",
     "factors": "Scores of random architectures by factor",
@@ -23,7 +25,10 @@ SHOWS = {
     "histograms": "Histograms, a panel for each variant",
     "layers": "A norm for each layer of the critic",
     "lines": "Lines of real and of generated text",
+    "phases": "Paths of training in the plane of both players, with the vector field",
     "points": "Final values over a number of the setting",
+    "sheet": "Generated images, a row for each architecture and a column for each method",
+    "slices": "The critic's value and its gradient along a line",
     "success": "The share of architectures above each score, a line for each method",
     "surfaces": "Level sets of the critics over the data, a panel for each variant",
 }
@@ -75,7 +80,7 @@ class Picture:
 
 def path_of(drawing: Drawing[Any]) -> PurePosixPath:
     """Returns the path of a figure's file in the results folder."""
-    return PurePosixPath("figures", drawing.file)
+    return PurePosixPath(drawing.experiment.name, FIGURES, drawing.file)
 
 
 def pictures(drawings: Sequence[Drawing[Any]], store: Store, link: Link) -> Iterator[Picture]:

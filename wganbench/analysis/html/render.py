@@ -16,7 +16,7 @@ from markupsafe import Markup
 from wganbench.analysis.figures import drawings_of
 from wganbench.analysis.html.figures import Link
 from wganbench.analysis.html.page import Page, gather
-from wganbench.analysis.report import fingerprint
+from wganbench.analysis.report import file_digests, fingerprint
 from wganbench.analysis.results import Results
 from wganbench.analysis.tables.table import shown_cells
 from wganbench.analysis.verdict import Verdict
@@ -51,9 +51,9 @@ def write_html(
         RecordError: If a file that the page shows is missing or damaged, or the page cannot be written.
     """
     every = [Results(experiment, records) for experiment in experiments]
-    drawings = {experiment.name: drawings_of(experiment, records) for experiment in experiments}
+    drawings = {results.experiment.name: drawings_of(results) for results in every}
     link = embedded(store.root) if self_contained else linked
-    page = gather(every, verdicts, drawings, store, fingerprint(store, records), link)
+    page = gather(every, verdicts, drawings, store, fingerprint(file_digests(store, records)), link)
     path = store.root / FILE
     write_atomically(path, render(page).encode(), replace=True)
     return path
