@@ -12,7 +12,7 @@ from wganbench.cli.console import print_rows
 from wganbench.cli.options import component_options
 
 
-@click.command(short_help="Ask of a loss, a constraint or a critic whether its numbers can be trusted.")
+@click.command(short_help="Judge a loss, constraint or critic.")
 @click.argument("name", metavar="OBJECT")
 @click.option("--conformance", is_flag=True, required=True, help="Ask on small tensors alone; takes seconds.")
 @click.option("--set", "settings", multiple=True, metavar="OPTION=VALUE", help="Set an option of it; repeatable.")
