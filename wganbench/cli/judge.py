@@ -94,7 +94,7 @@ def judge(
         raise SpecError("judge: nothing to judge; name an object, such as gradient_penalty, or a file with --toml")
     if asked.settings and len(asked.names) != 1:
         raise SpecError(f"--set: is for a single object, got {len(asked.names)}; use --toml for several with options")
-    add_import_folders(import_folders("."))
+    add_import_folders(import_folders("judge.toml"))
     options = component_options(asked.settings, "penalty_weight=1.0")
     has_failed = _ask(asked.names, options, as_json=as_json and conformance)
     if has_failed:

@@ -111,7 +111,7 @@ def write_specs(
         for row in rows:
             for candidate in candidates:
                 setting = here.setting(name_in(candidate.name, row), next(iter(row.budgets.values())).profile)
-                for file, content in sources(setting, import_folders(".")).items():
+                for file, content in sources(setting, import_folders("judge.toml")).items():
                     _write(folder / file, content)
     return paths
 
