@@ -1,5 +1,7 @@
 """The table of `judge`: what pairs of runs settle, at known differences."""
 
+import dataclasses
+
 import pytest
 
 from wganbench.analysis import judging
@@ -61,10 +63,15 @@ def test_too_few_pairs_and_a_missing_seed_leave_it_open(n, planned):
     assert found.judgement == "open"
 
 
-def test_the_tests_are_adjusted_over_the_rows_of_a_table():
-    """Five pairs give p = 1/32 at best, and eight 1/256: of six rows one stays below 2.5 %, of seven none."""
+def test_the_tests_are_adjusted_over_the_rows_of_an_experiment():
+    """Eight pairs give p = 1/256 at best: times six it is below 2.5 %, and times seven it is not."""
     assert {each.judgement for each in judging.judge([pairs(shifted(1.0))] * 6)} == {"better"}
     assert {each.judgement for each in judging.judge([pairs(shifted(1.0))] * 7)} == {"open"}
+
+
+def test_rows_of_different_experiments_are_adjusted_apart():
+    rows = [dataclasses.replace(pairs(shifted(1.0)), experiment=f"exp{place}") for place in range(7)]
+    assert {each.judgement for each in judging.judge(rows)} == {"better"}
 
 
 def test_a_diverged_run_counts_as_infinitely_bad_and_has_no_finite_difference():

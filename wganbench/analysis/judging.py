@@ -19,7 +19,7 @@ from wganbench.spec.judging import Budget, Counted, name_in
 Judgement = Literal["better", "worse", "equivalent", "open"]
 
 LEVEL = 0.025
-"""The one-sided level of each of the three tests, Holm-adjusted over all rows of a table."""
+"""The one-sided level of each of the three tests, Holm-adjusted over the rows of an experiment."""
 FEWEST = 5
 """The fewest pairs that can settle anything, as everywhere in the suite."""
 
@@ -128,14 +128,18 @@ def _are_comparable(one: Record, other: Record) -> bool:
 
 
 def judge(every: Sequence[Pairs]) -> list[Judged]:
-    """Judges all rows of a table: paired sign-flip tests at a one-sided 2.5 %, Holm-adjusted over the rows.
+    """Judges rows of a table by paired sign-flip tests at a one-sided 2.5 %, Holm-adjusted within each experiment.
 
     *Better* and *worse* mean: by more than the margin. With fewer than five pairs, and until all planned seeds are
     there, a row is open.
     """
-    tests = [_tests(pairs) for pairs in every]
-    adjusted = list(zip(*(stats.holm([each[place] for each in tests]) for place in range(3)), strict=True))
-    return [_judged(pairs, *p) for pairs, p in zip(every, adjusted, strict=True)]
+    found: list[Judged] = []
+    for experiment in dict.fromkeys(pairs.experiment for pairs in every):
+        own = [pairs for pairs in every if pairs.experiment == experiment]
+        tests = [_tests(pairs) for pairs in own]
+        adjusted = zip(*(stats.holm([each[place] for each in tests]) for place in range(3)), strict=True)
+        found += [_judged(pairs, *p) for pairs, p in zip(own, adjusted, strict=True)]
+    return found
 
 
 def _tests(pairs: Pairs) -> tuple[float, float, float]:
@@ -171,7 +175,7 @@ NOTES = (
     "A difference is of scores: above 0, the candidate is better. Where a measure has a target, the distance from it "
     "counts. Intervals are unadjusted.",
     "better, worse: by more than the margin; equivalent: within it; each by a paired sign-flip test at a one-sided "
-    "2.5 %, Holm-adjusted over the lines. Diverged runs have the worst value.",
+    "2.5 %, Holm-adjusted over the lines of an experiment. Diverged runs have the worst value.",
 )
 
 
