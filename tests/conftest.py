@@ -7,6 +7,27 @@ import pytest
 
 import wganbench  # noqa: F401  # sets what torch reads while it is imported, which test modules do first
 
+REHEARSED = "WGANBENCH_REHEARSAL" in os.environ
+"""As in `tests.values`, which is not importable wherever this file is read."""
+STAND_IN = "CUDA stand-in"
+"""How the names of the devices begin on which a rehearsal may run."""
+
+
+def pytest_configure():
+    if not REHEARSED:
+        return
+    import torch
+
+    if not torch.cuda.is_available() or not torch.cuda.get_device_name().startswith(STAND_IN):
+        pytest.exit(f"a rehearsal needs a device whose name begins with {STAND_IN!r}", returncode=2)
+
+
+def pytest_report_teststatus(report):
+    """Keeps a rehearsal from reporting that tests passed."""
+    if REHEARSED and report.when == "call" and report.passed:
+        return "rehearsed", "r", "REHEARSED"
+    return None
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_waiting_for_the_disk():

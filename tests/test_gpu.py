@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.runner.test_classes import SPEC as CLASSED
 from tests.runner.test_resume import described, train, train_until
+from tests.values import of_values
 from wganbench.cli import cli
 from wganbench.data import shapes10
 from wganbench.records import speeds
@@ -61,7 +62,9 @@ def test_one_step_on_cuda_agrees_with_the_cpu(name, variant):
     for trainer in (here, there):
         trainer.step()
     for label, loss in here.losses.items():
-        torch.testing.assert_close(there.losses[label].cpu(), loss, rtol=1e-4, atol=1e-5)
+        theirs = there.losses[label].cpu()
+        with of_values():
+            torch.testing.assert_close(theirs, loss, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
@@ -70,7 +73,8 @@ def test_every_variant_runs_on_cuda_and_the_record_names_the_card(name, variant)
     for outcome in train_cohort(Cohort(tuple(runs)), Attempt(device=CUDA, drawn=runs[0].id)):
         assert outcome.record.status == "finished", outcome.record.note
         undefined = {label for label, value in outcome.record.measures.items() if value is None}
-        assert undefined <= NEED_STEPS
+        with of_values():
+            assert undefined <= NEED_STEPS
         assert outcome.record.provenance.device == torch.cuda.get_device_name()
 
 
@@ -110,6 +114,11 @@ def trained(stack):
 
 
 def assert_close(one, other):
+    with of_values():
+        _assert_close(one, other)
+
+
+def _assert_close(one, other):
     for name, loss in one.losses.items():
         torch.testing.assert_close(loss, other.losses[name], rtol=1e-3, atol=1e-4)
     pairs = {name: (stack, other.networks[name]) for name, stack in one.networks.items()}
@@ -134,7 +143,8 @@ def test_image_networks_on_tensor_cores_lie_channels_last_and_step_as_in_float32
     filters = [tensor for tensor in rounded.critic.parameters.values() if tensor.ndim == 5]
     assert all(tensor[0].is_contiguous(memory_format=torch.channels_last) for tensor in filters)
     assert all(tensor.grad[0].stride() == tensor[0].stride() for tensor in filters)
-    torch.testing.assert_close(rounded.critic_loss, exact.critic_loss, rtol=0.1, atol=0.1)
+    with of_values():
+        torch.testing.assert_close(rounded.critic_loss, exact.critic_loss, rtol=0.1, atol=0.1)
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
@@ -145,8 +155,9 @@ def test_captured_steps_on_tensor_cores_are_the_eager_ones(precision):
         step = capture(captured)
         eager.step()
         step()
-    for name, loss in eager.losses.items():
-        torch.testing.assert_close(captured.losses[name], loss, rtol=0.05, atol=0.05)
+    with of_values():
+        for name, loss in eager.losses.items():
+            torch.testing.assert_close(captured.losses[name], loss, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("case", CAPTURED)
@@ -191,7 +202,9 @@ def test_a_run_that_goes_on_from_a_file_ends_bit_for_bit_as_an_undisturbed_one(v
     train_until(5, ("gaussians8", variant), stopped, monkeypatch, execution=execution)
     resumed = train(("gaussians8", variant), stopped, execution=execution)
     assert [record.provenance.captured for record in undisturbed + resumed] == [True] * 4
-    assert described(stopped, resumed) == described(whole, undisturbed)
+    found, expected = described(stopped, resumed), described(whole, undisturbed)
+    with of_values():
+        assert found == expected
 
 
 def test_captured_steps_with_classes_and_a_generator_batch_are_the_eager_ones(tmp_path, monkeypatch):
@@ -256,7 +269,8 @@ def test_speed_is_measured_on_cuda_and_kept_by_the_name_of_the_card(tmp_path):
     (device,) = speeds.load(tmp_path)
     assert (device.device, device.name) == ("cuda", torch.cuda.get_device_name())
     (row,) = device.rows
-    assert row.matmul.median > 1e12, "a card does more than a trillion operations a second"
-    assert 0 < row.share.median < 1
     assert 2**10 < row.memory_bytes < 2**30
-    assert row.ratio.median > 1, "four launch-bound seeds in a stack are faster than one after the other"
+    with of_values():
+        assert row.matmul.median > 1e12, "a GPU does more than a trillion operations a second"
+        assert 0 < row.share.median < 1
+        assert row.ratio.median > 1, "four launch-bound seeds in a stack are faster than one after the other"

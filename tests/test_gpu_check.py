@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+import resource
 import runpy
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,6 +28,8 @@ def tool(monkeypatch):
     """The module, and a function that makes a part of a line of Python."""
     module = runpy.run_path(str(ROOT / "tools/gpu_check.py"))
     names = module["main"].callback.__globals__
+    monkeypatch.setitem(names, "stand_in", lambda folder: {})
+    monkeypatch.setitem(names, "MAX_BYTES", resource.getrlimit(resource.RLIMIT_AS)[1])
     monkeypatch.setitem(names, "GRACE_SECONDS", 0.5)
     monkeypatch.setitem(names, "LEAST_SECONDS", 0.5)
 
@@ -102,6 +107,32 @@ def test_of_a_part_with_many_lines_only_some_are_printed(tool, tmp_path):
     ended = run([part("one", "print('dull'); print('FAILED it')", shown="^FAILED")], tmp_path)
     assert "   FAILED it\n" in ended.output and "dull" not in ended.output
     assert (tmp_path / "logs/one.log").read_text() == "dull\nFAILED it\n"
+
+
+def test_in_a_rehearsal_no_part_passes_and_its_records_are_deleted(tool, tmp_path, monkeypatch):
+    part, run = tool
+    monkeypatch.setenv("WGANBENCH_REHEARSAL", "1")
+    made = part("one", f"import os; os.mkdir({str(tmp_path / 'results')!r}); print('a loss of 0'); print('───')")
+    ended = run([made], tmp_path, "--rehearse")
+    assert ended.exit_code == 0, ended.output
+    assert outcomes(tmp_path) == [("one", "rehearsed")]
+    assert "   a loss of 0  (rehearsal: values not checked)\n   ───\n" in ended.output
+    assert re.search(r"^one +rehearsed +\d+\.\d s  rehearsal: values not checked$", ended.output, re.MULTILINE)
+    assert not (tmp_path / "results").exists()
+    assert run([part("two", "1/0")], tmp_path, "--rehearse").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "line"),
+    [([0.0, 0.0], "all losses are 0, as if nothing had been computed"), ([1.0, math.nan], "a loss is not finite")],
+)
+def test_losses_that_no_kernel_computed_fail_a_part_and_are_let_through_in_a_rehearsal(monkeypatch, losses, line):
+    module = runpy.run_path(str(ROOT / "tools/gpu_parts.py"))
+    require_numbers = module["require_numbers"]
+    with pytest.raises(module["PartFailedError"], match=line):
+        require_numbers([torch.tensor(losses)])
+    monkeypatch.setitem(require_numbers.__globals__, "REHEARSED", True)
+    require_numbers([torch.tensor(losses)])
 
 
 def script(*options, **environment):

@@ -57,6 +57,7 @@ def test_named_variants_are_measured_with_these_seeds_and_others_stay(here):
     ("arguments", "line"),
     [
         (("tiny.toml", "--variant", "gap"), "--variant gap: no such variant in tiny.toml"),
+        (("tiny.toml", "--peer", "mine.step"), "--peer: must be package.module:function, got 'mine.step'"),
         (("tiny.toml", "--profile", "smok"), "tiny.toml: no profile 'smok'; did you mean 'smoke'?"),
     ],
 )

@@ -10,28 +10,30 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-STARTED_WITH_THE_STANDIN = """
-import sys, types
 
-if not any("gpu_check" in each for each in sys.orig_argv):
-    tests = sys.modules["tests"] = types.ModuleType("tests")
-    tests.__path__ = [{folder!r}]
-    from tests.fake_cuda.values import replace_decisions
+def check(*arguments, **options):
+    return subprocess.run([ROOT / "tools/gpu-check.sh", *arguments], capture_output=True, text=True, **options)
 
-    replace_decisions()
-    del sys.modules["tests"]
-"""
+
+def outcomes(folder):
+    return [(each["part"], each["status"]) for each in json.loads((folder / "outcomes.json").read_text())]
 
 
 @pytest.mark.slow
-def test_on_the_stand_in_parts_execute_and_do_not_pass_with_losses_that_nothing_computed(fake_cuda, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(STARTED_WITH_THE_STANDIN.format(folder=str(ROOT / "tests")))
-    environment = fake_cuda.environment
-    environment["PYTHONPATH"] = f"{tmp_path}:{environment['PYTHONPATH']}"
-    command = [ROOT / "tools/gpu-check.sh", tmp_path, "--only", "versions", "--only", "memory", "--stretch", "4"]
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert ended.returncode == 1, ended.stderr
-    outcomes = [(each["part"], each["status"]) for each in json.loads((tmp_path / "outcomes.json").read_text())]
-    assert outcomes == [("versions", "failed"), ("memory", "passed")]
+def test_a_rehearsal_executes_parts_and_says_in_each_line_that_no_number_is_checked(fake_cuda, tmp_path):
+    ended = check("--rehearse", tmp_path, "--only", "versions", "--only", "scores", "--stretch", "4")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert outcomes(tmp_path) == [("versions", "rehearsed"), ("scores", "rehearsed")]
     assert "1 of CUDA stand-in 0" in ended.stdout
-    assert "after capture 5: " in ended.stdout
+    assert "classifier: " in ended.stdout
+    results = [line for line in ended.stdout.splitlines() if line.startswith("   ")]
+    assert results and all(line.endswith("  (rehearsal: values not checked)") for line in results)
+    assert {path.name for path in tmp_path.iterdir()} == {"logs", "outcomes.json", "stand-in"}
+
+
+@pytest.mark.slow
+def test_the_check_itself_refuses_the_stand_in(fake_cuda, tmp_path):
+    ended = check(tmp_path, "--only", "versions", "--stretch", "4", env=fake_cuda.environment)
+    assert ended.returncode == 1, ended.stderr
+    assert outcomes(tmp_path) == [("versions", "failed")]
+    assert "a rehearsal, and nothing else, runs on the stand-in, and this is CUDA stand-in 0" in ended.stdout

@@ -63,6 +63,7 @@ KINDS = {
     "DCGAN, penalty, RMSprop": ("fig3", "wgan-gp-rmsprop", 2),
     "DCGAN, penalty": ("table3", "wgan-gp-dcgan", 2),
     "DCGAN, penalty, TF32": ("table3", "wgan-gp-dcgan", 1, "precision='tf32'"),
+    "DCGAN, layer normalisation, penalty, TF32": ("table2", "dcgan-wgan-gp", 1, "precision='tf32'"),
     "random architecture, minimax": ("table2", "a020-gan", 2),
     "random architecture, penalty": ("table2", "a020-wgan-gp", 2),
     "softplus, penalty": ("elu", "softplus", 2),

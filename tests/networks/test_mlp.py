@@ -1,11 +1,14 @@
 import math
+from contextlib import nullcontext
 
 import pytest
 import scipy.stats
 import torch
+from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import batch_norm, elu, leaky_relu
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from wganbench.networks.mlp import Mlp, SummedLinear
+from wganbench.networks.mlp import Mlp, SummedLinear, stacked
 
 
 @pytest.mark.parametrize(
@@ -133,3 +136,36 @@ def test_normal_latents_become_uniform_ones():
     made = generator(z).detach() / 2
     torch.testing.assert_close(made, 2 * torch.distributions.Normal(0, 1).cdf(z) - 1)
     assert scipy.stats.kstest(made.flatten().numpy(), "uniform", (-1, 2)).pvalue > 1e-3
+
+
+class Products(TorchDispatchMode):
+    """Notes the numbers by which tensors are multiplied in its block."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.mul.Scalar:
+            self.found.append(args[1])
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("summed_outputs", [1, 3])
+def test_a_stack_computes_to_the_bit_what_vmap_does_of_torchs_own_layer_without_products_with_1(summed_outputs):
+    def called(context):
+        torch.manual_seed(0)
+        networks = [Mlp((3,), (2,), hidden=[5, 4], summed_outputs=summed_outputs) for _ in range(2)]
+        parameters, _ = stack_module_state(networks)
+        x = torch.randn(2, 6, 3, requires_grad=True)
+        with context, Products() as products:
+            y = vmap(lambda own, rows: functional_call(networks[0], own, rows))(parameters, x)
+            (gradient,) = torch.autograd.grad((y * y).sum(), x, create_graph=True)
+            of = [x, *parameters.values()]
+            second = torch.autograd.grad((gradient * gradient).sum(), of, allow_unused=True, materialize_grads=True)
+        return [y, gradient, *second], products.found
+
+    (plain, scaled), (found, unscaled) = called(nullcontext()), called(stacked())
+    assert all(torch.equal(own, other) for own, other in zip(found, plain, strict=True))
+    assert scaled.count(1) >= 3
+    assert unscaled.count(1) == 0

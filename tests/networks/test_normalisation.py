@@ -12,6 +12,7 @@ from wganbench.networks.normalisation import (
     BatchNorm,
     ConditionalBatchNorm,
     LayerNorm,
+    layer_norm_with_channels_last,
     spectral_norm,
     spectrally_normalised,
     unrounded_products,
@@ -63,6 +64,22 @@ def test_layer_norm_does_not_mix_rows_and_batch_norm_does():
     x = torch.randn(4, 3, 2, 2, dtype=F64)
     torch.testing.assert_close(LayerNorm(3).double()(x)[:1], LayerNorm(3).double()(x[:1]))
     assert not torch.allclose(BatchNorm(3).double()(x)[:1], BatchNorm(3).double()(x[:1]))
+
+
+def test_layer_norm_of_channels_last_is_the_other_one_to_the_second_derivative_and_keeps_the_layout():
+    torch.manual_seed(0)
+    found = []
+    x = torch.randn(4, 3, 5, 5, dtype=F64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    made, along = layer("layer", 3), torch.randn(4, 3, 5, 5, dtype=F64)
+    parameters = [x, *made.parameters()]
+    for y in (layer_norm_with_channels_last(x, made.weight, made.bias), made(x)):
+        (gradient,) = torch.autograd.grad((y * along).sum(), x, create_graph=True)
+        first = torch.autograd.grad(y.square().sum(), parameters, retain_graph=True)
+        second = torch.autograd.grad(gradient.square().sum(), parameters[:2])
+        found.append([y, gradient, *first, *second])
+    for own, other in zip(*found, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-10, atol=1e-12)
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in found[0][:3])
 
 
 @pytest.mark.parametrize("name", NORMALISATIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wganbench.records.speeds import Row, Spread, summary
+from wganbench.records.speeds import Peer, Row, Spread, summary
 
 ROUNDS = {
     "plain": [100.0, 110.0, 50.0],
@@ -10,6 +10,13 @@ ROUNDS = {
     "stack": [40.0, 55.0, 30.0],
     "matmul": [1e9, 2e9, 1e9],
 }
+PEER = Peer(
+    function="mine:step",
+    package="other-gan",
+    version="1.2",
+    rate=Spread(median=20.0, low=15.0, high=21.0),
+    ratio=Spread(median=8.0, low=6.0, high=8.4),
+)
 
 
 def row(variant="good", **changes) -> Row:

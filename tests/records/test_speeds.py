@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
 
-from tests.records.speed_rows import ROUNDS, row, spread
+from tests.records.speed_rows import PEER, ROUNDS, row, spread
 from wganbench.cli import cli
 from wganbench.errors import RecordError, SpecError
 from wganbench.records import speeds
@@ -42,6 +42,12 @@ def test_a_stack_of_one_is_its_own_single_seed():
 def test_without_a_plain_loop_there_is_no_ratio():
     found = summary({way: rates for way, rates in ROUNDS.items() if way != "plain"}, 4, 1e6)
     assert (found["plain"], found["ratio"]) == (None, None)
+
+
+def test_the_ratio_to_a_peer_is_taken_within_a_round():
+    found = summary({**ROUNDS, "peer": [20.0, 10.0, 30.0]}, 4, 1e6)
+    assert found["peer"] == {"rate": speeds.spread([20.0, 10.0, 30.0]), "ratio": speeds.spread([8.0, 22.0, 4.0])}
+    assert summary(ROUNDS, 4, 1e6)["peer"] is None
 
 
 def test_steps_and_operations_a_second():
@@ -84,6 +90,14 @@ def test_rows_are_kept_sorted_and_replaced_by_those_measured_again(tmp_path):
     keep(tmp_path, "cpu", "Some CPU", [row("a")])
     assert path.read_bytes() == first
     assert [path.name for path in path.parent.iterdir()] == ["some-cpu.json"]
+
+
+def test_a_row_with_a_peer_is_read_back_and_others_do_not_mention_peers(tmp_path):
+    rows = [row("alone"), row("beside", peer=PEER)]
+    path = keep(tmp_path, "cpu", "A CPU", rows)
+    (device,) = speeds.load(tmp_path)
+    assert device.rows == rows
+    assert [line.count('"peer"') for line in path.read_text().splitlines() if '"variant"' in line] == [0, 1]
 
 
 def test_devices_have_files_of_their_own(tmp_path):

@@ -25,6 +25,7 @@ from wganbench.cli.options import (
 from wganbench.errors import SpecError
 from wganbench.records import speeds
 from wganbench.spec import MAX_STACK, Experiment
+from wganbench.spec.catalogue import is_dotted
 from wganbench.spec.plan import Run, expand
 
 _timed = grouped(
@@ -33,6 +34,7 @@ _timed = grouped(
     click.option("--seeds", type=click.IntRange(1, MAX_STACK), help="Stacked seeds per job [default: the spec's]."),
     click.option("--jobs", type=COUNT, default=1, show_default=True, help="Processes at a time, each with a stack."),
     click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads per job."),
+    click.option("--peer", metavar="MODULE:FUNCTION", help="Also time another project's step; see docs/speed.md."),
     click.option(
         "--seconds",
         type=POSITIVE,
@@ -72,6 +74,8 @@ def speed(
     Without --variant, measure the cheapest, the median and the dearest variant of each EXP; without EXP, those of every
     experiment that ships. All ways are timed in turns, so that the ratios hold on a busy machine.
     """
+    if timing.peer is not None and not is_dotted(timing.peer):
+        raise SpecError(f"--peer: must be package.module:function, got {timing.peer!r}")
     specs = covered(experiments)
     chosen = [(spec, run) for spec in specs for run in _runs(spec, profile, variants)]
     if not chosen:

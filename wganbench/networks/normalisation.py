@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm, embedding, group_norm
+from torch.nn.functional import batch_norm, embedding, group_norm, layer_norm
 
 EPSILON = 1e-5
 
@@ -84,7 +84,20 @@ class LayerNorm(_Normalisation):
     """Normalises each row over its channels and pixels; rows do not mix."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.is_cuda and x.ndim == 4 and x.stride(1) == 1:
+            return layer_norm_with_channels_last(x, self.weight, self.bias)
         return group_norm(x, 1, self.weight, self.bias, EPSILON)  # one group is the whole row
+
+
+def layer_norm_with_channels_last(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Normalises images whose channels lie last in memory, and leaves them so; on CUDA torch's group_norm does not.
+
+    Args:
+        x: Shape ``(batch, channels, height, width)``; in another layout it is copied.
+        weight, bias: The scale and the offset of each channel, ``(channels,)``.
+    """
+    pixels = x.movedim(1, -1)
+    return (layer_norm(pixels, pixels.shape[1:], eps=EPSILON) * weight + bias).movedim(-1, 1)
 
 
 NORMALISATIONS = {"batch": BatchNorm, "layer": LayerNorm}

@@ -38,12 +38,14 @@ class Timing:
         jobs: The number of concurrent processes, each with its own seeds; 1 is the measuring process itself.
         threads: The number of CPU threads of a job.
         seconds: The approximate time of all timing together; even a long step is taken at least three times per way.
+        peer: The function that makes a step of another project, as ``package.module:function``; None for no peer.
     """
 
     seeds: int | None = None
     jobs: int = 1
     threads: int = 1
     seconds: float = 10.0
+    peer: str | None = None
 
 
 class Spread(Model):
@@ -58,6 +60,24 @@ class Spread(Model):
         if not self.low <= self.median <= self.high:
             raise ValueError(f"the median {self.median:g} must lie from {self.low:g} to {self.high:g}")
         return self
+
+
+class Peer(Model):
+    """The speed of another project's step, timed in turns with the runner's.
+
+    Attributes:
+        function: The user's function that makes the step, as ``package.module:function``.
+        package: The distribution to which the step belongs.
+        version: The version of the distribution.
+        rate: Steps per second in float32, summed over all jobs; each job takes the steps of one seed.
+        ratio: The runner's seed-steps per second with all seeds of a job stacked, divided by ``rate``.
+    """
+
+    function: Text
+    package: Text
+    version: Text
+    rate: Spread
+    ratio: Spread
 
 
 class Row(Model):
@@ -87,6 +107,7 @@ class Row(Model):
         matmul: Operations per second in products of large square matrices, summed over all jobs.
         share: The operations per second of ``stack``, as a fraction of ``matmul``.
         memory_bytes: The most memory that a job held while its stack was trained, on the GPU or else in the process.
+        peer: Another project's step; None, and omitted from the file, if none was timed.
     """
 
     experiment: Name
@@ -114,6 +135,7 @@ class Row(Model):
     matmul: Spread
     share: Spread | None
     memory_bytes: PositiveInt
+    peer: Peer | None = Field(default=None, exclude_if=lambda peer: peer is None)
 
     @model_validator(mode="after")
     def _has_what_belongs_together(self) -> Row:
@@ -169,14 +191,15 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 Rounds = Mapping[str, Sequence[float]]
-"""Steps per second, summed over all jobs, by way (plain, one, stack) and round; for matmul, operations per second."""
+"""Steps per second, summed over all jobs, by way (plain, one, stack, peer) and round; operations, if of matmul."""
 
 
 def summary(rounds: Rounds, seeds: int, step_flops: float | None) -> dict[str, Any]:
-    """Computes the fields of a `Row` that summarise the rounds.
+    """Computes the fields of a `Row` that summarise the rounds; of a peer, its rate and ratio.
 
     Args:
-        rounds: The rates; without ``one`` if the stack has one seed, and without ``plain`` if no such loop is written.
+        rounds: The rates; without ``one`` if the stack has one seed, without ``plain`` if no such loop is written, and
+            without ``peer`` if there is none.
         seeds: The number of seeds in the stack.
         step_flops: Operations per step and seed; None if unknown.
     """
@@ -184,17 +207,23 @@ def summary(rounds: Rounds, seeds: int, step_flops: float | None) -> dict[str, A
     stack = [rate * seeds for rate in rounds["stack"]]
     one = rounds.get("one", rounds["stack"])
     share = step_flops and [step_flops * rate / peak for rate, peak in zip(stack, matmul, strict=True)]
+    peer = rounds.get("peer")
     return {
         "rounds": len(stack),
         "step_flops": step_flops,
         "plain": spread(plain) if plain else None,
         "one": spread(one),
         "stack": spread(stack),
-        "ratio": spread([ours / theirs for ours, theirs in zip(stack, plain, strict=True)]) if plain else None,
+        "ratio": _ratio(stack, plain) if plain else None,
         "stack_time": spread([alone / rate for alone, rate in zip(one, rounds["stack"], strict=True)]),
         "matmul": spread(matmul),
         "share": spread(share) if share else None,
+        "peer": {"rate": spread(peer), "ratio": _ratio(stack, peer)} if peer else None,
     }
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    return spread([one / other for one, other in zip(ours, theirs, strict=True)])
 
 
 # ---- files --------------------------------------------------------------------------------------------------------

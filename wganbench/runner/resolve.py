@@ -55,10 +55,15 @@ def import_object(kind: str, name: str) -> Any:
     Raises:
         ExtensionError: If it cannot be imported, with the reason.
     """
-    return _imported(kind, catalogue.find(kind, name).path)
+    return import_dotted(kind, catalogue.find(kind, name).path)
 
 
-def _imported(kind: str, path: str) -> Any:
+def import_dotted(kind: str, path: str) -> Any:
+    """Imports the object at ``path``, a ``package.module:object``.
+
+    Raises:
+        ExtensionError: If it cannot be imported, with the reason.
+    """
     module, _, attribute = path.partition(":")
     try:
         imported = importlib.import_module(module)
@@ -103,7 +108,7 @@ def kind_of(name: str) -> str:
     if not catalogue.is_dotted(name):
         known = catalogue.suggest(name, [each for kind in KINDS for each in catalogue.NAMES[kind]])
         raise ExtensionError(f"{name!r}: no built-in {' or '.join(KINDS)}, and not package.module:object{known}")
-    target = _imported("object", name)
+    target = import_dotted("object", name)
     if inspect.isclass(target):
         if any(hasattr(target, method) for method in LOSS_INPUTS):
             return "objective"

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state, vmap
 
+from wganbench.networks.mlp import stacked
 from wganbench.rng import generator
 
 Tensors = Mapping[str, Tensor]
@@ -153,7 +154,8 @@ class Stack:
             own = {name: tensor.squeeze(0) for name, tensor in state.items()}  # indexing would copy the gradient
             made = self.network(own, *(self._laid_out(each.squeeze(0)) for each in inputs), **asked)
             return tuple(each.unsqueeze(0) for each in _listed(made))
-        return _listed(vmap(lambda own, *rows: self.network(own, *rows, **asked))(state, *inputs))
+        with stacked():
+            return _listed(vmap(lambda own, *rows: self.network(own, *rows, **asked))(state, *inputs))
 
     def _laid_out(self, x: Tensor) -> Tensor:
         """Puts the channels of images last if those of filters are; 1×1 filters have no layout to pass on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.analysis.factory import made
-from tests.records.speed_rows import row
+from tests.records.speed_rows import PEER, row
 from wganbench.analysis.check import check
 from wganbench.analysis.report import write_report
 from wganbench.analysis.tables import table
@@ -32,6 +32,8 @@ def test_a_row_says_how_it_was_run_and_what_came_of_it():
         "as run ÷ plain": "2 × [1.8, 2.2]",
         "stack time": "1.82 × [1.58, 1.91]",
         "GFLOP/s (share)": "0.16 (12 % of 1)",
+        "peer, steps/s": "",
+        "as run ÷ peer": "",
         "memory": "300 MiB",
     }
 
@@ -40,6 +42,17 @@ def test_what_is_not_known_is_a_dash():
     shown = cells(plain=None, ratio=None, step_flops=None, share=None)
     dashed = {heading for heading, cell in shown.items() if cell == "–"}
     assert dashed == {"plain, seed-steps/s", "as run ÷ plain", "GFLOP a seed-step", "GFLOP/s (share)"}
+
+
+def test_a_peer_is_shown_with_its_version_in_columns_that_other_tables_lack():
+    table_with, without = speed_table("Some CPU", [row("other"), row(peer=PEER)]), speed_table("Some CPU", [row()])
+    assert table_with.rows[1].cells["peer, steps/s"] == "20 [15, 21], other-gan 1.2"
+    assert table_with.rows[1].cells["as run ÷ peer"] == "8 × [6, 8.4]"
+    columns = [set(table.shown_cells(each)[0]) for each in (table_with, without)]
+    assert columns[0] - columns[1] == {"peer, steps/s", "as run ÷ peer"}
+    data = [each.data for each in table_with.rows]
+    assert [each["peer_function"] for each in data] == [None, "mine:step"]
+    assert [each["peer_ratio_median"] for each in data] == [None, 8.0]
 
 
 def test_jobs_and_threads_are_shown():

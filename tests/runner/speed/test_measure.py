@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
+import re
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from wganbench.errors import DataError, SpecError
+from wganbench.errors import DataError, ExtensionError, SpecError
 from wganbench.records import rates
 from wganbench.records.speeds import Timing
 from wganbench.runner.speed import bench
@@ -102,6 +106,78 @@ def test_without_a_plain_loop_the_rest_is_measured(tiny, tmp_path, monkeypatch):
     assert row.stack.median > 0
 
 
+PEER = """
+import torch
+
+DISTRIBUTION = "torch"
+calls = []
+
+def step(setting, device):
+    calls.append((setting.batch_size, device.type))
+    return lambda: calls.append(torch.get_float32_matmul_precision())
+
+def refuses(setting, device):
+    raise ArithmeticError("no such\\nwidth")
+
+def breaks(setting, device):
+    return lambda: 1 / 0
+"""
+
+
+@pytest.fixture
+def peers(tmp_path, monkeypatch):
+    """Writes a module of peers, and gives its name, which no other test uses."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    n_written = itertools.count()
+
+    def write(text=PEER):
+        name = f"peers{next(n_written)}_{re.sub('[^a-z0-9]', '_', tmp_path.name)}"
+        (tmp_path / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+        return name
+
+    return write
+
+
+def test_a_peer_is_timed_in_each_round_and_named_with_its_version(tiny, peers):
+    name = peers()
+    row = measured(tiny(), 0, peer=f"{name}:step")
+    assert (row.peer.function, row.peer.package) == (f"{name}:step", "torch")
+    assert row.peer.version.partition("+")[0] == torch.__version__.partition("+")[0]
+    assert row.peer.rate.median > row.stack.median, "it does nothing"
+    assert row.peer.ratio.median < 1
+    first, *others = sys.modules[name].calls
+    assert first == (8, "cpu")
+    assert len(others) > row.rounds and set(others) == {"highest"}
+    assert measured(tiny(), 0).peer is None
+
+
+@pytest.mark.parametrize(
+    ("function", "line"),
+    [
+        ("refuses", "fails (ArithmeticError: no such)"),
+        ("breaks", "fails (ZeroDivisionError: division by zero)"),
+        ("steps", "module '{name}' has no attribute 'steps'; did you mean 'step'?"),
+    ],
+)
+def test_a_peer_that_does_not_step_is_one_line(tiny, peers, function, line):
+    name = peers()
+    with pytest.raises(ExtensionError) as error:
+        measured(tiny(), 0, peer=f"{name}:{function}")
+    assert str(error.value) == f"peer '{name}:{function}': {line.format(name=name)}"
+
+
+def test_a_peer_without_an_installed_distribution_is_refused_before_anything_is_timed(tiny, peers):
+    for given, line in (
+        ("", "{name} must name the distribution that it measures, DISTRIBUTION = …"),
+        ("DISTRIBUTION = 'no-such-gan'", "its distribution 'no-such-gan' is not installed"),
+    ):
+        name = peers(f"{given}\ndef step(setting, device):\n    raise AssertionError\n")
+        with pytest.raises(ExtensionError) as error:
+            measured(tiny(), 0, peer=f"{name}:step")
+        assert str(error.value) == f"peer '{name}:step': {line.format(name=name)}"
+
+
 def test_what_cannot_be_trained_is_one_line(tiny, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "bad_two.py").write_text("def penalty(critic):\n    raise ArithmeticError('no such\\nthing')\n")
@@ -113,9 +189,10 @@ def test_what_cannot_be_trained_is_one_line(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_several_jobs_take_the_same_steps_at_the_same_time(tiny):
-    row = measured(tiny(), 1, jobs=2)
+def test_several_jobs_take_the_same_steps_at_the_same_time(tiny, peers):
+    row = measured(tiny(), 1, jobs=2, peer=f"{peers()}:step")
     assert (row.jobs, row.seeds) == (2, 2)
+    assert row.peer is not None and row.peer.rate.median > row.stack.median
     assert row.ratio is not None and row.stack_steps > 0
 
 

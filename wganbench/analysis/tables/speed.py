@@ -18,7 +18,7 @@ EXPLAINED = (
     "brackets, and ratios are taken within each round. *Stack time* is a step of the whole stack in times of one of a "
     "single seed, both by the runner. FLOP/s are counted operations, beside the share of what this machine does in "
     "products of large matrices at the same precision. Memory is a job's most while its stack was trained: of tensors "
-    "on a GPU, or of the whole process."
+    "on a GPU, or of the whole process. A *peer* is another project's step of the same setting, in float32."
 )
 CHANGED = "† Measured before the variant's setting was changed."
 
@@ -50,6 +50,8 @@ class Measured:
             "as run ÷ plain": spread_text(row.ratio),
             "stack time": spread_text(row.stack_time),
             "GFLOP/s (share)": _flops_text(row),
+            "peer, steps/s": _peer_text(row),
+            "as run ÷ peer": "" if row.peer is None else spread_text(row.peer.ratio),
             "memory": f"{row.memory_bytes / 2**20:,.0f} MiB",
         }
 
@@ -58,8 +60,11 @@ class Measured:
         names = ("experiment", "profile", "variant", "family", "target", "jobs", "seeds", "threads", "execution")
         found |= fields(row, *names, "precision", "torch", "commit", "when", "rounds", "step_flops", "memory_bytes")
         found |= fields(row, "plain_steps", "stack_steps", "flops_a_second")
-        for name in ("plain", "one", "stack", "ratio", "stack_time", "matmul", "share"):
-            spread: Spread | None = getattr(row, name)
+        found |= {f"peer_{name}": getattr(row.peer, name, None) for name in ("function", "package", "version")}
+        ways = ("plain", "one", "stack", "ratio", "stack_time", "matmul", "share")
+        spreads: dict[str, Spread | None] = {name: getattr(row, name) for name in ways}
+        spreads |= {f"peer_{name}": getattr(row.peer, name, None) for name in ("rate", "ratio")}
+        for name, spread in spreads.items():
             for part in ("median", "low", "high"):
                 found[f"{name}_{part}"] = None if spread is None else getattr(spread, part)
         return found
@@ -73,6 +78,11 @@ def spread_text(spread: Spread | None) -> str:
 def rate_text(spread: Spread | None) -> str:
     """Formats a rate, such as ``"1,203 [1,190, 1,211]"``."""
     return NONE if spread is None else f"{number(spread.median)} [{number(spread.low)}, {number(spread.high)}]"
+
+
+def _peer_text(row: Row) -> str:
+    """Returns the peer's rate with its name, or nothing, so that a table without peers has no such column."""
+    return "" if row.peer is None else f"{rate_text(row.peer.rate)}, {row.peer.package} {row.peer.version}"
 
 
 def _flops_text(row: Row) -> str:

@@ -21,6 +21,7 @@ from wganbench.runner.build import make_step, make_trainer
 from wganbench.runner.clock import wait_for
 from wganbench.runner.cohort import is_out_of_memory
 from wganbench.runner.precision import products
+from wganbench.runner.speed.peer import peer_step
 from wganbench.runner.speed.plain import PlainLoop, unwritten
 from wganbench.spec import Setting
 from wganbench.spec.plan import Run
@@ -31,17 +32,19 @@ MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
 
 
 class Bench:
-    """The timed ways: a stack of seeds and one seed in the runner, one seed in a plain loop, and a matrix product.
+    """The timed ways: a stack of seeds and one seed in the runner, one seed in a plain loop, a peer, a matrix product.
 
-    The plain loop is in float32, the rest in the setting's precision. Each way has its own networks and takes one step
-    before it is timed. The stack is created first, before the other ways, so that the measured memory is its own.
+    The plain loop and the peer are in float32, the rest in the setting's precision. Each way has its own networks and
+    takes one step before it is timed. The stack is created first, before the other ways, so that the measured memory is
+    its own.
 
     Args:
         seeds: The seeds of the stack; the first one is also trained alone.
+        peer: The function that makes a peer's step, as ``package.module:function``; None for no peer.
 
     Attributes:
         once: The seconds of one step by way: ``stack``, ``one`` (if the stack has several seeds), ``plain`` (if such a
-            loop is written) and ``matmul``.
+            loop is written), ``peer`` (if there is one) and ``matmul``.
         execution: Whether the runner's steps are eager or captured.
         why_eager: The reason why steps could not be captured; None if they were, and on a CPU.
         memory_bytes: The most memory held while the stack was built and trained, on the GPU or else in this process.
@@ -50,7 +53,7 @@ class Bench:
         DataError, ExtensionError: If data or an object is not available; custom objects may raise any exception.
     """
 
-    def __init__(self, setting: Setting, seeds: Sequence[int], device: torch.device):
+    def __init__(self, setting: Setting, seeds: Sequence[int], device: torch.device, peer: str | None = None):
         self.device = device
         self.steps: dict[str, Callable[[], object]] = {}
         self.once: dict[str, float] = {}
@@ -62,6 +65,8 @@ class Bench:
             self._add("one", as_run(setting, seeds[:1], device)[0])
         if unwritten(setting) is None:
             self._add("plain", in_float32(PlainLoop(setting, seeds[0], device).step, device))
+        if peer is not None:
+            self._add("peer", in_float32(peer_step(peer, setting, device), device))
         self._add("matmul", product(device, setting.precision))
 
     def _add(self, way: str, step: Callable[[], object]) -> None:

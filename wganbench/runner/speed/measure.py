@@ -20,6 +20,7 @@ from wganbench.runner.import_path import add_import_folders, safe_path
 from wganbench.runner.precision import numerics
 from wganbench.runner.provenance import checkout
 from wganbench.runner.speed.bench import Bench, Execution, FailedError, describe_failure, errors_of, product_flops
+from wganbench.runner.speed.peer import peer_distribution
 from wganbench.spec import Experiment, Setting
 from wganbench.spec.plan import Run, step_flops
 
@@ -35,11 +36,16 @@ def measure(run: Run, spec: Experiment, device: torch.device, timing: speeds.Tim
         SpecError: If the variant cannot be trained here.
     """
     seeds, folders = timing.seeds or spec.stack, import_folders(spec.path)
+    add_import_folders(folders)
+    peer = peer_distribution(timing.peer) if timing.peer else None
     with errors_of(run), timed(run.setting, seeds, device, timing, folders) as ways:
         rounds = take_turns(ways, timing.seconds)
         execution, why_eager, memory_bytes = ways.execution, ways.why_eager, ways.memory_bytes
     rounds["matmul"] = [rate * product_flops(device) for rate in rounds["matmul"]]
     commit, dirty = checkout()
+    found = speeds.summary(rounds, seeds, step_flops(run.setting))
+    if peer is not None:
+        found["peer"] |= {"function": timing.peer, "package": peer[0], "version": peer[1]}
     return speeds.Row(
         experiment=run.experiment,
         profile=run.profile,
@@ -56,7 +62,7 @@ def measure(run: Run, spec: Experiment, device: torch.device, timing: speeds.Tim
         dirty=dirty,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         memory_bytes=memory_bytes,
-        **speeds.summary(rounds, seeds, step_flops(run.setting)),
+        **found,
     )
 
 
@@ -86,9 +92,8 @@ def timed(
         with _Jobs(setting, seeds, device, timing, folders) as jobs:
             yield jobs
         return
-    add_import_folders(folders)
     with numerics(device, timing.threads, precision=setting.precision):
-        yield Bench(setting, range(seeds), device)
+        yield Bench(setting, range(seeds), device, timing.peer)
 
 
 # ---- several processes --------------------------------------------------------------------------------------------
@@ -106,7 +111,7 @@ class _Jobs:
         for job in range(timing.jobs):
             ours, theirs = context.Pipe()
             own = range(job * seeds, (job + 1) * seeds)
-            about = (theirs, setting, own, device, timing.threads, folders)
+            about = (theirs, setting, own, device, timing, folders)
             process = context.Process(target=_serve, args=about, daemon=True)
             with safe_path():
                 process.start()
@@ -162,14 +167,14 @@ def _serve(
     setting: Setting,
     seeds: Sequence[int],
     device: torch.device,
-    threads: int,
+    timing: speeds.Timing,
     folders: Sequence[str],
 ) -> None:
     """Runs one of several processes: prepares its ways, then takes steps on request until the pipe is closed."""
     add_import_folders(folders)
-    with numerics(device, threads, precision=setting.precision):
+    with numerics(device, timing.threads, precision=setting.precision):
         try:
-            bench = Bench(setting, seeds, device)
+            bench = Bench(setting, seeds, device, timing.peer)
             pipe.send((bench.once, bench.execution, bench.why_eager, bench.memory_bytes))
             while True:
                 way, n = pipe.recv()
