@@ -40,7 +40,8 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "report": ["report", "gaussians8", "--results", RESULTS],
     "results": ["results", "verify", "--results", RESULTS],
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
-    "check": ["check", "--results", RESULTS],
+    "check": ["check", "--results", RESULTS, "--since", "HEAD"],
+    "compare": ["compare", OTHERS, RESULTS, "--spec", "gaussians8"],
     "data": ["data", "list"],
     "classifier": ["classifier", "list"],
     "status": ["status", "gaussians8", "--results", RESULTS],
@@ -139,6 +140,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("commands")
     write_records(load("gaussians8"), "paper", folder / RESULTS, n_seeds=5)
     write_records(load("gaussians8"), "quick", folder / OTHERS, n_seeds=1)
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "records"]):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=folder, check=True)
     command = [sys.executable, str(Path(__file__).resolve())]
     here = {**os.environ, "PYTHONPATH": str(ROOT)}
     played = subprocess.run(command, cwd=folder, env=here, capture_output=True, text=True, check=False)

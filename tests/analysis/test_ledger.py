@@ -23,7 +23,7 @@ from wganbench.spec import Experiment, claim_digest
 
 SPEC = factory.SPEC.replace("seeds = 8", "seeds = 5")
 CONTRADICTED = CLAIMS.replace("at_most = 1.0", 'at_most = 0.01\nknown_contradiction = "the paper trained longer"')
-CLASSIFIER = "shapes10-16-8c9f1cc8.safetensors"
+CLASSIFIER = f"shapes10-16-{digest_of(b'weights')[:8]}.safetensors"
 WITHOUT_LAST_CLAIM = CONTRADICTED.split('[[claims]]\nid = "good-is-close"')[0]
 
 
@@ -331,7 +331,7 @@ def test_a_classifier_that_was_deleted_emptied_or_flipped_is_a_loss(experiment, 
 
 
 def test_another_classifier_is_out_of_date_until_the_next_report(experiment, store):
-    (store.root / "classifiers" / "more.safetensors").write_bytes(b"weights")
+    (store.root / "classifiers" / CLASSIFIER.replace("16", "32")).write_bytes(b"weights")
     assert found(experiment, store) == {("out of date", "", "verdicts.json")}
     write_report([experiment], store, store.root)
     assert found(experiment, store) == set()

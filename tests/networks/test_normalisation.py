@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from wganbench.networks.convolution import Conv, Linear
+from wganbench.networks.dcgan import DcganCritic
+from wganbench.networks.mlp import Mlp
 from wganbench.networks.normalisation import (
     NORMALISATIONS,
     BatchNorm,
@@ -18,6 +20,7 @@ from wganbench.networks.normalisation import (
     unrounded_products,
 )
 from wganbench.networks.resnet import ResnetCritic
+from wganbench.networks.text_resnet import TextCritic
 
 F64 = torch.float64
 
@@ -202,12 +205,22 @@ def test_a_layer_applies_its_normalised_weights(make):
     assert torch.linalg.svdvals(plain.weight.flatten(1))[0].item() == pytest.approx(1, rel=1e-3)
 
 
-def test_a_critics_scores_do_not_depend_on_the_size_of_any_weight():
+@pytest.mark.parametrize(
+    ("make", "shape", "options", "n_weights"),
+    [
+        (ResnetCritic, (3, 8, 8), {"dim": 4}, 11),
+        (DcganCritic, (3, 9, 9), {"filters": 2}, 3),
+        (TextCritic, (5, 6), {"dim": 3}, 12),
+        (Mlp, (3,), {"hidden": [40, 4]}, 3),
+        (Mlp, (20,), {"hidden": [4], "summed_outputs": 3}, 2),
+    ],
+)
+def test_a_critics_scores_do_not_depend_on_the_size_of_any_weight(make, shape, options, n_weights):
     torch.manual_seed(0)
-    critic, x = ResnetCritic((3, 8, 8), (), dim=4, spectral_norm=True).double(), torch.randn(3, 3, 8, 8, dtype=F64)
+    critic, x = make(shape, (), **options, spectral_norm=True).double(), torch.randn(3, *shape, dtype=F64)
     before = critic(x)
     weights = [tensor for name, tensor in critic.named_parameters() if name.endswith("weight")]
-    assert len(weights) == 11
+    assert len(weights) == n_weights
     with torch.no_grad():
         for i, tensor in enumerate(weights):
             tensor.mul_(2 + i)

@@ -58,8 +58,8 @@ class Hinge:
 
 
 class Both(Hinge):
-    def generator_loss(self, real, fake):
-        return real.mean(1) - fake.mean(1)
+    def generator_loss(self, fake, scale):
+        return -scale * fake.mean(1)
 
 
 class Scalar(Hinge):
@@ -177,7 +177,7 @@ PLAN_AND_RUN = pytest.mark.parametrize("command", ["plan", "run"])
         (
             'objective = "custom_mine:Both"',
             "variants.odd.objective: objective 'custom_mine:Both' (custom_mine.py:{Both}) has "
-            "generator_loss(real, fake); it is called as generator_loss(fake)",
+            "generator_loss(fake, scale); it is called as generator_loss(fake) or as generator_loss(fake, real)",
         ),
         (
             'objective = "custom_mine:Half"',

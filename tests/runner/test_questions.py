@@ -118,6 +118,24 @@ MISTAKES = [
 ]
 
 
+class MeanOverSeeds:
+    def critic_loss(self, real, fake):
+        return (fake - real).mean(1) + 0 * fake.sum(1) + (fake - real).mean()
+
+    def generator_loss(self, fake):
+        return -fake.mean(1)
+
+
+class Standardised:
+    """Divides by the deviation of the batch, which one row has none of."""
+
+    def critic_loss(self, real, fake):
+        return ((fake - real) / torch.cat([real, fake], 1).std(1, keepdim=True)).mean(1)
+
+    def generator_loss(self, fake):
+        return -(fake / fake.std(1, keepdim=True)).mean(1)
+
+
 def named(function):
     return f"{__name__}:{function.__name__}"
 
@@ -132,6 +150,21 @@ def test_a_planted_mistake_is_named(penalty, checks):
     assert kind == "penalty"
     assert checks <= found(answers), [answer for answer in answers if answer.text]
     assert all(answer.text for answer in answers if answer.outcome in ("fail", "warning"))
+
+
+@pytest.mark.parametrize(
+    ("objective", "checks"),
+    [(MeanOverSeeds, {"seeds apart", "one seed moved"}), (Standardised, {"rows apart", "batch of 1"})],
+)
+def test_a_planted_mistake_of_an_objective_is_named(objective, checks):
+    kind, answers = ask(named(objective), {})
+    assert kind == "objective"
+    assert checks <= found(answers), [answer for answer in answers if answer.text]
+
+
+@pytest.mark.parametrize(("objective", "checks"), [("wasserstein", set()), ("relativistic_average", {"rows apart"})])
+def test_of_built_in_objectives_one_that_averages_scores_alone_mixes_rows(objective, checks):
+    assert found(ask(objective, {})[1]) == checks
 
 
 def test_a_right_penalty_is_unsound_with_batch_normalisation_alone():
@@ -170,7 +203,7 @@ def test_the_command_prints_a_line_a_question_and_exits_with_1_on_a_failure():
         cli, ["judge", "gradient_penalty", "--set", "penalty_weight=2.0", "--conformance", "--json"]
     )
     assert told.exit_code == 0
-    answers = json.loads(told.output)["answers"]
+    answers = json.loads(told.output)[0]["answers"]
     assert len(answers) == len(QUESTIONS)
 
 

@@ -17,10 +17,15 @@ from wganbench.spec.plan import cohorts, expand
 
 NAMES = list(available())
 PROFILES = ("smoke", "quick", "reduced", "paper")
-OTHERS = {"estimate-quality": {"longer"}, "penalties": {"settled"}, "table2": {"calibration"}}
+OTHERS = {
+    "estimate-quality": {"longer"},
+    "penalties": {"settled"},
+    "table2": {"calibration"},
+    "dirac-gan": {"starts"},
+}
 """Profiles beside these."""
-UNREDUCED = {"table3"}
-"""What takes days on a CPU even reduced; a reduction is called by its length, over which learning rates fall."""
+UNREDUCED = {"table3", "dirac-gan"}
+"""What takes days on a CPU even reduced, whose reduction is called by its length; and what takes seconds."""
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -12,6 +12,8 @@ from wganbench.spec import available, load
 PATH = Path(__file__).parents[2] / "benchmarks" / "coverage.toml"
 ROWS = tomllib.loads(PATH.read_text(encoding="utf-8"))["claims"]
 N_CLAIMS = 64
+OF_LATER_PAPERS = {"dirac-gan"}
+"""Experiments of papers that the sources do not know."""
 
 
 @pytest.fixture(scope="module")
@@ -39,4 +41,4 @@ def test_a_row_names_claims_that_count_or_a_reason(row, stated):
 
 def test_every_experiment_judges_a_claim_of_the_sources():
     judging = {name.partition(":")[0] for row in ROWS for name in row.get("judged_by", ())}
-    assert judging == {*available()}
+    assert judging == {*available()} - OF_LATER_PAPERS

@@ -22,9 +22,9 @@ def one_of_each_method():
     for name in available():
         for run in expand(load(name), "smoke", [0]):
             setting = run.setting
-            parts = (setting.objective, setting.constraint, setting.critic_optimizer, setting.fixed_generator)
+            parts = (setting.objective, *setting.constraints, setting.critic_optimizer, setting.fixed_generator)
             names = tuple(part.name if part is not None else None for part in parts)
-            made_of = (*names, setting.project, setting.unroll)
+            made_of = (*names, setting.project, setting.unroll, setting.pack, setting.updates)
             if setting.data.name not in drawn or made_of not in seen:
                 drawn.add(setting.data.name)
                 seen[*made_of, setting.data.name] = seen[made_of] = setting
@@ -199,6 +199,6 @@ def test_what_changes_from_step_to_step_in_python_is_noticed():
 
 def test_an_unknown_optimiser_is_reported_beforehand():
     trainer = made()
-    trainer.critic_optimizer = torch.optim.SGD(list(trainer.critic.parameters.values()), lr=0.1)
-    with pytest.raises(NotCapturedError, match=r"^SGD is not known to work in a graph$"):
+    trainer.critic_optimizer = torch.optim.Rprop(list(trainer.critic.parameters.values()), lr=0.1)
+    with pytest.raises(NotCapturedError, match=r"^Rprop is not known to work in a graph$"):
         capture(trainer, by_itself)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from wganbench.analysis.figures import figures_of, left_over
 from wganbench.analysis.finding import Finding
+from wganbench.analysis.integrity import copied_runs, damaged_classifiers
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, digests_in, last, losses
 from wganbench.analysis.page import section_of
 from wganbench.analysis.report import Records, Report, compose, readme_of, with_block
@@ -58,7 +59,8 @@ def check(
         *(texts if whole else _sections(experiments, report, ledger, known, store.root)),
         *_figures(report, known, store.root),
         *_artefacts(own, store),
-        *(_stray(report, known, every, store) if whole else ()),
+        *copied_runs(own.values()),
+        *((*_stray(report, known, every, store), *damaged_classifiers(store.root)) if whole else ()),
     ]
 
 

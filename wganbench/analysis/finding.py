@@ -1,4 +1,4 @@
-"""A finding: one thing about the results that is not as it should be."""
+"""A finding: one thing about the results that is not as it should be; and a change since an earlier revision."""
 
 from __future__ import annotations
 
@@ -26,3 +26,14 @@ class Finding:
         return " ".join(
             f"{subject}: {self.check}: {self.text}".split()
         )  # the sentence of a claim may span several lines
+
+
+@dataclass(frozen=True)
+class Change(Finding):
+    """One thing that differs from an earlier revision.
+
+    Attributes:
+        weakens: Whether the change takes evidence away, or makes a claim easier to hold.
+    """
+
+    weakens: bool = False

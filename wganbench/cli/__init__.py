@@ -9,6 +9,7 @@ import click
 
 from wganbench.cli import (
     claims,
+    compare,
     data,
     experiments,
     judge,
@@ -55,7 +56,7 @@ def cli() -> None:
 for command in (
     *(experiments.list_, experiments.show, experiments.schema),
     *(plan.plan, run.run, sample.sample, measure.measure, speed.speed, judge.judge, submission.verify_submission),
-    *(report.report, claims.check, claims.explain),
+    *(report.report, claims.check, compare.compare, claims.explain),
     *(results.status, results.merge, results.results_commands),
     *(data.data, scores.classifier, scores.inception),
 ):

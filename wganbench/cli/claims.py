@@ -40,33 +40,56 @@ RUN_ID = re.compile(r".+-[0-9a-f]{10}-s[0-9]+")
 @click.argument("experiments", nargs=-1, metavar="[EXP]...")
 @results_or_runs
 @click.option("--strict", is_flag=True, help="Fail also on claims that are inconclusive or not run.")
+@click.option("--since", "revision", metavar="REV", help="List also what changed since this git revision.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write the outcome as JUnit XML.")
-def check(experiments: tuple[str, ...], results: Path | None, strict: bool, junit: Path | None) -> None:
+@click.option("--format", "form", type=click.Choice(["github"]), help="Print a summary in GitHub's Markdown.")
+def check(
+    experiments: tuple[str, ...],
+    results: Path | None,
+    strict: bool,
+    revision: str | None,
+    junit: Path | None,
+    form: str | None,
+) -> None:
     """Check that records, claims and the committed report agree; exit with 1 and a line for each finding.
 
     Without EXP, check every experiment that ships and the whole folder. With EXP, check these experiments and, if the
     folder has records of others too, only their parts of the report.
+
+    With --since, list the claims, margins, seeds, published values, records and verdicts that changed between REV and
+    the work tree; exit with 1 also if a change weakens the evidence, such as a removed record or a looser margin.
     """
     from wganbench.analysis import check as checking
     from wganbench.analysis.results import other_experiments
+    from wganbench.analysis.since import changes_since
+    from wganbench.analysis.tables import checked
 
     specs = covered(experiments)
     folder = choose_folder(results, [spec.name for spec in specs] if experiments else [], (REFERENCE, RUNS))
     records = load_records(folder)
     whole = not experiments or not other_experiments(specs, records)
     findings = checking.check(specs, Store(folder), records, strict=strict, whole=whole)
+    since = None if revision is None else changes_since(revision, specs, folder, records, whole=whole)
+    weakening = since.weakening if since else []
     if junit is not None:
-        text = checking.junit(findings, checking.cases(specs), checking.not_run(specs, records))
+        text = checking.junit([*findings, *weakening], checking.cases(specs), checking.not_run(specs, records))
         write_atomically(junit, text.encode(), replace=True)
-    for note in checking.seed_notes(specs, records):
-        click.echo(f"note: {note}")
     for finding in findings:
         click.echo(f"wganbench: {finding}", err=True)
+    for change in weakening:
+        click.echo(f"wganbench: since {revision}: {change}", err=True)
+    notes = list(checking.seed_notes(specs, records))
     n_live, n_all = (sum(map(len, kind)) for kind in ((s.live_claims for s in specs), (s.claims for s in specs)))
     old = f" (and {n_all - n_live} superseded)" if n_all > n_live else ""
     covers = f"{counted(n_live, 'claim')}{old} of {counted(len(specs), 'experiment')}"
-    click.echo(f"checked {covers}: {counted(len(findings), 'finding')}")
-    if findings:
+    covers = f"checked {covers}: {counted(len(findings), 'finding')}"
+    if form is not None:
+        click.echo(checked.summary(covers, findings, since, notes), nl=False)
+    else:
+        lines = [f"note: {note}" for note in notes]
+        lines += [f"since {revision}: {change}" for change in (since.changes if since else ()) if not change.weakens]
+        click.echo("\n".join([*lines, covers, *([checked.tally(since)] if since else [])]))
+    if findings or weakening:
         sys.exit(1)
 
 

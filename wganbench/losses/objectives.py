@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import cross_entropy, relu, softplus
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -62,3 +62,39 @@ class Wasserstein:
     def generator_loss(self, fake: Tensor) -> Tensor:
         """-E f(fake)."""
         return -fake.mean(dim=1)
+
+
+class Hinge(Wasserstein):
+    """The hinge loss of Lim & Ye 2017 and Miyato et al. 2018, eqs. 16 and 17: scores beyond ±1 count no more."""
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """E max(0, 1 − D(real)) + E max(0, 1 + D(fake)); non-negative, 2 if every score is 0."""
+        return (relu(1 - real) + relu(1 + fake)).mean(dim=1)
+
+
+class RelativisticPaired:
+    """RpGAN (Jolicoeur-Martineau 2018; R3GAN, Huang et al. 2024): which of a real and a fake sample is the real one?
+
+    Row i of the real scores is paired with row i of the fake ones; both players need as many of each.
+    """
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E log sigmoid(D(real) − D(fake)); non-negative, log 2 if all scores are equal."""
+        return softplus(fake - real).mean(dim=1)
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        """-E log sigmoid(D(fake) − D(real)); non-negative, log 2 if all scores are equal."""
+        return softplus(real - fake).mean(dim=1)
+
+
+class RelativisticAverage:
+    """RaGAN with the standard GAN's loss (Jolicoeur-Martineau 2018): each score is judged against the others' mean."""
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        """-E log sigmoid(D(real) − E D(fake)) − E log(1 − sigmoid(D(fake) − E D(real))); non-negative."""
+        of_real, of_fake = (scores.mean(dim=1, keepdim=True) for scores in (real, fake))
+        return softplus(of_fake - real).mean(dim=1) + softplus(fake - of_real).mean(dim=1)
+
+    def generator_loss(self, fake: Tensor, real: Tensor) -> Tensor:
+        """The critic's loss with real and fake in each other's place."""
+        return self.critic_loss(fake, real)

@@ -130,15 +130,20 @@ class Conv1d(nn.Module):
     """A convolution over one axis with SAME padding: ``(batch, inputs, n)`` → ``(batch, outputs, n)``, for odd filters.
 
     The standard deviation of the weights is that of ``Conv``, √(4/((inputs + outputs)·kernel)).
+
+    Args:
+        spectral: As for ``Conv``.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int):
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, spectral: bool = False):
         super().__init__()
+        self.spectral = spectral
         self.weight = _uniform(math.sqrt(4 / ((inputs + outputs) * kernel)), outputs, inputs, kernel)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return _convolution(x, self.weight, self.bias, padding=[self.weight.shape[-1] // 2])
+        filters = spectrally_normalised(self.weight) if self.spectral else self.weight
+        return _convolution(x, filters, self.bias, padding=[self.weight.shape[-1] // 2])
 
 
 def mean_pool(x: Tensor) -> Tensor:

@@ -102,6 +102,7 @@ class DcganCritic(nn.Module):
         depth, activation, init_std: As for ``DcganGenerator``.
         norm: ``batch``, ``layer`` (for a penalty, which needs a critic that does not mix rows) or ``none``; not applied
             after the first layer.
+        spectral_norm: Whether to divide the weights of every layer by their spectral norm.
 
     Raises:
         SpecError: If no such network exists for the images.
@@ -117,24 +118,26 @@ class DcganCritic(nn.Module):
         activation: str = "leaky_relu",
         norm: str = "none",
         init_std: float | None = None,
+        spectral_norm: bool = False,
     ):
         super().__init__()
         *convolutions, last = layout.dcgan_critic(input_shape, filters=filters, depth=depth, norm=norm)
         self.output_shape = tuple(output_shape)
         layers: list[nn.Module] = []
         for layer in convolutions:
-            layers += [_weights(layer, init_std), *_normalisation(layer, norm), Nonlinearity(activation)]
-        self.layers = nn.Sequential(*layers, nn.Flatten(), _weights(last, init_std))
+            weights = _weights(layer, init_std, spectral=spectral_norm)
+            layers += [weights, *_normalisation(layer, norm), Nonlinearity(activation)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), _weights(last, init_std, spectral=spectral_norm))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x).reshape(x.shape[0], *self.output_shape)
 
 
-def _weights(layer: Layer, std: float | None) -> nn.Module:
+def _weights(layer: Layer, std: float | None, *, spectral: bool = False) -> nn.Module:
     if layer.kind == "linear":
-        return Linear(layer.inputs, layer.outputs, std=std)
+        return Linear(layer.inputs, layer.outputs, std=std, spectral=spectral)
     if layer.kind == "conv":
-        return Conv(layer.inputs, layer.outputs, layer.kernel, layer.stride, std=std)
+        return Conv(layer.inputs, layer.outputs, layer.kernel, layer.stride, std=std, spectral=spectral)
     return Deconv(layer.inputs, layer.outputs, layer.kernel, layer.side_out, std=std)
 
 

@@ -40,6 +40,7 @@ class Layer:
         normed: Number of scales (and of offsets) of the normalisation that follows; 0 for no normalisation.
         summed: Number of units that are summed for each output; their weights are added up before they are applied.
         axes: Number of axes of the filter and of what it goes over: 2 for images, 1 for texts.
+        biased: Whether each output has an offset.
     """
 
     kind: Kind
@@ -52,11 +53,12 @@ class Layer:
     normed: int = 0
     summed: int = 1
     axes: int = 2
+    biased: bool = True
 
     @property
     def parameters(self) -> int:
         """The number of weights, biases, and scales and offsets of the normalisation."""
-        return (self.inputs * self.kernel**self.axes + 1) * self.outputs * self.summed + 2 * self.normed
+        return (self.inputs * self.kernel**self.axes + self.biased) * self.outputs * self.summed + 2 * self.normed
 
     @property
     def multiply_adds(self) -> int:
@@ -290,6 +292,16 @@ def resnet_critic(
     return Residual([], blocks, heads)
 
 
+def dirac_generator(output_shape: Sequence[int]) -> list[Layer]:
+    """The layer of ``wganbench.networks.dirac.DiracGenerator``, whose outputs depend on no input."""
+    return [Layer("linear", 0, math.prod(output_shape))]
+
+
+def dirac_critic(input_shape: Sequence[int]) -> list[Layer]:
+    """The layer of ``wganbench.networks.dirac.DiracCritic``."""
+    return [Layer("linear", math.prod(input_shape), 1, biased=False)]
+
+
 def text_generator(input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512) -> Residual:
     """The layers of ``wganbench.networks.text_resnet.TextGenerator``, whose docstring describes them.
 
@@ -364,7 +376,7 @@ LAYOUTS: dict[str, Callable[..., Iterable[Layer]]] = {
     layout.__name__: layout
     for layout in (
         *(mlp, dcgan_generator, dcgan_critic, resnet_generator, resnet_critic),
-        *(text_generator, text_critic),
+        *(text_generator, text_critic, dirac_generator, dirac_critic),
     )
 }
 """The layouts by the name of the network. Each takes ``input_shape``, ``output_shape`` and options as it needs them."""

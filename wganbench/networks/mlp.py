@@ -13,7 +13,7 @@ from torch.nn.functional import linear
 
 from wganbench.networks import layout
 from wganbench.networks.nonlinearity import Nonlinearity
-from wganbench.networks.normalisation import NORMALISATIONS
+from wganbench.networks.normalisation import NORMALISATIONS, spectrally_normalised
 
 
 class Mlp(nn.Module):
@@ -37,6 +37,7 @@ class Mlp(nn.Module):
         uniform_latent: Whether to map each input z to erf(z/√2) first, by which standard normal latents become uniform
             on (−1, 1).
         summed_outputs: Number of units of the last layer that are summed for each output (musyoku's critic: 128).
+        spectral_norm: Whether to divide the weights of every layer by their spectral norm.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Mlp(nn.Module):
         input_scale: float = 1.0,
         uniform_latent: bool = False,
         summed_outputs: int = 1,
+        spectral_norm: bool = False,
     ):
         super().__init__()
         self.output_shape = tuple(output_shape)
@@ -63,11 +65,11 @@ class Mlp(nn.Module):
         *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, norm=norm, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
         for layer in others:
-            layers.append(_initialised(Linear(layer.inputs, layer.outputs), init, init_scale))
+            layers.append(_initialised(Linear(layer.inputs, layer.outputs, spectral=spectral_norm), init, init_scale))
             if layer.normed:
                 layers.append(NORMALISATIONS[norm](layer.normed))
             layers.append(Nonlinearity(activation, leak))
-        summed = SummedLinear(last.inputs, last.outputs, last.summed)
+        summed = SummedLinear(last.inputs, last.outputs, last.summed, spectral=spectral_norm)
         self.layers = nn.Sequential(*layers, _initialised(summed, last_init or init, init_scale))
         self.output = output
 
@@ -110,10 +112,18 @@ class Linear(nn.Linear):
     """torch's linear layer, with the weights in a faster memory order if there are at most `FEW_INPUTS` inputs.
 
     With few columns in the usual order, the gradient of the weights takes ten times as long on one CPU thread.
+
+    Args:
+        spectral: Whether to divide the weights by their spectral norm before applying them.
     """
 
+    def __init__(self, inputs: int, outputs: int, *, spectral: bool = False):
+        super().__init__(inputs, outputs)
+        self.spectral = spectral
+
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight.t().contiguous().t() if self.in_features <= FEW_INPUTS else self.weight
+        weight = spectrally_normalised(self.weight) if self.spectral else self.weight
+        weight = weight.t().contiguous().t() if self.in_features <= FEW_INPUTS else weight
         return _linear(x, weight, self.bias)
 
 
@@ -144,20 +154,21 @@ class SummedLinear(nn.Module):
     """A linear layer of ``outputs · units`` units, in which each output is the sum of ``units`` units.
 
     The weights are summed before they are applied to the input. This costs ``units`` times less than summing the
-    outputs of the units, and gives the same value and the same gradients.
+    outputs of the units, and gives the same value and the same gradients. With ``spectral``, it is the sum that is
+    divided by its spectral norm.
     """
 
-    def __init__(self, inputs: int, outputs: int, units: int = 1):
+    def __init__(self, inputs: int, outputs: int, units: int = 1, *, spectral: bool = False):
         super().__init__()
-        self.units = units
+        self.units, self.spectral = units, spectral
         self.weight = nn.Parameter(torch.empty(outputs * units, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs * units))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.units == 1:
-            return _linear(x, self.weight, self.bias)
-        weight = self.weight.unflatten(0, (-1, self.units)).sum(1)
-        return _linear(x, weight, self.bias.unflatten(0, (-1, self.units)).sum(1))
+        weight, bias = self.weight, self.bias
+        if self.units > 1:
+            weight, bias = (each.unflatten(0, (-1, self.units)).sum(1) for each in (weight, bias))
+        return _linear(x, spectrally_normalised(weight) if self.spectral else weight, bias)
 
 
 def _initialised(layer: nn.Module, init: str, scale: float) -> nn.Module:

@@ -55,18 +55,27 @@ class TextCritic(nn.Module):
     Args:
         input_shape, output_shape: ``(symbols, length)`` and ``()``.
         dim: As for ``TextGenerator``.
+        spectral_norm: Whether to divide the weights of every layer by their spectral norm.
 
     Raises:
         SpecError: If the samples are no text.
     """
 
-    def __init__(self, input_shape: Sequence[int], output_shape: Sequence[int], *, dim: int = 512):
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        output_shape: Sequence[int],
+        *,
+        dim: int = 512,
+        spectral_norm: bool = False,
+    ):
         super().__init__()
         found = layout.text_critic(input_shape, dim=dim)
         (first,), (last,) = found.before, found.behind
         self.output_shape = tuple(output_shape)
-        blocks = map(TextBlock, found.blocks)
-        self.layers = nn.Sequential(_convolution(first), *blocks, nn.Flatten(), Linear(last.inputs, last.outputs))
+        blocks = (TextBlock(block, spectral=spectral_norm) for block in found.blocks)
+        score = Linear(last.inputs, last.outputs, spectral=spectral_norm)
+        self.layers = nn.Sequential(_convolution(first, spectral=spectral_norm), *blocks, nn.Flatten(), score)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x).reshape(x.shape[0], *self.output_shape)
@@ -75,13 +84,13 @@ class TextCritic(nn.Module):
 class TextBlock(nn.Module):
     """The input plus 0.3 times a branch of ReLU and convolution, twice."""
 
-    def __init__(self, block: Block):
+    def __init__(self, block: Block, *, spectral: bool = False):
         super().__init__()
-        self.first, self.second = _convolution(block.first), _convolution(block.second)
+        self.first, self.second = (_convolution(layer, spectral=spectral) for layer in (block.first, block.second))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + RESIDUAL_SCALE * self.second(relu(self.first(relu(x))))
 
 
-def _convolution(layer: Layer) -> Conv1d:
-    return Conv1d(layer.inputs, layer.outputs, layer.kernel)
+def _convolution(layer: Layer, *, spectral: bool = False) -> Conv1d:
+    return Conv1d(layer.inputs, layer.outputs, layer.kernel, spectral=spectral)

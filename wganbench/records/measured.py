@@ -15,7 +15,18 @@ from pydantic import Field, ValidationError
 
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
-from wganbench.records.record import MAX_BYTES, Number, Provenance, Record, Sha256, Step, checksum_of, content_checksum
+from wganbench.records.record import (
+    MAX_BYTES,
+    Number,
+    Provenance,
+    Record,
+    Sha256,
+    Step,
+    TwiceError,
+    checksum_of,
+    content_checksum,
+    parse_json,
+)
 from wganbench.records.store import MEASURED
 from wganbench.spec import RECORDED, Component, Model, Text, mistakes
 
@@ -74,6 +85,7 @@ def _read(path: Path, run_id: str) -> list[Measured]:
         content = path.read_bytes()
         if len(content) > MAX_BYTES:
             raise RecordError(f"{path}: {len(content):,} bytes; at most {MAX_BYTES:,}; remove it and measure again")
+        parse_json(content.decode())  # refuses a key that occurs twice, of which pydantic keeps the last
         file = _File.model_validate_json(content, context=RECORDED)
     except FileNotFoundError:
         return []
@@ -81,6 +93,10 @@ def _read(path: Path, run_id: str) -> list[Measured]:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); remove it and measure again") from None
     except ValidationError as error:
         raise RecordError(f"{path}: {mistakes(error, _File)[0]}; remove it and measure again") from None
+    except TwiceError as error:
+        raise RecordError(f"{path}: the key {str(error)!r} occurs twice; remove it and measure again") from None
+    except (ValueError, RecursionError):
+        raise RecordError(f"{path}: not whole JSON; remove it and measure again") from None
     if file.run != run_id or file.checksum != _checksum(file):
         raise RecordError(f"{path}: does not match its checksum, or is of another run; remove it and measure again")
     return file.measured

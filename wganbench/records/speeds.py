@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_
 from wganbench.errors import RecordError
 from wganbench.files import leftovers, write_atomically
 from wganbench.records.rates import Amount, DeviceKind
-from wganbench.records.record import Sha256, content_checksum
+from wganbench.records.record import Sha256, TwiceError, content_checksum, parse_json
 from wganbench.spec import RESERVED, Model, Name, Text, mistakes, short
 
 FOLDER = RESERVED
@@ -293,12 +293,14 @@ def _text(device: DeviceKind, name: str, rows: Sequence[Row]) -> str:
 def _read(path: Path) -> Device:
     remedy = "restore it, or delete it and measure again with 'wganbench speed'"
     try:
-        content = json.loads(path.read_bytes().decode())
+        content = parse_json(path.read_bytes().decode())
         device = Device.model_validate(content)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     except ValidationError as error:
         raise RecordError(f"{path}: {'; '.join(mistakes(error, Device))}; {remedy}") from None
+    except TwiceError as error:
+        raise RecordError(f"{path}: the key {short(str(error))} occurs twice in one table; {remedy}") from None
     except (ValueError, RecursionError):
         raise RecordError(f"{path}: not whole JSON; {remedy}") from None
     if device.checksum != content_checksum({key: value for key, value in content.items() if key != "checksum"}):

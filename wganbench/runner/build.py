@@ -33,8 +33,9 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
             stack.lay_channels_last()
         return Player(stack, _optimizer(optimizer, stack, decays=setting.lr_decay is not None))
 
-    critic = player(setting.critic, setting.critic_optimizer, "critic", shape, ())
-    method = _method(setting, single_pass=is_rowwise(critic.stack, shape))
+    judged = setting.judged_shape(shape)
+    critic = player(setting.critic, setting.critic_optimizer, "critic", judged, ())
+    method = _method(setting, single_pass=is_rowwise(critic.stack, judged))
     if setting.fixed_generator is not None:
         fixed = resolve.factory("fixed generator", setting.fixed_generator)()
         return CriticTrainer(seeds, critic, method, data, fixed, batch_size=setting.batch_size)
@@ -47,16 +48,20 @@ def make_trainer(setting: Setting, seeds: Sequence[int], device: torch.device) -
 
 
 def _method(setting: Setting, *, single_pass: bool) -> Method:
-    penalty, projection = resolve.constraint(setting.constraint)
+    penalty, projection = resolve.constraint(setting.constraints)
+    objective = resolve.objective(setting.objective)
     classifier, auxiliary = setting.auxiliary_classifier, None
     if classifier is not None and setting.classes is not None:
         auxiliary = Auxiliary(setting.classes, classifier.critic, classifier.generator)
     return Method(
-        objective=resolve.factory("objective", setting.objective)(),
+        objective=objective,
         penalty=penalty,
         projection=projection,
         project=setting.project,
         single_pass=single_pass,
+        generator_reads_real=objective.generator_reads_real,
+        pack=setting.pack or 1,
+        updates=setting.updates,
         n_critic=setting.n_critic,
         warmup=Warmup(**dict(setting.critic_warmup)) if setting.critic_warmup else None,
         generator_batch_size=setting.generator_batch_size,

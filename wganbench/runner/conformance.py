@@ -47,20 +47,31 @@ class Call(Protocol):
 # ---- checks by kind of object ---------------------------------------------------------------------------------------
 
 
-def check_objective(objective: Objective, device: torch.device | str = "cpu") -> list[Finding]:
-    """Checks the losses of both players on scores of shape ``(2, ROWS)``."""
+def check_objective(
+    objective: Objective, device: torch.device | str = "cpu", *, reads_real: bool = False
+) -> list[Finding]:
+    """Checks the losses of both players on scores of shape ``(2, ROWS)``.
 
-    def call_of(method: str, n_inputs: int, size: float = 1.0) -> Call:
+    Args:
+        objective: The objective.
+        device: The device to call it on.
+        reads_real: Whether its ``generator_loss`` takes real scores too.
+    """
+
+    def call_of(method: str, size: float = 1.0) -> Call:
+        n_inputs = 2 if method == "critic_loss" or reads_real else 1
+
         def call(seeds: Sequence[int], dtype: torch.dtype, shift: float = 0.0) -> tuple[Any, list[Tensor]]:
             own = [normal(seeds, f"scores {place}", (ROWS,), dtype, device) for place in range(n_inputs)]
             by = [normal(seeds, f"direction {place}", (ROWS,), dtype, device) for place in range(n_inputs)]
             leaves = [(size * x + shift * d).requires_grad_() for x, d in zip(own, by, strict=True)]
-            return getattr(objective, method)(*leaves), leaves
+            trained = leaves if method == "critic_loss" else leaves[:1]  # the generator makes the fakes alone
+            return getattr(objective, method)(*leaves), trained
 
         return call
 
-    def check_loss(method: str, n_inputs: int, add: Add) -> None:
-        call, zero, large = (call_of(method, n_inputs, size) for size in (1.0, 0.0, LARGE_SCORE))
+    def check_loss(method: str, add: Add) -> None:
+        call, zero, large = (call_of(method, size) for size in (1.0, 0.0, LARGE_SCORE))
         _check_shape_and_dtype(call)
         _check_finite(call, "finite", "for scores about 1")
         _check_repeatable(call)
@@ -72,8 +83,8 @@ def check_objective(objective: Objective, device: torch.device | str = "cpu") ->
 
     return [
         replace(finding, text=f"{method} {finding.text}")
-        for method, n_inputs in (("critic_loss", 2), ("generator_loss", 1))
-        for finding in collect(partial(check_loss, method, n_inputs))
+        for method in ("critic_loss", "generator_loss")
+        for finding in collect(partial(check_loss, method))
     ]
 
 

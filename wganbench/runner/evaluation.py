@@ -25,6 +25,7 @@ from wganbench.runner.pending import Pending
 from wganbench.runner.recent import COSINE, Recent
 from wganbench.runner.trace import Trace
 from wganbench.spec import Setting
+from wganbench.training.batches import packed
 from wganbench.training.critic_trainer import StackTrainer
 
 LOSS_POINTS = 100
@@ -271,9 +272,8 @@ class Inputs:
         self.fixed = trainer.fixed
         self.curves = evaluator.traces[index].curves
         self.training_seconds = evaluator.training_seconds
-        constraint = self._setting.constraint
-        weight = constraint.options.get("penalty_weight") if constraint else None
-        self.penalty_weight = math.nan if weight is None else float(weight)
+        weights = (each.options.get("penalty_weight") for each in self._setting.constraints)
+        self.penalty_weight = float(next((each for each in weights if each is not None), math.nan))
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
@@ -338,7 +338,10 @@ class Inputs:
 
     @cached_property
     def critic(self) -> Callable[[Tensor], Tensor]:
-        return self._by_batches(self._trainer.critic.of_seed(self._index))
+        critic, pack = self._trainer.critic.of_seed(self._index), self._setting.pack
+        if pack is not None:
+            return lambda x: critic(packed(x[: len(x) - len(x) % pack], pack))
+        return self._by_batches(critic)
 
     @cached_property
     def recent_losses(self) -> dict[str, list[float]]:

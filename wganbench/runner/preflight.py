@@ -22,7 +22,17 @@ from wganbench.runner.build import make_trainer
 from wganbench.runner.evaluation import Evaluator
 from wganbench.runner.findings import Add, Finding, collect
 from wganbench.runner.import_path import add_import_folders
-from wganbench.runner.resolve import check_signature, constraint, described, factory, inputs_of, measure, picture, score
+from wganbench.runner.resolve import (
+    check_signature,
+    constraint,
+    described,
+    factory,
+    inputs_of,
+    measure,
+    objective,
+    picture,
+    score,
+)
 from wganbench.runner.trace import Trace
 from wganbench.spec import Component, Setting, catalogue
 from wganbench.spec.plan import Run
@@ -31,6 +41,9 @@ SCORED = ("seen", "seen_real")
 """The inputs of measures that read a score network."""
 UNTRIED = {*SCORED, "curves", "classify", "held_out", "real_labels", "fake_labels"}
 """The inputs that do not exist before the training or take too long to make."""
+
+MEANS_OF_SCORES = ("wasserstein_estimate", "held_out_estimate")
+"""The measures that read a critic's mean scores alone."""
 
 Warn = Callable[[str, str], None]
 """Called with a place in the spec and the possible problem there."""
@@ -127,9 +140,10 @@ def _needs(setting: Setting) -> list[str]:
 
 def _rows(setting: Setting) -> str | None:
     """Returns how to treat a critic that mixes rows: an error with a built-in penalty, a warning with a custom one."""
-    if constraint(setting.constraint)[0] is None or setting.constraint is None:
+    penalties = [each for each in setting.constraints if constraint([each])[0] is not None]
+    if not penalties:
         return None
-    return "warning" if catalogue.is_dotted(setting.constraint.name) else "error"
+    return "warning" if all(each.is_custom for each in penalties) else "error"
 
 
 def _check_conformance(uses: Sequence[_Use], warn: Warn, device: torch.device | None) -> None:
@@ -156,15 +170,16 @@ def _findings(use: _Use, device: torch.device) -> list[Finding]:
     if use.kind in ("optimizer", "score", "picture"):
         return []
     if use.kind == "objective":
-        return conformance.check_objective(factory("objective", component)(), device)
+        losses = objective(component)
+        return conformance.check_objective(losses, device, reads_real=losses.generator_reads_real)
     data = factory("data set", setting.data)()
     is_images, shape = isinstance(data, Images), tuple(data.sample_shape) if use.kind != "data set" else ()
     if use.kind == "data set" and not is_images:
         return [Finding("call", f"will not do: {text}") for text in check_toy_data_set(data, _needs(setting))]
     if use.kind == "constraint":
-        penalty, projection = constraint(component)
+        penalty, projection = constraint([component])
         if penalty is not None:
-            return conformance.check_penalty(penalty, shape, device)
+            return conformance.check_penalty(penalty, setting.judged_shape(shape), device)
         assert projection is not None
         return conformance.check_projection(projection, device)
     if use.kind == "fixed generator":
@@ -172,7 +187,7 @@ def _findings(use: _Use, device: torch.device) -> list[Finding]:
     if use.kind == "network" and setting.classes is None:  # with classes it is called in another way
         make = factory(use.kind, component)
         is_critic = use.field == "critic"
-        shapes = (shape, ()) if is_critic else ((setting.latent_dim or 0,), shape)
+        shapes = (setting.judged_shape(shape), ()) if is_critic else ((setting.latent_dim or 0,), shape)
         rows = _rows(setting) if is_critic else None
         return conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
     if use.kind == "measure" and not is_images and not UNTRIED & {*inputs_of(use.kind, component)}:
@@ -196,15 +211,16 @@ def _check_together(settings: Iterable[Setting]) -> None:
             measure(use.measure)
         for component in (setting.pictures or {}).values():
             picture(component)
-        factory("objective", setting.objective)()
-        constraint(setting.constraint)
+        reads_real = objective(setting.objective).generator_reads_real
+        constraint(setting.constraints)
+        _check_packed_measures(setting)
         for network in filter(None, (setting.generator, setting.critic)):
             factory("network", network)
         for optimizer in filter(None, (setting.generator_optimizer, setting.critic_optimizer)):
             factory("optimizer", optimizer)
         data = factory("data set", setting.data)()
         _check_fixed(setting, data)
-        _check_images(setting, data)
+        _check_images(setting, data, reads_real=reads_real)
         _check_classes(setting, data)
         _check_score(setting, data, networks)
 
@@ -225,10 +241,25 @@ def _check_fixed(setting: Setting, data: Any) -> None:
             )
 
 
-def _check_images(setting: Setting, data: Any) -> None:
-    if isinstance(data, Images) and setting.batch_size > len(data):
-        n = f"{len(data):,} images of {data.name}"
-        raise SpecError(f"batch_size: must be at most the {n}, got {setting.batch_size:,}")
+def _check_images(setting: Setting, data: Any, *, reads_real: bool) -> None:
+    """Checks that there are as many images as in a batch of real ones, which the generator's step may have too."""
+    sizes = {"batch_size": setting.batch_size}
+    if reads_real and setting.generator_batch_size is not None:
+        sizes["generator_batch_size"] = setting.generator_batch_size
+    for name, size in sizes.items():
+        if isinstance(data, Images) and size > len(data):
+            raise SpecError(f"{name}: must be at most the {len(data):,} images of {data.name}, got {size:,}")
+
+
+def _check_packed_measures(setting: Setting) -> None:
+    """Checks that nothing reads a packed critic sample by sample; a mean of its scores is as meaningful as any."""
+    if setting.pack is None:
+        return
+    for place, kind, component in setting.components():
+        if kind not in ("measure", "picture") or component.name in MEANS_OF_SCORES:
+            continue
+        if {"critic", "network"} & {*inputs_of(kind, component)}:
+            raise SpecError(f"{place}: reads the score of a sample, and pack = {setting.pack} joins samples")
 
 
 def _check_classes(setting: Setting, data: Any) -> None:

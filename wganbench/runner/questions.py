@@ -20,7 +20,7 @@ from wganbench.runner import conformance
 from wganbench.runner.conformance import ROWS, SEEDS
 from wganbench.runner.findings import Add, Finding, NonconformingError, collect
 from wganbench.runner.probes import BatchNormCritic, SmoothCritic, alike, gradients_of, in_short, normal
-from wganbench.runner.resolve import check_signature, constraint, factory, kind_of
+from wganbench.runner.resolve import NamedLosses, check_signature, constraint, factory, kind_of, objective
 from wganbench.spec import Component
 from wganbench.training.method import Penalty
 
@@ -105,13 +105,12 @@ def ask(name: str, options: dict[str, Any], device: torch.device | str = "cpu") 
         raise ExtensionError(f"{name}: {error}") from None
     check_signature(kind, component)
     if kind == "objective":
-        objective = factory(kind, component)()
-        return "objective", _answered("objective", conformance.check_objective(objective, device), {})
+        return kind, _objective_answers(objective(component), device)
     if kind == "network":
         shape = SHAPES[-1]
         make = partial(factory(kind, component), shape, ())
         return "network", _answered(kind, conformance.check_network(make, shape, (), rows="warning", device=device), {})
-    penalty, projection = constraint(component)
+    penalty, projection = constraint([component])
     if projection is not None:
         return "projection", _answered("projection", conformance.check_projection(projection, device), {})
     assert penalty is not None
@@ -120,6 +119,16 @@ def ask(name: str, options: dict[str, Any], device: torch.device | str = "cpu") 
 
 
 _SEVERITY: dict[Outcome, int] = {"not applicable": 0, "pass": 1, "warning": 2, "not reached": 3, "fail": 4}
+
+
+def _objective_answers(losses: NamedLosses, device: torch.device | str) -> list[Answer]:
+    found = conformance.check_objective(losses, device, reads_real=losses.generator_reads_real)
+    is_callable = not any(finding.is_error and finding.check in ("call", "shape", "dtype") for finding in found)
+    more = {
+        check: collect(partial(ask_one, losses, device)) if is_callable else None
+        for check, ask_one in OF_OBJECTIVES.items()
+    }
+    return _answered("objective", found, more)
 
 
 def _penalty_answers(penalty: Penalty, shape: tuple[int, ...], device: torch.device | str) -> list[Answer]:
@@ -310,6 +319,75 @@ OF_PENALTIES: dict[str, Callable[[Probe, Add], None]] = {
     "bf16": _bf16,
 }
 """The further questions about a penalty; each adds its findings, or raises one."""
+
+
+# ---- further questions about an objective ----------------------------------------------------------------------------
+
+
+def _losses(losses: NamedLosses, real: Tensor, fake: Tensor) -> Tensor:
+    """Returns the losses of the critic and of the generator, ``(2 seeds, 2)``."""
+    given = (fake, real) if losses.generator_reads_real else (fake,)
+    return torch.stack([losses.critic_loss(real, fake), losses.generator_loss(*given)], dim=1).detach()
+
+
+def _scores(device: torch.device | str, rows: int = ROWS, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Returns scores of real and of fake samples, ``(2, rows)``."""
+    real, fake = (normal(SEEDS, name, (rows,), dtype, device) for name in ("real scores", "fake scores"))
+    return real, fake
+
+
+def _loss_of_one_seed_moved(losses: NamedLosses, device: torch.device | str, add: Add) -> None:
+    real, fake = _scores(device)
+    before = _losses(losses, real, fake)[:OTHER_SEED]
+    real[OTHER_SEED] += 0.5
+    fake[OTHER_SEED] -= 0.5
+    after = _losses(losses, real, fake)[:OTHER_SEED]
+    if not alike(before, after):
+        text = f"go from {in_short(before)} to {in_short(after)} as another seed's scores move; {conformance.APART}"
+        raise NonconformingError("one seed moved", f"its losses {text}")
+
+
+def _loss_by_rows(losses: NamedLosses, device: torch.device | str, add: Add) -> None:
+    """Finds rows that depend on each other, as `_rows_apart` does."""
+
+    def value(*moved: int) -> Tensor:
+        real, fake = _scores(device)
+        for row in moved:
+            real[:, row] += 1.0
+            fake[:, row] -= 0.5
+        return _losses(losses, real, fake)
+
+    neither, one, other, both = value(), value(0), value(OTHER_ROW), value(0, OTHER_ROW)
+    alone, together = one - neither, both - other
+    if not alike(alone, together, 1e-6):
+        text = (
+            f"its losses change by {in_short(alone)} as a row moves, and by {in_short(together)} if another has moved "
+            f"before; take a mean of what each row has by itself, unless this is meant, as in relativistic averages"
+        )
+        add(Finding("rows apart", text, is_error=False))
+
+
+def _loss_of_one_row(losses: NamedLosses, device: torch.device | str, add: Add) -> None:
+    value = _losses(losses, *_scores(device, rows=1))
+    if not value.isfinite().all():
+        raise NonconformingError("batch of 1", f"its losses are {in_short(value)} for one row; must be finite")
+
+
+def _losses_agree(losses: NamedLosses, device: torch.device | str, add: Add) -> None:
+    double = _losses(losses, *_scores(device))
+    single = _losses(losses, *_scores(device, dtype=torch.float32)).double()
+    if not alike(single, double, 1e-4):
+        text = f"its losses are {in_short(single)} in float32 and {in_short(double)} in float64; what cancels out?"
+        raise NonconformingError("agreement", text)
+
+
+OF_OBJECTIVES: dict[str, Callable[[NamedLosses, torch.device | str, Add], None]] = {
+    "one seed moved": _loss_of_one_seed_moved,
+    "rows apart": _loss_by_rows,
+    "batch of 1": _loss_of_one_row,
+    "agreement": _losses_agree,
+}
+"""The further questions about an objective; each adds its findings, or raises one."""
 
 
 def summary(answers: Sequence[Answer]) -> Iterator[str]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from wganbench.errors import ExtensionError, first_line
 from wganbench.files import WEIGHTS_VARIABLE
 from wganbench.measures.scores.network_outputs import ScoreNetwork
 from wganbench.measures.scores.protocol import path_of
+from wganbench.rng import Streams
 from wganbench.spec import Component, catalogue
 from wganbench.training.method import Penalty, Projection
 
@@ -39,8 +41,10 @@ PROJECTED = ["parameters"]
 """The inputs of a projection."""
 N_GIVEN = {"network": 2, "optimizer": 1}
 """The number of positional arguments of kinds that take no inputs by name; 0 for kinds not listed."""
-LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
-"""The methods of an objective with the inputs of each."""
+LOSS_INPUTS = {"critic_loss": ("real", "fake"), "generator_loss": ("fake", "real")}
+"""The methods of an objective, with the scores that each may take by name."""
+NEEDED_SCORES = {"critic_loss": ("real", "fake"), "generator_loss": ("fake",)}
+"""The scores that each is given in this order if its parameters have other names."""
 
 
 class Given(Protocol):
@@ -192,18 +196,70 @@ def _check_losses(component: Component) -> None:
     except Exception as error:  # custom code may raise anything
         reason = first_line(error, with_type=True)
         raise ExtensionError(f"{described('objective', component)} cannot be made ({reason})") from None
-    for method, inputs in LOSS_INPUTS.items():
+    for method, inputs in NEEDED_SCORES.items():
         loss, call = getattr(objective, method, None), f"{method}({', '.join(inputs)})"
         if not callable(loss):
             raise ExtensionError(f"{described('objective', component)} has no {method}; must have {call}")
         signature = _signature(loss)
         try:
             if signature is not None:
-                signature.bind(*inputs)
+                signature.bind(*scores_taken(loss, method))
         except TypeError:
+            more = " or as generator_loss(fake, real)" if method == "generator_loss" else ""
             raise ExtensionError(
-                f"{described('objective', component)} has {method}{signature}; it is called as {call}"
+                f"{described('objective', component)} has {method}{signature}; it is called as {call}{more}"
             ) from None
+
+
+def scores_taken(loss: Callable[..., Any], method: str) -> tuple[str, ...]:
+    """Returns the scores that a loss is given, in the order of its parameters.
+
+    They are those that its positional parameters name, which may be ``real`` and ``fake``. A loss whose parameters
+    without a default have other names is given `NEEDED_SCORES`.
+    """
+    signature = _signature(loss)
+    if signature is None:
+        return NEEDED_SCORES[method]
+    positional = [each for each in signature.parameters.values() if each.kind in _POSITIONAL]
+    named = tuple(each.name for each in positional if each.name in LOSS_INPUTS[method])
+    others = [each for each in positional if each.name not in named and each.default is inspect.Parameter.empty]
+    first = tuple(each.name for each in positional[: len(named)])
+    is_named = named == first and not others and {*NEEDED_SCORES[method]} <= {*named}
+    return named if is_named else NEEDED_SCORES[method]
+
+
+@dataclass
+class NamedLosses:
+    """An objective whose losses are given the scores that they name.
+
+    Attributes:
+        objective: The object that a spec names.
+        taken: The scores that each of its losses takes, in the order of its parameters.
+    """
+
+    objective: Any
+    taken: Mapping[str, tuple[str, ...]]
+
+    @property
+    def generator_reads_real(self) -> bool:
+        """True if the generator's loss takes real scores."""
+        return "real" in self.taken["generator_loss"]
+
+    def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
+        return self._loss("critic_loss", real=real, fake=fake)
+
+    def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return self._loss("generator_loss", fake=fake, real=real)
+
+    def _loss(self, method: str, **scores: Tensor | None) -> Tensor:
+        loss: Tensor = getattr(self.objective, method)(*(scores[name] for name in self.taken[method]))
+        return loss
+
+
+def objective(component: Component) -> NamedLosses:
+    """Makes an objective."""
+    made = factory("objective", component)()
+    return NamedLosses(made, {method: scores_taken(getattr(made, method), method) for method in LOSS_INPUTS})
 
 
 def inputs_of(kind: str, component: Component) -> list[str]:
@@ -226,14 +282,26 @@ def _by_name(kind: str, component: Component) -> Callable[[Given], Any]:
     return lambda given: bound(*(given[name] for name in taken))
 
 
-def constraint(component: Component | None) -> tuple[Penalty | None, Projection | None]:
-    """Returns (penalty, projection), at most one of them not None; a function of ``parameters`` is a projection."""
-    if component is None:
-        return None, None
-    if inputs_of("constraint", component) == PROJECTED:
-        return None, factory("constraint", component)
-    bound = _by_name("constraint", component)
-    return lambda critic, real, fake, rng: bound({"critic": critic, "real": real, "fake": fake, "rng": rng}), None
+def constraint(components: Sequence[Component]) -> tuple[Penalty | None, Projection | None]:
+    """Returns the sum of all penalties and the composition of all projections, each None if there are none.
+
+    A function of ``parameters`` is a projection.
+    """
+    projects = [inputs_of("constraint", each) == PROJECTED for each in components]
+    pairs = list(zip(components, projects, strict=True))
+    penalties = [_by_name("constraint", each) for each, projecting in pairs if not projecting]
+    projections = [factory("constraint", each) for each, projecting in pairs if projecting]
+
+    def penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, rng: Streams) -> Tensor:
+        given = {"critic": critic, "real": real, "fake": fake, "rng": rng}
+        first, *others = (each(given) for each in penalties)
+        return sum(others, first)
+
+    def projection(parameters: list[Tensor]) -> None:
+        for project in projections:
+            project(parameters)
+
+    return penalty if penalties else None, projection if projections else None
 
 
 def measure(component: Component) -> Callable[[Given], float]:

@@ -67,10 +67,16 @@ class Component(Model):
 
 @dataclass(frozen=True)
 class Kind:
-    """Marks a field as a component of this kind; an ``optional`` one may be ``"none"`` to undo an inherited value."""
+    """Marks a field as a component of this kind.
+
+    Attributes:
+        optional: True if it may be ``"none"`` to undo an inherited value.
+        several: True if it may be a list of components; a list of one is that one.
+    """
 
     name: str
     optional: bool = False
+    several: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_before_validator_function(self._resolve, handler(source))
@@ -80,4 +86,9 @@ class Kind:
             return value
         if self.optional and value in (None, "none", {"name": "none"}):
             return None
+        if self.several and isinstance(value, list):
+            found = [Component.resolve(self.name, each) for each in value]
+            if not found:
+                raise ValueError("a list of none; use 'none'")
+            return found if len(found) > 1 else found[0]
         return Component.resolve(self.name, value)

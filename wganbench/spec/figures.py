@@ -218,6 +218,26 @@ class GridsFigure(Figure):
                 yield f"variant {variant!r} keeps no images, as its clouds name no moments"
 
 
+class PhasesFigure(Figure):
+    """Two measures against each other over the steps of a run, one cell for each variant.
+
+    Attributes:
+        x: The label of the measure across.
+        y: The label of the measure up.
+        columns: The number of variants in a row.
+        window: Half the width of the square that is drawn, around the origin.
+    """
+
+    kind: Literal["phases"]
+    x: str
+    y: str
+    columns: PositiveInt = 5
+    window: PositiveFloat = 2.0
+
+    def measures_read(self) -> list[str]:
+        return [self.x, self.y]
+
+
 class SuccessFigure(Figure):
     """The share of random architectures above a threshold, for the methods of the success table."""
 
@@ -239,6 +259,7 @@ AnyFigure = Annotated[
     | LinesFigure
     | PointsFigure
     | GridsFigure
+    | PhasesFigure
     | SuccessFigure
     | FactorsFigure,
     Field(discriminator="kind"),

@@ -224,6 +224,8 @@ def _setting_fields(definitions: Schema) -> Schema:
         description, kind = own.pop("description"), _kind(field)
         if kind is not None:
             own = {"$ref": f"#/$defs/{_key(kind.name)}"}
+        if kind is not None and kind.several:
+            own = {"anyOf": [own, {"type": "array", "items": own, "minItems": 1}]}
         if Undone in field.metadata or (kind is not None and kind.optional):
             own = {"anyOf": [{"const": "none"}, own]}
         fields[key] = {**own, "description": description}

@@ -109,19 +109,19 @@ def step_flops(setting: Setting) -> float | None:
     """Returns the floating-point operations of one generator step for one seed; None if a network's cost is unknown.
 
     Counts two operations per weight and sample in a forward pass (for a convolution, also per position of the filter)
-    and twice as many in a backward pass. A penalty adds one forward pass with its gradient and the derivative of both,
-    or, for a piecewise linear critic, the derivative of the gradient only.
+    and twice as many in a backward pass. Each gradient that is penalised adds one forward pass with the gradient and
+    the derivative of both, or, for a piecewise linear critic, the derivative of the gradient only. A packed critic is
+    called once for all samples of a pack.
     """
     costs = setting.costs()
     if costs is None:
         return None
-    critic, generator = costs["critic"].flops, costs["generator"].flops if "generator" in costs else 0
+    critic = costs["critic"].flops / (setting.pack or 1)
+    generator = costs["generator"].flops if "generator" in costs else 0
     steps = setting.unroll.steps if setting.unroll else setting.mean_n_critic
-    penalty = 0
-    if setting.is_penalised:
-        penalty = 4 if is_piecewise_linear(setting.critic.name, setting.critic.options) else 6
+    penalty = 4 if is_piecewise_linear(setting.critic.name, setting.critic.options) else 6
     second = 2 if setting.unroll and setting.unroll.order == "second" else 1
     generator_batch = setting.generator_batch_size or setting.batch_size
-    critic_step = generator + (6 + penalty) * critic
+    critic_step = generator + (6 + setting.n_penalised * penalty) * critic
     generator_step = 3 * generator + 2 * critic if setting.generator else 0
     return setting.batch_size * second * steps * critic_step + generator_batch * generator_step

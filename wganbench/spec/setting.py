@@ -15,7 +15,7 @@ from wganbench.networks.cost import Cost
 from wganbench.spec import catalogue
 from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.measure_use import READ_BY, MeasureUse, expand_use, scale_of
-from wganbench.spec.strict import LATER, Model, digest, short, suggest
+from wganbench.spec.strict import LATER, Model, digest, omitted_if, short, suggest
 
 TRAINED = (
     "generator",
@@ -103,8 +103,13 @@ class Setting(Model):
         auxiliary_classifier: The weights of the class cross-entropies in both losses. If set, a class-conditional pair
             is trained whose critic has a second output that predicts the class (AC-GAN), and both networks must have
             the data set's classes. "none" undoes an inherited one.
-        constraint: The constraint that keeps the critic Lipschitz; "none" undoes an inherited one.
+        constraint: The constraint that keeps the critic Lipschitz, or a list of several: their penalties add up, and
+            their projections are applied one after the other. "none" undoes an inherited one.
         project: The time at which weights are clipped or rescaled: before or after each critic step.
+        pack: The number of samples that the critic judges together, joined along their first axis (PacGAN); it divides
+            the batch sizes. "none" undoes an inherited one.
+        updates: The order of the updates within a step: ``alternating``, the critic's before the generator's;
+            ``generator_first``; or ``simultaneous``, both from the same parameters, with n_critic = 1.
         n_critic: The number of critic steps before each generator step; ignored if unroll is set.
         critic_warmup: More critic steps before some generator steps; "none" undoes an inherited one.
         unroll: Train the generator against the critic as it will be some steps ahead; "none" undoes an inherited one.
@@ -137,8 +142,12 @@ class Setting(Model):
     generator: Annotated[Component | None, Kind("network", optional=True), Field(validate_default=True)] = None
     critic: Annotated[Component, Kind("network")]
     objective: Annotated[Component, Kind("objective")]
-    constraint: Annotated[Component | None, Kind("constraint", optional=True)] = None
+    constraint: Annotated[Component | list[Component] | None, Kind("constraint", optional=True, several=True)] = None
     project: Literal["before", "after"] = "after"
+    pack: Annotated[Annotated[int, Field(ge=2)] | None, Undone, LATER] = None
+    updates: Annotated[Literal["alternating", "generator_first", "simultaneous"], omitted_if("alternating")] = (
+        "alternating"
+    )
     n_critic: PositiveInt = 1
     critic_warmup: Annotated[CriticWarmup | None, Undone, LATER] = None
     unroll: Annotated[Unrolling | None, Undone] = None
@@ -240,22 +249,38 @@ class Setting(Model):
         for name, field in type(self).model_fields.items():
             component = getattr(self, name)
             for kind in (mark for mark in field.metadata if isinstance(mark, Kind)):
-                if component is not None:
-                    yield name, kind.name, component
+                for each in component if isinstance(component, list) else [component]:
+                    if each is not None:
+                        yield name, kind.name, each
         for label, use in self.measures.items():
             yield f"measures.{label}", "measure", use.measure
         for label, component in (self.pictures or {}).items():
             yield f"pictures.{label}", "picture", component
 
     @property
+    def constraints(self) -> list[Component]:
+        """The constraints on the critic, in the order of the spec."""
+        return [component for _, kind, component in self.components() if kind == "constraint"]
+
+    @property
     def is_penalised(self) -> bool:
         """True if every step computes a gradient penalty, as far as this is known before the objects are built."""
-        return self.constraint is not None and catalogue.find("constraint", self.constraint.name).role == "penalty"
+        return self.n_penalised > 0
+
+    @property
+    def n_penalised(self) -> int:
+        """The number of gradients of the critic that are penalised in every step, as far as this is known."""
+        entries = [catalogue.find("constraint", each.name) for each in self.constraints]
+        return sum(entry.n_gradients for entry in entries if entry.role == "penalty")
+
+    def judged_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
+        """Returns the shape of what the critic judges: that of a sample, or of several that are packed."""
+        return sample if self.pack is None else (self.pack * sample[0], *sample[1:])
 
     @property
     def seeks_the_distance(self) -> bool:
         """True if a critic is trained alone under the two-sided penalty: its optimal gap is at least the distance."""
-        two_sided = self.constraint is not None and self.constraint.name == "gradient_penalty"
+        two_sided = [each.name for each in self.constraints] == ["gradient_penalty"]
         return two_sided and self.fixed_generator is not None and self.objective.name == "wasserstein"
 
     def costs(self) -> dict[str, Cost] | None:
@@ -275,7 +300,7 @@ class Setting(Model):
         sample = catalogue.sample_shape(self.data.name, self.data.options)
         if sample is None:
             return None
-        shapes = ((self.latent_dim or 0,), sample) if role == "generator" else (sample, ())
+        shapes = ((self.latent_dim or 0,), sample) if role == "generator" else (self.judged_shape(sample), ())
         return cost.of_network(network.name, network.arguments, *shapes)
 
     def _check_networks(self) -> Iterator[str]:
@@ -292,7 +317,11 @@ class Setting(Model):
             n = getattr(self, key)
             if n is not None and n % parts:
                 yield f"generator.norm_batches: must divide {key} ({n:,}), got {parts:,}"
-        built_in = self.is_penalised and not ((self.constraint and self.constraint.is_custom) or self.critic.is_custom)
+            if n is not None and self.pack is not None and n % self.pack:
+                yield f"pack: must divide {key} ({n:,}), got {self.pack:,}"
+        built_in = not self.critic.is_custom and any(
+            catalogue.find("constraint", each.name).role == "penalty" for each in self.constraints if not each.is_custom
+        )
         if built_in and self.critic.options.get("norm") == "batch":
             yield "critic.norm: 'batch' mixes rows, and a penalty is about each row's own gradient; use 'layer'"
 
@@ -308,6 +337,8 @@ class Setting(Model):
         if self.fixed_generator is not None:
             yield "auxiliary_classifier: needs a generator of classes, which a fixed one is not; use 'none'"
             return
+        if self.pack is not None:
+            yield "auxiliary_classifier: predicts the class of a sample, and pack joins samples; set one to 'none'"
         if self.unroll is not None and self.unroll.order == "second":
             yield "auxiliary_classifier: is not written for unroll of second order; use order = 'first'"
         data = catalogue.find("data set", self.data.name)
@@ -328,8 +359,14 @@ class Setting(Model):
             yield "critic_warmup: goes with n_critic, which unroll replaces; set one of the two to 'none'"
         elif self.critic_warmup is not None and self.critic_warmup.steps <= self.n_critic:
             yield f"critic_warmup.steps: must be above n_critic ({self.n_critic:,}), got {self.critic_warmup.steps:,}"
+        if self.updates != "alternating" and (self.unroll is not None or self.fixed_generator is not None):
+            yield f"updates: {self.updates!r} is for critic and generator steps in turns, without unroll"
+        elif self.updates == "simultaneous" and (self.n_critic > 1 or self.critic_warmup is not None):
+            yield "updates: 'simultaneous' is one update of each network; use n_critic = 1 and no critic_warmup"
         if self.unroll is None or self.unroll.order != "second":
             return
+        if self.critic.options.get("spectral_norm") and not self.critic.is_custom:
+            yield "unroll: second order is written for a critic without spectral_norm"
         if self.critic_optimizer.name != "adam":
             yield f"unroll: second order is written for critic_optimizer 'adam', got {self.critic_optimizer.name!r}"
         elif self.critic_optimizer.options.get("weight_decay"):

@@ -17,6 +17,19 @@ def images_of(data: DataSet) -> Images | None:
     return data if isinstance(data, Images) else None
 
 
+def packed(x: Tensor, pack: int, *, rows: int = 0) -> Tensor:
+    """Joins each ``pack`` consecutive samples along their first axis, such as the channels of images (PacGAN).
+
+    Args:
+        x: Samples, with ``rows`` axes before that of the batch.
+        pack: The number of samples to join; divides the batch.
+
+    Returns:
+        Shape ``(…, batch / pack, pack · shape[0], *shape[1:])``.
+    """
+    return x if pack == 1 else x.unflatten(rows, (-1, pack)).flatten(rows + 1, rows + 2)
+
+
 class Batches:
     """Real batches that each seed draws with replacement from its own random stream.
 

@@ -6,7 +6,7 @@ own gradient, and elementwise optimisers update the stack as they would update e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from wganbench.data.images import Epochs
 from wganbench.losses.objectives import class_loss
 from wganbench.rng import Streams
 from wganbench.training import lr_decay
-from wganbench.training.batches import Batches, ShuffledBatches, images_of
+from wganbench.training.batches import Batches, ShuffledBatches, images_of, packed
 from wganbench.training.method import DataSet, Method
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain, mismatches, moment_mismatches, network_state, restore_network
@@ -64,7 +64,7 @@ class StackTrainer:
             self.streams["dequantisation"] = Streams(seeds, "dequantisation", self.device)  # too large for blocks
             if method.auxiliary is not None:  # on CUDA a label out of range kills the process
                 self.images.check_classes(method.auxiliary.classes)
-        self._add_batches("data")
+        self._add_batches("data", batch_size)
         self.critic_loss = torch.zeros(len(seeds), device=self.device)
         self.finite = torch.ones(len(seeds), dtype=torch.bool, device=self.device)
         self.steps_done = 0
@@ -73,13 +73,13 @@ class StackTrainer:
         kind = StepStreams if draws_in_blocks(self.device) else Streams
         self.streams |= {name: kind(self.seeds, name, self.device) for name in names}
 
-    def _add_batches(self, stream: str) -> None:
+    def _add_batches(self, stream: str, batch_size: int) -> None:
         """Makes the real batches of a stream: of images, in shuffled epochs as in the official code."""
         own = self.streams[stream]
         if self.images is None:
-            self.batches[stream] = Batches(self.data, own, self.batch_size)
+            self.batches[stream] = Batches(self.data, own, batch_size)
         else:
-            self.batches[stream] = ShuffledBatches(self.images, own, self.batch_size, self.streams["dequantisation"])
+            self.batches[stream] = ShuffledBatches(self.images, own, batch_size, self.streams["dequantisation"])
 
     @property
     def losses(self) -> dict[str, Tensor]:
@@ -185,8 +185,8 @@ class StackTrainer:
             lr_decay.set_rates(self.optimizers, self.steps_done, self.method.decay_steps)
         self._begin_step(self.steps_done)
         self.steps_done += 1
-        for name in self._read:
-            self.batches[name].host_step(self._n_batches)
+        for name, n in self._read.items():
+            self.batches[name].host_step(n)
 
     def _begin_step(self, step: int | None) -> None:
         """Gets blocks of random numbers ready for a step, counted from 0, or for draws outside of steps."""
@@ -204,14 +204,15 @@ class StackTrainer:
         return self.method.n_critic
 
     @property
-    def _read(self) -> Sequence[str]:
-        """The names of the streams that a step draws real samples from."""
-        return ("data",)
+    def _read(self) -> Mapping[str, int]:
+        """The streams that a step draws real samples from, with the number of batches from each."""
+        return {"data": self._n_batches}
 
     def _critic_objective(
         self, parameters: Parameters, real: Tensor, fake: Tensor, labels: Tensor | None = None
     ) -> Tensor:
         """The loss that the critic minimises, ``(seeds,)``, at these parameters; ``labels`` are those of ``real``."""
+        real, fake = self._packed(real), self._packed(fake)
 
         def critic(x: Tensor) -> Tensor:
             return self.critic(x, parameters)
@@ -223,6 +224,10 @@ class StackTrainer:
         if self.method.penalty is not None:
             loss = loss + self.method.penalty(critic, real, fake, self.streams["penalty"])
         return loss
+
+    def _packed(self, x: Tensor) -> Tensor:
+        """Joins the samples that the critic judges together, as in ``packed``."""
+        return packed(x, self.method.pack, rows=1)
 
     def _scores(
         self, parameters: Parameters, real: Tensor, fake: Tensor, *, classify: bool
@@ -267,14 +272,15 @@ class CriticTrainer(StackTrainer):
         super().__init__(seeds, critic, method, data, batch_size=batch_size)
         self.fixed: Fixed = fixed
         self._add_streams("noise", "data of the generator")
-        self._add_batches("data of the generator")
+        self._add_batches("data of the generator", batch_size)
 
     @property
-    def _read(self) -> Sequence[str]:
-        return ("data", "data of the generator") if self.fixed.independent else ("data",)
+    def _read(self) -> Mapping[str, int]:
+        own = {"data of the generator": self._n_batches} if self.fixed.independent else {}
+        return {**super()._read, **own}
 
     def device_step(self) -> None:
-        reals, *others = (self.batches[name].draw(self._n_batches) for name in self._read)
+        reals, *others = (self.batches[name].draw(n) for name, n in self._read.items())
         for real, source in zip(reals, others[0] if others else reals, strict=True):
             noise = self.streams["noise"].normal(*source.shape[1:])
             self._critic_step(real, self.fixed(source, noise))

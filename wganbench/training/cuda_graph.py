@@ -75,7 +75,8 @@ def _hindrance(trainer: StackTrainer) -> str | None:
             return f"{type(optimizer).__name__} is not known to work in a graph"
         falling = trainer.method.decay_steps is not None
         if falling and not all(isinstance(group["lr"], Tensor) for group in optimizer.param_groups):
-            return f"{type(optimizer).__name__} with foreach takes no learning rate that falls in a graph"
+            how = "" if type(optimizer) is torch.optim.SGD else " with foreach"
+            return f"{type(optimizer).__name__}{how} takes no learning rate that falls in a graph"
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from wganbench.training.critic_trainer import Player, StackTrainer
 from wganbench.training.method import DataSet, Method, unrolled_adam
 from wganbench.training.stack import Parameters, Stack
 from wganbench.training.state import State, copy_plain
+
+OWN_REALS = "data of the generator"
+"""The stream of the real samples whose scores the generator's loss reads."""
 
 
 class GanTrainer(StackTrainer):
@@ -41,6 +44,9 @@ class GanTrainer(StackTrainer):
         self.latent_dim = latent_dim
         self.generator_batch_size = method.generator_batch_size or batch_size
         self._add_streams("latent", *(["labels"] if method.auxiliary is not None else []))
+        if method.generator_reads_real:
+            self._add_streams(OWN_REALS)
+            self._add_batches(OWN_REALS, self.generator_batch_size)
         self.generator_loss = torch.zeros(len(seeds), device=self.device)
 
     @property
@@ -92,17 +98,36 @@ class GanTrainer(StackTrainer):
         labels = [None] * n if self.method.auxiliary is None else data.labels(n)
         if self.method.unroll is not None and self.method.unroll.order == "second":
             self._second_order_step(reals[0], latents)
+        elif self.method.unroll is not None:
+            self._first_order_step(self._pairs(reals, latents, labels), latents[-1])
         else:
-            batches = zip(reals, self._fakes(latents[:n], labels), labels, strict=True)
-            if self.method.unroll is None:
-                for real, fake, each in batches:
-                    self._critic_step(real, fake, each)
-                self._generator_step(latents[-1], self.critic.parameters)
-            else:
-                self._first_order_step(batches, latents[-1])
+            self._ordered_step(reals, latents, labels)
         if self.average is not None:
             self._take_into(self.average)
         self.finite &= self.critic_loss.isfinite() & self.generator_loss.isfinite()
+
+    def _ordered_step(
+        self, reals: Sequence[Tensor], latents: Sequence[Tensor], labels: Sequence[Tensor | None]
+    ) -> None:
+        """Takes the critic steps and the generator step in the order that the method says."""
+        updates = self.method.updates
+        if updates == "generator_first":
+            self._generator_step(latents[-1], self.critic.parameters)
+        elif updates == "simultaneous":  # the gradient is kept until the critic's step is done
+            self._generator_gradient(latents[-1], self.critic.parameters)
+        for real, fake, each in self._pairs(reals, latents, labels):
+            self._critic_step(real, fake, each)
+        if updates == "simultaneous":
+            self.generator_optimizer.step()
+        elif updates == "alternating":
+            self._generator_step(latents[-1], self.critic.parameters)
+
+    def _pairs(
+        self, reals: Sequence[Tensor], latents: Sequence[Tensor], labels: Sequence[Tensor | None]
+    ) -> Iterable[tuple[Tensor, Tensor, Tensor | None]]:
+        """Returns the real samples, the fakes and the labels of each critic step; the fakes are made when called."""
+        n = self._n_batches
+        return zip(reals, self._fakes(latents[:n], labels), labels, strict=True)
 
     @torch.no_grad()
     def _take_into(self, average: Stack) -> None:
@@ -112,6 +137,10 @@ class GanTrainer(StackTrainer):
         torch._foreach_lerp_(list(average.parameters.values()), list(self.generator.parameters.values()), share)
         for name, tensor in average.buffers.items():
             tensor.copy_(self.generator.buffers[name])
+
+    @property
+    def _read(self) -> Mapping[str, int]:
+        return {**super()._read, **({OWN_REALS: 1} if self.method.generator_reads_real else {})}
 
     @property
     def _n_batches(self) -> int:
@@ -141,11 +170,18 @@ class GanTrainer(StackTrainer):
     def _generator_objective(self, latent: Tensor, critic_parameters: Parameters) -> Tensor:
         """The loss that the generator minimises, ``(seeds,)``."""
         objective, auxiliary = self.method.objective, self.method.auxiliary
+        real = [self._own_real_scores(critic_parameters)] if self.method.generator_reads_real else []
         if auxiliary is None:
-            return objective.generator_loss(self.critic(self.generator(latent), critic_parameters))
+            fake = self.critic(self._packed(self.generator(latent)), critic_parameters)
+            return objective.generator_loss(fake, *real)
         labels = self.streams["labels"].integers(auxiliary.classes, latent.shape[1])
         scores, logits = self.critic.with_logits(self.generator(latent, labels=labels), critic_parameters)
-        return objective.generator_loss(scores) + auxiliary.generator * class_loss(logits, labels)
+        return objective.generator_loss(scores, *real) + auxiliary.generator * class_loss(logits, labels)
+
+    def _own_real_scores(self, critic_parameters: Parameters) -> Tensor:
+        """The scores of a batch of real samples that is drawn for this step alone, ``(seeds, scores)``."""
+        (real,) = self.batches[OWN_REALS].draw(1)
+        return self.critic(self._packed(real), critic_parameters)
 
     def _generator_gradient(self, latent: Tensor, critic_parameters: Parameters) -> None:
         self.generator_optimizer.zero_grad()

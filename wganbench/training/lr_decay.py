@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from wganbench.training.rmsprop_tf import RmspropTf
 
-GRAPHED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, RmspropTf)
+GRAPHED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.SGD, RmspropTf)
 """The optimisers that are known to work in a CUDA graph."""
 
 
@@ -29,8 +29,11 @@ def begin(optimizer: Optimizer) -> None:
         if isinstance(rate, bool) or not isinstance(rate, float | int | Tensor):
             raise ValueError(f"must have a learning rate 'lr' in each group for lr_decay, got {rate!r}")
         group["initial_lr"] = float(rate)
-        # With ``foreach`` and outside a graph, Adam refuses a tensor.
-        takes_tensors = type(optimizer) in (torch.optim.RMSprop, RmspropTf) or not group.get("foreach")
+        # SGD asks a tensor for its value, and Adam with ``foreach`` refuses one outside a graph.
+        kind = type(optimizer)
+        takes_tensors = kind in (torch.optim.RMSprop, RmspropTf) or not (
+            kind is torch.optim.SGD or group.get("foreach")
+        )
         if type(optimizer) in GRAPHED and takes_tensors:
             group["lr"] = torch.tensor(float(rate), device=group["params"][0].device)
 

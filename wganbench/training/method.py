@@ -19,12 +19,21 @@ Penalty = Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, Streams], Tensor
 Projection = Callable[[list[Tensor]], None]
 
 
+Updates = Literal["alternating", "generator_first", "simultaneous"]
+"""The order of the updates within a step, see `Method.updates`."""
+
+
 class Objective(Protocol):
-    """The losses of both players, computed from scores ``(seeds, batch)``; each is ``(seeds,)`` and minimised."""
+    """The losses of both players, computed from scores ``(seeds, batch)``; each is ``(seeds,)`` and minimised.
+
+    The generator's loss is called as ``generator_loss(fake)``, or as ``generator_loss(fake, real)`` if the method says
+    ``generator_reads_real``.
+    """
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor: ...
 
-    def generator_loss(self, fake: Tensor) -> Tensor: ...
+    @property
+    def generator_loss(self) -> Callable[..., Tensor]: ...
 
 
 class DataSet(Protocol):
@@ -97,6 +106,13 @@ class Method:
             critic does not mix the rows of a batch (`wganbench.training.stack.is_rowwise`).
         fakes_at_once: Whether one pass of the generator makes the fakes of all critic steps before a generator step,
             which is possible if it does not mix the rows of a batch.
+        generator_reads_real: Whether the generator's loss takes real scores too. They are then of a batch of the
+            generator step's own, as large as its batch of fakes; otherwise no such batch is drawn.
+        pack: Number of samples that the critic judges together, joined along their first axis (PacGAN; Lin et al.
+            2018); 1 for one at a time. It divides the sizes of all batches, and the critic is made for joined samples.
+        updates: The order of the updates within a step. ``alternating``: the critic steps, then the generator step.
+            ``generator_first``: the generator step, then the critic steps. ``simultaneous``: both from the same
+            parameters, which is written for one critic step.
         n_critic: Critic steps per generator step; ignored if ``unroll`` is set.
         warmup: More critic steps before some generator steps; None for ``n_critic`` before each.
         generator_batch_size: Number of samples in the generator's own step; None for that of a critic step.
@@ -112,6 +128,9 @@ class Method:
     project: Literal["before", "after"] = "after"
     single_pass: bool = False
     fakes_at_once: bool = False
+    generator_reads_real: bool = False
+    pack: int = 1
+    updates: Updates = "alternating"
     n_critic: int = 1
     warmup: Warmup | None = None
     generator_batch_size: int | None = None

@@ -19,6 +19,7 @@ from wganbench.analysis.figures import (
     histograms,
     layers,
     lines,
+    phases,
     points,
     style,
     success,
@@ -58,6 +59,7 @@ KINDS: dict[str, Kind] = {
     "lines": lines,
     "points": points,
     "grids": grids,
+    "phases": phases,
     "success": success,
     "factors": factors,
 }

@@ -46,11 +46,14 @@ PROJECTIONS = ("clip", "rescale")
 
 def unwritten(setting: Setting) -> str | None:
     """Returns the reason why there is no plain loop for a setting, in a few words; None if there is one."""
-    constraint = setting.constraint
+    names = [each.name for each in setting.constraints]
     if setting.objective.name not in CRITIC_LOSS:
         return f"no plain loop is written for the objective {setting.objective.name!r}"
-    if constraint is not None and constraint.name not in (*PENALTY, *PROJECTIONS):
-        return f"no plain loop is written for the constraint {constraint.name!r}"
+    for name in names:
+        if name not in (*PENALTY, *PROJECTIONS):
+            return f"no plain loop is written for the constraint {name!r}"
+    if len(names) > 1 or setting.pack is not None or setting.updates != "alternating":
+        return "no plain loop is written for several constraints, packing and other orders of updates"
     if setting.unroll is not None and setting.unroll.order == "second":
         return "no plain loop is written for unrolling of second order"
     if setting.auxiliary_classifier is not None:
@@ -119,8 +122,9 @@ class PlainLoop:
         if setting.project == "before":
             self._project()
         loss = CRITIC_LOSS[setting.objective.name](self.critic(real), self.critic(fake))
-        if setting.constraint is not None and setting.constraint.name in PENALTY:
-            loss = loss + self._penalty(setting.constraint, real, fake, alpha)
+        for constraint in setting.constraints:
+            if constraint.name in PENALTY:
+                loss = loss + self._penalty(constraint, real, fake, alpha)
         self.critic_optimizer.zero_grad()
         loss.backward()
         self.critic_optimizer.step()
@@ -149,15 +153,15 @@ class PlainLoop:
 
     @torch.no_grad()
     def _project(self) -> None:
-        constraint = self.setting.constraint
-        if constraint is None or constraint.name not in PROJECTIONS:
-            return
-        bound: float = constraint.options["clip_value"]
-        for weight in self.critic.parameters():
-            if constraint.name == "clip":
-                weight.clamp_(-bound, bound)
-            else:
-                weight.div_((weight.abs().max() / bound).clamp(min=1.0))
+        for constraint in self.setting.constraints:
+            if constraint.name not in PROJECTIONS:
+                continue
+            bound: float = constraint.options["clip_value"]
+            for weight in self.critic.parameters():
+                if constraint.name == "clip":
+                    weight.clamp_(-bound, bound)
+                else:
+                    weight.div_((weight.abs().max() / bound).clamp(min=1.0))
 
     def _real(self) -> Tensor:
         if self.order is not None:
@@ -192,7 +196,7 @@ def with_torchs_own(network: nn.Module) -> nn.Module:
         for name, child in module.named_children():
             if isinstance(child, Nonlinearity) and child.name in ("relu", "leaky_relu"):
                 setattr(module, name, nn.ReLU() if child.name == "relu" else nn.LeakyReLU(child.leak))
-            elif type(child) is Linear:
+            elif type(child) is Linear and not child.spectral:
                 own = nn.Linear(child.in_features, child.out_features, device="meta")
                 own.weight, own.bias = child.weight, child.bias
                 setattr(module, name, own)

@@ -54,6 +54,7 @@ class Entry:
         classes: The classes of a set of images; None if they depend on its files.
         role: What a constraint does: ``projection``, which changes the critic's parameters in place, or ``penalty``,
             a term of the critic loss that reads gradients and adds to the cost of a step.
+        n_gradients: The number of gradients of the critic per pair of samples that a penalty reads.
         scale: How the numbers of a measure are read.
         hidden_layers: The smallest number of hidden layers that a critic must have for a measure to read it.
         closed_form: True if a measure needs data and a fixed generator whose distance has a formula.
@@ -74,6 +75,7 @@ class Entry:
     channels: int | None = None
     classes: int | None = None
     role: Literal["penalty", "projection"] | None = None
+    n_gradients: int = 1
     scale: Scale | None = None
     hidden_layers: int = 0
     closed_form: bool = False

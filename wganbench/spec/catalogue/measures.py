@@ -226,6 +226,7 @@ _COUPLING = "wganbench.measures.coupling"
 _DIVERGENCE = "wganbench.measures.divergence"
 _OVER_STEPS = "wganbench.measures.over_steps"
 _TEXT = "wganbench.measures.text"
+_DIRAC = "wganbench.measures.dirac"
 _BAND = "wganbench.measures.band"
 _RECENT = "wganbench.measures.recent_steps"
 _SATURATION = "wganbench.measures.saturation"
@@ -287,6 +288,12 @@ MEASURES = {
     ),
     "remaining": Entry(
         f"{_OVER_STEPS}:remaining", OfMeasureOptions, scale=Scale(False, _INFINITE, False, "ratio"), reads=("of",)
+    ),
+    "generator_position": Entry(f"{_DIRAC}:generator_position", scale=_neutral("")),
+    "critic_slope": Entry(f"{_DIRAC}:critic_slope", scale=_neutral("")),
+    "equilibrium_distance": Entry(f"{_DIRAC}:equilibrium_distance", scale=_DISTANCE),
+    "contraction": Entry(
+        f"{_DIRAC}:contraction", OfMeasureOptions, scale=Scale(False, _INFINITE, False, "per step"), reads=("of",)
     ),
     "linear_share": Entry(f"{_SATURATION}:linear_share", scale=_NEUTRAL_SHARE),
     "fake_gradient_share": Entry(f"{_SATURATION}:fake_gradient_share", scale=_NEUTRAL_SHARE),

@@ -13,6 +13,7 @@ from wganbench.spec.strict import LATER, omitted_if
 Initialisation = Literal["normal", "uniform", "he_normal", "he_uniform", "glorot_uniform", "orthogonal"]
 Nonlinearity = Literal["relu", "leaky_relu", "tanh", "softplus", "elu"]
 Normalisation = Literal["batch", "layer", "none"]
+SpectralNorm = Annotated[bool, omitted_if(False)]
 
 
 class MlpOptions(Options):
@@ -27,6 +28,12 @@ class MlpOptions(Options):
     input_scale: PositiveFloat = 1.0
     uniform_latent: Annotated[bool, omitted_if(False)] = False
     summed_outputs: PositiveInt = 1
+    spectral_norm: SpectralNorm = False
+
+
+class DiracOptions(Options):
+    start: float = 1.0
+    spread: NonNegativeFloat = 0.0
 
 
 WIDTHS = ("filters", "dim")
@@ -69,6 +76,7 @@ class DcganGeneratorOptions(DcganOptions):
 class DcganCriticOptions(DcganOptions):
     activation: Nonlinearity = "leaky_relu"
     norm: Normalisation = "none"
+    spectral_norm: SpectralNorm = False
 
 
 class ResnetOptions(Options):
@@ -92,12 +100,18 @@ class TextOptions(Options):
     filters_divided_by: Divisor = None
 
 
+class TextCriticOptions(TextOptions):
+    spectral_norm: SpectralNorm = False
+
+
 NETWORKS = {
     "mlp": Entry("wganbench.networks.mlp:Mlp", MlpOptions),
     "dcgan_generator": Entry("wganbench.networks.dcgan:DcganGenerator", DcganGeneratorOptions),
     "dcgan_critic": Entry("wganbench.networks.dcgan:DcganCritic", DcganCriticOptions),
     "resnet_generator": Entry("wganbench.networks.resnet:ResnetGenerator", ResnetGeneratorOptions),
     "resnet_critic": Entry("wganbench.networks.resnet:ResnetCritic", ResnetCriticOptions),
+    "dirac_generator": Entry("wganbench.networks.dirac:DiracGenerator", DiracOptions),
+    "dirac_critic": Entry("wganbench.networks.dirac:DiracCritic", DiracOptions),
     "text_generator": Entry("wganbench.networks.text_resnet:TextGenerator", TextOptions),
-    "text_critic": Entry("wganbench.networks.text_resnet:TextCritic", TextOptions),
+    "text_critic": Entry("wganbench.networks.text_resnet:TextCritic", TextCriticOptions),
 }
