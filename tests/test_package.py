@@ -50,6 +50,7 @@ HELP = {"--help": ["--help"], **{f"{name} --help": [name, "--help"] for name in 
 TRAINS = {
     "run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS],
     "inception": ["inception", "verify"],
+    "judge": ["judge", "gradient_penalty", "--conformance"],
     "speed": ["speed", "gaussians8", "--profile", "smoke", "--results", OTHERS],
 }
 OF_WEIGHTS = {"sample", "measure"}

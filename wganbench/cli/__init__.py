@@ -7,7 +7,22 @@ from typing import Any
 
 import click
 
-from wganbench.cli import claims, compare, data, experiments, measure, plan, report, results, run, sample, scores, speed
+from wganbench.cli import (
+    claims,
+    compare,
+    data,
+    experiments,
+    judge,
+    measure,
+    plan,
+    report,
+    results,
+    run,
+    sample,
+    scores,
+    speed,
+    submission,
+)
 from wganbench.errors import WganbenchError
 
 
@@ -40,7 +55,7 @@ def cli() -> None:
 
 for command in (
     *(experiments.list_, experiments.show, experiments.schema),
-    *(plan.plan, run.run, sample.sample, measure.measure, speed.speed),
+    *(plan.plan, run.run, sample.sample, measure.measure, speed.speed, judge.judge, submission.verify_submission),
     *(report.report, claims.check, compare.compare, claims.explain),
     *(results.status, results.merge, results.results_commands),
     *(data.data, scores.classifier, scores.inception),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
-from wganbench.cli.options import cpu_threads, data_dir, device_kind, grouped, inception_weights, results_folder
+from wganbench.cli.options import (
+    component_options,
+    cpu_threads,
+    data_dir,
+    device_kind,
+    grouped,
+    inception_weights,
+    results_folder,
+)
 from wganbench.errors import SpecError
 from wganbench.records import measured
 
@@ -52,7 +57,7 @@ def measure(
     The number goes to 'measured' beside the records, with the measure's options, the weights and the software. Reports
     list it in a table of its own; no claim and no figure reads it.
     """
-    name, score, options = asked.measure, asked.score, _options(asked.settings)
+    name, score, options = asked.measure, asked.score, component_options(asked.settings, "samples=500")
     from wganbench.runner.kept_runs import find  # imports torch
     from wganbench.runner.loop import choose_device
     from wganbench.runner.precision import numerics
@@ -70,24 +75,6 @@ def measure(
     value = "not finite" if found.value is None else f"{found.value:.6g}"
     by = f" by {found.score_protocol}" if found.score_protocol else ""
     click.echo(f"{name} = {value}{by}, of {run_id} after step {found.step:,}; kept in {path}, apart from the record")
-
-
-def _options(settings: Sequence[str]) -> dict[str, Any]:
-    """Parses texts such as ``"samples=500"``, whose values are TOML.
-
-    Raises:
-        SpecError: If a text has another form.
-    """
-    found: dict[str, Any] = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not key.isidentifier() or not equals or key == "points":
-            raise SpecError(f"--set {text!r}: must be OPTION=VALUE with an option of the measure, such as samples=500")
-        try:
-            found[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key] = value
-    return found
 
 
 def _score(name: str) -> str | dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tomllib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 import click
 
-from wganbench.errors import RecordError
+from wganbench.errors import RecordError, SpecError
 from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE
 from wganbench.records.record import Record
 from wganbench.records.store import Store
@@ -28,6 +29,28 @@ F = TypeVar("F", bound=Callable[..., Any])
 COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def component_options(settings: Sequence[str], example: str) -> dict[str, Any]:
+    """Parses the options of a component, texts such as ``"samples=500"``, whose values are TOML.
+
+    Args:
+        settings: The texts.
+        example: A text that would be right, for the message.
+
+    Raises:
+        SpecError: If a text has another form.
+    """
+    found: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not key.isidentifier() or not equals or key == "points":
+            raise SpecError(f"--set {text!r}: must be OPTION=VALUE with an option of the object, such as {example}")
+        try:
+            found[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key] = value
+    return found
 
 
 def grouped(name: str, make: Callable[..., object], *options: Callable[[F], F]) -> Callable[[F], F]:

@@ -57,7 +57,7 @@ def _execution(executor: ExecutorName | None, jobs: int | None, **others: Any) -
     return Execution(executor=executor or ("local" if (jobs or 1) > 1 else "inline"), jobs=jobs, **others)
 
 
-_executed = grouped(
+executed = grouped(
     "execution",
     _execution,
     device_kind,
@@ -107,7 +107,7 @@ _executed = grouped(
 @selection
 @data_dir
 @inception_weights
-@_executed
+@executed
 @click.option("--again", is_flag=True, help="Train and record again what is recorded.")
 @click.option("--keep-failed", is_flag=True, help="Leave failed runs as they are.")
 @click.option("--max-hours", type=POSITIVE, help="Save checkpoints and stop after this time, with exit code 124.")
@@ -124,6 +124,25 @@ def run(
 
     Finished and diverged runs are skipped, failed ones run again. Ctrl-C and SIGTERM save checkpoints; the same command
     resumes from there, and so do other commands on the same results folder. Exits with 1 if a run failed.
+    """
+    code = train(selection, execution, again=again, keep_failed=keep_failed, max_hours=max_hours, log_json=log_json)
+    if code:
+        sys.exit(code)
+
+
+def train(
+    selection: Selection,
+    execution: Execution,
+    *,
+    again: bool = False,
+    keep_failed: bool = False,
+    max_hours: float | None = None,
+    log_json: bool = False,
+) -> int:
+    """Trains, measures and records what is selected; prints what happens, and returns the exit code of ``run``.
+
+    Raises:
+        WganbenchError: If the runs cannot be trained as specified, or a record cannot be written.
     """
     spec, runs, store = selection.spec, selection.runs, selection.store
     if selection.folders:
@@ -174,10 +193,11 @@ def run(
         print_tables(*map(table.terminal, tables))
     if stop.reason is not None:
         click.echo(f"wganbench: {stop.reason}; records and checkpoints are kept, the same command resumes", err=True)
-        sys.exit(EXIT_CODES[stop.reason])
+        return EXIT_CODES[stop.reason]
     if failed:
         click.echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
-        sys.exit(1)
+        return 1
+    return 0
 
 
 def _introduction(selection: Selection) -> Iterator[str]:

@@ -52,16 +52,16 @@ def custom_names(setting: Setting) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def digests(setting: Setting, folders: Sequence[str], read: Read = read_file) -> dict[str, str]:
-    """Computes the SHA-256 of each file that defines custom objects of ``setting``, and of the files they import.
+def sources(setting: Setting, folders: Sequence[str], read: Read = read_file) -> dict[str, bytes]:
+    """Returns the content of each file that defines custom objects of ``setting``, and of the files they import.
 
     Args:
         folders: The folders that ``import_folders`` returns; modules installed elsewhere are not followed.
         read: Returns the content of a file, or None.
 
     Returns:
-        A digest for each file's path in its folder, such as ``mine.py`` or ``package/module.py``; empty if the setting
-        has no custom objects.
+        The content for each file's path in its folder, such as ``mine.py`` or ``package/module.py``; empty if the
+        setting has no custom objects.
     """
     found: dict[str, bytes] = {}
     waiting = [name.partition(":")[0] for name in reversed(custom_names(setting))]
@@ -75,6 +75,12 @@ def digests(setting: Setting, folders: Sequence[str], read: Read = read_file) ->
             if file not in found:
                 found[file] = content
                 waiting += _imports(content, file)
+    return found
+
+
+def digests(setting: Setting, folders: Sequence[str], read: Read = read_file) -> dict[str, str]:
+    """Computes the SHA-256 of each file that ``sources`` returns for the same arguments; keys are the files' paths."""
+    found = sources(setting, folders, read)
     digest = {file: hashlib.sha256(content).hexdigest() for file, content in sorted(found.items())}
     rest = list(digest.items())[MAX_FILES:]
     if rest:

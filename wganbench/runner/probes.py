@@ -40,6 +40,18 @@ class SmoothCritic:
         return ((x.flatten(2) @ first + bias).tanh() * last).sum(2)
 
 
+class BatchNormCritic:
+    """A critic that normalises another's scores over the batch, as batch normalisation without parameters does."""
+
+    def __init__(self, critic: SmoothCritic):
+        self.critic, self.parameters = critic, critic.parameters
+
+    def __call__(self, x: Tensor) -> Tensor:
+        scores = self.critic(x)
+        mean, variance = scores.mean(1, keepdim=True), scores.var(1, correction=0, keepdim=True)
+        return (scores - mean) / (variance + 1e-5).sqrt()
+
+
 class LinearCritic:
     """A linear critic from ``(S, n, *shape)`` to ``(S, n)``; its gradient norm is ``slope`` everywhere."""
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from wganbench.errors import ExtensionError, first_line
 from wganbench.files import WEIGHTS_VARIABLE
@@ -28,6 +28,8 @@ _MEASURED = (
     *("seen", "seen_real", "classify", "held_out", "real_labels", "fake_labels", "training_seconds"),
     *("recent_losses", "recent_cosines"),
 )
+KINDS = ("constraint", "objective", "network")
+"""The kinds that `kind_of` distinguishes."""
 INPUTS = {
     "measure": _MEASURED,
     "picture": _MEASURED,
@@ -93,6 +95,44 @@ def _target(kind: str, component: Component) -> Callable[..., Any]:
     if not callable(target):
         raise ExtensionError(f"{kind} {component.name!r}: must be a class or function, got {type(target).__name__}")
     return target
+
+
+def kind_of(name: str) -> str:
+    """Returns the kind of an object by its name or, of a custom one, by what it is called with.
+
+    Returns:
+        ``"objective"``, ``"constraint"`` or ``"network"``.
+
+    Raises:
+        ExtensionError: If it cannot be imported, or is of none of these kinds.
+    """
+    for kind in KINDS:
+        if name in catalogue.NAMES[kind]:
+            return kind
+    if not catalogue.is_dotted(name):
+        known = catalogue.suggest(name, [each for kind in KINDS for each in catalogue.NAMES[kind]])
+        raise ExtensionError(f"{name!r}: no built-in {' or '.join(KINDS)}, and not package.module:object{known}")
+    target = import_dotted("object", name)
+    if inspect.isclass(target):
+        if any(hasattr(target, method) for method in LOSS_INPUTS):
+            return "objective"
+        if issubclass(target, nn.Module):
+            return "network"
+    elif callable(target):
+        signature = _signature(target)
+        taken = [each.name for each in (signature.parameters.values() if signature else ()) if each.kind in _POSITIONAL]
+        if taken == PROJECTED or (taken and set(taken) <= set(INPUTS["constraint"])):
+            return "constraint"
+    raise ExtensionError(
+        f"{name!r}: must be a class with critic_loss and generator_loss, a torch.nn.Module, a function of any of "
+        f"{', '.join(INPUTS['constraint'])}, or one of {', '.join(PROJECTED)}; got {_shown(target)}"
+    )
+
+
+def _shown(target: Any) -> str:
+    """Describes an object for messages: a function by its signature, anything else by its type."""
+    signature = _signature(target) if callable(target) else None
+    return f"{type(target).__name__} {signature}" if signature else f"a {type(target).__name__}"
 
 
 def check_signature(kind: str, component: Component) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from wganbench.spec.claims import MAX_PRIMARY, NORMAL_THEORY, Check, Claim, Comparison, Counts, Equivalence
 from wganbench.spec.experiment import Experiment
 from wganbench.spec.figures import FactorsFigure, Figure, SuccessFigure
+from wganbench.spec.judging import check_judged
 from wganbench.spec.measure_use import GAPS, is_timed, scale_of
 from wganbench.spec.seeds import listed, parse_seeds
 from wganbench.spec.setting import LOSSES, Setting
@@ -38,6 +39,8 @@ def _check(spec: Experiment) -> Iterator[str]:
             yield f"figures.{name}: the id is used {uses} times; ids are unique among the figures of a spec"
     for figure in spec.figures:
         yield from _prefixed(f"figures.{figure.id}: ", _check_figure(figure, spec))
+    for position, judged in enumerate(spec.judge):
+        yield from _prefixed(f"judge.{position}: ", check_judged(judged, spec))
 
 
 def _prefixed(place: str, lines: Iterable[str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
 from wganbench.spec.claims import Claim
 from wganbench.spec.figures import AnyFigure, Figure
+from wganbench.spec.judging import Judged
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import LIST_SCHEMA, MAX_SEEDS, SeedList, check_list, parse_seeds
 from wganbench.spec.setting import Setting, family
@@ -87,6 +88,7 @@ class Experiment(Model):
         ablations: Variants that each differ from a baseline in one respect.
         published: Published numbers.
         figures: The figures of the report.
+        judge: The variants whose method ``wganbench judge`` replaces by another one, and what is compared.
         defaults: The fields of the setting at the file's top level.
         overrides: The changes made by ``--set``, as path and value.
     """
@@ -111,6 +113,7 @@ class Experiment(Model):
     ablations: Ablations | None = None
     published: list[Published] = Field(default_factory=list)
     figures: list[AnyFigure] = Field(default_factory=list)
+    judge: list[Judged] = Field(default_factory=list)
     defaults: Table
     overrides: list[tuple[str, Any]] = Field(default_factory=list)
 

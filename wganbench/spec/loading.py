@@ -31,8 +31,8 @@ ABOUT = frozenset(Experiment.model_fields) - {"name", "path", "defaults", "overr
 KNOWN = frozenset({*ABOUT, *Setting.model_fields})
 """All top-level keys."""
 
-OWN = frozenset({"title", "question", "source", "version", "deviations", "claims", "inherit_claims", "pilot"})
-"""Keys that a spec does not inherit from the one that it extends: its description, and the claims to be judged."""
+OWN = frozenset({"title", "question", "source", "version", "deviations", "claims", "inherit_claims", "pilot", "judge"})
+"""Keys that a spec does not inherit from the one that it extends: its description, and what is to be judged."""
 
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){16}""")
 """A key of more than 16 parts: the time that tomllib takes grows with the square of their number."""
