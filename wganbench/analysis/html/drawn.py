@@ -14,6 +14,7 @@ from wganbench.records.record import Record
 from wganbench.spec import (
     Check,
     Comparison,
+    Counts,
     Criterion,
     Equality,
     Equivalence,
@@ -44,6 +45,8 @@ def charts_of(experiment: Experiment, evidence: Evidence, records: Records) -> l
     if isinstance(check, Success):
         criteria = [_criterion(evidence, criterion, records) for criterion in check.criteria]
         return [*criteria, _share(evidence, [Line(check.rate, "bound", f"claimed: more than {_percent(check.rate)}")])]
+    if isinstance(check, Counts):
+        return [_counts(evidence), _difference(evidence, check)]
     values = _values(experiment, evidence, records)
     if isinstance(check, SuccessCurve):
         return [values, _success_curve(evidence, check)]
@@ -60,7 +63,7 @@ def charts_of(experiment: Experiment, evidence: Evidence, records: Records) -> l
 def _values(experiment: Experiment, evidence: Evidence, records: Records) -> Chart:
     """The measure of each run or architecture, with the bound of a check of one variant."""
     check = evidence.check
-    assert not isinstance(check, Success)
+    assert not isinstance(check, Success | Counts)
     alone = len(evidence.units) == 1 and not isinstance(check, SuccessCurve)
     strips = []
     for side, units in evidence.units.items():
@@ -69,6 +72,26 @@ def _values(experiment: Experiment, evidence: Evidence, records: Records) -> Cha
         published = tuple(_published(experiment, evidence, side, records))
         strips.append(Strip(_side(side, units, bool(check.methods())), dots, *own, published))
     return Chart(_title(check.measure, evidence.settings, check), tuple(strips), tuple(_bounds(check)))
+
+
+def _counts(evidence: Evidence) -> Chart:
+    """How many runs of each seed meet the criteria, on either side of a check of counts."""
+    strips = [
+        Strip(
+            f"{side}: {len(units)} seeds",
+            tuple(
+                Dot(
+                    unit.value,
+                    0,
+                    f"seed {unit.seed}: {unit.value:g} of its runs ({unit.run_id} and others)",
+                    unit.run_id,
+                )
+                for unit in units
+            ),
+        )
+        for side, units in evidence.units.items()
+    ]
+    return Chart("Runs that meet the criteria, a dot for each seed", tuple(strips))
 
 
 def _side(side: str, units: Sequence[Unit], over_architectures: bool) -> str:
@@ -169,7 +192,7 @@ def _share(evidence: Evidence, lines: Sequence[Line]) -> Chart:
     return Chart("Share that the test decides on", (strip,), (*lines, *ends))
 
 
-def _difference(evidence: Evidence, check: Comparison | Equivalence | OverArchitectures) -> Chart:
+def _difference(evidence: Evidence, check: Comparison | Counts | Equivalence | OverArchitectures) -> Chart:
     """The estimated difference with its interval and margin; each pair is a dot if the test is paired."""
     dots = _pairs(evidence) if check.test in (*PAIRED, "architectures") else ()
     strip = Strip(evidence.estimate_of, dots, evidence.estimate, evidence.interval)
