@@ -51,6 +51,7 @@ TRAINS = {
     "run": ["run", "gaussians8", "--profile", "smoke", "--seeds", "1", "--results", OTHERS],
     "inception": ["inception", "verify"],
     "judge": ["judge", "gradient_penalty", "--conformance"],
+    "verify-submission": ["verify-submission", OTHERS],
     "speed": ["speed", "gaussians8", "--profile", "smoke", "--results", OTHERS],
 }
 OF_WEIGHTS = {"sample", "measure"}

@@ -94,7 +94,7 @@ def experiments() -> list[str]:
     """Returns the names of the experiments that ship with wganbench.
 
     >>> experiments()[:3]
-    ['elu', 'estimate-quality', 'fig2']
+    ['dirac-gan', 'elu', 'estimate-quality']
     """
     return list(available())
 

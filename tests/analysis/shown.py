@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.analysis.factory import BAD, CLAIMS, FIGURES, GOOD, PUBLISHED, made, record
 from wganbench.analysis.figures import drawings_of
-from wganbench.analysis.html import write_html
+from wganbench.analysis.html import Against, write_html
 from wganbench.analysis.html.figures import path_of
 from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, judge
@@ -92,8 +92,9 @@ class Shown:
     records: dict[str, Record]
     verdicts: dict[str, list[Verdict]]
 
-    def write(self, *, self_contained: bool = False) -> Path:
-        return write_html(self.experiments, self.store, self.records, self.verdicts, self_contained=self_contained)
+    def write(self, *, self_contained: bool = False, against: Against | None = None) -> Path:
+        here = (self.experiments, self.store, self.records, self.verdicts)
+        return write_html(*here, self_contained=self_contained, against=against)
 
     def text(self) -> str:
         return self.write().read_text(encoding="utf-8")
@@ -121,7 +122,8 @@ def shown(folder: Path, *parts: str) -> Shown:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(write_text(each), encoding="utf-8")
     records = {each.id: each for each in found}
-    for tone, drawing in enumerate((*drawings_of(experiment, records), *drawings_of(images, records))):
+    drawings = (each for one in (experiment, images) for each in drawings_of(Results(one, records)))
+    for tone, drawing in enumerate(drawings):
         path = store.root / path_of(drawing)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", SIZE, 50 * tone).save(path)

@@ -6,7 +6,7 @@ import pytest
 
 from wganbench.analysis import judging
 from wganbench.analysis.judging import Pairs
-from wganbench.spec.judging import Counted
+from wganbench.spec.judged import Counted
 
 EIGHT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 

@@ -5,7 +5,8 @@ import tomli_w
 
 from wganbench.errors import SpecError
 from wganbench.spec import available, load
-from wganbench.spec.judging import BUDGETS, Judged, name_in, slug, spec_of
+from wganbench.spec.judged import BUDGETS, Judged
+from wganbench.spec.judging import name_in, slug, spec_of
 
 PENALTY = {"constraint": {"name": "one_sided_penalty", "penalty_weight": 3.0}}
 
@@ -18,7 +19,7 @@ def row_of(**fields):
 def test_a_budget_takes_the_share_of_the_next_smaller_and_none_below_the_smallest():
     row = row_of()
     assert row.share("minutes") is None
-    assert row.share("evening") == row.share("days") == row.budgets["evening"]
+    assert row.share("evening") == row.share("days") == row.budgets.evening
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_candidate_differs_from_what_it_replaces_in_its_method_alone(experimen
         ("measures = { exact_wassertein = 0.1 }", "measures: 'exact_wassertein' is not measured; did you mean"),
         ("measures = { wasserstein_estimate = 0.1 }", "neither direction is better; give the best value as target"),
         ("measures = { exact_wasserstein = 0 }", "judge.0.measures.exact_wasserstein: must be greater than 0"),
-        ('budgets = { week = { profile = "quick", seeds = "0-4" } }', "judge.0.budgets.week"),
+        ('budgets = { week = { profile = "quick", seeds = "0-4" } }', "judge.0.budgets: unknown field 'week'"),
         ('budgets = { days = { profile = "qick", seeds = "0-4" } }', "budgets.days.profile: no profile 'qick'"),
     ],
 )

@@ -14,7 +14,8 @@ from wganbench.analysis.tables.cells import between, fields, limits, number
 from wganbench.analysis.tables.table import Row, Table
 from wganbench.records.record import Record
 from wganbench.spec import Experiment, parse_seeds, scale_of
-from wganbench.spec.judging import Budget, Counted, name_in
+from wganbench.spec.judged import Budget, Counted
+from wganbench.spec.judging import name_in
 
 Judgement = Literal["better", "worse", "equivalent", "open"]
 

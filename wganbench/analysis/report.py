@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import multiprocessing
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,9 @@ FIGURES = "figures"
 """The folder of an experiment's figures, beside its records."""
 FORMER = re.compile(r"REPORT\.md|figures/[a-z0-9_.-]+-[a-z]+-[a-z0-9_.-]+\.(png|gif)")
 """The files of reports that had one page and one folder of figures for all experiments."""
+
+MANY, MOST_PROCESSES = 8, 8
+"""The number of figures from which on several processes draw them, as each takes two seconds to start; and how many."""
 
 Records = Mapping[str, Record]
 
@@ -225,14 +231,31 @@ def _draw(
         if not _is_drawn(drawing, drawn, sections.get(drawing.experiment.name, Section()), out)
     ]
     on_figure(0, len(waiting))
-    for done, drawing in enumerate(waiting, start=1):
-        folder = out / drawing.experiment.name / FIGURES
-        save(draw(drawing, store), folder / drawing.file)
-        for file, content in animate(drawing, store).items():
-            write_atomically(folder / file, content, replace=True)
+    for done, _ in enumerate(_save_all(waiting, store, out), start=1):
         on_figure(done, len(waiting))
     files = figures_of(report.drawings)
     return {name: digests_in(out / name / FIGURES, some) for name, some in files.items()}, drawn
+
+
+def _save_all(waiting: Sequence[Drawing[Any]], store: Store, out: Path) -> Iterator[None]:
+    """Draws figures into ``out``, many of them in several processes; yields once a figure is done."""
+    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
+    if len(waiting) < MANY or processes == 1:
+        for drawing in waiting:
+            _save(drawing, store, out)
+            yield
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for each in as_completed([pool.submit(_save, drawing, store, out) for drawing in waiting]):
+            each.result()
+            yield
+
+
+def _save(drawing: Drawing[Any], store: Store, out: Path) -> None:
+    folder = out / drawing.experiment.name / FIGURES
+    save(draw(drawing, store), folder / drawing.file)
+    for file, content in animate(drawing, store).items():
+        write_atomically(folder / file, content, replace=True)
 
 
 def _is_drawn(drawing: Drawing[Any], drawn: Mapping[str, Mapping[str, Drawn]], section: Section, out: Path) -> bool:

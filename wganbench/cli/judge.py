@@ -21,7 +21,7 @@ from wganbench.cli.run import executed, train
 from wganbench.errors import SpecError
 from wganbench.files import write_atomically
 from wganbench.runner.jobs.options import Execution
-from wganbench.spec.judging import BUDGETS, Budget
+from wganbench.spec.judged import BUDGETS, Budget
 
 
 @dataclass(frozen=True)

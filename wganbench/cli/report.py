@@ -77,11 +77,6 @@ def report(
         made = reporting.write_report(
             specs, Store(folder), folder, records, whole=not apart, accept=accept, on_figure=on_figure
         )
-    if as_html:
-        from wganbench.analysis.html import write_html
-
-        page = write_html(specs, Store(folder), records, made.verdicts, self_contained=self_contained)
-        click.echo(f"wganbench: {page}: {page.stat().st_size / 1000:,.0f} kB, to open in a browser", err=True)
     for loss in made.losses:
         click.echo(f"wganbench: accepted: {loss}", err=True)
     for spec in specs:
@@ -91,6 +86,12 @@ def report(
     if against is None and results is None and folder == RUNS and has_records(REFERENCE):
         against = REFERENCE
     reference = load_records(against) if against is not None else {}
+    if as_html:
+        from wganbench.analysis.html import compared_with, write_html
+
+        beside = None if against is None else compared_with(str(against), specs, records, reference)
+        page = write_html(specs, Store(folder), records, made.verdicts, self_contained=self_contained, against=beside)
+        click.echo(f"wganbench: {page}: {page.stat().st_size / 1000:,.0f} kB, to open in a browser", err=True)
     verdicts = made.verdicts
     if against is not None:
         verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}

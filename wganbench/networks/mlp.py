@@ -67,9 +67,11 @@ class Mlp(nn.Module):
         *others, last = layout.mlp(input_shape, output_shape, hidden=hidden, norm=norm, summed_outputs=summed_outputs)
         layers: list[nn.Module] = []
         for layer in others:
-            linear_layer: nn.Module = Linear(layer.inputs, layer.outputs, spectral=spectral_norm)
+            linear_layer: nn.Module
             if weight_norm:
                 linear_layer = UnitLinear(layer.inputs, layer.outputs)
+            else:
+                linear_layer = Linear(layer.inputs, layer.outputs, spectral=spectral_norm)
             layers.append(_initialised(linear_layer, init, init_scale))
             if layer.normed:
                 layers.append(NORMALISATIONS[norm](layer.normed))

@@ -73,9 +73,10 @@ class TextCritic(nn.Module):
         found = layout.text_critic(input_shape, dim=dim)
         (first,), (last,) = found.before, found.behind
         self.output_shape = tuple(output_shape)
-        blocks = (TextBlock(block, spectral=spectral_norm) for block in found.blocks)
-        score = Linear(last.inputs, last.outputs, spectral=spectral_norm)
-        self.layers = nn.Sequential(_convolution(first, spectral=spectral_norm), *blocks, nn.Flatten(), score)
+        layers: list[nn.Module] = [_convolution(first, spectral=spectral_norm)]
+        layers += [TextBlock(block, spectral=spectral_norm) for block in found.blocks]
+        layers += [nn.Flatten(), Linear(last.inputs, last.outputs, spectral=spectral_norm)]
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x).reshape(x.shape[0], *self.output_shape)

@@ -21,7 +21,8 @@ from wganbench.records.reference import reference_folder
 from wganbench.records.store import Store
 from wganbench.runner.resolve import kind_of
 from wganbench.spec import Experiment, available, load, parse_seeds
-from wganbench.spec.judging import Budget, Judged, name_in, slug, spec_of
+from wganbench.spec.judged import Budget, Judged
+from wganbench.spec.judging import name_in, slug, spec_of
 from wganbench.spec.strict import Table, suggest
 
 RESULTS = "results"
@@ -110,7 +111,7 @@ def write_specs(
         here = load(paths[name])
         for row in rows:
             for candidate in candidates:
-                setting = here.setting(name_in(candidate.name, row), next(iter(row.budgets.values())).profile)
+                setting = here.setting(name_in(candidate.name, row), next(iter(row.budgets.shares().values())).profile)
                 for file, content in sources(setting, import_folders("judge.toml")).items():
                     _write(folder / file, content)
     return paths

@@ -14,7 +14,7 @@ from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
 from wganbench.spec.claims import Claim
 from wganbench.spec.figures import AnyFigure, Figure
-from wganbench.spec.judging import Judged
+from wganbench.spec.judged import Judged
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import LIST_SCHEMA, MAX_SEEDS, SeedList, check_list, parse_seeds
 from wganbench.spec.setting import Setting, family

@@ -1,70 +1,17 @@
-"""The rows of an experiment on which a method of one's own is judged, and the specs that put it into their place."""
+"""Checks of the rows on which a method of one's own is judged, and the specs that put it into their place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import Any
 
-from pydantic import Field, model_validator
-
+from wganbench.spec.experiment import Experiment
+from wganbench.spec.judged import BUDGETS, Judged
 from wganbench.spec.measure_use import scale_of
 from wganbench.spec.overrides import merge
-from wganbench.spec.seeds import SeedList
 from wganbench.spec.setting import Setting
-from wganbench.spec.strict import Model, Name, Table, short, suggest
-
-if TYPE_CHECKING:
-    from wganbench.spec.experiment import Experiment
-
-Budget = Literal["minutes", "evening", "days"]
-BUDGETS: tuple[Budget, ...] = get_args(Budget)
-"""The budgets, the smallest first."""
-
-
-class Counted(Model):
-    """A measure that counts: two methods are equivalent whose mean difference lies within a margin.
-
-    Attributes:
-        within: The margin, in the measure's unit; positive.
-        target: The value that is best, for a measure that neither has a better direction; then the distance from it
-            counts.
-    """
-
-    within: Annotated[float, Field(gt=0)]
-    target: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _accept_number(cls, value: object) -> object:
-        return {"within": float(value)} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-class Share(Model):
-    """The part of a budget that a row takes: a profile, and the seeds to train under it."""
-
-    profile: Name
-    seeds: SeedList
-
-
-class Judged(Model):
-    """A variant whose objective or constraint is replaced by another, and the measures on which both are compared.
-
-    Attributes:
-        variant: The variant, which is the reference.
-        measures: The measures that count, by label.
-        budgets: The share of each budget; a budget without one takes that of the next smaller, and the row is left out
-            where there is none.
-    """
-
-    variant: Name
-    measures: Annotated[dict[str, Counted], Field(min_length=1)]
-    budgets: Annotated[dict[Budget, Share], Field(min_length=1)]
-
-    def share(self, budget: Budget) -> Share | None:
-        """Returns the profile and the seeds for a budget; None if the row is too dear for it."""
-        affordable = BUDGETS[: BUDGETS.index(budget) + 1]
-        return next((self.budgets[each] for each in reversed(affordable) if each in self.budgets), None)
+from wganbench.spec.strict import Table, short, suggest
 
 
 def check_judged(row: Judged, spec: Experiment) -> Iterator[str]:
@@ -72,7 +19,9 @@ def check_judged(row: Judged, spec: Experiment) -> Iterator[str]:
     if row.variant not in spec.variants:
         yield f"variant: {spec.check_name('variant', row.variant)[0]}"
         return
-    for budget, share in row.budgets.items():
+    if not row.budgets.shares():
+        yield f"budgets: must have a share of {', '.join(BUDGETS[:-1])} or {BUDGETS[-1]}, or all of them"
+    for budget, share in row.budgets.shares().items():
         problems = spec.check_name("profile", share.profile) or spec.check_variant(row.variant, share.profile)
         yield from (f"budgets.{budget}.profile: {problem}" for problem in problems)
         setting = spec.valid_settings.get((row.variant, share.profile))

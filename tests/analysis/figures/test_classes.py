@@ -8,7 +8,7 @@ from wganbench.analysis.figures.classes import Shares, draw_shares
 from wganbench.analysis.report import write_report
 from wganbench.errors import RecordError
 
-FIGURE = '[[figures]]\nkind = "classes"\npicture = "layer_norms"\n'
+FIGURE = '[[figures]]\nid = "drawn"\nkind = "classes"\npicture = "layer_norms"\n'
 
 
 def test_bars_are_means_over_the_seeds_and_every_seed_is_a_dot(axes):

@@ -9,12 +9,14 @@ from tests.analysis.factory import made, record
 from tests.analysis.figures.test_grids import GRIDS, SPEC, keep
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.grids import SPACE
+from wganbench.analysis.results import Results
 from wganbench.errors import SpecError
 from wganbench.runner.artefacts import GAP, strip
 
 THIRD = "[variants.third]\nn_critic = 3\n"
 FIGURE = """
 [[figures]]
+id = "drawn"
 kind = "sheet"
 rows = ["the first architecture", "second"]
 columns.left = ["good", "bad"]
@@ -29,7 +31,7 @@ def experiment(tmp_path):
 
 
 def drawn(experiment, store):
-    (drawing,) = drawings_of(experiment, store.load())
+    (drawing,) = drawings_of(Results(experiment, store.load()))
     (axes,) = draw(drawing, store).axes
     return drawing, axes
 

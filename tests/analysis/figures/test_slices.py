@@ -10,7 +10,7 @@ from wganbench.analysis.figures.style import look_of
 from wganbench.analysis.report import write_report
 from wganbench.errors import RecordError
 
-FIGURE = '[[figures]]\nkind = "slices"\npicture = "critic_line"\n'
+FIGURE = '[[figures]]\nid = "drawn"\nkind = "slices"\npicture = "critic_line"\n'
 KEPT = "critic_line = { low = -1.0, high = 1.0, grid = 3 }\n"
 POINTS = np.linspace(-4.0, 4.0, 801)
 

@@ -13,8 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.analysis.factory import GOOD, record
+from tests.analysis.factory import BAD, GOOD, record
 from tests.analysis.shown import Shown, shown
+from wganbench.analysis.html import compared_with
 from wganbench.analysis.html.render import data_block
 from wganbench.errors import RecordError
 from wganbench.records.record import write_text
@@ -120,7 +121,7 @@ def test_every_address_leads_into_the_page_or_the_results_folder(page, attacked)
         inside = [link[1:] for link in links if link.startswith("#")]
         assert {unquote(link) for link in inside} <= {*ids}
         files = {link for link in links if not link.startswith("#")} - {"data:,"}
-        assert files and all(re.fullmatch(r"(figures|images|made)/[\w./-]+\.png", link) for link in files), files
+        assert files and all(re.fullmatch(r"(images|made)/[\w./-]+\.png", link) for link in files), files
 
 
 def test_the_policy_allows_the_script_and_the_style_of_the_page_and_nothing_else(harmless, page):
@@ -210,3 +211,26 @@ def test_a_self_contained_page_holds_its_figures_and_needs_no_other_file(tmp_pat
     (found.store.root / files[0]).unlink()
     with pytest.raises(RecordError, match=rf"{Path(files[0]).name}: cannot be read .*'wganbench report' draws it"):
         found.write(self_contained=True)
+
+
+def test_a_page_beside_another_folder_begins_with_the_verdicts_that_changed(harmless):
+    """In the other folder the runs of ``good`` have the numbers of ``bad``, so that it is no better and not close."""
+    worse = {
+        name: each.model_copy(update={"measures": {key: BAD[key][each.seed] for key in each.measures}})
+        if each.variant == "good"
+        else each
+        for name, each in harmless.records.items()
+    }
+    beside = compared_with("last-week", harmless.experiments, harmless.records, worse)
+    found = Parsed(harmless.write(against=beside).read_text(encoding="utf-8"))
+    assert found.texts["h2"][1] == "Compared with last-week"
+    captions = [text for text in found.texts["caption"] if text in ("Claims", "Measures")]
+    assert captions == ["Claims", "Measures"]
+    first = next(row for row in beside.tables[0].rows)
+    assert first.cells["last-week"].startswith(("contradicted", "inconclusive"))
+    assert first.cells["here"].startswith("reproduced")
+    assert "changed" in found.texts["td"]
+
+
+def test_a_page_alone_has_no_comparison(page):
+    assert not [text for text in page.texts["h2"] if text.startswith("Compared")]

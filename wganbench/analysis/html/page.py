@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wganbench.analysis.compare import compare
 from wganbench.analysis.figures import Drawing
 from wganbench.analysis.html.claims import ClaimPart, claim_part
 from wganbench.analysis.html.commands import run_all_command
@@ -15,6 +16,7 @@ from wganbench.analysis.html.provenance import MadeWith, made_with
 from wganbench.analysis.power import simulate
 from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import Results
+from wganbench.analysis.tables import compared
 from wganbench.analysis.tables.ablation import ablation_tables
 from wganbench.analysis.tables.by_variant import by_variant, with_numbers
 from wganbench.analysis.tables.measured import measured_table
@@ -25,6 +27,7 @@ from wganbench.analysis.tables.table import Table
 from wganbench.analysis.verdict import Verdict
 from wganbench.records.record import Record
 from wganbench.records.store import Store
+from wganbench.spec import Experiment
 
 Cell = str | float | None
 
@@ -64,6 +67,7 @@ class ExperimentPart:
 
     name: str
     title: str
+    question: str
     source: str
     file: str
     version: int
@@ -79,10 +83,26 @@ class ExperimentPart:
 
 
 @dataclass(frozen=True)
+class Against:
+    """The records of another folder, compared with those of the page.
+
+    Attributes:
+        name: The other folder.
+        tally: How many verdicts and measures differ, in a sentence.
+        tables: Claims with both verdicts, changed ones first, and the tests of measures.
+    """
+
+    name: str
+    tally: str
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """The whole page.
 
     Attributes:
+        against: The comparison with another folder; None without one.
         runs: For each experiment with records, the columns and the rows of its runs, for the download.
     """
 
@@ -90,6 +110,7 @@ class Page:
     n_records: int
     fingerprint: str
     tally: str
+    against: Against | None
     filters: tuple[Filter, ...]
     experiments: tuple[ExperimentPart, ...]
     runs: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Cell]]]]
@@ -107,6 +128,7 @@ def gather(
     store: Store,
     fingerprint: str,
     link: Link,
+    against: Against | None = None,
 ) -> Page:
     """Gathers the page.
 
@@ -114,6 +136,8 @@ def gather(
         every: The results of each experiment, all on the same records.
         verdicts, drawings: The verdicts and figures of each experiment, by its name.
         fingerprint: A digest of the records.
+        link: Makes the address of a file.
+        against: The comparison with another folder, if there is one.
 
     Raises:
         RecordError: If the images of a run, or numbers that were measured afterwards, are missing or damaged.
@@ -132,10 +156,26 @@ def gather(
         n_records=len(records),
         fingerprint=fingerprint,
         tally=tally(verdicts),
+        against=against,
         filters=tuple(_filters([claim for part in parts for claim in part.claims])),
         experiments=tuple(parts),
         runs={part.name: _runs(own[part.name]) for part in parts if part.name in own},
     )
+
+
+def compared_with(
+    name: str, experiments: Sequence[Experiment], here: Mapping[str, Record], there: Mapping[str, Record]
+) -> Against:
+    """Compares the page's records with those of another folder, as ``wganbench compare`` does.
+
+    Args:
+        name: The other folder.
+        here, there: The records of the page and of the other folder, by run id.
+    """
+    found = compare(experiments, here, there)
+    names = compared.sides("here", name)
+    tables = [compared.claims_table(found, names), compared.measures_table(found, names)]
+    return Against(name, compared.tally(found), tuple(table for table in tables if table.rows))
 
 
 def _filters(claims: Sequence[ClaimPart]) -> Iterator[Filter]:
@@ -166,6 +206,7 @@ def _experiment(
     return ExperimentPart(
         name=experiment.name,
         title=experiment.title,
+        question=experiment.question or "",
         source=experiment.source,
         file=experiment.file,
         version=experiment.version,

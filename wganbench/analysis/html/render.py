@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from wganbench.analysis.figures import drawings_of
 from wganbench.analysis.html.figures import Link
-from wganbench.analysis.html.page import Page, gather
+from wganbench.analysis.html.page import Against, Page, gather
 from wganbench.analysis.report import file_digests, fingerprint
 from wganbench.analysis.results import Results
 from wganbench.analysis.tables.table import shown_cells
@@ -39,6 +39,7 @@ def write_html(
     verdicts: Mapping[str, Sequence[Verdict]],
     *,
     self_contained: bool = False,
+    against: Against | None = None,
 ) -> Path:
     """Writes the page into the results folder, beside the figures that are drawn there.
 
@@ -46,6 +47,7 @@ def write_html(
         records: The records that the report includes, by run id.
         verdicts: The verdicts of each experiment, by its name.
         self_contained: Whether the page holds the figures, instead of links to their files.
+        against: The comparison with another folder, if there is one.
 
     Raises:
         RecordError: If a file that the page shows is missing or damaged, or the page cannot be written.
@@ -53,7 +55,7 @@ def write_html(
     every = [Results(experiment, records) for experiment in experiments]
     drawings = {results.experiment.name: drawings_of(results) for results in every}
     link = embedded(store.root) if self_contained else linked
-    page = gather(every, verdicts, drawings, store, fingerprint(file_digests(store, records)), link)
+    page = gather(every, verdicts, drawings, store, fingerprint(file_digests(store, records)), link, against)
     path = store.root / FILE
     write_atomically(path, render(page).encode(), replace=True)
     return path
