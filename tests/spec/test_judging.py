@@ -5,7 +5,7 @@ import tomli_w
 
 from wganbench.errors import SpecError
 from wganbench.spec import available, load
-from wganbench.spec.judged import BUDGETS, Judged
+from wganbench.spec.judged import BUDGETS, JudgedRow
 from wganbench.spec.judging import name_in, slug, spec_of
 
 PENALTY = {"constraint": {"name": "one_sided_penalty", "penalty_weight": 3.0}}
@@ -13,7 +13,7 @@ PENALTY = {"constraint": {"name": "one_sided_penalty", "penalty_weight": 3.0}}
 
 def row_of(**fields):
     common = {"variant": "wgan-gp", "measures": {"exact_wasserstein": 0.1}}
-    return Judged.model_validate({**common, "budgets": {"evening": {"profile": "quick", "seeds": "0-4"}}, **fields})
+    return JudgedRow.model_validate({**common, "budgets": {"evening": {"profile": "quick", "seeds": "0-4"}}, **fields})
 
 
 def test_a_budget_takes_the_share_of_the_next_smaller_and_none_below_the_smallest():

@@ -63,7 +63,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Settled:
     """What the runs of a pair settle.
 
     Attributes:
@@ -128,13 +128,13 @@ def _are_comparable(one: Record, other: Record) -> bool:
     return is_on_cpu[0] == is_on_cpu[1] and basis_of(one) == basis_of(other)
 
 
-def judge(every: Sequence[Pairs]) -> list[Judged]:
+def judge(every: Sequence[Pairs]) -> list[Settled]:
     """Judges rows of a table by paired sign-flip tests at a one-sided 2.5 %, Holm-adjusted within each experiment.
 
     *Better* and *worse* mean: by more than the margin. With fewer than five pairs, and until all planned seeds are
     there, a row is open.
     """
-    found: list[Judged] = []
+    found: list[Settled] = []
     for experiment in dict.fromkeys(pairs.experiment for pairs in every):
         own = [pairs for pairs in every if pairs.experiment == experiment]
         tests = [_tests(pairs) for pairs in own]
@@ -153,12 +153,12 @@ def _tests(pairs: Pairs) -> tuple[float, float, float]:
     return better, worse, stats.paired_equivalence_p(mine, theirs, margin)[0]
 
 
-def _judged(pairs: Pairs, better: float, worse: float, equivalent: float) -> Judged:
+def _judged(pairs: Pairs, better: float, worse: float, equivalent: float) -> Settled:
     found: dict[Judgement, float] = {"better": better, "worse": worse, "equivalent": equivalent}
     settled = [judgement for judgement, p in found.items() if p <= LEVEL]
     mine, theirs = pairs.scores()
     difference = stats.distance_of_means(mine, theirs) if mine else None
-    return Judged(
+    return Settled(
         pairs=pairs,
         judgement=settled[0] if settled else "open",
         difference=difference if difference is not None and math.isfinite(difference) else None,
@@ -166,7 +166,7 @@ def _judged(pairs: Pairs, better: float, worse: float, equivalent: float) -> Jud
     )
 
 
-def table(candidate: str, every: Sequence[Judged]) -> Table:
+def table(candidate: str, every: Sequence[Settled]) -> Table:
     """Returns the table of a candidate, a line for each row and measure."""
     rows = tuple(Row(_cells(judged), _data(judged)) for judged in every)
     return Table(f"{candidate} beside the methods that it replaces", rows, NOTES)
@@ -180,7 +180,7 @@ NOTES = (
 )
 
 
-def _cells(judged: Judged) -> Mapping[str, str]:
+def _cells(judged: Settled) -> Mapping[str, str]:
     pairs = judged.pairs
     target = "" if pairs.counted.target is None else f" (target {number(pairs.counted.target)})"
     n = f"{len(pairs.candidate)}" if len(pairs.candidate) == pairs.n_planned else _lacking(pairs)
@@ -206,7 +206,7 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _data(judged: Judged) -> dict[str, Any]:
+def _data(judged: Settled) -> dict[str, Any]:
     pairs = judged.pairs
     return {
         **fields(pairs, "experiment", "profile", "variant", "measure"),

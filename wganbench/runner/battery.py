@@ -21,7 +21,7 @@ from wganbench.records.reference import reference_folder
 from wganbench.records.store import Store
 from wganbench.runner.resolve import kind_of
 from wganbench.spec import Experiment, available, load, parse_seeds
-from wganbench.spec.judged import Budget, Judged
+from wganbench.spec.judged import Budget, JudgedRow
 from wganbench.spec.judging import name_in, slug, spec_of
 from wganbench.spec.strict import Table, suggest
 
@@ -71,7 +71,7 @@ def candidate_of(name: str, options: Mapping[str, Any]) -> Candidate:
     return Candidate(slug(name), {kind: {"name": name, **options}})
 
 
-def judged_experiments(budget: Budget, only: Sequence[str] = ()) -> dict[str, tuple[Experiment, list[Judged]]]:
+def judged_experiments(budget: Budget, only: Sequence[str] = ()) -> dict[str, tuple[Experiment, list[JudgedRow]]]:
     """Returns the experiments that are judged on for a budget, each with its rows.
 
     Args:
@@ -92,7 +92,7 @@ def judged_experiments(budget: Budget, only: Sequence[str] = ()) -> dict[str, tu
 
 
 def write_specs(
-    folder: Path, candidates: Sequence[Candidate], experiments: Mapping[str, tuple[Experiment, list[Judged]]]
+    folder: Path, candidates: Sequence[Candidate], experiments: Mapping[str, tuple[Experiment, list[JudgedRow]]]
 ) -> dict[str, Path]:
     """Writes a spec for each experiment, and the candidates' source beside them; returns the paths by experiment.
 
@@ -142,7 +142,7 @@ def _write(path: Path, content: bytes) -> None:
 def parts(
     paths: Mapping[str, Path],
     candidates: Sequence[Candidate],
-    experiments: Mapping[str, tuple[Experiment, list[Judged]]],
+    experiments: Mapping[str, tuple[Experiment, list[JudgedRow]]],
     budget: Budget,
     reference: Sequence[Record],
 ) -> Iterator[Part]:

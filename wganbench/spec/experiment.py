@@ -14,7 +14,7 @@ from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
 from wganbench.spec.claims import Claim
 from wganbench.spec.figures import AnyFigure, Figure
-from wganbench.spec.judged import Judged
+from wganbench.spec.judged import JudgedRow
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import LIST_SCHEMA, MAX_SEEDS, SeedList, check_list, parse_seeds
 from wganbench.spec.setting import Setting, family
@@ -113,7 +113,7 @@ class Experiment(Model):
     ablations: Ablations | None = None
     published: list[Published] = Field(default_factory=list)
     figures: list[AnyFigure] = Field(default_factory=list)
-    judge: list[Judged] = Field(default_factory=list)
+    judge: list[JudgedRow] = Field(default_factory=list)
     defaults: Table
     overrides: list[tuple[str, Any]] = Field(default_factory=list)
 

@@ -59,7 +59,7 @@ class Budgets(Model):
         return {budget: share for budget, share in every.items() if share is not None}
 
 
-class Judged(Model):
+class JudgedRow(Model):
     """A variant whose objective or constraint is replaced by another, and the measures on which both are compared.
 
     Attributes:

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from wganbench.spec.experiment import Experiment
-from wganbench.spec.judged import BUDGETS, Judged
+from wganbench.spec.judged import BUDGETS, JudgedRow
 from wganbench.spec.measure_use import scale_of
 from wganbench.spec.overrides import merge
 from wganbench.spec.setting import Setting
 from wganbench.spec.strict import Table, short, suggest
 
 
-def check_judged(row: Judged, spec: Experiment) -> Iterator[str]:
+def check_judged(row: JudgedRow, spec: Experiment) -> Iterator[str]:
     """Yields what is wrong with a row: an unknown variant, profile or measure, or a measure without a direction."""
     if row.variant not in spec.variants:
         yield f"variant: {spec.check_name('variant', row.variant)[0]}"
@@ -29,7 +29,7 @@ def check_judged(row: Judged, spec: Experiment) -> Iterator[str]:
             yield from _check_measures(row, setting)
 
 
-def _check_measures(row: Judged, setting: Setting) -> Iterator[str]:
+def _check_measures(row: JudgedRow, setting: Setting) -> Iterator[str]:
     for label, counted in row.measures.items():
         if label not in setting.measures:
             yield f"measures: {short(label)} is not measured{suggest(label, setting.measures)}"
@@ -46,12 +46,12 @@ def slug(name: str) -> str:
     return text[:40] or "candidate"
 
 
-def name_in(candidate: str, row: Judged) -> str:
+def name_in(candidate: str, row: JudgedRow) -> str:
     """Returns the name of the variant that has the candidate's method in the place of the row's."""
     return f"{candidate}-{row.variant}"[:64]
 
 
-def spec_of(spec: Experiment, rows: Collection[Judged], candidate: str, change: Table) -> Table:
+def spec_of(spec: Experiment, rows: Collection[JudgedRow], candidate: str, change: Table) -> Table:
     """Returns a spec, as the content of a TOML file, that extends another by variants with a candidate's method.
 
     Args:

@@ -47,7 +47,7 @@ def test_each_variant_stands_in_its_row_and_column_with_its_last_images(experime
     corners = pixels[:: TALL + SPACE, :: WIDE + SPACE, 0]
     assert corners.tolist() == [[32, 182], [132, 255]]  # the images of the last step begin at 32; the rest is white
     assert [text.get_text() for text in axes.texts] == [""]
-    assert drawing.files == ("made-sheet-paper.png",)
+    assert drawing.files == ("drawn.png",)
 
 
 def test_a_run_that_ended_early_and_a_missing_one_are_named_and_empty_rows_left_out(experiment, store):
