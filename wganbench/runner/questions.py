@@ -28,6 +28,8 @@ Outcome = Literal["pass", "warning", "fail", "not applicable", "not reached"]
 
 SHAPES = ((2,), (3, 4, 4))
 """The shapes of a sample that a penalty is called on: a point of the plane, and an image."""
+OF_NETWORKS = (3, 16, 16)
+"""The shape of a sample that a critic is called on: an image that all built-in critics take."""
 OTHER_SEED, OTHER_ROW = 1, 2
 """The seed and the row that are moved, to see whether the others notice."""
 CONSTANT = 7.0
@@ -107,9 +109,9 @@ def ask(name: str, options: dict[str, Any], device: torch.device | str = "cpu") 
     if kind == "objective":
         return kind, _objective_answers(objective(component), device)
     if kind == "network":
-        shape = SHAPES[-1]
-        make = partial(factory(kind, component), shape, ())
-        return "network", _answered(kind, conformance.check_network(make, shape, (), rows="warning", device=device), {})
+        make = partial(factory(kind, component), OF_NETWORKS, ())
+        found = conformance.check_network(make, OF_NETWORKS, (), rows="warning", device=device)
+        return kind, _answered(kind, found, {})
     penalty, projection = constraint([component])
     if projection is not None:
         return "projection", _answered("projection", conformance.check_projection(projection, device), {})
