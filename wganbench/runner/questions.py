@@ -226,14 +226,24 @@ def _rows_apart(probe: Probe, add: Add) -> None:
             fake[:, row] -= 0.5
         return probe.value(probe.critic(torch.float64), real, fake).detach()
 
-    neither, one, other, both = value(), value(0), value(OTHER_ROW), value(0, OTHER_ROW)
-    alone, together = one - neither, both - other
-    if not alike(alone, together, 1e-6):
+    found = _changes_of_a_row(value)
+    if found:
         text = (
-            f"changes by {in_short(alone)} as a row moves, and by {in_short(together)} if another has moved before; "
+            f"changes by {in_short(found[0])} as a row moves, and by {in_short(found[1])} if another has moved before; "
             f"take a mean of what each row has by itself, unless this is meant, as in DRAGAN's standard deviation"
         )
         add(Finding("rows apart", text, is_error=False))
+
+
+def _changes_of_a_row(value: Callable[..., Tensor]) -> tuple[Tensor, Tensor] | None:
+    """Returns how a value changes as a row moves: alone, and after another row has moved; None if that is the same.
+
+    Args:
+        value: Returns the value after moving the rows of these numbers.
+    """
+    neither, one, other, both = value(), value(0), value(OTHER_ROW), value(0, OTHER_ROW)
+    alone, together = one - neither, both - other
+    return None if alike(alone, together, 1e-6) else (alone, together)
 
 
 def _batch_of_1(probe: Probe, add: Add) -> None:
@@ -359,12 +369,12 @@ def _loss_by_rows(losses: NamedLosses, device: torch.device | str, add: Add) -> 
             fake[:, row] -= 0.5
         return _losses(losses, real, fake)
 
-    neither, one, other, both = value(), value(0), value(OTHER_ROW), value(0, OTHER_ROW)
-    alone, together = one - neither, both - other
-    if not alike(alone, together, 1e-6):
+    found = _changes_of_a_row(value)
+    if found:
         text = (
-            f"its losses change by {in_short(alone)} as a row moves, and by {in_short(together)} if another has moved "
-            f"before; take a mean of what each row has by itself, unless this is meant, as in relativistic averages"
+            f"its losses change by {in_short(found[0])} as a row moves, and by {in_short(found[1])} if another has "
+            f"moved before; take a mean of what each row has by itself, unless this is meant, as in a relativistic "
+            f"average"
         )
         add(Finding("rows apart", text, is_error=False))
 
