@@ -179,3 +179,9 @@ def test_a_figure_has_the_fields_of_its_kind_alone(loaded, figure, line):
 def test_architectures_are_drawn_where_there_is_a_success_table(loaded, kind):
     with pytest.raises(SpecError, match=f"figures.drawn: a figure of kind '{kind}' draws the success table"):
         loaded(f"kind = '{kind}'")
+
+
+def test_a_figure_without_an_id_is_named_by_its_place(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('version = 1\nextends = "fig2"\n[[figures]]\nkind = "curves"\nmeasures = ["linear_share"]\n')
+    assert [figure.id for figure in load(path).figures] == ["gradients", "slices", "figure-3"]

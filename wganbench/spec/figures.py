@@ -23,14 +23,15 @@ class Figure(Model):
     """The fields that figures of all kinds share.
 
     Attributes:
-        id: The name of the figure, unique in its spec, and of its file: lower-case words with dashes between them.
+        id: The name of the figure, unique in its spec, and of its file: lower-case words with dashes between them. A
+            figure without one is named ``figure-1`` and so on, by its place in the spec.
         kind: The kind of figure.
         profile: The profile whose records are drawn.
         variants: The variants that are drawn; all if none is named.
         title: The title above the figure.
     """
 
-    id: Annotated[str, Field(pattern=SLUG)]
+    id: Annotated[str, Field(pattern=SLUG)] = "figure"
     kind: str
     profile: str = "paper"
     variants: list[str] = Field(default_factory=list)

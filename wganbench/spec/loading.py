@@ -86,6 +86,8 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Experiment:
     own = {key: value for key, value in table.items() if key in ABOUT}
+    if isinstance(own.get("figures"), list):
+        own["figures"] = [_named(figure, place) for place, figure in enumerate(own["figures"], start=1)]
     defaults = {key: value for key, value in table.items() if key not in ABOUT}
     found = [f"unknown field {short(key)}{suggest(key, KNOWN)}" for key in defaults if key not in Setting.model_fields]
     defaults = {key: value for key, value in defaults.items() if key in Setting.model_fields}
@@ -101,6 +103,11 @@ def _make(path: Path, table: Table, overrides: Sequence[tuple[str, Any]]) -> Exp
             return made
     where = with_overrides(path.name, overrides)
     raise SpecError(*limit_mistakes([*(f"{where}, {text}" for text in found), *problems]))
+
+
+def _named(figure: object, place: int) -> object:
+    """Returns a figure with a name: its own, or one by its place in the spec."""
+    return {"id": f"figure-{place}", **figure} if isinstance(figure, dict) else figure
 
 
 def _find_other_mistakes(raw: Table) -> list[str]:
