@@ -32,9 +32,13 @@ cat "$OUT/summary.md" >> "${GITHUB_STEP_SUMMARY:-/dev/stdout}"
 rm "$OUT/errors.txt"
 
 # The page is written in a copy, so that the results stay as they were checked. What a report would drop is in the summary.
-cp -R "$RESULTS" "$OUT/results"
-if wganbench report "${specs[@]}" --results "$OUT/results" --html --self-contained > /dev/null; then
-  mv "$OUT/results/index.html" "$OUT/"
+# The README beside them goes along, as the report would miss its scoreboard.
+copy="$OUT/copy/$(basename "$(realpath "$RESULTS")")"
+mkdir "$OUT/copy"
+cp -R "$RESULTS" "$copy"
+cp "$(realpath "$RESULTS")/../README.md" "$OUT/copy/" 2> /dev/null || true
+if wganbench report "${specs[@]}" --results "$copy" --html --self-contained > /dev/null; then
+  mv "$copy/index.html" "$OUT/"
 fi
-rm -rf "$OUT/results"
+rm -rf "$OUT/copy"
 exit "$status"
