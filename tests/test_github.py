@@ -85,7 +85,7 @@ FAKE = """#!/usr/bin/env bash
 echo "$*" >> log.txt
 case "$1" in
   check) printf '%s' "$SUMMARY"; echo "wganbench: said" >&2; exit "$STATUS" ;;
-  report) for each in "$@"; do [ "$each" = --html ] && echo page > out/results/index.html; done; exit 0 ;;
+  report) for each in "$@"; do [ "$each" = --html ] && echo page > out/copy/results/index.html; done; exit 0 ;;
 esac
 """
 """A command that writes down how it is called."""
@@ -119,7 +119,7 @@ def test_the_script_passes_on_what_it_is_given_and_exits_as_the_check_does(calle
     assert status == 1
     assert (called / "log.txt").read_text().splitlines() == [
         f"check a.toml b.toml --results results --junit {out}/junit.xml --format github --strict --since HEAD",
-        f"report a.toml b.toml --results {out}/results --html --self-contained",
+        f"report a.toml b.toml --results {out}/copy/results --html --self-contained",
     ]
     assert (called / "step.md").read_text() == (out / "summary.md").read_text() == "## fine\n"
     assert sorted(path.name for path in out.iterdir()) == ["index.html", "summary.md"]
