@@ -116,7 +116,15 @@ def test_the_dearest_first_on_so_many_workers(hours, jobs, expected):
 
 @pytest.mark.parametrize(
     ("hours", "told"),
-    [(0, "0 s"), (1 / 3600, "1 s"), (0.5, "30 min"), (1.25, "1.2 h"), (99.6, "100 h"), (12345.6, "12,346 h")],
+    [
+        (0, "0 s"),
+        (1e-9, "under 0.1 s"),
+        (1 / 3600, "1 s"),
+        (0.5, "30 min"),
+        (1.25, "1.2 h"),
+        (99.6, "100 h"),
+        (12345.6, "12,346 h"),
+    ],
 )
 def test_a_time_is_told_in_its_unit(hours, told):
     assert format_hours(hours) == told

@@ -137,7 +137,8 @@ def format_hours(hours: float) -> str:
     for size, unit in ((1.0, "h"), (1 / 60, "min")):
         if hours >= size:
             return f"{hours / size:.2g} {unit}" if hours / size < 99.5 else f"{hours / size:,.0f} {unit}"
-    return f"{hours * 3600:.2g} s"
+    seconds = hours * 3600
+    return f"{seconds:.2g} s" if seconds >= 0.1 or not seconds else "under 0.1 s"
 
 
 def estimate(cohorts: Iterable[Cohort], done: Container[str], speed: Speed, jobs: int = 1) -> Estimate:
