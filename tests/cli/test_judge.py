@@ -113,3 +113,12 @@ def test_what_cannot_be_judged_is_one_line(tmp_path, monkeypatch, arguments, sai
     monkeypatch.chdir(tmp_path)
     told = invoke("judge", *arguments, code=2)
     assert said in told.stderr
+
+
+def test_the_objects_of_a_file_are_asked_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    penalties = '[{ name = "r1", gamma = 0.3 }, "gradient_penalty"]'
+    (tmp_path / "whole.toml").write_text(f'objective = "hinge"\nconstraint = {penalties}\n')
+    told = invoke("judge", "--toml", "whole.toml", "--conformance", "--json")
+    found = {each["object"]: each["kind"] for each in json.loads(told.output)}
+    assert found == {"hinge": "objective", "r1": "penalty", "gradient_penalty": "penalty"}

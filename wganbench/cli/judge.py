@@ -20,7 +20,9 @@ from wganbench.cli.plan import known_speed
 from wganbench.cli.run import executed, train
 from wganbench.errors import SpecError
 from wganbench.files import write_atomically
+from wganbench.records.record import Record
 from wganbench.runner.jobs.options import Execution
+from wganbench.spec import Experiment
 from wganbench.spec.judged import BUDGETS, Budget
 
 
@@ -96,7 +98,9 @@ def judge(
         raise SpecError(f"--set: is for a single object, got {len(asked.names)}; use --toml for several with options")
     add_import_folders(import_folders("judge.toml"))
     options = component_options(asked.settings, "penalty_weight=1.0")
-    has_failed = _ask(asked.names, options, as_json=as_json and conformance)
+    objects = [(name, options) for name in asked.names]
+    objects += [each for path in asked.files for each in _objects(_from_file(path).change)]
+    has_failed = _ask(objects, as_json=as_json and conformance)
     if has_failed:
         raise click.exceptions.Exit(1)
     if not conformance:
@@ -108,11 +112,22 @@ def judge(
 # ---- questions -------------------------------------------------------------------------------------------------------
 
 
-def _ask(names: Sequence[str], options: Mapping[str, Any], *, as_json: bool) -> bool:
+def _objects(change: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Returns the objective and the constraints of a variant, each by its name with its options."""
+    every = [change.get("objective"), *_listed(change.get("constraint"))]
+    tables = [{"name": each} if isinstance(each, str) else each for each in every if each not in (None, "none")]
+    return [(str(each.get("name")), {key: each[key] for key in each if key != "name"}) for each in tables]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _ask(objects: Sequence[tuple[str, Mapping[str, Any]]], *, as_json: bool) -> bool:
     """Prints the answers about each object; returns whether one of them is a failure."""
     from wganbench.runner.questions import QUESTIONS, ask, summary  # imports torch
 
-    every = {name: ask(name, dict(options)) for name in names}
+    every = {name: ask(name, dict(options)) for name, options in objects}
     if as_json:
         found = [
             {
@@ -175,7 +190,8 @@ def _compare(
         code = train(selection, execution, max_hours=left)
         if code > 1:  # stopped; the same command resumes
             return code
-    _print_tables(out, names, battery.budget, on_cpu=on_cpu, as_json=as_json)
+    specs = [spec for spec, _ in experiments.values()]
+    _print_tables(out, names, battery.budget, specs, reference_records(out / RESULTS, on_cpu=on_cpu), as_json=as_json)
     return 0
 
 
@@ -218,19 +234,23 @@ def _print_plan(todo: Sequence[Selection], execution: Execution) -> None:
     click.echo(f"about {format_hours(total)} of training left, without measures, one cohort at a time")
 
 
-def _print_tables(out: Path, names: Sequence[str], budget: Budget, *, on_cpu: bool, as_json: bool) -> None:
+def _print_tables(
+    out: Path,
+    names: Sequence[str],
+    budget: Budget,
+    specs: Sequence[Experiment],
+    records: Sequence[Record],
+    *,
+    as_json: bool,
+) -> None:
     """Prints a table for each candidate, and writes all of them to ``README.md`` and ``judge.json`` in the folder."""
     from wganbench.analysis import judging
     from wganbench.analysis.tables import table
-    from wganbench.runner.battery import RESULTS, judged_experiments, reference_records
+    from wganbench.runner.battery import RESULTS
 
-    reference = reference_records(out / RESULTS, on_cpu=on_cpu)
-    experiments = [
-        (name, spec) for name, (spec, _) in judged_experiments(budget).items() if (out / f"{name}.toml").is_file()
-    ]
     tables = []
     for name in names:
-        pairs = [each for _, spec in experiments for each in judging.pairs_of(name, spec, budget, reference, reference)]
+        pairs = [each for spec in specs for each in judging.pairs_of(name, spec, budget, records, records)]
         tables.append(judging.table(name, judging.judge(pairs)))
     text = "\n".join(f"## {each.title}\n\n{table.render(each, 'markdown')}" for each in tables)
     write_atomically(out / "README.md", f"# Judged on the budget {budget}\n\n{text}".encode(), replace=True)
