@@ -14,7 +14,7 @@ from wganbench.analysis.html.drawn import charts_of
 from wganbench.analysis.power import Power
 from wganbench.analysis.prospect import power_line
 from wganbench.analysis.tables.cells import p_text
-from wganbench.analysis.tables.scoreboard import estimate_text
+from wganbench.analysis.tables.scoreboard import estimate_text, n_units, n_units_of, summary_text
 from wganbench.analysis.tables.table import NONE
 from wganbench.analysis.verdict import Verdict
 from wganbench.records.record import Record
@@ -115,8 +115,6 @@ def claim_part(
     """
     claim, n_checks = verdict.claim, len(verdict.checks)
     source = claim.source or experiment.source
-    n_holding = sum(verdict.outcome_of(each) == "holds" for each in verdict.checks)
-    estimate = estimate_text(verdict.deciding) if n_checks == 1 else f"{n_holding} of {n_checks} checks hold"
     p_values = (verdict.p_for, verdict.p_against, verdict.adjusted_for, verdict.adjusted_against)
     for_, against, adjusted_for, adjusted_against = map(p_text, p_values)
     was_run = verdict.outcome != "not run"
@@ -132,8 +130,8 @@ def claim_part(
         role=claim.role,
         seeds=listed(experiment.seeds_of(claim)),
         combined=f"{'One' if claim.any else 'All'} of its {n_checks} checks must hold." if n_checks > 1 else "",
-        estimate=estimate if was_run else NONE,
-        n=_n_units(verdict.deciding) if n_checks == 1 else f"{n_checks} × ({_n_units(verdict.deciding)})",
+        estimate=summary_text(verdict) if was_run else NONE,
+        n=n_units(verdict),
         p_values=(for_, against, adjusted_for, adjusted_against) if was_run else None,
         power=power_line(power) if power else "",
         notes=tuple(_notes(experiment, verdict)),
@@ -184,7 +182,7 @@ def _check(experiment: Experiment, verdict: Verdict, evidence: Evidence, records
         estimate=estimate_text(evidence),
         estimate_of=evidence.estimate_of,
         method=evidence.interval.method if evidence.interval else "",
-        n=_n_units(evidence),
+        n=n_units_of(evidence),
         p_for=p_text(evidence.p_for) if is_decided else NONE,
         p_against=p_text(evidence.p_against) if is_decided else NONE,
         plots=tuple(lay_out(chart) for chart in charts_of(experiment, evidence, records)),
@@ -202,7 +200,3 @@ def _field(value: object) -> str:
 def _run(side: str, unit: Unit, methods: Sequence[str]) -> RunRow:
     which = f"a{unit.seed:03}" if methods else str(unit.seed)
     return RunRow(side, which, f"{unit.value:.6g}", unit.status, unit.run_id)
-
-
-def _n_units(evidence: Evidence) -> str:
-    return " + ".join(str(len(units)) for units in evidence.units.values()) or "0"

@@ -62,7 +62,7 @@ def checks(verdict: Verdict) -> Table:
             "check": f"`{each.check.id}`",
             "test": each.check.test,
             "estimate [95 % interval]": estimate_text(each),
-            "n": _n_units(each),
+            "n": n_units_of(each),
             "p for": p_text(each.p_for) if not each.why else NONE,
             "p against": p_text(each.p_against) if not each.why else NONE,
             "shows": f"{verdict.outcome_of(each)}{f': {each.why}' if each.why and not each.missing else ''}",
@@ -109,12 +109,13 @@ def summary_text(verdict: Verdict) -> str:
 
 def n_units(verdict: Verdict) -> str:
     """The numbers of runs or architectures that a claim is judged on, and how many diverged."""
-    own, n_checks = _n_units(verdict.deciding), len(verdict.checks)
+    own, n_checks = n_units_of(verdict.deciding), len(verdict.checks)
     diverged = f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""
     return (f"{n_checks} × ({own})" if n_checks > 1 else own) + diverged
 
 
-def _n_units(evidence: Evidence) -> str:
+def n_units_of(evidence: Evidence) -> str:
+    """The numbers of runs or architectures on each side of a check."""
     return " + ".join(str(len(units)) for units in evidence.units.values()) or "0"
 
 
