@@ -13,12 +13,13 @@ Files with broken content are moved to ``results/EXPERIMENT/damaged/``, where th
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import itertools
 import json
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -51,6 +52,18 @@ class Problem:
     path: Path
     kind: Literal["damaged", "unreadable", "misplaced"]
     text: str
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pauses the search for garbage, which would look through all records read so far again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Store:
@@ -135,6 +148,7 @@ class Store:
         moved = [(self.set_aside(problem.path, problem.text), _without_remedy(problem.text)) for problem in problems]
         return records, [(path, reason) for path, reason in moved if path is not None]
 
+    @_no_collection()
     def scan(self) -> tuple[dict[str, Record], list[Problem]]:
         """Returns the records that can be read, by id, and a problem for each other file."""
         records: dict[str, Record] = {}
