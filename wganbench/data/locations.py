@@ -14,10 +14,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wganbench.data.cache import Split
 from wganbench.errors import DataError
 from wganbench.files import DATA_VARIABLE
+
+if TYPE_CHECKING:
+    from wganbench.data.cache import Split  # which imports numpy, and no command needs that to know a folder
 
 RAW_MNIST = {
     "train": ("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"),
