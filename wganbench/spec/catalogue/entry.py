@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +20,7 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 class Options(BaseModel):
     """The base of option models: rejects unknown options and infinite or NaN values; types are checked strictly."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
 """The scale of a custom measure by default: no better direction, no worst value, no tests from normal theory."""
 
 
+@lru_cache(maxsize=1024)
 def is_dotted(name: str) -> bool:
     """Returns whether ``name`` has the form ``package.module:object`` of a custom object."""
     return DOTTED.match(name) is not None
