@@ -3,8 +3,9 @@
 import pytest
 import tomli_w
 
+from tests.shipped import every_experiment, shipped
 from wganbench.errors import SpecError
-from wganbench.spec import available, load
+from wganbench.spec import load
 from wganbench.spec.judged import BUDGETS, JudgedRow
 from wganbench.spec.judging import name_in, slug, spec_of
 
@@ -30,9 +31,9 @@ def test_a_candidate_is_named_after_its_object(name, made):
     assert slug(name) == made
 
 
-@pytest.mark.parametrize("experiment", [name for name in available() if load(name).judge])
+@pytest.mark.parametrize("experiment", [each.name for each in every_experiment() if each.judge])
 def test_a_candidate_differs_from_what_it_replaces_in_its_method_alone(experiment, tmp_path):
-    spec = load(experiment)
+    spec = shipped(experiment)
     path = tmp_path / f"{experiment}.toml"
     path.write_text(tomli_w.dumps(spec_of(spec, spec.judge, "mine", PENALTY)))
     made = load(path)

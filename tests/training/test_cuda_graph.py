@@ -8,8 +8,9 @@ import weakref
 import pytest
 import torch
 
+from tests.shipped import every_experiment
 from wganbench.runner.build import make_trainer
-from wganbench.spec import available, load
+from wganbench.spec import load
 from wganbench.spec.plan import expand
 from wganbench.training.cuda_graph import NotCapturedError, capture
 
@@ -19,8 +20,8 @@ CPU, SEEDS = torch.device("cpu"), (0, 3)
 def one_of_each_method():
     """A variant for each combination of what a step is made of, and one for each data set."""
     seen, drawn = {}, set()
-    for name in available():
-        for run in expand(load(name), "smoke", [0]):
+    for experiment in every_experiment():
+        for run in expand(experiment, "smoke", [0]):
             setting = run.setting
             parts = (setting.objective, *setting.constraints, setting.critic_optimizer, setting.fixed_generator)
             names = tuple(part.name if part is not None else None for part in parts)
