@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from wganbench.analysis import judging
-from wganbench.analysis.judging import Pairs
+from wganbench.analysis.judged import pairs as judging
+from wganbench.analysis.judged.pairs import Pairs
 from wganbench.spec.judged import Counted
 
 EIGHT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
