@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from typing import Any
 import tomli_w
 
 from wganbench.spec.experiment import Experiment
-from wganbench.spec.judged import BUDGETS, JudgedRow
+from wganbench.spec.judged import BUDGETS, Budget, JudgedRow, Share
 from wganbench.spec.measure_use import scale_of
 from wganbench.spec.overrides import merge
+from wganbench.spec.seeds import parse_seeds
 from wganbench.spec.setting import Setting
 from wganbench.spec.strict import Table, short, suggest
 
@@ -30,6 +32,7 @@ def check_judged(row: JudgedRow, spec: Experiment) -> Iterator[str]:
         setting = spec.valid_settings.get((row.variant, share.profile))
         if setting is not None:
             yield from _check_measures(row, setting)
+        yield from _check_power(budget, share, spec)
 
 
 def _check_measures(row: JudgedRow, setting: Setting) -> Iterator[str]:
@@ -40,8 +43,19 @@ def _check_measures(row: JudgedRow, setting: Setting) -> Iterator[str]:
             yield f"measures.{label}: neither direction is better; give the best value as target, beside within"
 
 
+LEVEL = 0.025
+"""The one-sided level at which a line is judged, Holm-adjusted over the lines of an experiment."""
 METHOD, NETWORKS = ("objective", "constraint"), ("critic", "generator")
 """The fields of a variant that make a method, and those that name networks."""
+
+
+def _check_power(budget: Budget, share: Share, spec: Experiment) -> Iterator[str]:
+    """Yields a budget whose seeds can settle no line, whatever the numbers: n pairs have a p-value of 2⁻ⁿ at best."""
+    n_seeds = len(parse_seeds(share.seeds))
+    n_lines = sum(len(row.measures) for row in spec.judge if row.share(budget))
+    fewest = math.ceil(math.log2(n_lines / LEVEL)) if n_lines else 0
+    if n_seeds < fewest:
+        yield f"budgets.{budget}.seeds: must be at least {fewest} to settle one of {n_lines} lines, got {n_seeds}"
 
 
 # ---- the spec of a candidate -----------------------------------------------------------------------------------------

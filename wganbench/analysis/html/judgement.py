@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import tomli_w
@@ -142,7 +142,9 @@ def _line(candidate: str, settled: Settled) -> LinePart:
     return LinePart(where, settled.judgement, lay_out(values), lay_out(differences))
 
 
-def _dots(values: Iterator[float] | tuple[float, ...] | list[float], pairs: Pairs, side: int) -> Iterator[Dot]:
+def _dots(values: Sequence[float], pairs: Pairs, side: int) -> Iterator[Dot]:
+    """Yields a dot for each pair; a difference of two infinite values has no place, and none."""
     for value, runs in zip(values, pairs.runs, strict=True):
-        at_edge = 0 if math.isfinite(value) else -1 if value == -math.inf else 1
-        yield Dot(value, at_edge, f"{runs[side]}: {number(value)}", runs[side])
+        at_edge = 0 if math.isfinite(value) else 1 if value > 0 else -1
+        if not math.isnan(value):
+            yield Dot(value, at_edge, f"{runs[side]}: {number(value)}", runs[side])

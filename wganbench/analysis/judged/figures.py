@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,48 +47,65 @@ def draw(judgement: Judgement) -> Iterator[tuple[str, Figure]]:
 
 def overview(judgement: Judgement) -> Figure:
     """Draws the difference and its interval on each line, in units of the margin; the word and the mark judge it."""
-    lines = [(name, each) for name, some in judgement.settled.items() for each in some]
-    several = len(judgement.settled) > 1
+    lines: list[Settled | str] = []  # a text is the heading of a candidate
+    for name, some in judgement.settled.items():
+        lines += [name, *some] if len(judgement.settled) > 1 else some
     about = (
         "Difference of the mean scores in units of the declared margin, with its 95 % interval; to the right the "
         "candidate is better. Within the band both are equivalent. The axis is linear in the band, else logarithmic."
     )
-    height = ROW * len(lines) + 0.55
-    canvas = style.blank(style.WIDTH, height, f"{', '.join(judgement.settled)}: differences to what is replaced", about)
+    title = f"{', '.join(judgement.settled)}: differences from the methods that are replaced"
+    canvas = style.blank(style.WIDTH, ROW * len(lines) + 0.55, title, about)
     axes = style.place(canvas, 3.5, 0.5, style.WIDTH - 4.6, ROW * len(lines))
     axes.set_xscale("symlog", linthresh=1.0, linscale=0.8)
     axes.axvspan(-1, 1, color=WITHIN, zorder=0, gid="margin")
     axes.axvline(0, color=style.FRAME, linewidth=0.8, zorder=1)
-    for place, (name, settled) in enumerate(lines):
-        _draw_difference(axes, place, settled)
-        pairs = settled.pairs
-        label = f"{pairs.experiment}, {pairs.variant}: {pairs.measure}"
-        axes.text(-0.02, place, f"{name} in {label}" if several else label, ha="right", va="center", **_beside(axes))
-        axes.text(1.02, place, settled.judgement, ha="left", va="center", weight="bold", **_beside(axes))
-    axes.set(ylim=(len(lines) - 0.5, -0.5), yticks=[], xlim=_limits([each for _, each in lines]))
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7.5}
+    for place, line in enumerate(lines):
+        if isinstance(line, str):
+            axes.text(-0.02, place, line, ha="right", weight="bold", **beside)
+            continue
+        pairs = line.pairs
+        axes.text(-0.02, place, f"{pairs.experiment}, {pairs.variant}: {pairs.measure}", ha="right", **beside)
+        axes.text(1.02, place, line.judgement, ha="left", weight="bold", **beside)
+        _draw_difference(axes, place, line)
+    axes.set(
+        ylim=(len(lines) - 0.5, -0.5), yticks=[], xlim=_limits([each for each in lines if isinstance(each, Settled)])
+    )
     axes.set_xlabel("difference / margin")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axes.xaxis.set_minor_locator(NullLocator())
     return canvas
 
 
-def _beside(axes: Axes) -> dict[str, Any]:
-    """Returns the options that put a text beside the axes, at the height of a line."""
-    return {"transform": axes.get_yaxis_transform(), "clip_on": False, "fontsize": 7.5}
-
-
 def _draw_difference(axes: Axes, place: int, settled: Settled) -> None:
+    """Draws a line's difference and interval; one that is not finite lies at the end of the axis, as a text."""
     mark, colour = LOOKS[settled.judgement]
     within, interval = settled.pairs.counted.within, settled.interval
+    look: dict[str, Any]
     if settled.difference is None:
-        axes.text(0, place, "no finite difference", ha="center", va="center", fontsize=7, style="italic")
+        x, side, text = _without_number(settled)
+        axes.text(
+            x, place, text, transform=axes.get_yaxis_transform(), ha=side, va="center", fontsize=7, style="italic"
+        )
         return
     if interval is not None:
         ends = interval.low / within, interval.high / within
         axes.plot(ends, (place, place), "-", color=colour, linewidth=1.6, zorder=2, gid="interval")
     face = "white" if settled.judgement == "open" else colour
-    look: dict[str, Any] = {"marker": mark, "markersize": 7, "mfc": face, "mec": colour, "mew": 1.2}
+    look = {"marker": mark, "markersize": 7, "mfc": face, "mec": colour, "mew": 1.2}
     axes.plot([settled.difference / within], [place], linestyle="", zorder=3, gid=settled.judgement, **look)
+
+
+def _without_number(settled: Settled) -> tuple[float, Literal["left", "right"], str]:
+    """Returns where in the axes, from 0 to 1, a line without a finite difference has a text, its side, and the text."""
+    pairs = settled.pairs
+    if not pairs.runs:
+        return 0.01, "left", "no pairs of runs"
+    counts = [sum(not math.isfinite(value) for value in values) for values in (pairs.candidate, pairs.reference)]
+    if counts[0]:
+        return 0.01, "left", f"◂ {counts[0]} of the candidate without a number"
+    return 0.99, "right", f"{counts[1]} of the reference without a number ▸"
 
 
 def _limits(lines: Sequence[Settled]) -> tuple[float, float]:
@@ -110,11 +127,11 @@ def draw_strips(strips: Strips) -> Figure:
         "is better, the mean with its 95 % interval, and the band of the margin. × is a run without a finite value."
     )
     n = len(strips.lines)
-    canvas = style.blank(style.WIDTH, (PANEL + 0.6) * n + 0.4, f"{strips.candidate} in {strips.experiment}", about)
+    canvas = style.blank(style.WIDTH, (PANEL + 0.6) * n + 0.05, f"{strips.candidate} in {strips.experiment}", about)
     for place, settled in enumerate(strips.lines):
-        bottom = (PANEL + 0.6) * (n - place - 1) + 0.4
-        left = style.place(canvas, 0.95, bottom, 3.9, PANEL)
-        right = style.place(canvas, 5.15, bottom, 3.65, PANEL)
+        bottom = (PANEL + 0.6) * (n - place - 1) + 0.3
+        left = style.place(canvas, 0.95, bottom, 3.7, PANEL)
+        right = style.place(canvas, 5.45, bottom, 3.35, PANEL)
         pairs = settled.pairs
         target = "" if pairs.counted.target is None else f", best at {number(pairs.counted.target)}"
         left.set_title(f"{pairs.variant}: {pairs.measure}{target}")

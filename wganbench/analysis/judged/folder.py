@@ -82,7 +82,8 @@ def check(folder: Path, reference: Mapping[str, Record]) -> Iterator[tuple[str, 
     try:
         submission, conformance = manifest.read(folder), manifest.read_conformance(folder)
     except WganbenchError as error:
-        yield FILE, str(error)
+        file = CONFORMANCE if str(error).startswith(str(folder / CONFORMANCE)) else FILE
+        yield file, str(error).removeprefix(f"{folder / file}: ")
         return
     changed = manifest.changed(folder, submission.files)
     yield from ((file, f"missing, or not what {FILE} says; restore it") for file in changed)

@@ -15,13 +15,11 @@ from wganbench.analysis.tables.table import Row, Table
 from wganbench.records.record import Record
 from wganbench.spec import Experiment, parse_seeds, scale_of
 from wganbench.spec.judged import Budget, Counted
-from wganbench.spec.judging import name_in
+from wganbench.spec.judging import LEVEL, name_in
 
 Judgement = Literal["better", "worse", "equivalent", "open"]
 WORDS: tuple[Judgement, ...] = get_args(Judgement)
 
-LEVEL = 0.025
-"""The one-sided level of each of the three tests, Holm-adjusted over the rows of an experiment."""
 FEWEST = 5
 """The fewest pairs that can settle anything, as everywhere in the suite."""
 
@@ -61,10 +59,12 @@ class Pairs:
         return [mine - theirs for mine, theirs in zip(*self.scores(), strict=True)]
 
     def scores(self) -> tuple[list[float], list[float]]:
-        """Returns both as scores of which the higher is better, in the measure's unit."""
+        """Returns both as scores of which the higher is better, in the measure's unit; −∞ for a run without a value."""
         target = self.counted.target
 
         def score(value: float) -> float:
+            if math.isnan(value):
+                return -math.inf
             return self.sign * value if target is None else -abs(value - target)
 
         return [score(value) for value in self.candidate], [score(value) for value in self.reference]
