@@ -201,7 +201,7 @@ def _compare(
     from wganbench.runner.provenance import versions
 
     out = battery.out or Path("runs", "judge", "-".join(each.name for each in work.candidates)[:60])
-    experiments = judged_experiments(work.budget, work.only)
+    experiments = judged_experiments(work.budget, work.candidates, work.only)
     device: Literal["cpu", "cuda"] = "cpu" if choose_device(execution.device).type == "cpu" else "cuda"
     written = write_specs(out, work.candidates, experiments, work.code)
     reference = reference_records(out / RESULTS, experiments, on_cpu=device == "cpu")

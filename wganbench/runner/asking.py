@@ -37,11 +37,11 @@ def ask_all(candidates: Sequence[Candidate], budget: Budget, only: Sequence[str]
             found.setdefault((name, str(options)), _asked(name, kind, options, answers))
         if any(key in candidate.change for key in NETWORKS):
             for field, component, shapes in _networks(candidate, budget, only):
-                title = f"{component.name} for {_shape(shapes.input)} in {field}"
-                if (title, str(component.options)) not in found:
+                kind = f"{field} for {_shape(shapes.input)}"
+                if (kind, str(component)) not in found:
                     answers = ask_network(component, shapes)
-                    made = _asked(component.name, f"{field} of {_shape(shapes.input)}", component.options, answers)
-                    found[title, str(component.options)] = made
+                    made = _asked(component.name, kind, component.options, answers)
+                    found[kind, str(component)] = made
     return Conformance(objects=list(found.values()))
 
 
@@ -57,7 +57,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _shape(shape: Sequence[int]) -> str:
-    return "×".join(map(str, shape)) or "one number"
+    return f"{'×'.join(map(str, shape))} number{'' if tuple(shape) == (1,) else 's'}"
 
 
 def _asked(name: str, kind: str, options: Table, answers: Sequence[Answer]) -> Asked:
@@ -70,7 +70,7 @@ def _asked(name: str, kind: str, options: Table, answers: Sequence[Answer]) -> A
 
 def _networks(candidate: Candidate, budget: Budget, only: Sequence[str]) -> Iterator[tuple[str, Component, Shapes]]:
     """Yields the field, the component and the shapes of each custom network of a candidate in an experiment."""
-    for name, (spec, rows) in judged_experiments(budget, only).items():
+    for name, (spec, rows) in judged_experiments(budget, [candidate], only).items():
         with tempfile.TemporaryDirectory() as place:
             path = Path(place, f"{name}.toml")
             path.write_text(spec_text(spec, rows, [candidate]), encoding="utf-8")

@@ -20,7 +20,7 @@ from wganbench.records.store import Store
 from wganbench.runner.resolve import kind_of
 from wganbench.spec import Experiment, available, catalogue, load, parse_seeds
 from wganbench.spec.judged import Budget, JudgedRow
-from wganbench.spec.judging import Candidate, name_in, slug, spec_text
+from wganbench.spec.judging import Candidate, name_in, rows_for, slug, spec_text
 from wganbench.spec.strict import suggest
 
 
@@ -53,23 +53,26 @@ def candidate_of(name: str, options: Mapping[str, Any]) -> Candidate:
     return Candidate(slug(name), {"critic" if kind == "network" else kind: {"name": name, **options}})
 
 
-def judged_experiments(budget: Budget, only: Sequence[str] = ()) -> dict[str, tuple[Experiment, list[JudgedRow]]]:
-    """Returns the experiments that are judged on for a budget, each with its rows.
+def judged_experiments(
+    budget: Budget, candidates: Sequence[Candidate], only: Sequence[str] = ()
+) -> dict[str, tuple[Experiment, list[JudgedRow]]]:
+    """Returns the experiments that candidates are judged on for a budget, each with its rows.
 
     Args:
         budget: The budget.
+        candidates: The candidates.
         only: The names of the experiments to take; all by default.
 
     Raises:
         SpecError: If one of ``only`` has no row for the budget.
     """
     every = {name: load(name) for name in available() if not only or name in only}
-    found = {name: (spec, [row for row in spec.judge if row.share(budget)]) for name, spec in every.items()}
+    found = {name: (spec, rows_for(spec, budget, candidates)) for name, spec in every.items()}
     found = {name: (spec, rows) for name, (spec, rows) in found.items() if rows}
     for name in only:
         if name not in found:
             known = suggest(name, [each for each in available() if load(each).judge])
-            raise SpecError(f"--experiment {name}: has no row that the budget {budget} reaches{known}")
+            raise SpecError(f"--experiment {name}: has no row for these candidates on the budget {budget}{known}")
     return found
 
 

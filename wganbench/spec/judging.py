@@ -74,6 +74,12 @@ class Candidate:
     change: Table
 
 
+def rows_for(spec: Experiment, budget: Budget, candidates: Collection[Candidate]) -> list[JudgedRow]:
+    """Returns the rows of an experiment that a budget reaches, and on which these candidates can be judged."""
+    has_networks = any(key in candidate.change for candidate in candidates for key in NETWORKS)
+    return [row for row in spec.judge if row.share(budget) and not (row.fixed_networks and has_networks)]
+
+
 def slug(name: str) -> str:
     """Returns a name for variants from that of an object: ``mine:zero_penalty`` gives ``mine-zero_penalty``."""
     text = re.sub(r"[^a-z0-9_.-]+", "-", name.lower()).strip("-._")

@@ -14,7 +14,7 @@ from wganbench.analysis.html.judgement import page_of
 from wganbench.analysis.integrity import copied_runs
 from wganbench.analysis.judged import figures, texts
 from wganbench.analysis.judged.judgement import Judgement, judgement_of
-from wganbench.errors import WganbenchError
+from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
 from wganbench.records import submission as manifest
 from wganbench.records.custom_code import changes
@@ -22,7 +22,7 @@ from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
 from wganbench.records.submission import CONFORMANCE, FILE, RESULTS, Conformance, Submission
 from wganbench.spec import load
-from wganbench.spec.judging import spec_text
+from wganbench.spec.judging import rows_for, spec_text
 
 HTML = "index.html"
 """The name of the page for a browser, which is made from the other files and not part of the manifest."""
@@ -81,9 +81,9 @@ def check(folder: Path, reference: Mapping[str, Record]) -> Iterator[tuple[str, 
     """
     try:
         submission, conformance = manifest.read(folder), manifest.read_conformance(folder)
-    except WganbenchError as error:
-        file = CONFORMANCE if str(error).startswith(str(folder / CONFORMANCE)) else FILE
-        yield file, str(error).removeprefix(f"{folder / file}: ")
+    except (RecordError, SpecError) as error:
+        wrong = CONFORMANCE if str(error).startswith(str(folder / CONFORMANCE)) else FILE
+        yield wrong, str(error).removeprefix(f"{folder / wrong}: ")
         return
     changed = manifest.changed(folder, submission.files)
     yield from ((file, f"missing, or not what {FILE} says; restore it") for file in changed)
@@ -93,13 +93,18 @@ def check(folder: Path, reference: Mapping[str, Record]) -> Iterator[tuple[str, 
     yield from _check_records(folder, submission, records.values())
     yield from _check_reference(submission, reference)
     yield from _check_texts(folder, submission, conformance, records, reference)
-    own = {*submission.files, FILE, HTML}
-    for path in Store(folder / RESULTS).other_files(records.values()):
+    yield from _check_others(folder, submission, records.values())
+
+
+def _check_others(folder: Path, submission: Submission, records: Iterable[Record]) -> Iterator[tuple[str, str]]:
+    """Yields the files that belong to no record, or are not in the manifest."""
+    for path in Store(folder / RESULTS).other_files(records):
         yield path.relative_to(folder).as_posix(), "of no record; remove it"
+    own = {*submission.files, FILE, HTML}
     for path in sorted(folder.rglob("*")):
-        file = path.relative_to(folder)
-        if path.is_file() and file.parts[0] != RESULTS and file.as_posix() not in own and not _is_hidden(file):
-            yield file.as_posix(), f"not in {FILE}; remove it"
+        place = path.relative_to(folder)
+        if path.is_file() and place.parts[0] != RESULTS and place.as_posix() not in own and not _is_hidden(place):
+            yield place.as_posix(), f"not in {FILE}; remove it"
 
 
 def _is_hidden(file: Path) -> bool:
@@ -112,9 +117,9 @@ def _check_specs(folder: Path, submission: Submission) -> Iterator[tuple[str, st
         file = f"{name}.toml"
         try:
             shipped = load(name)
-            rows = [row for row in shipped.judge if row.share(submission.budget)]
+            rows = rows_for(shipped, submission.budget, submission.methods)
             there = tomllib.loads((folder / file).read_text(encoding="utf-8"))
-        except (OSError, ValueError, WganbenchError) as error:
+        except (OSError, ValueError, RecordError, SpecError) as error:
             yield file, f"cannot be read: {error}"
             continue
         wanted = tomllib.loads(spec_text(shipped, rows, submission.methods))
@@ -129,7 +134,7 @@ def _check_records(folder: Path, submission: Submission, records: Iterable[Recor
     for name in submission.experiments:
         try:
             specs[name] = load(folder / f"{name}.toml")
-        except WganbenchError:  # has a line of its own
+        except (RecordError, SpecError):  # has a line of its own
             return
     for record in records:
         spec = specs.get(record.experiment)
@@ -169,7 +174,7 @@ def _check_texts(
     """Yields the tables that say something else than the records, and figures that are missing."""
     try:
         judgement = judgement_of(folder, submission, list(records.values()), reference.values())
-    except WganbenchError:  # a spec, which has a line of its own
+    except (RecordError, SpecError):  # a spec, which has a line of its own
         return
     remedy = f"'wganbench judge --out {folder}' writes it again"
     for file, text in ((texts.TABLES, texts.data(judgement)), (texts.PAGE, texts.page(judgement, conformance))):

@@ -119,7 +119,7 @@ def pairs_of(
     spec = specs.shipped
     for row in spec.judge:
         share = row.share(budget)
-        if share is None:
+        if share is None or name_in(candidate, row) not in specs.extended.variants:
             continue
         seeds, family = parse_seeds(share.seeds), spec.family(row.variant, share.profile)
         of_candidate = specs.extended.family(name_in(candidate, row), share.profile)
