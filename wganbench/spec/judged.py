@@ -66,14 +66,11 @@ class JudgedRow(Model):
         variant: The variant, which is the reference.
         measures: The measures that count, by label.
         budgets: The share of each budget; the row is left out of budgets below the smallest that has one.
-        fixed_networks: Whether the measures read the parameters of these very networks, so that a candidate with a
-            critic of its own is not judged on the row.
     """
 
     variant: Name
     measures: Annotated[dict[str, Counted], Field(min_length=1)]
     budgets: Budgets
-    fixed_networks: bool = False
 
     def share(self, budget: Budget) -> Share | None:
         """Returns the profile and the seeds for a budget; None if the row is too dear for it."""

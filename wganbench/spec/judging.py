@@ -47,6 +47,8 @@ LEVEL = 0.025
 """The one-sided level at which a line is judged, Holm-adjusted over the lines of an experiment."""
 METHOD, NETWORKS = ("objective", "constraint"), ("critic", "generator")
 """The fields of a variant that make a method, and those that name networks."""
+UNIQUE = {"dirac_critic"}
+"""The critics whose own parameter the measures of their experiments read, so that no other takes their place."""
 
 
 def _check_power(budget: Budget, share: Share, spec: Experiment) -> Iterator[str]:
@@ -76,8 +78,11 @@ class Candidate:
 
 def rows_for(spec: Experiment, budget: Budget, candidates: Collection[Candidate]) -> list[JudgedRow]:
     """Returns the rows of an experiment that a budget reaches, and on which these candidates can be judged."""
-    has_networks = any(key in candidate.change for candidate in candidates for key in NETWORKS)
-    return [row for row in spec.judge if row.share(budget) and not (row.fixed_networks and has_networks)]
+    has_critic = any("critic" in candidate.change for candidate in candidates)
+    reached = [(row, share) for row in spec.judge if (share := row.share(budget)) is not None]
+    critics = [spec.setting(row.variant, share.profile).critic for row, share in reached]
+    both = zip(reached, critics, strict=True)
+    return [row for (row, _), critic in both if not (has_critic and critic is not None and critic.name in UNIQUE)]
 
 
 def slug(name: str) -> str:
