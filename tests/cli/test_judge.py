@@ -81,7 +81,8 @@ def test_a_folder_is_made_again_without_a_name_of_an_object(here, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     for file in ("README.md", "judge.json", "index.html", "figures/differences.png"):
         (tmp_path / "sub" / file).unlink()
-    invoke("judge", "--out", "sub", "--threads", "1")
+    command = [sys.executable, "-P", "-m", "wganbench", "judge", "--out", "sub", "--threads", "1"]
+    subprocess.run(command, capture_output=True, check=True)  # it has imported no module yet
     for file in ("README.md", "judge.json", "figures/differences.png", "submission.json"):
         assert (tmp_path / "sub" / file).read_bytes() == (here / file).read_bytes()
 

@@ -90,25 +90,16 @@ def judge(
 
     Exits with 1 if an answer is "fail", which means that results would be wrong; nothing is then trained.
     """
-    from wganbench.records.custom_code import import_folders
-    from wganbench.runner.import_path import add_import_folders
-
     if asked.settings and len(asked.names) != 1:
         raise SpecError(f"--set: is for a single object, got {len(asked.names)}; use --toml for several with options")
-    kept = _kept(asked, battery)
-    code = import_folders("judge.toml") if kept is None or battery.out is None else [str(battery.out)]
-    add_import_folders(code)
-    if kept is None:
-        work = Work(_candidates(asked), battery.budget, battery.only, code)
-    else:
-        work = Work(kept.methods, kept.budget, tuple(kept.experiments), code)
+    work = _work(asked, battery)
     answers = _ask(work, as_json=as_json and conformance)
     if any(each.outcome == "fail" for asked_of in answers.objects for each in asked_of.answers):
         raise click.exceptions.Exit(1)
     if not conformance:
-        code_of_exit = _compare(work, battery, answers, execution, max_hours, as_json=as_json)
-        if code_of_exit:
-            raise click.exceptions.Exit(code_of_exit)
+        code = _compare(work, answers, execution, max_hours, only_plan=battery.only_plan, as_json=as_json)
+        if code:
+            raise click.exceptions.Exit(code)
 
 
 @dataclass(frozen=True)
@@ -119,24 +110,36 @@ class Work:
         candidates: The candidates.
         budget: How much is trained.
         only: The experiments; all that the budget reaches if empty.
-        code: The folders in which the candidates' modules are looked for.
+        out: The folder of the submission.
+        code: The folders in which the candidates' modules are looked for, one after the other.
     """
 
     candidates: list[Candidate]
     budget: Budget
     only: tuple[str, ...]
+    out: Path
     code: list[str]
 
 
-def _kept(asked: Asked, battery: Battery) -> Submission | None:
-    """Returns the manifest of the folder if no object is named; None if one is."""
+def _work(asked: Asked, battery: Battery) -> Work:
+    """Returns what is judged: the objects that are named, or else those of the folder."""
+    from wganbench.runner.import_path import add_import_folders
+
+    here = str(Path.cwd())
     if asked.names or asked.files:
-        return None
-    if battery.out is None or not (battery.out / submission.FILE).is_file():
-        where = "" if battery.out is None else f"; {battery.out} has no {submission.FILE}"
+        add_import_folders([here])
+        candidates = _candidates(asked)
+        out = battery.out or Path("runs", "judge", "-".join(each.name for each in candidates)[:60])
+        return Work(candidates, battery.budget, battery.only, out, [here, str(out)])
+    out = battery.out or Path()
+    if battery.out is None or not (out / submission.FILE).is_file():
+        where = "" if battery.out is None else f"; {out} has no {submission.FILE}"
         text = "judge: nothing to judge; name an object, such as gradient_penalty, or a file with --toml"
         raise SpecError(f"{text}{where}")
-    return submission.read(battery.out)
+    kept = submission.read(out)
+    code = [str(out), here]
+    add_import_folders(code)
+    return Work(kept.methods, kept.budget, tuple(kept.experiments), out, code)
 
 
 def _candidates(asked: Asked) -> list[Candidate]:
@@ -188,11 +191,11 @@ def _ask(work: Work, *, as_json: bool) -> Conformance:
 
 def _compare(
     work: Work,
-    battery: Battery,
     answers: Conformance,
     execution: Execution,
     max_hours: float | None,
     *,
+    only_plan: bool,
     as_json: bool,
 ) -> int:
     """Trains what is missing, writes the folder and prints the tables; returns the exit code."""
@@ -200,7 +203,7 @@ def _compare(
     from wganbench.runner.loop import choose_device
     from wganbench.runner.provenance import versions
 
-    out = battery.out or Path("runs", "judge", "-".join(each.name for each in work.candidates)[:60])
+    out = work.out
     experiments = judged_experiments(work.budget, work.candidates, work.only)
     device: Literal["cpu", "cuda"] = "cpu" if choose_device(execution.device).type == "cpu" else "cuda"
     written = write_specs(out, work.candidates, experiments, work.code)
@@ -210,7 +213,7 @@ def _compare(
         for part in parts(written.specs, work.candidates, experiments, work.budget, reference)
     ]
     _print_plan(todo, execution)
-    if battery.only_plan:
+    if only_plan:
         return 0
     begun = time.monotonic()
     for selection in todo:

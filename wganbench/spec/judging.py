@@ -82,7 +82,7 @@ def rows_for(spec: Experiment, budget: Budget, candidates: Collection[Candidate]
     reached = [(row, share) for row in spec.judge if (share := row.share(budget)) is not None]
     critics = [spec.setting(row.variant, share.profile).critic for row, share in reached]
     both = zip(reached, critics, strict=True)
-    return [row for (row, _), critic in both if not (has_critic and critic is not None and critic.name in UNIQUE)]
+    return [row for (row, _), critic in both if not (has_critic and critic.name in UNIQUE)]
 
 
 def slug(name: str) -> str:
