@@ -8,10 +8,10 @@ from typing import Any
 from wganbench.measures.scores.protocol import (
     PUBLISHED,
     PUBLISHED_NETWORK,
+    STACKED,
     UNCALIBRATED,
     About,
     classifier_in,
-    of_classifier,
     path_of,
     read_about,
     with_counts,
@@ -19,6 +19,7 @@ from wganbench.measures.scores.protocol import (
 from wganbench.records.record import Record
 from wganbench.spec import MeasureUse, Setting
 from wganbench.spec.catalogue import NAMES
+from wganbench.spec.catalogue.entry import Scale
 
 INCEPTION = "inception"
 """The protocol of planned runs that will have the published protocol if the network passes its self-test."""
@@ -58,12 +59,13 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
     if recorded:
         samples, splits = (score.measure.options.get(name, usual) for name, usual in USUAL.items())
         return with_counts(recorded[0], samples, splits)
-    return of_classifier(setting.score.options["file"]) if setting.score.name == "classifier" else setting.score.name
+    file = setting.score.options.get("file")
+    return setting.score.name if file is None else f"{setting.score.name}@{file}"
 
 
-def may_stand_beside_published(protocol: str | None) -> bool:
+def may_stand_beside_published(protocol: str | None, scale: Scale) -> bool:
     """Returns whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
-    return protocol in (None, INCEPTION) or protocol.startswith(f"{PUBLISHED_NETWORK}-")
+    return scale.of_labels or protocol in (None, INCEPTION) or protocol.startswith(f"{PUBLISHED_NETWORK}-")
 
 
 def notes(records: Iterable[Record]) -> list[str]:
@@ -88,7 +90,21 @@ def _describe(protocol: str, records: Sequence[Record]) -> str:
             "the weights have passed no self-test ('wganbench inception verify'), so nothing published stands beside."
         )
     name = classifier_in(protocol)
-    return "" if name is None else " ".join(_of_classifier(name, records))
+    if name is None:
+        return ""
+    return " ".join(_of_stacked(name) if protocol.startswith(f"{STACKED}@") else _of_classifier(name, records))
+
+
+def _of_stacked(name: str) -> Iterator[str]:
+    path = path_of(name)
+    known = "" if not path.exists() else f", {_trained(read_about(path))}"
+    yield f"the classifier {name}{known}, which tells each channel of an image apart; their classes together are one."
+    yield "Counts of classes and their divergence stand beside published ones, for which others trained classifiers."
+
+
+def _trained(classifier: About) -> str:
+    size, accuracy = f"{classifier.size}×{classifier.size}", f"{100 * classifier.test_accuracy:.4g} %"
+    return f"trained on {classifier.data} at {size} (test accuracy {accuracy})"
 
 
 def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
@@ -99,8 +115,7 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
     classifier = read_about(path)
     real = f"{classifier.real_score:.2f} ± {classifier.real_score_spread:.2f}"
     yield (
-        f"a classifier of this suite's, trained on {classifier.data} at {classifier.size}×{classifier.size} "
-        f"(test accuracy {100 * classifier.test_accuracy:.4g} %). The test images themselves score {real} (over "
+        f"a classifier of this suite's, {_trained(classifier)}. The test images themselves score {real} (over "
         f"splits), the most is {classifier.classes}."
     )
     other = sorted({data_of(record) for record in records if not _was_trained_on(classifier, record)})
