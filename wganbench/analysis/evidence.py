@@ -30,6 +30,7 @@ from wganbench.spec import (
     SuccessCurve,
     check_digest,
     is_timed,
+    scale_of,
 )
 
 MIN_UNITS = 5

@@ -55,11 +55,8 @@ class StackedClassifier:
         about = self.network.about
         channels, side, n_parts = about.channels, (about.size, about.size), images.shape[1] // about.channels
         if images.dtype != torch.uint8 or tuple(images.shape[2:]) != side or images.shape[1] % channels or not n_parts:
-            wanted = f"{channels}" if channels == 1 else f"a multiple of {channels}"
-            raise DataError(
-                f"{self.protocol}: images must have {wanted} channels or more of {about.size}×{about.size}, uint8; got "
-                f"{tuple(images.shape)} {images.dtype}"
-            )
+            shape, found = f"(n, parts · {channels}, {about.size}, {about.size})", f"{tuple(images.shape)} {images.dtype}"
+            raise DataError(f"{self.protocol}: images must be {shape} torch.uint8, got {found}")
         if about.classes**n_parts > MAX_CLASSES:
             raise DataError(
                 f"{self.protocol}: {n_parts} parts of {about.classes} classes are more than {MAX_CLASSES:,} classes"
