@@ -5,7 +5,7 @@ All of them have these options, and folders of images a few more:
 * ``split``: ``"train"`` or ``"test"``.
 * ``size``: The side in pixels; below the native side, images are box-averaged.
 * ``scaling``: See `wganbench.data.images.Scaling`. The default of each set is that of its published experiments.
-* ``flips``: Whether training mirrors each image left to right with probability 1/2.
+* ``flips``: Whether training mirrors each image left to right with probability 1/2; no option of stacked digits.
 * ``held_out``: The number of images, or the fraction of all, that are kept from training for measures: the last ones.
 * ``limit``: The number of images that are trained on: the first ones that are not held out.
 """
