@@ -18,7 +18,9 @@ def digits(data_folder, monkeypatch):
     monkeypatch.setattr(stacked_mnist, "COUNTS", {"train": 1500, "test": 40})
     places = np.arange(N_DIGITS, dtype=np.uint8)
     pixels, labels = idx(np.repeat(10 * places, 28 * 28).reshape(-1, 28, 28)), idx(3 * places % 10)
-    files = {file: content for split in RAW_MNIST.values() for file, content in zip(split, (pixels, labels), strict=True)}
+    files = {
+        file: content for split in RAW_MNIST.values() for file, content in zip(split, (pixels, labels), strict=True)
+    }
     for name, content in files.items():
         monkeypatch.setitem(torchvision_sets.MNIST_MD5, name.rpartition("/")[2], md5(content))
     put(data_folder / "mnist", files)

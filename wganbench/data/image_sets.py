@@ -76,7 +76,7 @@ def stacked_mnist(
     limit: int | None = None,
     held_out: float | None = None,
 ) -> Images:
-    """Stacked MNIST (Srivastava et al. 2017): 128,000 images of three digits to train, 26,000 to test, 1,000 classes."""
+    """Stacked MNIST (Srivastava et al. 2017): 128,000 images of three digits to train, 26,000 to test on."""
     _check_size("stacked_mnist", size, stacked.SIDE)
     return _open(stacked.recipe(split, size), scaling, False, limit, held_out)
 

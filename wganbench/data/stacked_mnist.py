@@ -1,4 +1,4 @@
-"""``stacked_mnist``: three digits of MNIST as the channels of one image, 1,000 classes (Srivastava et al. 2017, VEEGAN).
+"""``stacked_mnist``: three digits of MNIST as the channels of one image; 1,000 classes (Srivastava et al. 2017).
 
 Each digit is drawn with replacement from all digits of the split, as in the code of Lin et al. (2018, PacGAN), which
 draws from both splits. The class of the digits a, b, c is the number abc. The random bits are PCG64's, a stream that

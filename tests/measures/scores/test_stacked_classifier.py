@@ -44,7 +44,9 @@ def test_the_joint_probability_is_the_product_of_the_parts_and_the_class_their_n
 
 def test_a_stack_of_one_is_the_classifier_itself():
     file = {"file": "shapes10-16-8c9f1cc8"}
-    stacked, alone = (score(Component.resolve("score", {"name": n, **file})) for n in ("stacked_classifier", "classifier"))
+    stacked, alone = (
+        score(Component.resolve("score", {"name": n, **file})) for n in ("stacked_classifier", "classifier")
+    )
     images = torch.randint(256, (20, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     assert torch.allclose(stacked(images).logits, alone(images).logits.log_softmax(1))
     assert torch.equal(stacked(images).features, alone(images).features)
@@ -54,7 +56,10 @@ def test_a_stack_of_one_is_the_classifier_itself():
 @pytest.mark.parametrize(
     ("images", "said"),
     [
-        (torch.zeros(4, 3, 4, 4, dtype=torch.uint8), r"\(n, parts · 1, 2, 2\) torch.uint8, got \(4, 3, 4, 4\) torch.uint8$"),
+        (
+            torch.zeros(4, 3, 4, 4, dtype=torch.uint8),
+            r"\(n, parts · 1, 2, 2\) torch.uint8, got \(4, 3, 4, 4\) torch.uint8$",
+        ),
         (torch.zeros(4, 3, 2, 2), r"\(n, parts · 1, 2, 2\) torch.uint8, got \(4, 3, 2, 2\) torch.float32$"),
         (torch.zeros(4, 9, 2, 2, dtype=torch.uint8), "9 parts of 3 classes are more than 10,000 classes"),
     ],
@@ -86,7 +91,9 @@ def test_the_divergence_is_from_the_frequencies_of_the_data():
 
 
 def test_a_data_set_of_more_classes_is_refused_and_images_that_are_not_finite_have_no_divergence():
-    with pytest.raises(DataError, match=r"^class_kl: greys has 4 classes and stacked_classifier@greys-2-0+ tells 3; take"):
+    with pytest.raises(
+        DataError, match=r"^class_kl: greys has 4 classes and stacked_classifier@greys-2-0+ tells 3; take"
+    ):
         class_kl(seen([0]), labelled([3]), samples=1)
     network = NetworkOutputs(StackedClassifier(Greys()), lambda n: [torch.full((n, 1, 2, 2), math.nan)])
     assert math.isnan(class_kl(network, labelled([0, 1, 2]), samples=3))

@@ -108,7 +108,7 @@ def of_stacked(name: str) -> str:
 
 
 def classifier_in(protocol: str) -> str | None:
-    """The inverse of ``of_classifier`` and ``of_stacked``: the file name in a protocol; None if it has no classifier."""
+    """The inverse of ``of_classifier`` and ``of_stacked``: the file name in a protocol, or None if it has none."""
     kind, _, name = protocol.partition("@")
     return name if kind in ("classifier", STACKED) else None
 

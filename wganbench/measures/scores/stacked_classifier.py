@@ -55,7 +55,8 @@ class StackedClassifier:
         about = self.network.about
         channels, side, n_parts = about.channels, (about.size, about.size), images.shape[1] // about.channels
         if images.dtype != torch.uint8 or tuple(images.shape[2:]) != side or images.shape[1] % channels or not n_parts:
-            shape, found = f"(n, parts · {channels}, {about.size}, {about.size})", f"{tuple(images.shape)} {images.dtype}"
+            shape = f"(n, parts · {channels}, {about.size}, {about.size})"
+            found = f"{tuple(images.shape)} {images.dtype}"
             raise DataError(f"{self.protocol}: images must be {shape} torch.uint8, got {found}")
         if about.classes**n_parts > MAX_CLASSES:
             raise DataError(
