@@ -98,8 +98,8 @@ def _describe(protocol: str, records: Sequence[Record]) -> str:
 def _of_stacked(name: str) -> Iterator[str]:
     path = path_of(name)
     known = "" if not path.exists() else f", {_trained(read_about(path))}"
-    yield f"the classifier {name}{known}, which tells each channel of an image apart; their classes together are one."
-    yield "Counts of classes and their divergence stand beside published ones, for which others trained classifiers."
+    yield f"the classifier {name}{known}, which labels each channel of an image; a class is the labels of all of them."
+    yield "Counts of classes and their divergence stand beside published ones, which rest on other classifiers."
 
 
 def _trained(classifier: About) -> str:
