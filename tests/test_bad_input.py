@@ -201,7 +201,7 @@ def test_stacked_digits_that_are_not_there_or_that_the_classifier_cannot_tell(he
     options = ("--profile", "smoke", "--variant", "gan", "--device", "cpu")
     line = one_line("run", "stacked-mnist", *options, "--set", "score.file='shapes10-32-e38e9d3b'")
     shapes = "(n, parts · 3, 32, 32) torch.uint8, got (1, 3, 16, 16) torch.uint8"
-    assert line == f"stacked_classifier@shapes10-32-e38e9d3b: images must be {shapes}"
+    assert line == f"stacked@shapes10-32-e38e9d3b: images must be {shapes}"
 
 
 def test_a_score_of_points(here):

@@ -229,7 +229,7 @@ def test_counts_of_labels_stand_beside_published_ones_and_other_scores_by_the_sa
     assert not [row for row in found.rows if row.data["measure"] == "distance" and "context" in row.cells["variant"]]
     (note,) = about_scores(found)
     about = "trained on mnist at 28×28 (test accuracy 99.65 %), "
-    assert note.startswith(f"Scores by stacked_classifier@{file}: the classifier {file}, {about}")
+    assert note.startswith(f"Scores by stacked@{file}: the classifier {file}, {about}")
     assert protocol_of(experiment.setting("gan", "paper").measures["kl"], run.setting) == of_stacked(file)
 
 

@@ -12,6 +12,8 @@ from wganbench.measures.scores.protocol import (
     UNCALIBRATED,
     About,
     classifier_in,
+    of_classifier,
+    of_stacked,
     path_of,
     read_about,
     with_counts,
@@ -27,6 +29,8 @@ INCEPTION = "inception"
 
 USUAL = {"samples": 50_000, "splits": 10}
 """The numbers in the name of the published protocol, also of measures that have no splits."""
+OF_FILE = {"classifier": of_classifier, "stacked_classifier": of_stacked}
+"""The protocols of score networks in a file, by their names in a spec."""
 
 
 def is_scored(use: MeasureUse, setting: Setting) -> bool:
@@ -59,8 +63,8 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
     if recorded:
         samples, splits = (score.measure.options.get(name, usual) for name, usual in USUAL.items())
         return with_counts(recorded[0], samples, splits)
-    file = setting.score.options.get("file")
-    return setting.score.name if file is None else f"{setting.score.name}@{file}"
+    of_file = OF_FILE.get(setting.score.name)
+    return setting.score.name if of_file is None else of_file(setting.score.options["file"])
 
 
 def may_stand_beside_published(protocol: str | None, scale: Scale) -> bool:

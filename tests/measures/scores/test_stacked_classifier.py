@@ -50,7 +50,7 @@ def test_a_stack_of_one_is_the_classifier_itself():
     images = torch.randint(256, (20, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     assert torch.allclose(stacked(images).logits, alone(images).logits.log_softmax(1))
     assert torch.equal(stacked(images).features, alone(images).features)
-    assert stacked.protocol == "stacked_classifier@shapes10-16-8c9f1cc8" and stacked.to("cpu") is stacked
+    assert stacked.protocol == "stacked@shapes10-16-8c9f1cc8" and stacked.to("cpu") is stacked
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_stack_of_one_is_the_classifier_itself():
     ],
 )
 def test_images_of_another_size_or_too_many_parts_are_one_line(images, said):
-    with pytest.raises(DataError, match=f"^stacked_classifier@greys-2-00000000: .*{said}"):
+    with pytest.raises(DataError, match=f"^stacked@greys-2-00000000: .*{said}"):
         StackedClassifier(Greys())(images)
 
 
@@ -91,9 +91,7 @@ def test_the_divergence_is_from_the_frequencies_of_the_data():
 
 
 def test_a_data_set_of_more_classes_is_refused_and_images_that_are_not_finite_have_no_divergence():
-    with pytest.raises(
-        DataError, match=r"^class_kl: greys has 4 classes and stacked_classifier@greys-2-0+ tells 3; take"
-    ):
+    with pytest.raises(DataError, match=r"^class_kl: greys has 4 classes and stacked@greys-2-0+ tells 3; take"):
         class_kl(seen([0]), labelled([3]), samples=1)
     network = NetworkOutputs(StackedClassifier(Greys()), lambda n: [torch.full((n, 1, 2, 2), math.nan)])
     assert math.isnan(class_kl(network, labelled([0, 1, 2]), samples=3))

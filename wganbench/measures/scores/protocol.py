@@ -24,8 +24,8 @@ PUBLISHED_NETWORK = "inception@tf2015"
 PUBLISHED = f"{PUBLISHED_NETWORK}-10split-50k"
 UNCALIBRATED = "-uncalibrated"
 
-STACKED = "stacked_classifier"
-"""The score network that asks a classifier for each of several stacked images."""
+STACKED = "stacked"
+"""The kind of protocol of a classifier that is asked for each of several stacked images."""
 
 FORMAT = "1"
 """Version of the metadata in a classifier's file."""

@@ -30,7 +30,7 @@ class StackedClassifier:
 
     @property
     def protocol(self) -> str:
-        """The protocol of its scores, such as ``stacked_classifier@mnist-28-1a2b3c4d``."""
+        """The protocol of its scores, such as ``stacked@mnist-28-1a2b3c4d``."""
         return of_stacked(self.network.name)
 
     @property
