@@ -347,7 +347,12 @@ def test_stacked_mnist_has_the_rows_of_both_tables_and_says_which_are_from_memor
     veegan = {"DCGAN": (99, 3.4), "ALI": (16, 5.4), "Unrolled GAN": (48.7, 4.32), "VEEGAN": (150, 2.95)}
     pacgan = {"DCGAN": (78.9, 4.5), "PacDCGAN2": (1000, 0.06), "PacDCGAN3": (1000, 0.06), "PacDCGAN4": (1000, 0.07)}
     tables = {"Srivastava et al. 2017 (VEEGAN), table 2": veegan, "Lin et al. 2018 (PacGAN), table 2": pacgan}
-    expected = {(s, row, m, v) for s, t in tables.items() for row, vs in t.items() for m, v in zip(("modes", "kl"), vs)}
+    expected = {
+        (source, row, *found)
+        for source, table in tables.items()
+        for row, (modes, kl) in table.items()
+        for found in (("modes", modes), ("kl", kl))
+    }
     rows = load("stacked-mnist").published
     assert {(row.source, row.row, row.measure, row.value) for row in rows if row.source in tables} == expected
     remembered = {row.row: row.value for row in rows if "from memory" in row.configuration and row.measure == "modes"}
