@@ -15,7 +15,7 @@ from wganbench.spec.coverage import load_coverage
 PATH = Path(__file__).parents[2] / "benchmarks" / "coverage.toml"
 ROWS = tomllib.loads(PATH.read_text(encoding="utf-8"))["claims"]
 N_CLAIMS = 64
-OF_LATER_PAPERS = {"dirac-gan"}
+OF_LATER_PAPERS = {"dirac-gan", "stacked-mnist"}
 """Experiments of papers that the sources do not know."""
 
 

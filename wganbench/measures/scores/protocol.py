@@ -24,6 +24,9 @@ PUBLISHED_NETWORK = "inception@tf2015"
 PUBLISHED = f"{PUBLISHED_NETWORK}-10split-50k"
 UNCALIBRATED = "-uncalibrated"
 
+STACKED = "stacked"
+"""The kind of protocol of a classifier that is asked for each of several stacked images."""
+
 FORMAT = "1"
 """Version of the metadata in a classifier's file."""
 DATA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -99,10 +102,15 @@ def of_classifier(name: str) -> str:
     return f"classifier@{name}"
 
 
+def of_stacked(name: str) -> str:
+    """The protocol of that classifier where it is asked for each of several stacked images."""
+    return f"{STACKED}@{name}"
+
+
 def classifier_in(protocol: str) -> str | None:
-    """The inverse of ``of_classifier``: the file name in a protocol, or None if it is not a classifier's."""
+    """The inverse of ``of_classifier`` and ``of_stacked``: the file name in a protocol, or None if it has none."""
     kind, _, name = protocol.partition("@")
-    return name if kind == "classifier" else None
+    return name if kind in ("classifier", STACKED) else None
 
 
 # ---- where classifiers are ------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class Scale:
         bounded: True for counts and shares, whose intervals cannot come from normal theory.
         unit: The unit, for the axis of a plot.
         worst_is_log_modes: True if the worst is log(number of modes) whenever the spec states that number.
+        of_labels: True for a score of the labels alone that a network gives to images, such as a count of them. Numbers
+            by other classifiers are on the same scale, as far as these are accurate.
     """
 
     higher_is_better: bool | None
@@ -40,6 +42,7 @@ class Scale:
     bounded: bool
     unit: str
     worst_is_log_modes: bool = False
+    of_labels: bool = False
 
 
 @dataclass(frozen=True)
