@@ -20,10 +20,12 @@ from wganbench.cli.plan import known_speed
 from wganbench.cli.run import executed, train
 from wganbench.errors import SpecError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.records.record import Record
 from wganbench.runner.jobs.options import Execution
 from wganbench.spec import Experiment
 from wganbench.spec.judged import BUDGETS, Budget
+from wganbench.spec.loading import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _from_file(path: Path) -> Any:
     from wganbench.spec.judging import slug
 
     try:
-        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        table = tomllib.loads(read_bytes(path, MAX_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise SpecError(f"--toml {path}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # also text that is not UTF-8
