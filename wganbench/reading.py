@@ -68,10 +68,10 @@ def read_bytes(path: Path, most: int) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise TooLargeError(f"{size:,} bytes", most)
-        content = file.read(size + 1)
+        content = file.read(size + 1) or b""  # None from a file of /proc that has nothing now
         while size < len(content) <= most:  # it grows, or states no size, as the files of /proc do
             size = len(content)
-            content += file.read(size)
+            content += file.read(size) or b""
     if len(content) > most:
         raise TooLargeError(f"more than {most:,} bytes", most)
     return content

@@ -124,7 +124,7 @@ def recipe(
             raise DataError(f"{folder}: other images than those asked for, digest {now[:16]}… for {key[:16]}…")
         decode = partial(_decode, size=size, channels=channels)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # open_image refuses such images
+            warnings.simplefilter("ignore")  # Pillow's, of oversized and slightly damaged files; both are judged here
             stack = partial(_stack, decode, decode(found[0][0]).shape)
             yield from by_batches(stack, shuffled(found, _root(folder, split)))
 

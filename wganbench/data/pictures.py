@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from wganbench.data.cache import Batch, Recipe
 from wganbench.data.image_folder import (
@@ -149,10 +149,8 @@ def _decode(path: Path, size: int, channels: Literal[1, 3]) -> Found:
             pixels = np.asarray(_opaque(upright).convert("L" if channels == 1 else "RGB"))
     except Image.DecompressionBombError:
         return Found(None, f"of more than {MAX_PIXELS:,} pixels", ())
-    except UnidentifiedImageError:
-        return Found(None, f"of another format than {', '.join(FORMATS)}", ())
     except Exception:  # Pillow may raise any error for a damaged file
-        return Found(None, "not whole images", ())
+        return Found(None, f"not whole images in {', '.join(FORMATS)}", ())
     planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
     return Found(box_average(centre_crop(planes), size), "", kinds)
 
