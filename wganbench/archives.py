@@ -38,8 +38,13 @@ def read_npz(file: BinaryIO, most: int, names: Collection[str] | None = None) ->
             raise ValueError(f"{size:,} bytes unpacked, at most {most:,}")
         if any(info.compress_type not in STORED_AS for info in members.values()):
             raise ValueError("packed in another way than numpy does")
-        # A member gives at most as many bytes as it declares, whatever was packed.
-        return {name: _array(archive.read(info)) for name, info in members.items()}
+        return {name: _array(_content(archive, info)) for name, info in members.items()}
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Returns what a member holds, unpacked as far as it declares; without a size, zipfile would unpack all of it."""
+    with archive.open(info) as member:
+        return member.read(info.file_size)
 
 
 def _array(content: bytes) -> NDArray[Any]:
