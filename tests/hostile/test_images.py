@@ -123,10 +123,13 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("side", [8_200, 13_000, 60_000])
-def test_a_small_file_of_very_many_pixels_is_refused_by_its_header(faces, side):
+@pytest.mark.parametrize(
+    ("side", "is_whole"),
+    [(8_200, False), (12_000, False), (60_000, False), pytest.param(13_000, True, marks=pytest.mark.slow)],
+)
+def test_a_small_file_of_very_many_pixels_is_refused_by_its_header(faces, side, is_whole):
     path = faces / "ape" / "0.png"
-    path.write_bytes(png(side, side) if side < 20_000 else png(100, 100).replace(*size_in_header(100, side)))
+    path.write_bytes(png(side, side) if is_whole else png(100, 100).replace(*size_in_header(100, side)))
     assert path.stat().st_size < 40_000
     with little_memory(2**26), at_most(2):
         refused(faces, path, f"more than {MAX_PIXELS:,} pixels; make it smaller or remove it")
