@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from tests.analysis import factory
-from tests.hostile.put import NO_FILES, little_memory, put, sparse
+from tests.hostile.put import NO_FILES, little_memory, pipe, put, sparse
 from wganbench.analysis import ledger
 from wganbench.cli import cli
 from wganbench.data import cache, text
@@ -24,6 +25,7 @@ from wganbench.runner.checkpoint import Checkpoints, Identity
 from wganbench.runner.jobs.job import JobFolder, WorkFolder
 from wganbench.runner.jobs.session import SessionFile
 from wganbench.runner.jobs.status import status
+from wganbench.runner.worker import _JobAttempt
 from wganbench.spec import load
 from wganbench.spec.coverage import load_coverage
 
@@ -125,6 +127,13 @@ def test_a_lease_and_the_files_of_a_job_are_nobody_s(results, how, said):
     (folder,) = work.jobs()
     assert (folder.log(), folder.progress()) == ([], None)
     assert status(results).records == 10
+
+
+def test_a_pipe_where_a_crash_is_logged_is_replaced(tmp_path):
+    put(pipe, tmp_path / "crash.txt")
+    attempt = SimpleNamespace(alone=True, folder=JobFolder(tmp_path), job=SimpleNamespace(timeout_seconds=None))
+    with _JobAttempt._last_resort(attempt):
+        assert (tmp_path / "crash.txt").is_file()
 
 
 # ---- records and artefacts ------------------------------------------------------------------------------------------
