@@ -11,7 +11,6 @@ import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -34,7 +33,7 @@ class TooLargeError(OSError):
         self.size = size
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> io.BufferedReader:
     """Opens a regular file for reading.
 
     Raises:
