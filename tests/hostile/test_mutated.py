@@ -244,6 +244,12 @@ class Saved:
         changed = data.draw(mutations.texts(payload, (payload, b"\0" * 1000)))
         self.latest(checkpoints._head(line + b"\n" + changed) + line + b"\n" + changed)
 
+    def line_bytes(self, data: st.DataObject) -> None:
+        """With the checksum that is right for the changed line before the state."""
+        line, _, payload = self.whole.partition(b"\n")[2].partition(b"\n")
+        changed = data.draw(mutations.texts(line, (line,))) + b"\n" + payload
+        self.latest(checkpoints._head(changed) + changed)
+
     def content(self, data: st.DataObject) -> None:
         """With another state, written and signed as any other."""
         found = Checkpoint(2, 1.0, 1.0, copy.deepcopy(self.state), [self.trace(), self.trace()])
@@ -429,6 +435,7 @@ CASES: dict[str, tuple[type, Callable[[Any, st.DataObject], None], int]] = {
     "a record's bytes": (Records, Records.bytes_, 7_000),
     "a record's content": (Records, Records.content, 4_000),
     "a checkpoint's bytes": (Saved, Saved.bytes_, 1_000),
+    "a checkpoint's line": (Saved, Saved.line_bytes, 500),
     "a checkpoint's state in bytes": (Saved, Saved.state_bytes, 2_000),
     "a checkpoint's state": (Saved, Saved.content, 1_000),
     "an artefact": (Artefacts, Artefacts.arrays, 3_000),

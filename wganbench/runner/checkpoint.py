@@ -26,7 +26,7 @@ from wganbench.reading import open_file
 from wganbench.records.record import Provenance
 from wganbench.runner.evaluation import LOSS_POINTS, due_steps, schedule
 from wganbench.runner.payload import read_state
-from wganbench.spec import Setting
+from wganbench.spec import CONTROL, Setting
 from wganbench.spec.plan import Cohort
 from wganbench.training.state import State
 
@@ -35,6 +35,9 @@ MARK = b"wganbench checkpoint 2 "
 
 MAX_BYTES = 2**34
 """The largest file that is read."""
+
+MAX_LINE = 1500
+"""The longest reason, in characters, why a file cannot be used."""
 
 KEPT = 2
 """The number of checkpoints kept: the newest, and one before it in case the newest is damaged."""
@@ -138,7 +141,7 @@ class Checkpoints:
                 if wrong := _problem(checkpoint, find_problem):
                     raise _UnusableError(f"{wrong}, though its checksum is right")
             except _UnusableError as error:
-                self.on_message(f"{path}: {error}; it is passed over")
+                self.on_message(f"{path}: {_line(str(error))}; it is passed over")
                 continue
             self._usable = [path]
             return checkpoint
@@ -167,6 +170,12 @@ class Checkpoints:
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
             raise _UnusableError(f"of another run, setting or machine ({'; '.join(found[:5])}{more})")
         return Checkpoint(step, *seconds, *_load(payload, len(self.identity.runs)))
+
+
+def _line(text: str) -> str:
+    """Returns a text, in which parts of a file may be, as one line that can be printed."""
+    line = CONTROL.sub("?", " ".join(text.split()))
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
 
 class _UnusableError(Exception):
