@@ -32,6 +32,8 @@ DTYPES = {
     "torch CharStorage": torch.int8,
     "torch ByteStorage": torch.uint8,
     "torch BoolStorage": torch.bool,
+    "torch ComplexFloatStorage": torch.complex64,
+    "torch ComplexDoubleStorage": torch.complex128,
 }
 """The names of storages, with the type of their elements."""
 REBUILD, ORDERED = "torch._utils _rebuild_tensor_v2", "collections OrderedDict"
