@@ -1,8 +1,8 @@
 """Reads the plain values that ``torch.save`` wrote, from bytes that may come from anyone.
 
-``torch.load`` with ``weights_only`` runs no code, but it unpacks whatever an archive declares, makes byte arrays of any
-size, and reads beyond the end of a tensor's data if its stated size is wrong. Here only what plain values need is
-allowed, nothing is unpacked, and every tensor lies within its data: memory stays in proportion to the file.
+``torch.load`` with ``weights_only`` runs no code, but it unpacks whatever an archive declares, and makes byte arrays of
+any size: a megabyte can take gigabytes of memory. Here only what plain values need is allowed, nothing is unpacked, and
+every tensor lies within its data, so that memory stays in proportion to the file.
 """
 
 from __future__ import annotations
