@@ -13,7 +13,7 @@ PENALTY = {"constraint": {"name": "one_sided_penalty", "penalty_weight": 3.0}}
 
 def row_of(**fields):
     common = {"variant": "wgan-gp", "measures": {"exact_wasserstein": 0.1}}
-    return JudgedRow.model_validate({**common, "budgets": {"evening": {"profile": "quick", "seeds": "0-4"}}, **fields})
+    return JudgedRow.model_validate({**common, "budgets": {"evening": {"profile": "quick", "seeds": "0-6"}}, **fields})
 
 
 def test_a_budget_takes_the_share_of_the_next_smaller_and_none_below_the_smallest():
@@ -56,15 +56,15 @@ def test_a_candidate_differs_from_what_it_replaces_in_its_method_alone(experimen
         ("measures = { exact_wassertein = 0.1 }", "measures: 'exact_wassertein' is not measured; did you mean"),
         ("measures = { wasserstein_estimate = 0.1 }", "neither direction is better; give the best value as target"),
         ("measures = { exact_wasserstein = 0 }", "judge.0.measures.exact_wasserstein: must be greater than 0"),
-        ('budgets = { week = { profile = "quick", seeds = "0-4" } }', "judge.0.budgets: unknown field 'week'"),
-        ('budgets = { days = { profile = "qick", seeds = "0-4" } }', "budgets.days.profile: no profile 'qick'"),
+        ('budgets = { week = { profile = "quick", seeds = "0-6" } }', "judge.0.budgets: unknown field 'week'"),
+        ('budgets = { days = { profile = "qick", seeds = "0-6" } }', "budgets.days.profile: no profile 'qick'"),
     ],
 )
 def test_a_wrong_row_is_one_line(fields, said, tmp_path):
     base = {
         "variant": 'variant = "wgan-gp"',
         "measures": "measures = { exact_wasserstein = 0.1 }",
-        "budgets": 'budgets = { days = { profile = "quick", seeds = "0-4" } }',
+        "budgets": 'budgets = { days = { profile = "quick", seeds = "0-6" } }',
     }
     base[fields.partition(" ")[0]] = fields
     path = tmp_path / "mine.toml"

@@ -85,6 +85,17 @@ def embedded(root: Path) -> Link:
 
 def render(page: Page) -> str:
     """Returns the page as HTML: the same text for the same page."""
+    return render_template("page.html", has_script=True, page=page, runs=data_block(page.runs))
+
+
+def render_template(name: str, *, has_script: bool, **content: object) -> str:
+    """Returns a page as HTML: the same text for the same content.
+
+    Args:
+        name: The template.
+        has_script: Whether the page has the script of the report.
+        content: What the template shows.
+    """
     loader = jinja2.PackageLoader("wganbench.analysis.html")
     environment = jinja2.Environment(
         loader=loader,
@@ -101,14 +112,13 @@ def render(page: Page) -> str:
             "default-src 'none'",
             "img-src 'self' file: data:",
             f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
+            f"script-src '{_digest(script)}'" if has_script else "script-src 'none'",
             "base-uri 'none'",
             "form-action 'none'",
         ]
     )
-    return environment.get_template("page.html").render(
-        page=page, policy=policy, style=Markup(style), script=Markup(script), runs=data_block(page.runs)
-    )
+    markup = {"style": Markup(style), **({"script": Markup(script)} if has_script else {})}
+    return environment.get_template(name).render(policy=policy, **markup, **content)
 
 
 def clean(value: object) -> object:
