@@ -13,7 +13,7 @@ from wganbench.analysis.finding import Finding
 from wganbench.analysis.integrity import copied_runs, damaged_classifiers
 from wganbench.analysis.judged import folder as submissions
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, Section, digests_in, last, losses
-from wganbench.analysis.pages.markdown import PAGE
+from wganbench.analysis.pages.markdown import MAX_BYTES, PAGE
 from wganbench.analysis.report import (
     FIGURES,
     Records,
@@ -27,6 +27,7 @@ from wganbench.analysis.report import (
 from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
+from wganbench.reading import read_text
 from wganbench.records import speeds
 from wganbench.records.custom_code import changes_since
 from wganbench.records.store import Store
@@ -208,7 +209,7 @@ def _difference(path: Path, expected: str) -> str:
     """Describes where a file first differs from the expected text; empty if it does not."""
     if not path.is_file():
         return "missing"
-    found = path.read_text(encoding="utf-8", errors="replace")
+    found = read_text(path, MAX_BYTES, errors="replace")
     if found == expected:
         return ""
     lines, wanted = found.splitlines(), expected.splitlines()

@@ -19,11 +19,13 @@ from wganbench.cli.options import FOLDER, POSITIVE, Selection, component_options
 from wganbench.cli.plan import known_speed
 from wganbench.cli.run import executed, train
 from wganbench.errors import SpecError
+from wganbench.reading import read_bytes
 from wganbench.records import submission
 from wganbench.records.submission import RESULTS, Conformance, Submission
 from wganbench.runner.jobs.options import Execution
 from wganbench.spec.judged import BUDGETS, Budget
 from wganbench.spec.judging import METHOD, NETWORKS, Candidate, slug
+from wganbench.spec.loading import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _candidates(asked: Asked) -> list[Candidate]:
 def _from_file(path: Path) -> Candidate:
     """Reads a candidate from the fields of a variant in a file."""
     try:
-        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        table = tomllib.loads(read_bytes(path, MAX_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise SpecError(f"--toml {path}: cannot be read: {error.strerror}") from None
     except ValueError as error:  # also text that is not UTF-8

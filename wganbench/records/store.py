@@ -26,11 +26,15 @@ from typing import Literal
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.files import leftovers, make_folder, write_atomically
-from wganbench.records.record import MAX_BYTES, Artefact, Record, checksum_of, read_text, remedy, write_text
+from wganbench.reading import TooLargeError, read_bytes, read_text
+from wganbench.records.record import MAX_BYTES, Artefact, Record, checksum_of, remedy, write_text
+from wganbench.records.record import read_text as record_in
 from wganbench.spec import RESERVED
 
 DAMAGED = "damaged"
 """The name of the folders for files that were set aside."""
+MAX_ARTEFACT = 2**27
+"""The largest file of an artefact in bytes."""
 MEASURED = "measured"
 """The name of the folders for what was measured after the training, see ``wganbench.records.measured``."""
 
@@ -221,7 +225,7 @@ class Store:
         mistakes = []
         for path in self._places(record, artefact):
             try:
-                content = path.read_bytes()
+                content = read_bytes(path, MAX_ARTEFACT)
             except OSError as error:
                 mistakes.append(f"{path}: cannot be read ({error.strerror}); restore it or run {record.id} again")
                 continue
@@ -378,7 +382,7 @@ def _why(path: Path) -> Path:
 
 def _reason(path: Path) -> str:
     try:
-        return _why(path).read_text(encoding="utf-8").strip() or "no reason was kept"
+        return read_text(_why(path), MAX_BYTES).strip() or "no reason was kept"
     except (OSError, UnicodeDecodeError):
         return "no reason was kept"
 
@@ -400,17 +404,16 @@ def _remove(paths: Iterable[Path]) -> None:
 def _read_file(path: Path) -> Record | None:
     """Reads the record in a file; returns None if there is no file, as when another process has just set it aside."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {remedy(path)}")
-        text = path.read_bytes().decode()
+        text = read_bytes(path, MAX_BYTES).decode()
+    except TooLargeError as error:
+        raise DamagedError(f"{path}: {error.size}; a record has at most {MAX_BYTES:,}; {remedy(path)}") from None
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return None
         raise RecordError(f"{path}: cannot be read ({error.strerror}); move it away") from None
     except UnicodeDecodeError:
         raise DamagedError(f"{path}: not a text file in UTF-8; {remedy(path)}") from None
-    return read_text(text, str(path))
+    return record_in(text, str(path))
 
 
 def _without_remedy(text: str) -> str:

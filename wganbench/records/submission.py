@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import TooLargeError, read_bytes, read_text
 from wganbench.records.record import Sha256, parse_json
 from wganbench.spec import Model, Name, Text, mistakes
 from wganbench.spec.judged import Budget
@@ -24,6 +25,8 @@ RESULTS = "results"
 """The folder of the records in the folder of a submission."""
 FOLDER = "judge"
 """The folder of submissions in a results folder."""
+MAX_FILE = 2**32
+"""The largest file of a submission."""
 MAX_SIZE = 1_000_000
 """The most bytes of a manifest, or of the answers; both have some kilobytes."""
 
@@ -139,9 +142,9 @@ def read_conformance(folder: Path) -> Conformance:
 
 def _read(path: Path, model: type[M]) -> M:
     try:
-        if path.stat().st_size > MAX_SIZE:
-            raise RecordError(f"{path}: larger than {MAX_SIZE:,} bytes; restore it")
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path, MAX_SIZE))
+    except TooLargeError:
+        raise RecordError(f"{path}: larger than {MAX_SIZE:,} bytes; restore it") from None
     except OSError as error:
         remedy = f"'wganbench judge --out {path.parent}' makes a submission"
         raise RecordError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
@@ -168,7 +171,7 @@ def digests(folder: Path, files: Iterable[str]) -> dict[str, str]:
     found = {}
     for file in sorted(files):
         try:
-            found[file] = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            found[file] = hashlib.sha256(read_bytes(folder / file, MAX_FILE)).hexdigest()
         except OSError:
             continue
     return found

@@ -22,6 +22,7 @@ from wganbench.analysis.tables.table import shown_cells
 from wganbench.analysis.verdict import Verdict
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec import CONTROL, Experiment
@@ -30,6 +31,8 @@ FILE = "index.html"
 """The name of the page in the results folder."""
 TYPES = {".png": "image/png", ".gif": "image/gif"}
 """The types of the files that a self-contained page holds."""
+MAX_FIGURE = 2**27
+"""The largest of these files."""
 
 
 def write_html(
@@ -72,7 +75,7 @@ def embedded(root: Path) -> Link:
     def link(path: PurePosixPath) -> str:
         file = root / path
         try:
-            content = file.read_bytes()
+            content = read_bytes(file, MAX_FIGURE)
         except OSError as error:
             raise RecordError(f"{file}: cannot be read ({error.strerror}); 'wganbench report' draws it") from None
         return f"data:{TYPES[path.suffix]};base64,{base64.b64encode(content).decode()}"

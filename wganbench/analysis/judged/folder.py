@@ -14,8 +14,10 @@ from wganbench.analysis.html.judgement import page_of
 from wganbench.analysis.integrity import copied_runs
 from wganbench.analysis.judged import figures, texts
 from wganbench.analysis.judged.judgement import Judgement, judgement_of
+from wganbench.analysis.pages.markdown import MAX_BYTES as MAX_PAGE
 from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
+from wganbench.reading import read_text
 from wganbench.records import submission as manifest
 from wganbench.records.custom_code import changes
 from wganbench.records.record import Record, checksum_of
@@ -23,6 +25,7 @@ from wganbench.records.store import Store
 from wganbench.records.submission import CONFORMANCE, FILE, RESULTS, Conformance, Submission
 from wganbench.spec import load
 from wganbench.spec.judging import rows_for, spec_text
+from wganbench.spec.loading import MAX_BYTES
 
 HTML = "index.html"
 """The name of the page for a browser, which is made from the other files and not part of the manifest."""
@@ -118,7 +121,7 @@ def _check_specs(folder: Path, submission: Submission) -> Iterator[tuple[str, st
         try:
             shipped = load(name)
             rows = rows_for(shipped, submission.budget, submission.methods)
-            there = tomllib.loads((folder / file).read_text(encoding="utf-8"))
+            there = tomllib.loads(read_text(folder / file, MAX_BYTES))
         except (OSError, ValueError, RecordError, SpecError) as error:
             yield file, f"cannot be read: {error}"
             continue
@@ -179,7 +182,7 @@ def _check_texts(
     remedy = f"'wganbench judge --out {folder}' writes it again"
     for file, text in ((texts.TABLES, texts.data(judgement)), (texts.PAGE, texts.page(judgement, conformance))):
         try:
-            there = (folder / file).read_text(encoding="utf-8", errors="replace")
+            there = read_text(folder / file, MAX_PAGE, errors="replace")
         except OSError:
             there = ""
         if there != text:

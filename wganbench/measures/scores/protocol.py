@@ -19,6 +19,7 @@ from pathlib import Path
 
 from wganbench.data.locations import data_folder
 from wganbench.errors import DataError
+from wganbench.reading import read_bytes
 
 PUBLISHED_NETWORK = "inception@tf2015"
 PUBLISHED = f"{PUBLISHED_NETWORK}-10split-50k"
@@ -32,6 +33,8 @@ FORMAT = "1"
 DATA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NAME = re.compile(rf"{DATA_NAME.pattern}-\d+-[0-9a-f]{{8}}")
 ENDING = ".safetensors"
+MAX_BYTES = 2 * 10**6
+"""The largest size of a classifier's file."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ def read_content(path: Path) -> bytes:
     if not NAME.fullmatch(path.stem) or path.suffix != ENDING:
         raise DataError(f"{path}: a classifier's file is named DATA-SIZE-HASH{ENDING}, as shapes10-32-1a2b3c4d{ENDING}")
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or 'no file'}); restore it or train one") from None
 
