@@ -274,10 +274,7 @@ class WorkFolder:
                 job = folder.read()
                 if job is not None and not job.left(store):
                     folder.remove()
-        for name, _ in self.leases.stale():
-            lease = self.leases.take([name]) if name in recorded else None
-            if lease is not None:
-                lease.forget()
+        self.leases.forget_stale(recorded)
         for path in leftovers(self.root):
             with contextlib.suppress(OSError):
                 path.unlink()
