@@ -44,7 +44,8 @@ def _line(experiment: Experiment, verdict: Verdict) -> str:
     else:
         found = f"{summary_text(verdict)}; n = {n_units(verdict)}, adjusted p {p_values(verdict)}"
         found += f"; {verdict.why}" if any(each.why for each in verdict.checks) and verdict.why else ""
-    return f"- {outcome_text(experiment, verdict)}: {inline(claim.says)}. {inline(found[:1].upper() + found[1:])} ({where})."
+    found = inline(found[:1].upper() + found[1:])
+    return f"- {outcome_text(experiment, verdict)}: {inline(claim.says)}. {found} ({where})."
 
 
 def _details(experiment: Experiment, verdict: Verdict) -> Iterator[str]:
