@@ -121,5 +121,5 @@ def _open_streams() -> None:
     os.close(number)
     for name, errors in (("stdout", "replace"), ("stderr", "backslashreplace")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # for the whole process
         getattr(sys, name).reconfigure(errors=errors)

@@ -334,7 +334,8 @@ def _names(folder: Path) -> list[str]:
         RecordError: If it is not a folder or may not be listed.
     """
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as found:
+            return [entry.name for entry in found]
     except FileNotFoundError:
         return []
     except NotADirectoryError:

@@ -242,7 +242,7 @@ class Ray:
 
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""How a client of HTTP/2 begins, on which Ray's protocol is built: a fixed text, and settings of which there are none."""
+"""How a client of HTTP/2 begins, on which Ray's protocol is built: a fixed text, and a frame of no settings."""
 HEADER, SETTINGS = 9, 4
 """The length of a frame's header, and the type of the frame with which every server answers."""
 

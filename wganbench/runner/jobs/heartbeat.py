@@ -60,7 +60,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Does what is due; to be called every ``LOOK_SECONDS``."""
         now = time.monotonic()
-        if os.path.exists(self.folder.path / "job.json"):  # else another command has found the job done
+        if self.folder.is_left():
             self.folder.write_progress(Progress(step=self.step, first=self.first, seconds=now - self.started))
         if now - self.beaten >= BEAT_SECONDS:
             self.beaten = now

@@ -171,6 +171,13 @@ class JobFolder:
         except ValidationError as error:
             raise RecordError(f"{path}: {'; '.join(mistakes(error, Job))}; the run command writes it again") from None
 
+    def is_left(self) -> bool:
+        """Returns whether the job's file is there, as far as the disk says; if not, another worker has finished it."""
+        try:
+            return (self.path / "job.json").exists()
+        except OSError:
+            return True
+
     def note(self, event: str, **about: Any) -> None:
         """Appends a line to the log. On a full disk the line is lost without an error; writing the record will fail."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **about}).encode() + b"\n"

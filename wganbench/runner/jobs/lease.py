@@ -194,7 +194,8 @@ class Leases:
 
     def _entries(self) -> list[str]:
         try:
-            return os.listdir(self.folder)
+            with os.scandir(self.folder) as found:
+                return [entry.name for entry in found]
         except OSError:
             return []
 
@@ -267,7 +268,7 @@ def _is_held(path: Path, now: float) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Deletes a lease; one that cannot be deleted, such as a folder or another user's file, is passed over by number."""
+    """Deletes a lease; one that cannot be deleted, such as a folder or another user's file, has the lower number."""
     with contextlib.suppress(OSError):
         path.unlink()
 
