@@ -60,7 +60,7 @@ def _tables(results: Results, profile: str) -> Iterator[str]:
     if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         yield f"No runs yet, 0 of {len(experiment.planned_seeds)} runs: {', '.join(absent[:NAMED])}{more}."
-    yield "\n\n".join(map(inline, without_guide(main)))
+    yield "\n\n".join(map(paragraph, without_guide(main)))
 
 
 def _convergence(results: Results, profile: str) -> str:

@@ -65,7 +65,7 @@ def _markdown(table: Table) -> str:
     rows = shown_cells(table)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)] if rows else []
     text = "".join(f"| {' | '.join(escape(cell) for cell in line)} |\n" for line in lines) or "No rows.\n"
-    return text + "".join(f"\n{inline(note)}\n" for note in table.notes)
+    return text + "".join(f"\n{paragraph(note)}\n" for note in table.notes)
 
 
 def escape(text: str) -> str:
@@ -86,8 +86,12 @@ def inline(text: str) -> str:
 
     Emphasis and code stay, as specs have them. An entity in the text is shown as it was written.
     """
-    text = CONTROL.sub("?", BREAKS.sub(" ", text))
-    text = LINK.sub(r"]\\", ESCAPED.sub(r"\\\\", text))
+    return LINK.sub(r"]\\", _bracketed(text))
+
+
+def _bracketed(text: str) -> str:
+    """Returns Markdown for text whose brackets may still belong to links."""
+    text = ESCAPED.sub(r"\\\\", CONTROL.sub("?", BREAKS.sub(" ", text)))
     return " ".join(HTML.sub("&lt;", ENTITY.sub("&amp;", text)).split())
 
 
@@ -101,7 +105,7 @@ def paragraph(text: str) -> str:
 
 def link_text(text: str) -> str:
     """Returns Markdown for the text of a link or an image, whose brackets are ours alone; see `inline`."""
-    return re.sub(r"(?<!\\)([\[\]])", r"\\\1", inline(text))
+    return _bracketed(text).replace("[", "\\[").replace("]", "\\]")
 
 
 def printed(text: str) -> str:

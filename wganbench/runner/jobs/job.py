@@ -281,7 +281,7 @@ class WorkFolder:
                 job = folder.read()
                 if job is not None and not job.left(store):
                     folder.remove()
-        self.leases.forget_stale(recorded)
+        self.leases.forget_free(recorded)
         for path in leftovers(self.root):
             with contextlib.suppress(OSError):
                 path.unlink()

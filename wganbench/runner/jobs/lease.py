@@ -156,17 +156,17 @@ class Leases:
 
     def stale(self) -> list[tuple[str, Owner | None]]:
         """Returns the names whose last lease is neither released nor held, with the owner that died."""
-        return [(name, owner_in(last)) for name, last in self._stale()]
+        return [(name, owner_in(last)) for name, last in self._free() if _time(last) not in (None, RELEASED)]
 
-    def forget_stale(self, names: Container[str]) -> None:
-        """Deletes the stale leases on those of ``names`` that nobody needs any more, however many there are."""
-        for name, last in self._stale():
+    def forget_free(self, names: Container[str]) -> None:
+        """Deletes the leases on those of ``names`` that nobody holds, in one pass; to be called when all are done."""
+        for name, last in self._free():
             if name in names:
                 _remove(last)
 
-    def _stale(self) -> list[tuple[str, Path]]:
+    def _free(self) -> list[tuple[str, Path]]:
         now, lasts = self._now(), sorted(self._lasts().items())
-        return [(name, last) for name, last in lasts if not _is_held(last, now) and _time(last) not in (None, RELEASED)]
+        return [(name, last) for name, last in lasts if not _is_held(last, now)]
 
     def _now(self) -> float:
         """Returns the time by the clock that sets file times, which on a shared file system is the server's."""
