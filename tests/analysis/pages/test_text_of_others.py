@@ -139,7 +139,6 @@ def kinds(text: str) -> dict[str, int]:
 
 def test_hostile_texts_add_nothing_to_the_pages_but_text(hostile, plain):
     found, expected = kinds(hostile), kinds(plain)
-    print([t.attrs for t in inside(hostile) if t.type=="link_open"])
     for kind in {*found, *expected} - ALLOWED_INSIDE - {"text_special", "softbreak"}:
         assert found.get(kind, 0) <= expected.get(kind, 0), kind
     assert "\x1b" not in hostile and "\r" not in hostile and "\u2028" not in hostile
