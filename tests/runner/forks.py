@@ -152,7 +152,7 @@ class Faulty:
     def _is_inside(self, path: object) -> bool:
         if isinstance(path, int):
             return path in self.handles
-        return isinstance(path, str | os.PathLike) and str(os.path.abspath(path)).startswith(self.folder)
+        return isinstance(path, str | os.PathLike) and str(Path(path).absolute()).startswith(self.folder)
 
     def install(self) -> None:
         """Replaces the functions in this process, which is not to live on."""
