@@ -30,7 +30,11 @@ SPEED_SECONDS = 300.0
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Prints text, of which others may have written a part: it cannot control the terminal, or GitHub's job log."""
-    shown = printed(str(text))
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    shown = (
+        printed(str(text)).encode(encoding, "replace").decode(encoding)
+    )  # click itself writes UTF-8 in place of ASCII
     if "GITHUB_ACTIONS" in os.environ:
         shown = COMMAND.sub(r"\1? \2", shown)
     click.echo(shown, err=err, nl=nl)
