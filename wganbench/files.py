@@ -17,12 +17,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from wganbench.errors import RecordError
+from wganbench.errors import DataError, RecordError
 
 DATA_VARIABLE = "WGANBENCH_DATA"
 """Names the data folder."""
 WEIGHTS_VARIABLE = "WGANBENCH_INCEPTION_WEIGHTS"
 """Names the file with the weights of the Inception network."""
+
+
+def expanded(path: str, where: str) -> Path:
+    """Returns an absolute path, with the home folder in place of ``~`` or ``~user``.
+
+    Args:
+        where: What names the path, for the message.
+
+    Raises:
+        DataError: If there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise DataError(f"{where}: no home folder for {path!r}; give a path without '~', or set HOME") from None
 
 
 def write_atomically(path: Path, content: bytes, *, replace: bool = False, durable: bool = True) -> bool:

@@ -16,6 +16,7 @@ from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, Sectio
 from wganbench.analysis.pages.markdown import MAX_BYTES, PAGE
 from wganbench.analysis.report import (
     FIGURES,
+    KEPT,
     Records,
     Report,
     compose,
@@ -209,7 +210,7 @@ def _difference(path: Path, expected: str) -> str:
     """Describes where a file first differs from the expected text; empty if it does not."""
     if not path.is_file():
         return "missing"
-    found = read_text(path, MAX_BYTES, errors="replace")
+    found = read_text(path, MAX_BYTES, errors=KEPT)
     if found == expected:
         return ""
     lines, wanted = found.splitlines(), expected.splitlines()
@@ -300,7 +301,9 @@ def junit(
     counts = {"name": "wganbench check", "tests": str(len(subjects)), "failures": str(len(failed)), "errors": "0"}
     suite = ElementTree.SubElement(suites, "testsuite", {**counts, "skipped": str(n_skipped)})
     for experiment, subject in subjects:
-        case = ElementTree.SubElement(suite, "testcase", classname=experiment or "results", name=_printable(subject))
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=_printable(experiment or "results"), name=_printable(subject)
+        )
         own = [finding for finding in findings if (finding.experiment, finding.subject) == (experiment, subject)]
         if own:
             message = "; ".join(finding.check for finding in own)

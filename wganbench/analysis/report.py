@@ -46,6 +46,8 @@ from wganbench.spec import Experiment
 from wganbench.spec.coverage import load_coverage
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
+KEPT = "surrogateescape"
+"""How the user's own README is read and written, so that bytes which are not UTF-8 stay as they are."""
 FIGURES = "figures"
 """The folder of an experiment's figures, beside its records."""
 FORMER = re.compile(r"REPORT\.md|figures/[a-z0-9_.-]+-[a-z]+-[a-z0-9_.-]+\.(png|gif)")
@@ -129,7 +131,7 @@ def write_report(
         write_atomically(out / FILE, ledger.text().encode(), replace=True)
     readme = readme_of(out) if whole else None
     if readme:
-        write_atomically(readme, (with_block(readme, report.scoreboard) or "").encode(), replace=True)
+        write_atomically(readme, (with_block(readme, report.scoreboard) or "").encode(errors=KEPT), replace=True)
     return dataclasses.replace(report, ledger=ledger, losses=tuple(lost))
 
 
@@ -298,7 +300,7 @@ def _foreign(out: Path, pages: Mapping[str, str]) -> Iterator[Finding]:
 
 def with_block(path: Path, block: str) -> str | None:
     """The text of a README with ``block`` between its markers; None if the file or its markers do not exist."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = path.read_text(encoding="utf-8", errors=KEPT) if path.is_file() else ""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     return f"{before}{BEGIN}\n{block}{END}{after}" if begin and end else None
@@ -314,5 +316,5 @@ def readme_of(results: Path) -> Path | None:
     bare = with_block(path, "")
     if bare is None:
         return None
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors=KEPT)
     return path if text.replace("\n", "") == bare.replace("\n", "") or f"]({results.name}/{PAGE})" in text else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wganbench.cli.console import counted
+from wganbench.cli.console import counted, echo
 from wganbench.cli.options import (
     REFERENCE,
     RUNS,
@@ -75,20 +75,20 @@ def check(
         text = checking.junit([*findings, *weakening], checking.cases(specs), checking.not_run(specs, records))
         write_atomically(junit, text.encode(), replace=True)
     for finding in findings:
-        click.echo(f"wganbench: {finding}", err=True)
+        echo(f"wganbench: {finding}", err=True)
     for change in weakening:
-        click.echo(f"wganbench: since {revision}: {change}", err=True)
+        echo(f"wganbench: since {revision}: {change}", err=True)
     notes = list(checking.seed_notes(specs, records))
     n_live, n_all = (sum(map(len, kind)) for kind in ((s.live_claims for s in specs), (s.claims for s in specs)))
     old = f" (and {n_all - n_live} superseded)" if n_all > n_live else ""
     covers = f"{counted(n_live, 'claim')}{old} of {counted(len(specs), 'experiment')}"
     covers = f"checked {covers}: {counted(len(findings), 'finding')}"
     if form is not None:
-        click.echo(checked.summary(covers, findings, since, notes), nl=False)
+        echo(checked.summary(covers, findings, since, notes), nl=False)
     else:
         lines = [f"note: {note}" for note in notes]
         lines += [f"since {revision}: {change}" for change in (since.changes if since else ()) if not change.weakens]
-        click.echo("\n".join([*lines, covers, *([checked.tally(since)] if since else [])]))
+        echo("\n".join([*lines, covers, *([checked.tally(since)] if since else [])]))
     if findings or weakening:
         sys.exit(1)
 
@@ -123,7 +123,7 @@ def _explain_run(run_id: str, results: Path | None) -> None:
     for folder, path in paths:
         record = Store(folder).find(path.parent.name, run_id) if path.stem == run_id else None
         if record is not None:
-            click.echo("\n".join([str(path), *_summary(record)]))
+            echo("\n".join([str(path), *_summary(record)]))
             return
     near = suggest(run_id, [path.stem for _, path in paths])
     raise RecordError(f"{' or '.join(map(str, folders))}: no record of run {run_id!r}{near}")
@@ -140,7 +140,7 @@ def _explain_claim(claim: str, results: Path | None) -> None:
     folders = _folders(results)
     for spec, one in found:
         folder, verdict = _judged(spec, one, folders)
-        click.echo("\n".join(_explanation(spec, verdict, folder)))
+        echo("\n".join(_explanation(spec, verdict, folder)))
 
 
 def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Verdict]:

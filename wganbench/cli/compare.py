@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from wganbench.cli.console import print_tables
+from wganbench.cli.console import echo, print_tables
 from wganbench.cli.options import covered
 from wganbench.errors import RecordError
 from wganbench.records.record import Record
@@ -44,20 +44,20 @@ def compare(
         raise RecordError(f"{first}: {text}")
     names = compared.sides(first, second)
     if form == "github":
-        click.echo(compared.summary(found, names), nl=False)
+        echo(compared.summary(found, names), nl=False)
         return
     measures = compared.measures_table(found, names, with_equal=form == "json")
     tables = [compared.claims_table(found, names), measures]
     if form == "json":
         content = {table.title.lower(): json.loads(render(table, "json")) for table in tables}
-        click.echo(json.dumps({"first": first, "second": second, **content}, indent=2, ensure_ascii=False))
+        echo(json.dumps({"first": first, "second": second, **content}, indent=2, ensure_ascii=False))
         return
     if form == "markdown":
         for table in tables:
-            click.echo(f"**{table.title}**\n\n{render(table, 'markdown')}")
+            echo(f"**{table.title}**\n\n{render(table, 'markdown')}")
     else:
         print_tables(*map(terminal, tables))
-    click.echo(compared.tally(found))
+    echo(compared.tally(found))
 
 
 def _records(text: str) -> dict[str, Record]:

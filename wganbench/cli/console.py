@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from wganbench.analysis.tables.table import Table, terminal
+from wganbench.analysis.tables.table import Table, printed, terminal
 from wganbench.records.record import Record, gist
 from wganbench.runner.jobs.job import Event
 from wganbench.spec.plan import Cohort, step_flops
@@ -24,6 +26,22 @@ PROGRESS_SECONDS = 10.0
 """The shortest time between two lines of JSON on a cohort's progress."""
 SPEED_SECONDS = 300.0
 """The time over which a bar averages its speed, since cohorts of different methods follow each other."""
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Prints text, of which others may have written a part: it cannot control the terminal, or GitHub's job log."""
+    stream = sys.stderr if err else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    shown = (
+        printed(str(text)).encode(encoding, "replace").decode(encoding)
+    )  # click itself writes UTF-8 in place of ASCII
+    if "GITHUB_ACTIONS" in os.environ:
+        shown = COMMAND.sub(r"\1? \2", shown)
+    click.echo(shown, err=err, nl=nl)
+
+
+COMMAND = re.compile(r"^(\s*)(::|##\[)", re.MULTILINE)
+"""The beginning of a line that GitHub takes as a command."""
 
 
 def counted(n: int, noun: str) -> str:
@@ -41,10 +59,16 @@ def print_tables(*tables: rich.table.Table) -> None:
 def print_rows(rows: Sequence[Mapping[str, str]]) -> None:
     """Prints rows, each a mapping of the column's name to the cell's text; nothing if there are none."""
     if rows:
-        table = rich.table.Table(*rows[0], box=None)
+        table = rich.table.Table(box=None)
+        for heading in rows[0]:
+            table.add_column(_text(heading))
         for row in rows:
-            table.add_row(*map(Text, row.values()))
+            table.add_row(*map(_text, row.values()))
         print_tables(table)
+
+
+def _text(text: str) -> Text:
+    return Text(printed(text))
 
 
 @contextmanager
@@ -53,7 +77,7 @@ def _progress(*columns: ProgressColumn, **options: Any) -> Iterator[Progress]:
     console = Console(stderr=True)
     # On a terminal, what is printed to stdout appears above the bars; into a pipe it goes unchanged.
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *columns,
         TimeRemainingColumn(),
@@ -85,7 +109,7 @@ class JsonReporter:
 
     def on_event(self, event: Event) -> None:
         """Reports what has happened to a job or to the store."""
-        click.echo(json.dumps({"time": round(time.time(), 3), **event}))
+        echo(json.dumps({"time": round(time.time(), 3), **event}))
 
     def on_message(self, text: str) -> None:
         """Reports a sentence that is not an error."""
@@ -131,15 +155,15 @@ class TerminalReporter:
         warning = WARNINGS.get(event["event"])
         if warning is not None:
             where = event.get("cohort") or event.get("file")
-            click.echo(f"wganbench: {where}: {warning.format_map(event)}", err=True)
+            echo(f"wganbench: {where}: {warning.format_map(event)}", err=True)
 
     def on_message(self, text: str) -> None:
-        click.echo(text)
+        echo(text)
 
     def on_record(self, record: Record) -> None:
         note = f"  {gist(record.note)}" if record.note else ""
         tries = f"  (retries: {record.retries})" if record.retries else ""
-        click.echo(f"{record.id}  {record.status}  {record.wall_seconds:.1f} s{tries}{note}")
+        echo(f"{record.id}  {record.status}  {record.wall_seconds:.1f} s{tries}{note}")
         if self.overall is not None:
             self.overall.on_record(record)
 
@@ -158,7 +182,7 @@ class TerminalReporter:
         print_tables(terminal(table))
 
     def on_end(self, text: str, **about: Any) -> None:
-        click.echo(text)
+        echo(text)
 
 
 Reporter = JsonReporter | TerminalReporter
@@ -182,6 +206,7 @@ WARNINGS = {
     "warning": "{message}",
     "out of memory": "the device had no memory for it beside others; it is tried again alone ({message})",
     "timed out": "ended after {seconds:g} s, at step {step}",
+    "waiting": "waiting for {owner}, which is training it; 'wganbench status' shows how far it is",
 }
 """The messages for the events that are printed as warnings; ``--log-json`` prints all events."""
 

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from wganbench.cli.console import print_rows
+from wganbench.cli.console import echo, print_rows
 from wganbench.cli.options import data_dir
 
 
@@ -48,7 +48,7 @@ def fetch_data(name: str) -> None:
     from wganbench.data.manage import fetch
 
     for line in fetch(name):
-        click.echo(line)
+        echo(line)
 
 
 @data.command(name="verify", short_help="Check image sets against their checksums.")
@@ -60,8 +60,8 @@ def verify_data(name: str | None) -> None:
 
     findings = list(verify_images(name))
     for finding in findings:
-        click.echo(finding.text)
+        echo(finding.text)
     whole = sum(finding.whole for finding in findings)
-    click.echo(f"verified {len(findings)}: {whole} whole, {len(findings) - whole} damaged")
+    echo(f"verified {len(findings)}: {whole} whole, {len(findings) - whole} damaged")
     if whole < len(findings):
         sys.exit(1)

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from wganbench.cli.console import print_rows
+from wganbench.cli.console import echo, print_rows
 from wganbench.cli.options import Selection, selection_of_settings
 from wganbench.spec import available, load
 
@@ -41,7 +41,7 @@ def show(selection: Selection) -> None:
         "claims": [claim.model_dump(mode="json", exclude_none=True) for claim in spec.claims],
         "variants": {run.variant: run.setting.model_dump(mode="json") for run in selection.runs},
     }
-    click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+    echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 @click.command(short_help="Print the JSON schema of a spec.")
@@ -49,4 +49,4 @@ def schema() -> None:
     """Print the JSON schema of a spec, for editors that complete and check TOML."""
     from wganbench.spec.json_schema import spec_schema
 
-    click.echo(json.dumps(spec_schema(), indent=2))
+    echo(json.dumps(spec_schema(), indent=2))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from wganbench.cli.console import echo
 from wganbench.cli.options import (
     component_options,
     cpu_threads,
@@ -74,7 +75,7 @@ def measure(
     path = measured.add(results, kept.record, found)
     value = "not finite" if found.value is None else f"{found.value:.6g}"
     by = f" by {found.score_protocol}" if found.score_protocol else ""
-    click.echo(f"{name} = {value}{by}, of {run_id} after step {found.step:,}; kept in {path}, apart from the record")
+    echo(f"{name} = {value}{by}, of {run_id} after step {found.step:,}; kept in {path}, apart from the record")
 
 
 def _score(name: str) -> str | dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from wganbench.analysis.estimate import Speed, estimate, representatives
-from wganbench.cli.console import counted, print_rows
+from wganbench.cli.console import counted, echo, print_rows
 from wganbench.cli.options import COUNT, Selection, cpu_threads, data_dir, device_kind, grouped, selection
 from wganbench.data.locations import data_folder
 from wganbench.errors import SpecError
@@ -66,16 +66,16 @@ def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_
         simulated = {name: power.data() for name, power in powers.items()}
         claimed = [{**each.data(), "power": simulated.get(each.claim.id)} for each in claims]
         listed = {"variants": [asdict(row) for row in found.rows], "claims": claimed}
-        click.echo(json.dumps({**about, **total, **listed}, indent=2))
+        echo(json.dumps({**about, **total, **listed}, indent=2))
         return
     shown = found.rows if every else found.rows[:SHOWN_VARIANTS]
     print_rows([row.as_row() for row in shown])
     if len(shown) < len(found.rows):
-        click.echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
+        echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
     says = spec.says(profile)
-    click.echo(f"{counted(len(runs), 'run')} of profile {profile}" + (f" ({says})" if says else ""))
+    echo(f"{counted(len(runs), 'run')} of profile {profile}" + (f" ({says})" if says else ""))
     for line in (*found.lines(speed, machine.jobs), *prospect.lines(claims, powers, spec, profile)):
-        click.echo(line)
+        echo(line)
 
 
 def known_speed(device: rates.DeviceChoice, threads: int) -> Speed:
@@ -97,6 +97,6 @@ def _measured_speed(selection: Selection, machine: Machine) -> Speed:
     from wganbench.runner.speed.calibrate import calibrate
 
     device, path = choose_device(machine.device), selection.spec.path
-    found = calibrate(chosen, device, machine.threads, path, lambda line: click.echo(line, err=True))
+    found = calibrate(chosen, device, machine.threads, path, lambda line: echo(line, err=True))
     rates.keep(data_folder() / rates.FILE, found)
     return known_speed(found.device, machine.threads)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from wganbench.cli.console import print_tables, progress
+from wganbench.cli.console import echo, print_tables, progress
 from wganbench.cli.options import (
     REFERENCE,
     RUNS,
@@ -78,11 +78,11 @@ def report(
             specs, Store(folder), folder, records, whole=not apart, accept=accept, on_figure=on_figure
         )
     for loss in made.losses:
-        click.echo(f"wganbench: accepted: {loss}", err=True)
+        echo(f"wganbench: accepted: {loss}", err=True)
     for spec in specs:
         for change in changes_since(spec, records.values()):
             again = f"'wganbench run {spec.path} --again'"
-            click.echo(f"wganbench: {spec.name}, {change.file}: {change.text(again)}", err=True)
+            echo(f"wganbench: {spec.name}, {change.file}: {change.text(again)}", err=True)
     if against is None and results is None and folder == RUNS and has_records(REFERENCE):
         against = REFERENCE
     reference = load_records(against) if against is not None else {}
@@ -91,7 +91,7 @@ def report(
 
         beside = None if against is None else compared_with(str(against), specs, records, reference)
         page = write_html(specs, Store(folder), records, made.verdicts, self_contained=self_contained, against=beside)
-        click.echo(f"wganbench: {page}: {page.stat().st_size / 1000:,.0f} kB, to open in a browser", err=True)
+        echo(f"wganbench: {page}: {page.stat().st_size / 1000:,.0f} kB, to open in a browser", err=True)
     verdicts = made.verdicts
     if against is not None:
         verdicts = {name: [each for each in some if each.outcome != "not run"] for name, some in verdicts.items()}
@@ -103,19 +103,19 @@ def report(
             tables += _tables(made.results[spec.name], Results(spec, reference), form)
     if form is not None:
         for each in tables:
-            click.echo(table.render(each, form), nl=form != "markdown")
+            echo(table.render(each, form), nl=form != "markdown")
         return
     print_tables(*map(table.terminal, tables))
     if against is not None:
-        click.echo(f"this machine: {folder}, reference: {against}")
+        echo(f"this machine: {folder}, reference: {against}")
     if apart:
         others_too = apart[0] if len(apart) == 1 else f"{len(apart)} other experiments"
         command = f"'wganbench report{results_option(folder)}'"
         for spec in specs:
-            click.echo(f"{folder / spec.name / 'README.md'}: {scoreboard.tally({spec.name: made.verdicts[spec.name]})}")
-        click.echo(f"{folder / 'README.md'} is not changed, as it also covers {others_too}; {command} renews it")
+            echo(f"{folder / spec.name / 'README.md'}: {scoreboard.tally({spec.name: made.verdicts[spec.name]})}")
+        echo(f"{folder / 'README.md'} is not changed, as it also covers {others_too}; {command} renews it")
     else:
-        click.echo(f"{folder / 'README.md'}: {scoreboard.tally(made.verdicts)}")
+        echo(f"{folder / 'README.md'}: {scoreboard.tally(made.verdicts)}")
 
 
 def _tables(results: Results, reference: Results, form: str | None) -> list[Table]:

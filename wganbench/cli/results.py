@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from wganbench.cli.console import counted, print_rows
+from wganbench.cli.console import counted, echo, print_rows
 from wganbench.cli.options import check_folder, only_variants, results_folder, results_option
 from wganbench.errors import RecordError
 from wganbench.records import measured, reference
@@ -32,16 +32,16 @@ def status(experiments: tuple[str, ...], results: Path, as_json: bool) -> None:
     if not (names or found.sessions or found.cohorts or found.stopped or found.remarks):
         check_folder(results)
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))
+        echo(json.dumps(found.as_json(), indent=2))
         return
     if found.is_idle:
         failed = f", and {found.failed:,} of failed runs" if found.failed else ""
-        click.echo(f"nothing is under way in {results}; {counted(found.records, 'record')}{failed}")
+        echo(f"nothing is under way in {results}; {counted(found.records, 'record')}{failed}")
     else:
         print_rows([session.row() for session in found.sessions])
         print_rows([cohort.row() for cohort in found.cohorts])
     for line in (*found.stopped, *found.remarks):
-        click.echo(line)
+        echo(line)
 
 
 def _name(experiment: str, results: Path) -> str:
@@ -67,9 +67,9 @@ def merge(sources: tuple[str, ...], results: Path, prefer: Literal["ours", "thei
         taken, skipped, refusals = merge_stores(
             Store(results), theirs.store, prefer, with_artefacts=theirs.has_artefacts
         )
-        click.echo(f"{name}: {counted(taken, 'record')} taken in, {skipped} were here, {len(refusals)} refused")
+        echo(f"{name}: {counted(taken, 'record')} taken in, {skipped} were here, {len(refusals)} refused")
         for refusal in refusals:
-            click.echo(f"wganbench: {refusal}", err=True)
+            echo(f"wganbench: {refusal}", err=True)
         if not (taken or skipped or refusals):
             raise RecordError(f"{name}: no records to take in; name the results folder of another machine")
         refused = refused or bool(refusals)
@@ -98,7 +98,7 @@ def verify_results(results: Path, set_aside: bool) -> None:
     if findings.is_empty:
         check_folder(results)
     for line in findings.lines():
-        click.echo(line)
+        echo(line)
     if findings.damaged:
         sys.exit(1)
 
@@ -128,20 +128,20 @@ def remove_results(
         paths = [*store.artefact_paths(record), *(weights.path(record, kept) for kept in record.weights)]
         artefacts = sorted(path.name for path in paths if path.is_file())
         n_artefacts += len(artefacts)
-        click.echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *artefacts]))
+        echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *artefacts]))
     what = f"{counted(len(found), 'record')} and {counted(n_artefacts, 'artefact')}"
     if dry_run:
-        click.echo(f"{what} would be removed; leave out --dry-run to remove them")
+        echo(f"{what} would be removed; leave out --dry-run to remove them")
         return
     if not status_of(store, [name]).is_idle:
         raise RecordError(
             f"{results / name}: being trained; 'wganbench status{results_option(results)}' shows by what, stop it first"
         )
     if not yes and not click.confirm(f"Remove {what}?"):
-        click.echo("nothing removed")
+        echo("nothing removed")
         sys.exit(1)
     for record in found:
         store.remove(record)
         weights.remove(record)
         measured.path_of(results, record).unlink(missing_ok=True)
-    click.echo(f"{what} removed; 'wganbench report{results_option(results)}' renews the report")
+    echo(f"{what} removed; 'wganbench report{results_option(results)}' renews the report")

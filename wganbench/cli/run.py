@@ -13,7 +13,7 @@ import click
 
 from wganbench.analysis.estimate import Speed, estimate, format_hours
 from wganbench.analysis.tables.main_measures import main_measures, shown_runs
-from wganbench.cli.console import Reporter, counted, print_tables, reporter
+from wganbench.cli.console import Reporter, counted, echo, print_tables, reporter
 from wganbench.cli.options import (
     COUNT,
     FOLDER,
@@ -149,7 +149,7 @@ def train(
         from wganbench.spec import substitute
 
         for line in substitute.prepare((run.setting.data for run in runs), selection.folders):
-            click.echo(line, err=True)
+            echo(line, err=True)
     execution = replace(execution, stack=selection.stack or spec.stack)
     stop = Stop(None if max_hours is None else max_hours * 3600)
     new: list[Record] = []
@@ -192,10 +192,10 @@ def train(
         tables = success.success_tables(Results(spec, store.scan()[0]), selection.profile)
         print_tables(*map(table.terminal, tables))
     if stop.reason is not None:
-        click.echo(f"wganbench: {stop.reason}; records and checkpoints are kept, the same command resumes", err=True)
+        echo(f"wganbench: {stop.reason}; records and checkpoints are kept, the same command resumes", err=True)
         return EXIT_CODES[stop.reason]
     if failed:
-        click.echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
+        echo(f"wganbench: {failed} of {len(new)} runs failed; the tracebacks are in their records", err=True)
         return 1
     return 0
 

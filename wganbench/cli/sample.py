@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wganbench.cli.console import counted
+from wganbench.cli.console import counted, echo
 from wganbench.cli.options import COUNT, device_kind, grouped, results_folder
 from wganbench.errors import SpecError
 from wganbench.files import write_atomically
@@ -86,7 +86,7 @@ def sample(target: str, n: int, seed: int, wanted: Wanted, step: int | None, dev
     what, content = _image(gallery, wanted) if gallery.are_images else _points(gallery, wanted)
     write_atomically(out, content, replace=True)
     weights = gallery.weights
-    click.echo(f"{out}: {what} of {weights.run} after {counted(weights.step, 'step')}, seed {seed}")
+    echo(f"{out}: {what} of {weights.run} after {counted(weights.step, 'step')}, seed {seed}")
 
 
 def _image(gallery: Gallery, wanted: Wanted) -> tuple[str, bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.table import Column, Table
 
-from wganbench.cli.console import print_tables, progress
+from wganbench.cli.console import echo, print_tables, progress
 from wganbench.cli.options import COUNT, FOLDER, data_dir, device_kind, grouped, inception_weights
 from wganbench.errors import DataError
 from wganbench.measures.scores import protocol
@@ -40,7 +40,7 @@ def list_classifiers() -> None:
         )
     print_tables(table)
     for line in damaged:
-        click.echo(f"wganbench: {line}", err=True)
+        echo(f"wganbench: {line}", err=True)
     if damaged:
         sys.exit(1)
 
@@ -83,7 +83,7 @@ def train_classifier(data: str, size: int, training: protocol.TrainingOptions, o
             on_message=click.echo,
             on_step=on_step,
         )
-    click.echo(
+    echo(
         f"{path}: test accuracy {100 * about.test_accuracy:.4g} %; the test images score {about.real_score:.2f} ± "
         f"{about.real_score_spread:.2f} of {about.classes}; in a spec it is score = "
         f'{{ name = "classifier", file = "{path.stem}" }}'
@@ -107,4 +107,4 @@ def verify_inception(device: str) -> None:
     """
     from wganbench.runner.score_networks import calibrate  # imports torch
 
-    click.echo(calibrate(device))
+    echo(calibrate(device))

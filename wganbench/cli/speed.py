@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from wganbench.analysis.estimate import cheapest_median_dearest
-from wganbench.cli.console import counted, print_tables
+from wganbench.cli.console import counted, echo, print_tables
 from wganbench.cli.options import (
     COUNT,
     FOLDER,
@@ -90,15 +90,15 @@ def speed(
     name, rows = device_name(torch_device), []
     speeds.load(results)  # reports a damaged file before anything is measured
     for spec, run in chosen:
-        click.echo(f"{spec.name}, {run.variant}, {profile} …", err=True)
+        echo(f"{spec.name}, {run.variant}, {profile} …", err=True)
         rows.append(measure(run, spec, torch_device, timing))
         path = speeds.keep(results, "cuda" if torch_device.type == "cuda" else "cpu", name, rows[-1:])
     table = speed_table(name, rows)
     if as_json:
-        click.echo(json.dumps({"device": name, "rows": [row.data for row in table.rows]}, indent=2))
+        echo(json.dumps({"device": name, "rows": [row.data for row in table.rows]}, indent=2))
         return
     print_tables(terminal(table))
-    click.echo(f"{path}: {counted(len(rows), 'row')} measured; 'wganbench report{results_option(results)}' shows them")
+    echo(f"{path}: {counted(len(rows), 'row')} measured; 'wganbench report{results_option(results)}' shows them")
 
 
 def _runs(spec: Experiment, profile: str, variants: Sequence[str]) -> list[Run]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wganbench.errors import DataError
-from wganbench.files import DATA_VARIABLE
+from wganbench.files import DATA_VARIABLE, expanded
 
 if TYPE_CHECKING:
     from wganbench.data.cache import Split  # which imports numpy, and no command needs that to know a folder
@@ -79,18 +79,22 @@ ImageNet 32×32 is that of Chrabaszcz et al. 2017; van den Oord's of 2016 has 1,
 
 
 def data_folder() -> Path:
-    """Returns ``$WGANBENCH_DATA`` or else ``wganbench`` in the user's cache folder; it need not exist."""
+    """Returns ``$WGANBENCH_DATA`` or else ``wganbench`` in the user's cache folder; it need not exist.
+
+    Raises:
+        DataError: If it is in a home folder, and there is none.
+    """
     chosen = os.environ.get(DATA_VARIABLE)
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen, DATA_VARIABLE)
     cache = os.environ.get("XDG_CACHE_HOME", "")
     if Path(cache).is_absolute():  # the XDG specification says to ignore relative paths
         return Path(cache) / "wganbench"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "wganbench"
+        return expanded("~/Library/Caches/wganbench", DATA_VARIABLE)
     if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
         return Path(os.environ["LOCALAPPDATA"]) / "wganbench"
-    return Path.home() / ".cache" / "wganbench"
+    return expanded("~/.cache/wganbench", DATA_VARIABLE)
 
 
 def decoded_folder() -> Path:

@@ -29,7 +29,7 @@ from wganbench.records.record import (
     parse_json,
 )
 from wganbench.records.store import MEASURED
-from wganbench.spec import RECORDED, Component, Model, Text, mistakes
+from wganbench.spec import RECORDED, Component, Line, Model, mistakes
 
 
 class Measured(Model):
@@ -48,21 +48,21 @@ class Measured(Model):
         provenance: The machine and the software that measured it.
     """
 
-    label: Text
+    label: Line
     measure: Component
     samples: int
     step: Step
     weights: list[Sha256]
     record: Sha256
     value: Number
-    score_protocol: Text | None = None
-    data_checksum: Text | None = None
+    score_protocol: Line | None = None
+    data_checksum: Line | None = None
     provenance: Provenance
 
 
 class _File(Model):
     checksum: Sha256
-    run: Text
+    run: Line
     measured: list[Measured] = Field(default_factory=list)
 
 

@@ -20,7 +20,20 @@ from pydantic import (
 )
 
 from wganbench.errors import DamagedError, RecordError
-from wganbench.spec import MAX_FLOAT, MAX_STEPS, RECORDED, Model, Name, Setting, Text, family, mistakes, short
+from wganbench.spec import (
+    BREAKS,
+    CONTROL,
+    MAX_FLOAT,
+    MAX_STEPS,
+    RECORDED,
+    Line,
+    Model,
+    Name,
+    Setting,
+    family,
+    mistakes,
+    short,
+)
 from wganbench.spec.plan import Run
 from wganbench.spec.strict import omitted_if
 
@@ -128,17 +141,17 @@ class Provenance(Model):
             the working folder; empty if there are none, and in older records.
     """
 
-    device: Text
+    device: Line
     threads: PositiveInt
     deterministic: bool
-    commit: Text | None
+    commit: Line | None
     dirty: bool | None
-    libraries: dict[Text, Text]
-    started: Text
+    libraries: dict[Line, Line]
+    started: Line
     precision: Annotated[Precision, omitted_if("float32")] = "float32"
     convolutions: Annotated[Precision, omitted_if("float32")] = "float32"
     captured: Annotated[bool, omitted_if(False)] = False
-    custom_code: Annotated[dict[Text, Sha256], omitted_if({})] = Field(default_factory=dict)
+    custom_code: Annotated[dict[Line, Sha256], omitted_if({})] = Field(default_factory=dict)
 
 
 class Record(Model):
@@ -147,7 +160,7 @@ class Record(Model):
     Attributes:
         status: ``diverged`` if a loss or parameter stopped being finite, ``failed`` if there was an exception, which
             ``note`` describes, else ``finished``.
-        note: One line on how the run ended, or a traceback; None if it simply finished.
+        note: One line on how the run ended, or for a failed run a traceback; None if it simply finished.
         steps_done: The number of generator steps taken before the run ended.
         measures, best: The last value of each measure, and the best one over the measure's own schedule (None if
             neither direction is better).
@@ -166,20 +179,20 @@ class Record(Model):
     profile: Name
     variant: Name
     seed: Seed
-    overrides: list[Text]
+    overrides: list[Line]
     setting: Setting
     status: Status
     note: str | None
     steps_done: Step
-    measures: dict[Text, Number]
-    best: dict[Text, Number]
-    curves: dict[Text, Curve]
-    cohort: list[Text]
-    score_protocol: Text | None = None
-    data_checksum: Text | None = None
+    measures: dict[Line, Number]
+    best: dict[Line, Number]
+    curves: dict[Line, Curve]
+    cohort: list[Line]
+    score_protocol: Line | None = None
+    data_checksum: Line | None = None
     artefacts: list[Artefact] = Field(default_factory=list)
     weights: Annotated[list[KeptWeights], omitted_if([])] = Field(default_factory=list)
-    claims: dict[Text, Text]
+    claims: dict[Line, Line]
     retries: NonNegativeInt = 0
     provenance: Provenance
     wall_seconds: NonNegativeFloat
@@ -193,6 +206,15 @@ class Record(Model):
                 raise ValueError(f"artefacts: must be named {right}, got {short(artefact.file)}")
         return self
 
+    @model_validator(mode="after")
+    def _has_a_note_that_can_be_printed(self) -> Record:
+        note = self.note or ""
+        if CONTROL.search(note):
+            raise ValueError(f"note: must have no control characters, got {short(note)}")
+        if self.status != "failed" and BREAKS.search(note):
+            raise ValueError(f"note: must be one line unless the run failed, got {short(note)}")
+        return self
+
     @property
     def family(self) -> str:
         """The setting id: the run's id without the seed."""
@@ -200,8 +222,15 @@ class Record(Model):
 
 
 def record_of(run: Run, **outcome: Any) -> Record:
-    """Creates the record of ``run`` from its ``outcome``, the fields that are known only after training."""
+    """Creates the record of ``run`` from its ``outcome``, the fields that are known only after training.
+
+    A note, which may come from custom code, loses the characters that a record must not have.
+    """
+    note = CONTROL.sub("?", outcome.pop("note", None) or "")
+    if outcome["status"] != "failed":
+        note = BREAKS.sub(" ", note)
     return Record(
+        note=note or None,
         id=run.id,
         experiment=run.experiment,
         profile=run.profile,

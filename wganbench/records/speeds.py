@@ -22,7 +22,7 @@ from wganbench.files import leftovers, write_atomically
 from wganbench.reading import read_bytes
 from wganbench.records.rates import Amount, DeviceKind
 from wganbench.records.record import Sha256, TwiceError, content_checksum, parse_json
-from wganbench.spec import RESERVED, Model, Name, Text, mistakes, short
+from wganbench.spec import RESERVED, Line, Model, Name, mistakes, short
 
 FOLDER = RESERVED
 """The folder of the measured speeds inside the results folder; no experiment may have this name."""
@@ -77,9 +77,9 @@ class Peer(Model):
         ratio: The runner's seed-steps per second with all seeds of a job stacked, divided by ``rate``.
     """
 
-    function: Text
-    package: Text
-    version: Text
+    function: Line
+    package: Line
+    version: Line
     rate: Spread
     ratio: Spread
 
@@ -117,18 +117,18 @@ class Row(Model):
     experiment: Name
     profile: Name
     variant: Name
-    family: Text
-    target: Text | None = None
+    family: Line
+    target: Line | None = None
     jobs: PositiveInt
     seeds: PositiveInt
     threads: PositiveInt
     execution: Literal["eager", "captured"]
-    note: Text | None = None
-    precision: Text
-    torch: Text
-    commit: Text | None
+    note: Line | None = None
+    precision: Line
+    torch: Line
+    commit: Line | None
     dirty: bool | None
-    when: Text
+    when: Line
     rounds: Annotated[int, Field(ge=FEWEST_ROUNDS)]
     step_flops: Amount | None
     plain: Spread | None
@@ -184,7 +184,7 @@ class Device(Model):
     version: Literal[1]
     checksum: Sha256
     device: DeviceKind
-    name: Text
+    name: Line
     rows: Annotated[list[Row], Field(min_length=1), AfterValidator(_each_once)]
 
 

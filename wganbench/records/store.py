@@ -17,7 +17,9 @@ import gc
 import hashlib
 import itertools
 import json
+import os
 import re
+import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ from wganbench.files import leftovers, make_folder, write_atomically
 from wganbench.reading import TooLargeError, read_bytes, read_text
 from wganbench.records.record import MAX_BYTES, Artefact, Record, checksum_of, remedy, write_text
 from wganbench.records.record import read_text as record_in
-from wganbench.spec import RESERVED
+from wganbench.spec import CONTROL, RESERVED
 
 DAMAGED = "damaged"
 """The name of the folders for files that were set aside."""
@@ -86,13 +88,21 @@ class Store:
         """Returns every file that should be a record, sorted.
 
         Raises:
-            RecordError: If the results folder is not a folder.
+            RecordError: If the results folder is not a folder, or may not be listed, or a folder in it may not, with a
+                line for each: records that nobody sees are not absent.
         """
-        if self.root.exists() and not self.root.is_dir():
-            raise RecordError(f"{self.root}: cannot be written or read (not a folder); choose another with --results")
-        found = [path for path in self.root.glob("*/*.json") if path.parent.name != RESERVED]
-        found = [path for path in found if self.experiment in (None, path.parent.name)]
-        return sorted(path for path in found if not path.name.startswith(".") and not path.parent.name.startswith("."))
+        found, problems = [], []
+        for name in _names(self.root):
+            if name.startswith(".") or name == RESERVED or self.experiment not in (None, name):
+                continue
+            folder = self.root / name
+            try:
+                found += [folder / file for file in (_names(folder) if _is_folder(folder) else ())]
+            except RecordError as error:
+                problems.append(str(error))
+        if problems:
+            raise RecordError("\n".join(problems))
+        return sorted(path for path in found if path.name.endswith(".json") and not path.name.startswith("."))
 
     def find(self, experiment: str, run_id: str) -> Record | None:
         """Returns the record of one run, without reading any other file; None if there is none.
@@ -263,8 +273,7 @@ class Store:
                 make_folder(folder / "artefacts")
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"x" * MAX_BYTES)
-                for leftover in leftovers(folder):
-                    leftover.unlink(missing_ok=True)
+                _remove(leftovers(folder))
             except OSError as error:
                 raise RecordError(
                     f"{folder}: cannot be written ({error.strerror}); choose another folder with --results"
@@ -336,6 +345,34 @@ class Store:
         return write_atomically(path, text.encode(), replace=replace)
 
 
+def _names(folder: Path) -> list[str]:
+    """Returns the names in a folder; none if it does not exist.
+
+    Raises:
+        RecordError: If it is not a folder or may not be listed.
+    """
+    try:
+        with os.scandir(folder) as found:
+            return [entry.name for entry in found]
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        what = "cannot be written or read (not a folder)"
+    except OSError as error:
+        what = f"cannot be listed ({error.strerror})"
+    raise RecordError(f"{folder}: {what}; choose another with --results")
+
+
+def _is_folder(path: Path) -> bool:
+    """Returns whether a path is a folder, or nobody may say what it is."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def _set_aside(path: Path, reason: str) -> Path | None:
     """Moves a file into the ``damaged`` folder beside it, under a unique name.
 
@@ -348,7 +385,7 @@ def _set_aside(path: Path, reason: str) -> Path | None:
     try:
         target = _reserve(path.parent / DAMAGED, path.name)
         try:
-            _why(target).write_text(" ".join(reason.split()) + "\n", encoding="utf-8")
+            _why(target).write_text(CONTROL.sub("?", " ".join(reason.split())) + "\n", encoding="utf-8")
             path.rename(target)
         except BaseException:
             _why(target).unlink()

@@ -61,9 +61,9 @@ def verify(store: Store, stale: Iterable[str] = ()) -> Findings:
     Raises:
         RecordError: If the results folder does not exist.
     """
+    records, problems = store.scan()
     if not store.root.exists():
         raise RecordError(f"{store.root}: no such folder; 'wganbench run' makes it, --results names another")
-    records, problems = store.scan()
     weights = WeightsFolder(store.root)
     misplaced = [problem.text for problem in problems if problem.kind == "misplaced"]
     return Findings(

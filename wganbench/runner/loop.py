@@ -16,17 +16,18 @@ from wganbench.errors import RecordError, SpecError
 from wganbench.records.custom_code import import_folders, shadowed
 from wganbench.records.record import Record, checksum_of
 from wganbench.records.store import Store
+from wganbench.runner.cohort import abandoned
 from wganbench.runner.executors import Executor, make_executor
 from wganbench.runner.executors.local import cores, slots
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.jobs.heartbeat import LOOK_SECONDS, repeating
 from wganbench.runner.jobs.job import Event, Job, Planned, WorkFolder
-from wganbench.runner.jobs.lease import BEAT_SECONDS
+from wganbench.runner.jobs.lease import BEAT_SECONDS, Owner
 from wganbench.runner.jobs.options import Execution
 from wganbench.runner.jobs.session import SessionFile, begin, forget
 from wganbench.runner.jobs.stop import Stop
 from wganbench.runner.preflight import check
-from wganbench.runner.provenance import loaded_code
+from wganbench.runner.provenance import loaded_code, provenance
 from wganbench.runner.tensorboard import prepare
 from wganbench.spec.plan import Cohort, Run, cohorts, step_flops
 
@@ -34,7 +35,8 @@ OnProgress = Callable[[str, int], None]
 """Called with a cohort's id and the number of generator steps done."""
 OnEvent = Callable[[Event], None]
 """Called with events other than records: files set aside, the training to be done and the steps that it continues from
-(``begin``, before any training), and the lines of a job's log, within a second; perhaps called in another thread."""
+(``begin``, before any training), the processes that are waited for (``waiting``), and the lines of a job's log, within
+a second; perhaps called in another thread."""
 MAX_MEASURING_THREADS = 16
 """The largest number of threads taken unasked; an exact distance of 2,500 samples needs 256 MB in each."""
 Redo = Literal["all", "failed", "none"]
@@ -216,11 +218,12 @@ class _Queue:
         self.n_lines = dict(logs.n_reported)
         self.silent: Counter[Path] = Counter()
         self.yielded: set[str] = set()
+        self.awaited: set[tuple[str, str]] = set()
 
     def records(self) -> Iterator[Record]:
         while self.left and self.stop.reason is None:
-            held = self.work.leases.held().keys()
-            free = [planned for planned in self.left.values() if held.isdisjoint(planned.job.runs)]
+            held = self.work.leases.held({run for planned in self.left.values() for run in planned.job.runs})
+            free = [planned for planned in self.left.values() if held.keys().isdisjoint(planned.job.runs)]
             for planned in free:
                 planned.folder.write(planned.job)
             short = [planned for planned in free if planned.folder.history().out_of_memory]
@@ -230,7 +233,9 @@ class _Queue:
                 yield from self._new_records(planned)
                 if planned.folder.path in self.left:
                     self._check_progress(planned, before)
+                    yield from self._new_records(planned)
             if not free:
+                self._report_holders(held)
                 time.sleep(LOOK_SECONDS)
             for planned in list(self.left.values()):  # other commands may have completed some
                 yield from self._new_records(planned)
@@ -250,25 +255,51 @@ class _Queue:
             del self.left[folder.path]
             folder.remove()
 
+    def _report_holders(self, held: Mapping[str, Owner | None]) -> None:
+        """Reports, once for each job and process, who trains what is waited for."""
+        for planned in self.left.values():
+            owners = {str(held[run] or "an unknown process") for run in planned.job.runs if run in held}
+            for owner in sorted(owners):
+                about = (planned.job.cohort.id, owner)
+                if about not in self.awaited:
+                    self.awaited.add(about)
+                    self.logs.on_event({"event": "waiting", "cohort": about[0], "owner": owner})
+
     def _check_progress(self, planned: Planned, n_before: int) -> None:
-        """Raises an error if further attempts at an unfinished job would fail in the same way.
+        """Records the runs of a job as failed whose workers die before they can begin.
 
         Args:
             planned: The job.
             n_before: Number of lines in the job's log before the attempt.
+
+        Raises:
+            RecordError: If the attempt ended in an error that would end any other, or the disk is full.
         """
         path, log = planned.folder.path, planned.folder.log()[n_before:]
         for event in log:
             if event["event"] == "error":
                 raise RecordError(event["message"])
         self.store.prepare([planned.job.experiment])  # a full disk could not take the line in the log
-        is_held = not self.work.leases.held().keys().isdisjoint(planned.job.runs)
+        is_held = bool(self.work.leases.held(planned.job.runs))
         self.silent[path] = 0 if log or is_held else self.silent[path] + 1
         if self.silent[path] > planned.job.retries:
-            raise RecordError(
-                f"{planned.folder.name}: its worker died {self.silent[path]} times before it could begin, perhaps for "
-                f"want of memory; use fewer --jobs or a smaller --stack"
-            )
+            self._give_up(planned.job, self.silent[path])
+
+    def _give_up(self, job: Job, deaths: int) -> None:
+        """Records what is left of a job as failed, unless another command's worker has taken it."""
+        lease = self.work.leases.take(job.runs)
+        if lease is None:
+            return
+        left = {run.id for run in job.left(self.store)}
+        made_by = provenance(torch.device("cpu"), job.setting.precision).model_copy(update={"device": job.device})
+        why = (
+            f"its worker died {deaths} times before it could begin, perhaps for want of memory; "
+            f"use fewer --jobs or a smaller --stack"
+        )
+        for outcome in abandoned(job.cohort, made_by, why, steps_done=0, retries=deaths - 1):
+            if outcome.record.id in left:
+                self.store.keep(outcome.record, {}, replace=job.wanted[outcome.record.id] is not None)
+        lease.forget()
 
 
 @contextmanager

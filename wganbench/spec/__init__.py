@@ -33,11 +33,12 @@ from wganbench.spec.loading import ABOUT, RESERVED, available, load
 from wganbench.spec.measure_use import GAPS, SCHEDULED, MeasureUse, is_timed, scale_of
 from wganbench.spec.seeds import listed, parse_seeds
 from wganbench.spec.setting import MAX_STEPS, Setting, family
-from wganbench.spec.strict import CONTROL, MAX_FLOAT, Model, Name, Text, mistakes, short, short_name
+from wganbench.spec.strict import BREAKS, CONTROL, MAX_FLOAT, Line, Model, Name, Text, mistakes, short, short_name
 from wganbench.spec.tables import Published, SuccessTable
 
 __all__ = [
     "ABOUT",
+    "BREAKS",
     "CONTROL",
     "GAPS",
     "MAX_FLOAT",
@@ -59,6 +60,7 @@ __all__ = [
     "Fitting",
     "Kind",
     "Level",
+    "Line",
     "McNemar",
     "MeasureUse",
     "Model",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wganbench.errors import SpecError
-from wganbench.spec.strict import Table, check_values, short
+from wganbench.spec.strict import BREAKS, Table, check_values, short
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Table:
@@ -36,6 +36,8 @@ def parse_override(text: str) -> tuple[str, Any]:
     Raises:
         SpecError: If the path or the ``=`` is missing, or the value is one that a spec cannot hold.
     """
+    if BREAKS.search(text):
+        raise SpecError(f"--set {short(text)}: must be one line; in TOML, \\n stands for a line break")
     path, equals, given = text.partition("=")
     path = path.strip()
     if not equals or not split(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -172,7 +173,17 @@ def test_a_lease_is_taken_from_a_process_whose_id_another_has_by_now(leases, sto
     assert leases.take(["a"]) is not None
 
 
-@pytest.mark.parametrize(("age", "is_held"), [(0, True), (LAPSE_SECONDS - 20, True), (LAPSE_SECONDS + 1, False)])
+@pytest.mark.parametrize(
+    ("age", "is_held"),
+    [
+        (0, True),
+        (LAPSE_SECONDS - 20, True),
+        (LAPSE_SECONDS + 1, False),
+        (-LAPSE_SECONDS + 20, True),
+        (-LAPSE_SECONDS - 20, False),
+        (-3600 * 24 * 3650, False),
+    ],
+)
 def test_on_another_machine_the_heartbeat_alone_tells(leases, store, age, is_held):
     lease(store, "a", ELSEWHERE, age=age)
     assert (leases.holder("a") == ELSEWHERE) is is_held
@@ -231,6 +242,66 @@ def test_who_looked_before_others_took_and_forgot_takes_it_from_nobody(leases, s
     assert leases.take(["a"]) is None
     assert leases.holder("a") == ELSEWHERE
     assert files(leases) == ["a.1"]
+
+
+# ---- disks and folders that refuse ----------------------------------------------------------------------------------
+
+
+def test_a_folder_in_the_place_of_a_lease_lasts_as_long_as_a_heartbeat_and_stays(leases):
+    (leases.folder / "a.1").mkdir(parents=True)
+    assert leases.take(["a"]) is None
+    assert leases.held() == {"a": None}
+    past(leases.folder / "a.1", LAPSE_SECONDS + 1)
+    taken = leases.take(["a"])
+    assert taken is not None
+    assert files(leases) == ["a.1", "a.2"]
+    assert leases.held() == {"a": myself()}
+    taken.forget()
+    leases.forget_free(["a"])
+    assert files(leases) == ["a.1"]
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EPERM, errno.EROFS])
+def test_a_dead_lease_that_may_not_be_deleted_is_taken_over(leases, store, monkeypatch, code):
+    path, unlink = lease(store, "a", dead()), Path.unlink
+
+    def refuse(other, **options):
+        if other == path:
+            raise OSError(code, os.strerror(code))
+        unlink(other, **options)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert leases.take(["a"]) is not None
+    assert leases.held() == {"a": myself()}
+    assert files(leases) == ["a.1", "a.2"]
+
+
+def test_a_disk_that_gives_no_answer_takes_a_lease_from_nobody(leases, store, monkeypatch):
+    held = leases.take(["a"])
+
+    def refuse(*rest):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        patch.setattr(Path, "read_bytes", refuse)
+        assert held.beat() is True
+    lease(store, "a", ELSEWHERE, number=2)
+    assert held.beat() is False
+
+
+def test_thousands_of_leases_are_looked_at_once_and_only_those_asked_for_are_read(leases, store, monkeypatch):
+    for number in range(300):
+        lease(store, f"run-{number}", ELSEWHERE, age=LAPSE_SECONDS + 1)
+    lease(store, "live", ELSEWHERE)
+    looked, read, scandir, owner = [], [], os.scandir, module.owner_in
+    monkeypatch.setattr(os, "scandir", lambda folder: looked.append(folder) or scandir(folder))
+    monkeypatch.setattr(module, "owner_in", lambda path: read.append(path) or owner(path))
+    leases.forget_free({f"run-{number}" for number in range(299)})
+    assert len(looked) == 1
+    assert leases.held(["live", "run-299"]) == {"live": ELSEWHERE}
+    assert {path.name for path in read} == {"live.1"}
+    assert files(leases) == ["live.1", "run-299.1"]
 
 
 # ---- at once ------------------------------------------------------------------------------------------------------

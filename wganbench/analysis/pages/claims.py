@@ -17,7 +17,7 @@ from wganbench.analysis.tables.scoreboard import (
     summary_text,
     superseded,
 )
-from wganbench.analysis.tables.table import render
+from wganbench.analysis.tables.table import inline, render
 from wganbench.analysis.verdict import Verdict
 from wganbench.spec import Experiment
 
@@ -44,7 +44,8 @@ def _line(experiment: Experiment, verdict: Verdict) -> str:
     else:
         found = f"{summary_text(verdict)}; n = {n_units(verdict)}, adjusted p {p_values(verdict)}"
         found += f"; {verdict.why}" if any(each.why for each in verdict.checks) and verdict.why else ""
-    return f"- {outcome_text(experiment, verdict)}: {claim.says}. {found[:1].upper()}{found[1:]} ({where})."
+    found = inline(found[:1].upper() + found[1:])
+    return f"- {outcome_text(experiment, verdict)}: {inline(claim.says)}. {found} ({where})."
 
 
 def _details(experiment: Experiment, verdict: Verdict) -> Iterator[str]:
@@ -58,12 +59,12 @@ def _describe(experiment: Experiment, verdict: Verdict) -> str:
     claim, only = verdict.claim, verdict.checks[0] if len(verdict.checks) == 1 else None
     what = f"{only.check.test} test" if only else f"{'one' if claim.any else 'all'} of {len(verdict.checks)} checks"
     parts = [f"**`{claim.id}`** ({claim.role}, profile `{claim.profile}`, {what}): **{verdict.outcome}**."]
-    parts += [f"Source: {claim.source}."] if claim.source else []
+    parts += [f"Source: {inline(claim.source)}."] if claim.source else []
     parts += ["*Stated after a pilot*, and judged on fresh seeds."] if experiment.is_after_pilot(claim) else []
-    parts += [f"{verdict.why[0].upper()}{verdict.why[1:]}."] if verdict.why else []
+    parts += [inline(f"{verdict.why[0].upper()}{verdict.why[1:]}.")] if verdict.why else []
     if only is not None and only.estimate is not None:
         method = f" ({only.interval.method}, unadjusted)" if only.interval else ""
-        parts.append(f"{only.estimate_of[0].upper()}{only.estimate_of[1:]}: {estimate_text(only)}{method}.")
+        parts.append(inline(f"{only.estimate_of[0].upper()}{only.estimate_of[1:]}: {estimate_text(only)}{method}."))
     if verdict.outcome != "not run":
         parts.append(
             f"p {p_text(verdict.p_for)} for and {p_text(verdict.p_against)} against, adjusted "
@@ -71,5 +72,5 @@ def _describe(experiment: Experiment, verdict: Verdict) -> str:
         )
     parts += [f"{verdict.n_diverged} diverged."] if verdict.n_diverged else []
     parts += ["*Post hoc*: written or changed after runs that it is judged on."] if verdict.post_hoc else []
-    parts += [f"Known contradiction: {claim.known_contradiction}."] if claim.known_contradiction else []
+    parts += [f"Known contradiction: {inline(claim.known_contradiction)}."] if claim.known_contradiction else []
     return " ".join(parts)

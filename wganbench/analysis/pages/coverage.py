@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from wganbench.analysis.tables.scoreboard import counts, live
-from wganbench.analysis.tables.table import NONE, Row, Table, render
+from wganbench.analysis.tables.table import NONE, Markdown, Row, Table, inline, render
 from wganbench.analysis.verdict import Verdict
 from wganbench.spec import Experiment
 from wganbench.spec.coverage import Coverage, Document
@@ -70,14 +70,14 @@ def _cells(row: Stated, verdicts: Mapping[str, Verdict]) -> dict[str, str]:
         "no.": str(row.number),
         "what it says": row.says,
         "where": row.source,
-        "verdict": "<br>".join(_answers(row, verdicts)),
+        "verdict": Markdown("<br>".join(_answers(row, verdicts))),
     }
 
 
 def _answers(row: Stated, verdicts: Mapping[str, Verdict]) -> Iterable[str]:
     """Yields each claim that judges a row with its verdict and a link to its page, or the reason why none does."""
     if row.judged_by is None:
-        yield f"*{OUT_OF_REACH if row.out_of_reach else NO_EXPERIMENT}*: {row.reason}"
+        yield f"*{OUT_OF_REACH if row.out_of_reach else NO_EXPERIMENT}*: {inline(row.reason or '')}"
     for name in row.judged_by or ():
         experiment, _, claim = name.partition(":")
         shown = f"[{experiment}:{claim}]({experiment}/README.md)"

@@ -15,7 +15,7 @@ from wganbench.analysis.tables.measured import measured_table
 from wganbench.analysis.tables.published import other_runs
 from wganbench.analysis.tables.scoreboard import live, tally
 from wganbench.analysis.tables.success import overridden_tables
-from wganbench.analysis.tables.table import render
+from wganbench.analysis.tables.table import inline, link_text, paragraph, render
 from wganbench.analysis.verdict import Verdict
 from wganbench.records.record import Record
 from wganbench.spec import Experiment, available
@@ -47,9 +47,9 @@ def experiment_page(
     experiment = results.experiment
     recorded = [profile for profile in ranked(experiment) if results.planned(profile)]
     judged = {verdict.claim.profile for verdict in live(verdicts)}
-    yield f"# {experiment.name}: {experiment.title}"
-    spec = f"Source: {experiment.source}. Spec: `{experiment.file}`, version {experiment.version}."
-    yield " ".join(filter(None, [experiment.question, spec]))
+    yield f"# {experiment.name}: {inline(experiment.title)}"
+    spec = f"Source: {inline(experiment.source)}. Spec: `{experiment.file}`, version {experiment.version}."
+    yield " ".join(filter(None, [paragraph(experiment.question or ""), spec]))
     yield tally({experiment.name: verdicts}) if verdicts else ""
     yield "" if verdicts or recorded else "No runs are recorded."
     yield from _figures(drawings)
@@ -82,11 +82,11 @@ def _figures(drawings: Iterable[Drawing]) -> Iterator[str]:
         if not drawing.used:
             undrawn.append(drawing.figure.title or drawing.figure.kind)
             continue
-        yield f"![{drawing.title}](figures/{drawing.file})"
+        yield f"![{link_text(drawing.title)}](figures/{drawing.file})"
         moving = [f"[{variant}](figures/{file})" for variant, file in drawing.animations.items()]
         yield f"One after the other: {', '.join(moving)}." if moving else ""
     if undrawn:
-        yield f"Not drawn, as there are no runs with the data: {'; '.join(undrawn)}."
+        yield f"Not drawn, as there are no runs with the data: {'; '.join(map(inline, undrawn))}."
 
 
 def _others(results: Results, others: Mapping[str, Record]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _others(results: Results, others: Mapping[str, Record]) -> Iterator[str]:
 
 def _deviations(deviations: Sequence[str]) -> Iterator[str]:
     if deviations:
-        text = "\n".join(f"- {deviation}" for deviation in deviations)
+        text = "\n".join(f"- {paragraph(deviation)}" for deviation in deviations)
         yield "## Deviations from the source"
         yield folded(text, f"{len(deviations)} deviations") if len(deviations) > DEVIATIONS else text
 

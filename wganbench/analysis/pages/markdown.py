@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wganbench.analysis.tables.notes import INTERVALS, TROUBLED
-from wganbench.analysis.tables.table import Table, render
+from wganbench.analysis.tables.table import Table, inline, render
 from wganbench.reading import read_text
 
 PAGE = "README.md"
@@ -51,7 +51,7 @@ def folded_table(found: Table, summary: str, *, rows: int = FOLDED_FROM) -> str:
 
 def titled(found: Table) -> str:
     """Renders a table under its title in bold."""
-    return f"**{found.title}**\n\n{render(found, 'markdown')}"
+    return f"**{inline(found.title)}**\n\n{render(found, 'markdown')}"
 
 
 def without_guide(found: Table) -> tuple[str, ...]:

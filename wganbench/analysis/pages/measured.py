@@ -14,9 +14,9 @@ from wganbench.analysis.tables.by_variant import by_variant, with_numbers
 from wganbench.analysis.tables.cells import number
 from wganbench.analysis.tables.published import headline, results_table
 from wganbench.analysis.tables.success import success_tables
-from wganbench.analysis.tables.table import Table, render
+from wganbench.analysis.tables.table import Table, inline, paragraph, render
 from wganbench.records.record import Record, gist
-from wganbench.spec import CONTROL, Experiment
+from wganbench.spec import Experiment
 
 DRIFT, SETTLED = "drift", 0.02
 """The label of the measure of how far a critic's gap still moves, as a share, and the most for a converged critic."""
@@ -38,8 +38,8 @@ def measured(results: Results, profile: str) -> Iterator[str]:
 def _describe_profile(experiment: Experiment, profile: str) -> str:
     says = experiment.says(profile)
     if profile == "paper":
-        return f"{says[:1].upper()}{says[1:]}." if says else ""
-    return f"**Not the paper's protocol{': ' if says else ''}{says}.**"
+        return paragraph(f"{says[:1].upper()}{says[1:]}.") if says else ""
+    return f"**Not the paper's protocol{': ' if says else ''}{inline(says)}.**"
 
 
 def _tables(results: Results, profile: str) -> Iterator[str]:
@@ -55,12 +55,12 @@ def _tables(results: Results, profile: str) -> Iterator[str]:
     rest = tuple(row for row in rows if row.data["measure"] not in first)
     if rest:
         names = ", ".join(dict.fromkeys(str(row.data["measure"]) for row in rest))
-        yield folded_table(Table(every.title, rest), f"Other measures: {names}", rows=1)
+        yield folded_table(Table(every.title, rest), f"Other measures: {inline(names)}", rows=1)
     absent = [variant for variant in experiment.variants_of(profile) if not results.of(variant, profile)]
     if absent:
         more = f" and {len(absent) - NAMED} more" if len(absent) > NAMED else ""
         yield f"No runs yet, 0 of {len(experiment.planned_seeds)} runs: {', '.join(absent[:NAMED])}{more}."
-    yield "\n\n".join(without_guide(main))
+    yield "\n\n".join(map(paragraph, without_guide(main)))
 
 
 def _convergence(results: Results, profile: str) -> str:
@@ -99,7 +99,7 @@ def provenance(records: Iterable[Record]) -> Iterator[str]:
         f"commit {commits}" if commits else "",
         f"{n_dirty} runs from a checkout with uncommitted changes" if n_dirty else "",
     ]
-    yield f"Runs: {'; '.join(filter(None, parts))}."
+    yield f"Runs: {'; '.join(map(inline, filter(None, parts)))}."
     failures = [f"- failed: `{record.id}`: {_reason(record)}" for record in records if record.status == "failed"]
     yield folded("\n".join(failures), f"{len(failures)} failed") if len(failures) > NAMED else "\n".join(failures)
 
@@ -109,4 +109,4 @@ def _count(words: Iterable[str]) -> str:
 
 
 def _reason(record: Record) -> str:
-    return CONTROL.sub("?", gist(record.note or "") or "no reason given")
+    return inline(gist(record.note or "") or "no reason given")

@@ -11,7 +11,7 @@ from wganbench.analysis.pages.markdown import folded
 from wganbench.analysis.results import Results
 from wganbench.analysis.tables.published import other_runs
 from wganbench.analysis.tables.scoreboard import JUDGED, counts, live, tally
-from wganbench.analysis.tables.table import Row, Table, render
+from wganbench.analysis.tables.table import Markdown, Row, Table, inline, render
 from wganbench.analysis.verdict import Verdict
 from wganbench.records.record import Record
 from wganbench.spec import Experiment
@@ -66,14 +66,14 @@ def results_page(
 
 
 def _cells(experiment: Experiment, verdicts: Sequence[Verdict]) -> dict[str, str]:
-    link = f"[{experiment.name}]({experiment.name}/README.md)"
+    link = Markdown(f"[{experiment.name}]({experiment.name}/README.md)")
     return {"experiment": link, "question": experiment.question or experiment.title, **counts(verdicts)}
 
 
 def _how_far(records: Mapping[str, Record], verdicts: Mapping[str, Sequence[Verdict]]) -> str:
     """Says on which devices the runs were trained, and how many verdicts are about the papers' own protocols."""
     devices = Counter(record.provenance.device for record in records.values())
-    runs = ", ".join(f"{n:,} on {device}" for device, n in sorted(devices.items()))
+    runs = ", ".join(f"{n:,} on {inline(device)}" for device, n in sorted(devices.items()))
     settled = [each.claim.profile for some in verdicts.values() for each in live(some) if each.outcome in SETTLED]
     if not runs or not settled:
         return f"Runs: {runs}." if runs else ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.since import Since
-from wganbench.analysis.tables.table import Row, Table, render
+from wganbench.analysis.tables.table import Row, Table, paragraph, render
 
 
 def summary(covers: str, findings: Sequence[Finding], since: Since | None, notes: Sequence[str]) -> str:
@@ -24,7 +24,7 @@ def summary(covers: str, findings: Sequence[Finding], since: Since | None, notes
         parts += ["### Changes that weaken the evidence", _table(since.weakening)] if since.weakening else []
         others = [change for change in since.changes if not change.weakens]
         parts += [_folded("Other changes", len(others), _table(others))] if others else []
-    parts += [_folded("Notes", len(notes), "\n".join(f"- {note}" for note in notes))] if notes else []
+    parts += [_folded("Notes", len(notes), "\n".join(f"- {paragraph(note)}" for note in notes))] if notes else []
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
@@ -40,8 +40,8 @@ def _table(findings: Sequence[Finding]) -> str:
         {
             "what": finding.check,
             "experiment": finding.experiment,
-            "subject": f"`{finding.subject}`",
-            "text": finding.text.replace("<", "&lt;"),  # it may quote a claim, which is anyone's
+            "subject": f"`{finding.subject.replace('`', '´')}`",
+            "text": finding.text,
         }
         for finding in findings
     ]

@@ -9,7 +9,7 @@ from wganbench.analysis.compare import FOUND, Compared, Comparison, Pair
 from wganbench.analysis.difference import Difference
 from wganbench.analysis.tables.cells import between, describe, fields, limits, number, p_text, summary_data
 from wganbench.analysis.tables.scoreboard import estimate_text
-from wganbench.analysis.tables.table import NONE, Row, Table, render
+from wganbench.analysis.tables.table import NONE, Row, Table, inline, render
 from wganbench.analysis.verdict import Verdict
 
 TESTED = (
@@ -149,7 +149,7 @@ def tally(comparison: Comparison) -> str:
 
 def summary(comparison: Comparison, names: Sides) -> str:
     """Returns the comparison as GitHub's Markdown: changes in sight, everything else folded away."""
-    parts = [f"## {names[0]} compared with {names[1]}", tally(comparison)]
+    parts = [f"## {inline(names[0])} compared with {inline(names[1])}", tally(comparison)]
     parts += _part("Changed verdicts", claims_table(comparison, names, changed=True))
     parts += _part("Differences", measures_table(comparison, names, found=True))
     parts += _folded("Other claims", claims_table(comparison, names, changed=False))
@@ -158,15 +158,10 @@ def summary(comparison: Comparison, names: Sides) -> str:
 
 
 def _part(heading: str, table: Table) -> Sequence[str]:
-    return (f"### {heading}", _markdown(table)) if table.rows else ()
+    return (f"### {heading}", render(table, "markdown")) if table.rows else ()
 
 
 def _folded(heading: str, table: Table) -> Sequence[str]:
     if not table.rows and not table.notes:
         return ()
-    return (f"<details><summary>{heading} ({len(table.rows)})</summary>\n\n{_markdown(table)}\n</details>",)
-
-
-def _markdown(table: Table) -> str:
-    """Renders a table without any HTML, which a claim could hold."""
-    return render(table, "markdown").replace("<", "&lt;")
+    return (f"<details><summary>{heading} ({len(table.rows)})</summary>\n\n{render(table, 'markdown')}\n</details>",)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wganbench.analysis.tables import table
 from wganbench.analysis.tables.cells import fields, number
-from wganbench.analysis.tables.table import NONE, Scalar, Table, escape, render
+from wganbench.analysis.tables.table import NONE, Scalar, Table, inline, paragraph, render
 from wganbench.records.speeds import Device, Row, Spread
 from wganbench.spec import Experiment, family
 
@@ -119,7 +119,7 @@ def section(devices: Sequence[Device], experiments: Sequence[Experiment]) -> Ite
         return
     yield EXPLAINED
     for device in devices:
-        yield f"## {escape(device.name)}"
+        yield f"## {paragraph(device.name)}"
         yield render(speed_table(device.name, device.rows, experiments), "markdown")
         yield _provenance(device.rows)
 
@@ -135,4 +135,4 @@ def _provenance(rows: Sequence[Row]) -> str:
         f"commit {', '.join(commits)}" if commits else "",
         f"{changed} rows from a checkout with uncommitted changes" if changed else "",
     ]
-    return escape("; ".join(filter(None, parts))) + "."
+    return inline("; ".join(filter(None, parts))) + "."

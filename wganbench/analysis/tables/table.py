@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -13,12 +14,18 @@ from typing import Literal
 import rich.table
 from rich.text import Text
 
+from wganbench.spec import BREAKS, CONTROL
+
 Format = Literal["markdown", "csv", "json"]
 
 Scalar = str | int | float | None
 
 NONE = "–"
 """The text of a cell without a number."""
+
+
+class Markdown(str):
+    """A cell whose links and line breaks are our own and stay as they are; any other may quote what others wrote."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,52 @@ def _markdown(table: Table) -> str:
     rows = shown_cells(table)
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)] if rows else []
     text = "".join(f"| {' | '.join(escape(cell) for cell in line)} |\n" for line in lines) or "No rows.\n"
-    return text + "".join(f"\n{note}\n" for note in table.notes)
+    return text + "".join(f"\n{paragraph(note)}\n" for note in table.notes)
 
 
 def escape(text: str) -> str:
     """Escapes ``text`` for one cell of a Markdown table."""
-    return " ".join(text.replace("|", "\\|").split())
+    return " ".join((text if isinstance(text, Markdown) else inline(text)).replace("|", "\\|").split())
+
+
+HTML, ENTITY = re.compile(r"<(?=[A-Za-z/!?])"), re.compile(r"&(?=#?\w+;)")
+LINK = re.compile(r"\](?=[(\[:])")
+"""What ends the text of a link, an image or a definition of either; brackets around an interval do not."""
+ESCAPED = re.compile(r"\\(?=[!-/:-@\[-`{-~])")
+BLOCK = re.compile(r"(?=[#>]|[-+*=](?:\s|$)|```|~~~|([-*_=])\s*\1\s*\1)|(?<=\d)(?=[.)]\s)")
+"""Where a backslash keeps a line from beginning a heading, a quotation, a list, a rule or a block of code."""
+
+
+def inline(text: str) -> str:
+    """Returns Markdown for text that others may have written: one line without HTML, links and images.
+
+    Emphasis and code stay, as specs have them. An entity in the text is shown as it was written.
+    """
+    return LINK.sub(r"]\\", _bracketed(text))
+
+
+def _bracketed(text: str) -> str:
+    """Returns Markdown for text whose brackets may still belong to links."""
+    text = ESCAPED.sub(r"\\\\", CONTROL.sub("?", BREAKS.sub(" ", text)))
+    return " ".join(HTML.sub("&lt;", ENTITY.sub("&amp;", text)).split())
+
+
+def paragraph(text: str) -> str:
+    """Returns Markdown for text with which a paragraph or an item of a list begins; see `inline`."""
+    text = inline(text)
+    first = BLOCK.search(text[:12])
+    is_first = first is not None and not text[: first.start()].strip("0123456789")
+    return f"{text[: first.start()]}\\{text[first.start() :]}" if first and is_first else text
+
+
+def link_text(text: str) -> str:
+    """Returns Markdown for the text of a link or an image, whose brackets are ours alone; see `inline`."""
+    return _bracketed(text).replace("[", "\\[").replace("]", "\\]")
+
+
+def printed(text: str) -> str:
+    """Returns text for a terminal: characters that would control it, or that no file can hold, become ``?``."""
+    return CONTROL.sub("?", text)
 
 
 def _csv(table: Table) -> str:
@@ -87,15 +134,15 @@ def _finite(value: Scalar) -> Scalar:
 def terminal(table: Table) -> rich.table.Table:
     """Renders the table for a rich console, with the title above and the notes below."""
     shown = rich.table.Table(
-        title=Text(table.title),
-        caption=Text("\n".join(table.notes)) if table.notes else None,
+        title=Text(printed(table.title)),
+        caption=Text(printed("\n".join(table.notes))) if table.notes else None,
         caption_justify="left",
         title_justify="left",
         min_width=min(len(table.title), 80),  # title and notes are wrapped at the width of the columns
     )
     rows = shown_cells(table)
     for heading in rows[0] if rows else ["no rows"]:
-        shown.add_column(heading, overflow="fold")
+        shown.add_column(Text(printed(heading)), overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(cell.replace("*", "")) for cell in row.values()))
+        shown.add_row(*(Text(printed(cell.replace("*", ""))) for cell in row.values()))
     return shown

@@ -241,11 +241,25 @@ class Ray:
             raise SpecError(f"{where}: Ray cannot be reached ({reason}); 'ray start --head' begins a cluster") from None
 
 
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How a client of HTTP/2 begins, on which Ray's protocol is built: a fixed text, and a frame of no settings."""
+HEADER, SETTINGS = 9, 4
+"""The length of a frame's header, and the type of the frame with which every server answers."""
+
+
 def _knock(address: str) -> None:
-    """Raises OSError or ValueError if nothing listens at ``host:port``; Ray itself would try for three minutes."""
+    """Raises OSError or ValueError if nothing at ``host:port`` speaks Ray's protocol; Ray would try for minutes."""
     host, colon, port = address.rpartition(":")
-    if colon:
-        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+    if not colon:
+        return
+    with socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS) as connection:
+        connection.sendall(PREFACE)
+        try:
+            answer = connection.recv(HEADER, socket.MSG_WAITALL)
+        except TimeoutError:
+            raise OSError(f"it does not answer within {KNOCK_SECONDS:g} s") from None
+    if len(answer) < HEADER or answer[3] != SETTINGS:
+        raise OSError("what listens there is no Ray")
 
 
 def batches(jobs: Sequence[Planned], seconds: float, most: int) -> list[list[Planned]]:

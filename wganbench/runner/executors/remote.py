@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from wganbench.data.locations import data_folder
-from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE, write_atomically
+from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE, expanded, write_atomically
 from wganbench.records.store import Store
 from wganbench.runner.import_path import safe_path
 from wganbench.runner.jobs.heartbeat import repeating
@@ -87,7 +87,7 @@ def arguments(jobs: Sequence[Planned], store: Store, keep_alive: KeepAliveFile) 
 
 def environment() -> Environment:
     """Returns this process's data folder and ``PATHS`` as absolute paths, without the variables that are not set."""
-    given = {name: Path(os.environ[name]).expanduser().absolute() for name in PATHS if os.environ.get(name)}
+    given = {name: expanded(os.environ[name], name) for name in PATHS if os.environ.get(name)}
     return {name: str(path) for name, path in {DATA_VARIABLE: data_folder(), **given}.items()}
 
 

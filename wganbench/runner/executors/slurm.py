@@ -17,11 +17,14 @@ import sys
 import time
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from wganbench.errors import ExtensionError, SpecError, first_line
 from wganbench.records.store import Store
@@ -39,6 +42,8 @@ MAX_TASKS = 1000
 """The most tasks in an array, which is SLURM's default; more jobs are split into several arrays."""
 TIMEOUT_MINUTES = 60
 """The default time limit of a task; a longer training continues from its checkpoint in the next array."""
+SUBMIT_SECONDS = 60.0
+"""The longest time that a submission may take, in which SLURM itself has given up or tried again several times."""
 COMMANDS = ("sbatch", "srun", "squeue", "scancel")
 SQUEUE = ("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i %T")
 OVER = {
@@ -195,7 +200,7 @@ class Slurm:
             try:
                 # submitit prints the output of sbatch in addition to raising it
                 with contextlib.redirect_stderr(io.StringIO()), safe_path():
-                    submitted = submitter.map_array(entry_point(), *columns)
+                    submitted = _within(SUBMIT_SECONDS, partial(submitter.map_array, entry_point(), *columns))
             except (OSError, RuntimeError) as error:
                 reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
                 raise SpecError(f"--executor slurm: not submitted ({reason}); --slurm sets the options") from None
@@ -229,6 +234,25 @@ class Slurm:
             return
         error = (task.job.stderr() or task.job.stdout() or "an error").strip().splitlines()[-1]
         raise ExtensionError(f"--executor slurm: a worker ended with {error}; {SAME_FILES}; its output is in {folder}")
+
+
+def _within(seconds: float, submit: Callable[[], Any]) -> Any:
+    """Returns the result of ``submit``; submitit sets no limit to the time that ``sbatch`` may take.
+
+    Raises:
+        TimeoutError: If it takes longer; the processes that it has started are then killed.
+    """
+    before = set(psutil.Process().children(recursive=True))
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(submit).result(seconds)
+    except TimeoutError:
+        for process in set(psutil.Process().children(recursive=True)) - before:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        raise TimeoutError(f"sbatch gave no answer within {seconds:g} s") from None
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _names(folder: Path) -> set[str]:

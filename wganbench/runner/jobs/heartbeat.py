@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from wganbench.runner.jobs.job import JobFolder, Progress
 from wganbench.runner.jobs.lease import BEAT_SECONDS, Lease
@@ -21,12 +21,13 @@ LOOK_SECONDS = 0.5
 
 @contextmanager
 def repeating(action: Callable[[], object], seconds: float = LOOK_SECONDS) -> Iterator[None]:
-    """Calls ``action`` in a thread every ``seconds`` within the block."""
+    """Calls ``action`` in a thread every ``seconds`` within the block, also after a disk has refused something."""
     end = threading.Event()
 
     def repeat() -> None:
         while not end.wait(seconds):
-            action()
+            with suppress(OSError):
+                action()
 
     thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
@@ -59,7 +60,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Does what is due; to be called every ``LOOK_SECONDS``."""
         now = time.monotonic()
-        if (self.folder.path / "job.json").exists():  # else another command has found the job done
+        if self.folder.is_left():
             self.folder.write_progress(Progress(step=self.step, first=self.first, seconds=now - self.started))
         if now - self.beaten >= BEAT_SECONDS:
             self.beaten = now

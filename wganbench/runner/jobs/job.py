@@ -174,6 +174,13 @@ class JobFolder:
         except ValidationError as error:
             raise RecordError(f"{path}: {'; '.join(mistakes(error, Job))}; the run command writes it again") from None
 
+    def is_left(self) -> bool:
+        """Returns whether the job's file is there, as far as the disk says; if not, another worker has finished it."""
+        try:
+            return (self.path / "job.json").exists()
+        except OSError:
+            return True
+
     def note(self, event: str, **about: Any) -> None:
         """Appends a line to the log. On a full disk the line is lost without an error; writing the record will fail."""
         line = json.dumps({"time": round(time.time(), 3), "event": event, **about}).encode() + b"\n"
@@ -277,10 +284,7 @@ class WorkFolder:
                 job = folder.read()
                 if job is not None and not job.left(store):
                     folder.remove()
-        for name, _ in self.leases.stale():
-            lease = self.leases.take([name]) if name in recorded else None
-            if lease is not None:
-                lease.forget()
+        self.leases.forget_free(recorded)
         for path in leftovers(self.root):
             with contextlib.suppress(OSError):
                 path.unlink()

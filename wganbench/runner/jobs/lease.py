@@ -17,7 +17,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from pydantic import PositiveInt, ValidationError
 
 from wganbench.files import write_atomically
 from wganbench.reading import read_bytes
-from wganbench.spec import Model, Text
+from wganbench.spec import Line, Model
 
 MAX_BYTES = 2**16
 """The largest file that names an owner."""
@@ -45,8 +45,8 @@ class Owner(Model):
             the same id.
     """
 
-    host: Text
-    system: Text
+    host: Line
+    system: Line
     process: PositiveInt
     born: float
 
@@ -95,7 +95,8 @@ def _system() -> str:
 
 BEAT_SECONDS = 10.0
 LAPSE_SECONDS = 120.0
-"""The time without a heartbeat after which a lease is stale; well above the minute for which NFS may show old times."""
+"""The age of a heartbeat from which on a lease is stale; well above the minute for which NFS may show old times. A time
+that lies further in the future than this is no heartbeat either: a clock was wrong, or the file came from elsewhere."""
 RELEASED = 0.0
 """The modification time of a lease that its owner has released."""
 
@@ -126,44 +127,49 @@ class Leases:
         return lease
 
     def _take(self, name: str) -> Path | None:
-        last = self._last(name)
-        if last is not None and self._is_held(last):
+        last, now = self._last(name), self._now()
+        if last is not None and _is_held(last, now):
             return None
         mine = self.folder / f"{name}.{1 if last is None else _number(last) + 1}"
         if not write_atomically(mine, myself().model_dump_json().encode(), durable=False):
             return None
         # Numbers start again at 1 once a lease is forgotten, so a worker that looked earlier may create an invalid one.
-        if self._last(name) != mine or (last is not None and (_time(last) is None or self._is_held(last))):
-            mine.unlink(missing_ok=True)
+        numbered = self._numbered(name)
+        is_last = max(numbered, key=_number, default=None) == mine
+        if not is_last or (last is not None and (_time(last) is None or _is_held(last, now))):
+            _remove(mine)
             return None
-        for older in self._numbered(name):
+        for older in numbered:
             if _number(older) < _number(mine):
-                older.unlink(missing_ok=True)
+                _remove(older)
         return mine
 
     def holder(self, name: str) -> Owner | None:
         """Returns the owner that holds the lease on ``name``; None if nobody does or its file cannot be read."""
-        last = self._last(name)
-        return owner_in(last) if last is not None and self._is_held(last) else None
+        return self.held([name]).get(name)
 
-    def held(self) -> dict[str, Owner | None]:
-        """Returns every name whose lease is held, with the owner, or None where the file cannot be read."""
-        return {name: owner_in(last) for name, last in self._lasts().items() if self._is_held(last)}
+    def held(self, names: Collection[str] | None = None) -> dict[str, Owner | None]:
+        """Returns every name whose lease is held, with the owner, or None where the file cannot be read.
+
+        Args:
+            names: The only names to look at; None for all.
+        """
+        now = self._now()
+        return {name: owner_in(last) for name, last in self._lasts(names).items() if _is_held(last, now)}
 
     def stale(self) -> list[tuple[str, Owner | None]]:
         """Returns the names whose last lease is neither released nor held, with the owner that died."""
-        lasts = sorted(self._lasts().items())
-        dead = [(name, last) for name, last in lasts if not self._is_held(last) and _time(last) not in (None, RELEASED)]
-        return [(name, owner_in(last)) for name, last in dead]
+        return [(name, owner_in(last)) for name, last in self._free() if _time(last) not in (None, RELEASED)]
 
-    def _is_held(self, path: Path) -> bool:
-        beaten = _time(path)
-        if beaten is None or beaten == RELEASED:
-            return False
-        owner = owner_in(path)
-        if owner is not None and owner.is_alive() is False:
-            return False
-        return self._now() - beaten < LAPSE_SECONDS
+    def forget_free(self, names: Container[str]) -> None:
+        """Deletes the leases on those of ``names`` that nobody holds, in one pass; to be called when all are done."""
+        for name, last in self._free():
+            if name in names:
+                _remove(last)
+
+    def _free(self) -> list[tuple[str, Path]]:
+        now, lasts = self._now(), sorted(self._lasts().items())
+        return [(name, last) for name, last in lasts if not _is_held(last, now)]
 
     def _now(self) -> float:
         """Returns the time by the clock that sets file times, which on a shared file system is the server's."""
@@ -181,14 +187,18 @@ class Leases:
         return max(self._numbered(name), key=_number, default=None)
 
     def _numbered(self, name: str) -> list[Path]:
-        return [path for path in self._paths() if _name(path) == name]
+        found = (entry for entry in self._entries() if entry.startswith(name))  # a path takes longer, of thousands
+        return [self.folder / entry for entry in found if LEASE.fullmatch(entry) and entry.rpartition(".")[0] == name]
 
-    def _lasts(self) -> dict[str, Path]:
-        return {_name(path): path for path in sorted(self._paths(), key=_number)}
+    def _lasts(self, names: Collection[str] | None = None) -> dict[str, Path]:
+        found = (entry for entry in self._entries() if LEASE.fullmatch(entry))
+        chosen = [entry for entry in found if names is None or entry.rpartition(".")[0] in names]
+        return {_name(path): path for path in sorted((self.folder / entry for entry in chosen), key=_number)}
 
-    def _paths(self) -> list[Path]:
+    def _entries(self) -> list[str]:
         try:
-            return [self.folder / entry.name for entry in os.scandir(self.folder) if LEASE.fullmatch(entry.name)]
+            with os.scandir(self.folder) as found:
+                return [entry.name for entry in found]
         except OSError:
             return []
 
@@ -202,8 +212,9 @@ class Lease:
 
     def beat(self) -> bool:
         """Renews the heartbeat; returns False if another worker has taken over meanwhile."""
+        lasts = self.leases._lasts({_name(path) for path in self.paths})
         for path in self.paths:
-            if not _is_ours(path) or self.leases._last(_name(path)) != path:
+            if _is_gone(path) or lasts.get(_name(path), path) != path:
                 return False
             with contextlib.suppress(OSError):  # such a disk also refuses the record, with an error
                 os.utime(path)
@@ -238,6 +249,31 @@ def _number(path: Path) -> int:
 
 def _is_ours(path: Path) -> bool:
     return owner_in(path) == myself()
+
+
+def _is_gone(path: Path) -> bool:
+    """Returns whether a lease of this process was deleted or replaced; a disk that gives no answer does not say so."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return content != myself().model_dump_json().encode()
+
+
+def _is_held(path: Path, now: float) -> bool:
+    beaten = _time(path)
+    if beaten is None or beaten == RELEASED or abs(now - beaten) >= LAPSE_SECONDS:
+        return False
+    owner = owner_in(path)
+    return owner is None or owner.is_alive() is not False
+
+
+def _remove(path: Path) -> None:
+    """Deletes a lease; one that cannot be deleted, such as a folder or another user's file, has the lower number."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def owner_in(path: Path) -> Owner | None:

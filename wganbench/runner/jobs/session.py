@@ -17,7 +17,7 @@ from wganbench.files import write_atomically
 from wganbench.reading import read_bytes
 from wganbench.runner.jobs.job import Planned, WorkFolder
 from wganbench.runner.jobs.lease import LAPSE_SECONDS, Owner, myself
-from wganbench.spec import MAX_STEPS, Model, Name, Text
+from wganbench.spec import MAX_STEPS, Line, Model, Name
 
 FOLDER = "sweeps"
 """The name of the sessions' folder on disk, which commands of older versions use as well."""
@@ -35,8 +35,8 @@ class SessionJob(Model):
         flops: An estimate of the operations of the whole job; None if unknown.
     """
 
-    name: Text
-    wanted: dict[Text, Text | None]
+    name: Line
+    wanted: dict[Line, Line | None]
     steps: Annotated[int, Field(gt=0, le=MAX_STEPS)]
     flops: NonNegativeFloat | None
 
@@ -53,7 +53,7 @@ class Session(Model):
     owner: Owner
     experiment: Name
     profile: Name
-    executor: Text
+    executor: Line
     planned: Annotated[int, Field(ge=0, le=10**9)]
     started: Annotated[float, Field(ge=0, le=1e11)]
     jobs: list[SessionJob]
@@ -82,7 +82,7 @@ class SessionFile:
         if alive is not None:
             return alive
         try:
-            return time.time() - self.path.stat().st_mtime < LAPSE_SECONDS
+            return abs(time.time() - self.path.stat().st_mtime) < LAPSE_SECONDS
         except OSError:
             return False
 

@@ -168,9 +168,9 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
         experiments: The names of the experiments to include; empty for all.
 
     Raises:
-        RecordError: If the results folder is not a folder.
+        RecordError: If the results folder is not a folder, or a folder of records may not be listed.
     """
-    work = WorkFolder(store)
+    paths, work = store.paths(), WorkFolder(store)
     held = work.leases.held()
     jobs = [seen for seen in _jobs(work, store, held) if not experiments or seen.job.experiment in experiments]
     found = [(session, file.is_under_way(session)) for file, session in sessions(work)]
@@ -180,7 +180,7 @@ def status(store: Store, experiments: Collection[str] = ()) -> Status:
         for session, is_alive in found
         if not experiments or session.experiment in experiments
     ]
-    recorded = [_has_failed(path) for path in store.paths() if not experiments or path.parent.name in experiments]
+    recorded = [_has_failed(path) for path in paths if not experiments or path.parent.name in experiments]
     return Status(
         results=str(store.root),
         records=recorded.count(False),
