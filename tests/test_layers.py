@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
     "losses": {"errors", "networks", "rng"},
     "measures": {"errors", "files", "reading", "data", "rng"},
     "training": {"errors", "losses", "networks", "data", "rng"},
-    "spec": {"errors", "reading", "networks", "data"},
+    "spec": {"errors", "files", "reading", "networks", "data"},
     "records": {"errors", "files", "reading", "spec"},
     "runner": {
         *("errors", "files", "reading", "records", "spec"),
