@@ -46,7 +46,7 @@ def test_a_record_with_line_breaks_or_control_characters_is_refused(good, tmp_pa
 
 def test_texts_of_older_records_stay_readable(good):
     failed = good.model_copy(update={"status": "failed", "note": "Traceback:\n  File\n\tValueError: no"})
-    for record_ in (
+    for each in (
         failed,
         with_text(good, "device", "NVIDIA H200 <b> | [x](y) # µ"),
         with_text(good, "note", "alone: ok"),
