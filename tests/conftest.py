@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import os
 import sys
 
@@ -27,6 +28,17 @@ def pytest_report_teststatus(report):
     if REHEARSED and report.when == "call" and report.passed:
         return "rehearsed", "r", "REHEARSED"
     return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Takes what is imported and collected out of every later search for garbage: it stays until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

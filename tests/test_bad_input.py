@@ -193,6 +193,17 @@ def test_a_classifier_of_images_of_another_size(here):
     assert line == f"classifier@{CLASSIFIER}: images must be (n, 3, 16, 16) torch.uint8, got (1, 3, 32, 32) torch.uint8"
 
 
+def test_stacked_digits_that_are_not_there_or_that_the_classifier_cannot_tell(here):
+    line = one_line("run", "stacked-mnist", "--profile", "reduced", "--variant", "gan", "--device", "cpu")
+    assert line.startswith(
+        f"mnist: no MNIST/raw/train-images-idx3-ubyte and 1 more in {here}/data/mnist; 'wganbench data"
+    )
+    options = ("--profile", "smoke", "--variant", "gan", "--device", "cpu")
+    line = one_line("run", "stacked-mnist", *options, "--set", "score.file='shapes10-32-e38e9d3b'")
+    shapes = "(n, parts · 3, 32, 32) torch.uint8, got (1, 3, 16, 16) torch.uint8"
+    assert line == f"stacked@shapes10-32-e38e9d3b: images must be {shapes}"
+
+
 def test_a_score_of_points(here):
     networks = {"dcgan_generator": '"mlp", hidden = [4] }', "dcgan_critic": '"mlp", hidden = [4] }'}
     spec = SPEC.replace(DATA, '"gaussian_ring"')

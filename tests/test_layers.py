@@ -15,20 +15,22 @@ PACKAGE = Path(__file__).resolve().parent.parent / "wganbench"
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
+    "reading": set(),
+    "archives": set(),
     "rng": {"errors"},
     "networks": {"errors"},
-    "data": {"errors", "files"},
+    "data": {"errors", "files", "reading", "archives"},
     "losses": {"errors", "networks", "rng"},
-    "measures": {"errors", "files", "data", "rng"},
+    "measures": {"errors", "files", "reading", "data", "rng"},
     "training": {"errors", "losses", "networks", "data", "rng"},
-    "spec": {"errors", "networks", "data"},
-    "records": {"errors", "files", "spec"},
+    "spec": {"errors", "reading", "networks", "data"},
+    "records": {"errors", "files", "reading", "spec"},
     "runner": {
-        *("errors", "files", "records", "spec"),
+        *("errors", "files", "reading", "records", "spec"),
         *("training", "losses", "networks", "measures", "data", "rng"),
     },
-    "analysis": {"errors", "files", "records", "spec", "measures"},
-    "cli": {"errors", "files", "records", "spec", "runner", "analysis", "data", "measures"},
+    "analysis": {"errors", "files", "reading", "archives", "records", "spec", "measures"},
+    "cli": {"errors", "files", "reading", "records", "spec", "runner", "analysis", "data", "measures"},
     "__main__": {"cli"},
     "api": {"errors", "records", "spec", "runner", "analysis"},
     "": {"api"},
@@ -46,7 +48,8 @@ ONLY = {
 """Of some parts, the modules that others may import: those that load no torch."""
 
 WITHOUT_TORCH = (
-    *("errors", "files", "spec", "records", "analysis", "cli", "__main__", "api", "runner.jobs"),
+    *("errors", "files", "reading", "archives", "spec", "records", "analysis", "cli", "__main__", "api"),
+    "runner.jobs",
     *("networks.layout", "networks.cost", "measures.scores.protocol"),
 )
 """Parts and modules that never import torch at their top or inside a function."""

@@ -37,10 +37,10 @@ WITHOUT_TORCH: dict[str, list[str]] = {
     "plan": ["plan", "gaussians8", "--results", RESULTS],
     "schema": ["schema"],
     "merge": ["merge", OTHERS, "--results", RESULTS],
-    "report": ["report", "gaussians8", "--html", "--results", RESULTS],
+    "report": ["report", "elu", "--html", "--results", RESULTS],
     "results": ["results", "verify", "--results", RESULTS],
     "explain": ["explain", "gan-collapses", "--results", RESULTS],
-    "check": ["check", "--results", RESULTS, "--since", "HEAD"],
+    "check": ["check", "gaussians8", "--results", RESULTS, "--since", "HEAD"],
     "compare": ["compare", OTHERS, RESULTS, "--spec", "gaussians8"],
     "data": ["data", "list"],
     "classifier": ["classifier", "list"],
@@ -140,6 +140,7 @@ def write_records(experiment: Experiment, profile: str, folder: Path, n_seeds: i
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("commands")
     write_records(load("gaussians8"), "paper", folder / RESULTS, n_seeds=5)
+    write_records(load("elu"), "paper", folder / RESULTS, n_seeds=1)
     write_records(load("gaussians8"), "quick", folder / OTHERS, n_seeds=1)
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "records"]):
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=folder, check=True)

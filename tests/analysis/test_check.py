@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.analysis.factory import CLAIMS, FIGURES, GOOD, PUBLISHED, SPEC, fill, made, record, records
+from tests.analysis.judged.submitted import apart, submit
 from wganbench.analysis import check as module
 from wganbench.analysis.check import Finding, cases, check, junit
 from wganbench.analysis.report import BEGIN, END, write_report
@@ -382,3 +383,22 @@ def test_junit_skips_a_claim_that_was_not_run_unless_it_is_a_finding(experiment,
 def test_junit_of_whole_results_has_no_failure(experiment, store, committed):
     suite = ElementTree.fromstring(junit(check([experiment], store), cases([experiment])).encode())[0]
     assert suite.get("failures") == "0"
+
+
+# ---- submissions ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_submission_beside_the_records_is_checked_and_is_no_stray_file(experiment, store, committed):
+    kept = submit(store.root / "judge" / "mine", apart(0.5))
+
+    def found():
+        every = check([experiment], store, {**committed, **kept.reference})
+        return {(each.check, each.subject) for each in every if each.check in ("submission", "stray file")}
+
+    assert found() == set()
+    (kept.folder / "judge.json").write_text("{}")
+    (kept.folder / "notes.txt").write_text("")
+    assert found() == {("submission", "judge/mine/judge.json"), ("submission", "judge/mine/notes.txt")}
+    (kept.folder / "submission.json").unlink()
+    assert ("stray file", "judge/mine/judge.json") in found()

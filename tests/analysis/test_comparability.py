@@ -16,12 +16,14 @@ from wganbench.analysis.tables import table
 from wganbench.analysis.tables.against import compare
 from wganbench.analysis.tables.by_variant import by_variant
 from wganbench.analysis.tables.published import other_runs, results_table
+from wganbench.analysis.tables.table import NONE
 from wganbench.analysis.verdict import judge
 from wganbench.errors import DataError
 from wganbench.measures.scores.protocol import (
     PUBLISHED,
     classifier_in,
     of_classifier,
+    of_stacked,
     path_of,
     paths,
     read_about,
@@ -30,7 +32,8 @@ from wganbench.measures.scores.protocol import (
 )
 from wganbench.records.store import Store
 from wganbench.runner.evaluation import due_steps
-from wganbench.spec import load
+from wganbench.spec import load, scale_of
+from wganbench.spec.catalogue import CUSTOM
 
 PUBLISHED_ROWS = """
 [[published]]
@@ -202,7 +205,7 @@ def test_the_published_protocol_s_name_has_the_counts_of_the_score(tmp_path):
     assert named["inception_score"] == named["frechet_distance"] == "inception@tf2015-10split-50k"
     assert named["inception_score_5k"] == "inception@tf2015-10split-5k"
     assert named["wasserstein_estimate"] is None
-    assert all(may_stand_beside_published(name) for name in named.values())
+    assert all(may_stand_beside_published(name, scale_of(setting.measures[label])) for label, name in named.items())
     of_fig3 = load("fig3").setting("wgan-clip", "paper")
     assert protocol_of(of_fig3.measures["late_mean_1k"], of_fig3, list(runs)) == "inception@tf2015-10split-1k"
 
@@ -211,7 +214,23 @@ def test_no_other_protocol_s_name_has_counts():
     assert with_counts(PUBLISHED, 2_500, 5) == "inception@tf2015-5split-2500"
     for other in (OURS, "inception@12345678-uncalibrated", "inception"):
         assert with_counts(other, 2_500, 5) == other
-    assert not may_stand_beside_published("inception@12345678-uncalibrated") and not may_stand_beside_published(OURS)
+    for other in (OURS, "inception@12345678-uncalibrated"):
+        assert not may_stand_beside_published(other, CUSTOM)
+
+
+def test_counts_of_labels_stand_beside_published_ones_and_other_scores_by_the_same_classifier_do_not(tmp_path):
+    """On stacked MNIST every paper counts modes with a classifier of digits of its own."""
+    experiment = load("stacked-mnist")
+    file = experiment.setting("gan", "paper").score.options["file"]
+    run = factory.record(experiment, "gan", 0, {"modes": 101.0, "distance": 3.0}, score_protocol=of_stacked(file))
+    found = results_table(Results(experiment, {run.id: run}), "paper", measures=["modes", "distance"])
+    modes = {row.cells["variant"]: row.cells["published"] for row in found.rows if row.data["measure"] == "modes"}
+    assert modes["context: VEEGAN"].startswith("150 [") and modes["gan"] == NONE
+    assert not [row for row in found.rows if row.data["measure"] == "distance" and "context" in row.cells["variant"]]
+    (note,) = about_scores(found)
+    about = "trained on mnist at 28×28 (test accuracy 99.65 %), "
+    assert note.startswith(f"Scores by stacked@{file}: the classifier {file}, {about}")
+    assert protocol_of(experiment.setting("gan", "paper").measures["kl"], run.setting) == of_stacked(file)
 
 
 def test_between_its_scores_of_50_000_samples_table_3_has_a_score_of_5_000_at_200_steps():
@@ -235,7 +254,7 @@ def test_a_figure_s_axis_names_the_protocol(tmp_path):
 
 
 def test_a_protocol_leads_to_its_classifier_and_one_trained_here_comes_first(tmp_path):
-    assert classifier_in(OURS) == CLASSIFIER
+    assert classifier_in(OURS) == classifier_in(of_stacked(CLASSIFIER)) == CLASSIFIER
     assert classifier_in(PUBLISHED) is None
     shipped = shipped_folder() / f"{CLASSIFIER}.safetensors"
     assert path_of(CLASSIFIER) == shipped

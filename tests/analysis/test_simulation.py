@@ -167,7 +167,13 @@ def simulate(null: Null, experiment: Experiment, make_record) -> tuple[float, fl
     return judged / null.n_experiments, raw / null.n_experiments
 
 
-@pytest.mark.parametrize("name", NULLS)
+QUICK = ("conjunctions", "bimodal")
+"""The families of the default suite: one of t tests and one of exact tests."""
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NULLS]
+)
 def test_at_most_one_experiment_in_twenty_has_a_false_verdict(name, make_experiment, make_record):
     null = NULLS[name]
     judged, raw = simulate(null, make_experiment(null.claims, variants="abcde"), make_record)

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,27 @@ def test_an_npz_of_objects_is_refused(tmp_path):
     np.savez(path, data=np.array([print], dtype=object), labels=np.array([1]))
     with pytest.raises(DataError, match=r"not a whole npz file of plain arrays \(Object arrays cannot be loaded"):
         read_batch(path)
+
+
+def test_a_pickle_is_not_read(tmp_path):
+    path = tmp_path / "val_data.npz"
+    path.write_bytes(pickle.dumps(content()))
+    with pytest.raises(DataError, match=rf"^{path}: not a whole npz file of plain arrays \(File is not a zip file\)$"):
+        read_batch(path)
+
+
+def test_a_batch_larger_than_any_published_one_is_not_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "val_data.npz"
+    np.savez_compressed(path, data=np.zeros((1000, 3072), np.uint8), labels=np.ones(1000, int))
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(imagenet32, "MAX_UNPACKED", 2**20)
+    with pytest.raises(DataError, match=r"val_data.npz: .*\(3,0..,... bytes unpacked, at most 1,048,576\)$"):
+        read_batch(path)
+
+
+def test_the_largest_published_batch_is_below_the_bound():
+    images = 1_281_167 // 10 + 1
+    assert images * (3072 + 8) < imagenet32.MAX_UNPACKED / 2
 
 
 @pytest.fixture

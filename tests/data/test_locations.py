@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wganbench.data import image_sets, locations, shapes10, torchvision_sets
+from wganbench.data import image_sets, locations, shapes10, stacked_mnist, torchvision_sets
 from wganbench.data.cache import Recipe, obtain
 from wganbench.data.imagenet32 import SIDE
 from wganbench.data.locations import IMAGE_SETS, data_folder, locate
@@ -38,6 +38,7 @@ def test_without_a_word_it_is_the_platforms_cache(monkeypatch, platform, place, 
 
 def test_what_is_said_of_a_set_is_what_its_code_does():
     assert IMAGE_SETS["shapes10"].images == shapes10.COUNTS
+    assert IMAGE_SETS["stacked_mnist"].images == stacked_mnist.COUNTS
     assert {name: IMAGE_SETS[name].shape[1:] for name in torchvision_sets.SIDES} == {
         name: (side, side) for name, side in torchvision_sets.SIDES.items()
     }
@@ -91,7 +92,8 @@ def test_fetching_shapes_draws_both_splits(data_folder, few_shapes):
 
 def test_what_cannot_be_fetched_is_reported(data_folder):
     with pytest.raises(
-        DataError, match=r"^faces: cannot be fetched; must be one of shapes10, cifar10, mnist, imagenet32$"
+        DataError,
+        match=r"^faces: cannot be fetched; must be one of shapes10, cifar10, mnist, stacked_mnist, imagenet32$",
     ):
         list(fetch("faces"))
     with pytest.raises(DataError, match=r"^imagenet32: no train_data_batch_1.npz and 9 more in .*; log in at"):

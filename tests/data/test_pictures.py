@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wganbench.data import image_sets, pictures
+from wganbench.data import image_folder, image_sets, pictures
 from wganbench.errors import DataError
 
 RED, GREEN = (255, 0, 0), (0, 255, 0)
@@ -78,14 +78,15 @@ def test_what_cannot_be_used_is_left_out_with_its_reason(folder, monkeypatch):
     (folder / "words.jpg").write_text("no picture", encoding="utf-8")
     plain(size=(1, 1)).save(folder / "pixel.png")
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(folder / "deep.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    for module in (pictures, image_folder):
+        monkeypatch.setattr(module, "MAX_PIXELS", 1_000)
     plain(size=(40, 40)).save(folder / "large.png")
     plain(size=(400, 400)).save(folder / "bomb.png")
     found, line = decoded(folder)
     assert found == [RED]
     assert line.startswith("1 picture used; 6 left out: ")
     for reason in (
-        "2 not whole images, such as",
+        "2 not whole images in JPEG, PNG, PPM, BMP, TIFF, WEBP, such as",
         "2 of more than 1,000 pixels, such as",
         "1 of more than 8 bits a channel, such as deep.png",
         "1 smaller than 8 pixels, such as pixel.png",

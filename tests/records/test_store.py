@@ -299,10 +299,10 @@ def test_a_file_that_another_process_takes_while_the_folder_is_read_is_no_proble
 
 
 def test_a_file_that_may_not_be_read_is_not_taken_for_damaged(store, found, monkeypatch):
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, flags: int) -> int:
         raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(RecordError, match="Permission denied") as caught:
         store.find("made", found[0].id)
     assert not isinstance(caught.value, DamagedError)

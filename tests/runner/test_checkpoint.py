@@ -25,6 +25,7 @@ from wganbench.records.record import Provenance
 from wganbench.runner import checkpoint as module
 from wganbench.runner.build import make_trainer
 from wganbench.runner.checkpoint import Checkpoint, Checkpoints, Identity, find_inconsistency
+from wganbench.runner.cohort import Attempt, _Training
 from wganbench.runner.evaluation import Evaluator, schedule
 from wganbench.runner.trace import Trace
 from wganbench.spec import load
@@ -283,6 +284,29 @@ def test_code_in_a_file_whose_checksum_is_right_never_runs(folder, said, tmp_pat
     assert not flag.exists()
     pickle.loads(pickle.dumps(Bomb(flag)))
     assert flag.exists(), "the bomb is a dud and showed nothing"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trainer": {}},
+        {"trainer": {"networks": 3}},
+        {"trainer": {"steps_done": torch.zeros(2)}},
+        {"traces": [{}, {}]},
+        {"traces": [{"status": "finished", "steps_done": None, "curves": {}}] * 2},
+        {"traces": [{"status": [], "steps_done": 2, "curves": []}] * 2},
+    ],
+)
+def test_a_state_that_is_not_of_this_training_is_passed_over_in_one_line(folder, said, tiny, changes):
+    cohort = Cohort(tuple(expand(load(tiny()), "smoke", [3, 5], ["gp"])))
+    identity, runs = Identity.of(cohort, MADE_BY), cohort.runs
+    found = replace(checkpoint(2), **{"traces": [Trace(steps_done=2).state()] * 2, **changes})
+    Checkpoints(folder, identity).save(found)
+    attempt = Attempt(CPU, MADE_BY, checkpoints=lambda cohort: Checkpoints(folder, identity, said.append))
+    training = _Training(cohort, attempt, None)
+    assert training._resume(make_trainer(runs[0].setting, cohort.seeds, CPU)) == 0
+    (line,) = said
+    assert line.endswith(", though its checksum is right; it is passed over") and "\n" not in line
 
 
 @pytest.mark.parametrize(

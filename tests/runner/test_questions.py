@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 from click.testing import CliRunner
+from torch import nn
 
 from wganbench.cli import cli
-from wganbench.runner.questions import QUESTIONS, Answer, ask, summary
-from wganbench.spec import catalogue
+from wganbench.runner.questions import QUESTIONS, Answer, Shapes, ask, ask_network
+from wganbench.spec import Component, catalogue
 
 CALLS = {"count": 0.0}
 OPTIONS = {"clip": {"clip_value": 0.01}, "rescale": {"clip_value": 0.01}}
@@ -188,7 +189,9 @@ def test_after_an_error_what_follows_is_not_reached_and_what_does_not_depend_on_
 
 
 def test_nothing_is_asked_of_what_cannot_be_called():
-    assert set(summary(ask(named(broken), {})[1])) == {"1 fail", "17 not reached", "3 not applicable"}
+    outcomes = [each.outcome for each in ask(named(broken), {})[1]]
+    counts = {outcome: outcomes.count(outcome) for outcome in set(outcomes)}
+    assert counts == {"fail": 1, "not reached": 17, "not applicable": 4}
 
 
 def broken(critic, real):
@@ -222,3 +225,70 @@ def test_a_wrong_object_is_one_line(arguments, said):
     assert told.exit_code == 2
     assert said in told.stderr
     assert told.stderr.count("\n") == 1
+
+
+# ---- critics --------------------------------------------------------------------------------------------------------
+
+
+class Critic(nn.Module):
+    def __init__(self, input_shape, output_shape, *, width=4):
+        super().__init__()
+        n = torch.Size(input_shape).numel()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(n, width), nn.Tanh(), nn.Linear(width, 1))
+
+    def forward(self, x):
+        return self.body(x).squeeze(1)
+
+
+class MixingRows(Critic):
+    def forward(self, x):
+        scores = super().forward(x)
+        return scores - scores.mean(0)
+
+
+class BatchNormed(Critic):
+    def __init__(self, input_shape, output_shape, *, width=4):
+        super().__init__(input_shape, output_shape, width=width)
+        self.body.insert(2, nn.BatchNorm1d(width))
+
+
+class Counting(Critic):
+    def forward(self, x):
+        CALLS["count"] += 1
+        return super().forward(x) * CALLS["count"]
+
+
+class BlindToItsInput(Critic):
+    def forward(self, x):
+        return super().forward(x.detach()) + 0 * x.flatten(1).sum(1)
+
+
+@pytest.mark.parametrize(
+    ("critic", "checks"),
+    [
+        (Critic, set()),
+        (MixingRows, {"rows apart"}),
+        (BatchNormed, {"rows apart", "batch of 1"}),
+        (Counting, {"repeatable"}),
+        (BlindToItsInput, {"twice"}),
+    ],
+)
+def test_a_mistake_of_a_critic_is_named(critic, checks):
+    component = Component(name=named(critic), options={"width": 6}, protocol=1)
+    assert found(ask_network(component, Shapes((2,), (), "error"))) == checks
+
+
+def test_a_generator_may_mix_rows_and_is_asked_nothing_about_it():
+    class_named = f"{__name__}:{Widening.__name__}"
+    answers = ask_network(Component(name=class_named, options={}, protocol=1), Shapes((3,), (2,), None))
+    assert found(answers) == set()
+    assert {each.check for each in answers if each.outcome == "not applicable"} >= {"rows apart", "twice"}
+
+
+class Widening(nn.Module):
+    def __init__(self, input_shape, output_shape):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(*input_shape, *output_shape), nn.BatchNorm1d(*output_shape))
+
+    def forward(self, x):
+        return self.body(x)

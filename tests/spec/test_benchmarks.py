@@ -340,3 +340,20 @@ def test_the_grid_of_25_has_every_published_row_of_veegan_and_pacgan():
     rows = load("gaussians25").published
     found = {(row.source.split("(")[1].split(")")[0], row.row, row.measure, row.value, row.spread) for row in rows}
     assert (found, len(rows)) == (expected, len(expected))
+
+
+def test_stacked_mnist_has_the_rows_of_both_tables_and_says_which_are_from_memory():
+    """Modes and KL of VEEGAN's and PacGAN's tables 2."""
+    veegan = {"DCGAN": (99, 3.4), "ALI": (16, 5.4), "Unrolled GAN": (48.7, 4.32), "VEEGAN": (150, 2.95)}
+    pacgan = {"DCGAN": (78.9, 4.5), "PacDCGAN2": (1000, 0.06), "PacDCGAN3": (1000, 0.06), "PacDCGAN4": (1000, 0.07)}
+    tables = {"Srivastava et al. 2017 (VEEGAN), table 2": veegan, "Lin et al. 2018 (PacGAN), table 2": pacgan}
+    expected = {
+        (source, row, *found)
+        for source, table in tables.items()
+        for row, (modes, kl) in table.items()
+        for found in (("modes", modes), ("kl", kl))
+    }
+    rows = load("stacked-mnist").published
+    assert {(row.source, row.row, row.measure, row.value) for row in rows if row.source in tables} == expected
+    remembered = {row.row: row.value for row in rows if "from memory" in row.configuration and row.measure == "modes"}
+    assert remembered == {"WGAN-GP": 959, "PacGAN": 992, "StyleGAN2": 940, "R3GAN": 1000}

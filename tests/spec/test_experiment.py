@@ -899,11 +899,11 @@ def test_a_folder_or_a_pipe_in_a_files_place_is_reported(tmp_path):
 
 
 def test_a_file_that_may_not_be_read_is_reported(write, monkeypatch):
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
 
     path = write()
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert mistakes_of(path) == ["mine.toml: cannot be read: Permission denied"]
 
 

@@ -3,8 +3,9 @@
 import pytest
 import tomli_w
 
+from tests.shipped import every_experiment, shipped
 from wganbench.errors import SpecError
-from wganbench.spec import available, load
+from wganbench.spec import load
 from wganbench.spec.judged import BUDGETS, JudgedRow
 from wganbench.spec.judging import name_in, slug, spec_of
 
@@ -13,7 +14,7 @@ PENALTY = {"constraint": {"name": "one_sided_penalty", "penalty_weight": 3.0}}
 
 def row_of(**fields):
     common = {"variant": "wgan-gp", "measures": {"exact_wasserstein": 0.1}}
-    return JudgedRow.model_validate({**common, "budgets": {"evening": {"profile": "quick", "seeds": "0-4"}}, **fields})
+    return JudgedRow.model_validate({**common, "budgets": {"evening": {"profile": "quick", "seeds": "0-6"}}, **fields})
 
 
 def test_a_budget_takes_the_share_of_the_next_smaller_and_none_below_the_smallest():
@@ -30,9 +31,9 @@ def test_a_candidate_is_named_after_its_object(name, made):
     assert slug(name) == made
 
 
-@pytest.mark.parametrize("experiment", [name for name in available() if load(name).judge])
+@pytest.mark.parametrize("experiment", [each.name for each in every_experiment() if each.judge])
 def test_a_candidate_differs_from_what_it_replaces_in_its_method_alone(experiment, tmp_path):
-    spec = load(experiment)
+    spec = shipped(experiment)
     path = tmp_path / f"{experiment}.toml"
     path.write_text(tomli_w.dumps(spec_of(spec, spec.judge, "mine", PENALTY)))
     made = load(path)
@@ -56,15 +57,15 @@ def test_a_candidate_differs_from_what_it_replaces_in_its_method_alone(experimen
         ("measures = { exact_wassertein = 0.1 }", "measures: 'exact_wassertein' is not measured; did you mean"),
         ("measures = { wasserstein_estimate = 0.1 }", "neither direction is better; give the best value as target"),
         ("measures = { exact_wasserstein = 0 }", "judge.0.measures.exact_wasserstein: must be greater than 0"),
-        ('budgets = { week = { profile = "quick", seeds = "0-4" } }', "judge.0.budgets: unknown field 'week'"),
-        ('budgets = { days = { profile = "qick", seeds = "0-4" } }', "budgets.days.profile: no profile 'qick'"),
+        ('budgets = { week = { profile = "quick", seeds = "0-6" } }', "judge.0.budgets: unknown field 'week'"),
+        ('budgets = { days = { profile = "qick", seeds = "0-6" } }', "budgets.days.profile: no profile 'qick'"),
     ],
 )
 def test_a_wrong_row_is_one_line(fields, said, tmp_path):
     base = {
         "variant": 'variant = "wgan-gp"',
         "measures": "measures = { exact_wasserstein = 0.1 }",
-        "budgets": 'budgets = { days = { profile = "quick", seeds = "0-4" } }',
+        "budgets": 'budgets = { days = { profile = "quick", seeds = "0-6" } }',
     }
     base[fields.partition(" ")[0]] = fields
     path = tmp_path / "mine.toml"

@@ -4,14 +4,18 @@ The graph itself is tested in tests/test_gpu.py.
 """
 
 import weakref
+from contextlib import contextmanager
 
 import pytest
 import torch
 
+from tests.shipped import every_experiment
 from wganbench.runner.build import make_trainer
-from wganbench.spec import available, load
+from wganbench.spec import load
 from wganbench.spec.plan import expand
+from wganbench.training import cuda_graph
 from wganbench.training.cuda_graph import NotCapturedError, capture
+from wganbench.training.step_streams import StepStreams
 
 CPU, SEEDS = torch.device("cpu"), (0, 3)
 
@@ -19,8 +23,8 @@ CPU, SEEDS = torch.device("cpu"), (0, 3)
 def one_of_each_method():
     """A variant for each combination of what a step is made of, and one for each data set."""
     seen, drawn = {}, set()
-    for name in available():
-        for run in expand(load(name), "smoke", [0]):
+    for experiment in every_experiment():
+        for run in expand(experiment, "smoke", [0]):
             setting = run.setting
             parts = (setting.objective, *setting.constraints, setting.critic_optimizer, setting.fixed_generator)
             names = tuple(part.name if part is not None else None for part in parts)
@@ -173,6 +177,49 @@ def test_the_reason_of_a_refusal_keeps_nothing_of_the_failed_capture_alive():
         capture(made(), record)
     assert failed[0]() is None
     assert (reason.value.__context__, reason.value.__cause__) == (None, None)
+
+
+class Graph:
+    """Stands for torch's graph, and notes the generators that it is told of."""
+
+    def __init__(self):
+        self.told = []
+
+    def register_generator_state(self, rng):
+        self.told.append(rng)
+
+
+@pytest.mark.parametrize("tracks", [False, True], ids=["below torch 2.13", "from torch 2.13 on"])
+def test_only_below_torch_2_13_a_capture_is_told_its_generators_and_gives_back_the_memory_of_a_failure(
+    monkeypatch, tracks
+):
+    """With a stand-in for torch's calls, as no version below 2.13 need be installed."""
+    trainer, graph, pool, calls = made(), Graph(), (0, 7), []
+
+    @contextmanager
+    def capturing(of, pool, **options):
+        calls.append(("capture", pool))
+        yield
+
+    monkeypatch.setattr(cuda_graph, "TRACKS_GENERATORS", tracks)
+    for owner, name, value in [
+        (torch.cuda, "CUDAGraph", lambda: graph),
+        (torch.cuda, "graph_pool_handle", lambda: pool),
+        (torch.cuda, "current_stream", lambda: None),
+        (torch.cuda, "graph", capturing),
+        (torch._C, "_cuda_endAllocateToPool", lambda device, of: calls.append(("end", of))),
+        (torch._C, "_cuda_releasePool", lambda device, of: calls.append(("release", of))),
+    ]:
+        monkeypatch.setattr(owner, name, value, raising=False)
+    monkeypatch.setattr(trainer, "device_step", lambda: cannot(made()))
+    with pytest.raises(RuntimeError, match="not permitted"):
+        cuda_graph._graph(trainer)
+    if tracks:
+        assert calls == [("capture", None)] and graph.told == []
+    else:
+        assert calls == [("capture", pool), ("end", pool), ("release", pool)]
+        own = [own for own in trainer.drawn_from.values() if not isinstance(own, StepStreams)]
+        assert graph.told == [rng for one in own for rng in one.generators]
 
 
 def test_what_changes_from_step_to_step_in_python_is_noticed():

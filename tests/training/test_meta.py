@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from tests.meta import NotOnDeviceError, device_only, on_meta  # noqa: F401  # a fixture
+from tests.shipped import every_experiment
 from wganbench.data import shapes10
 from wganbench.losses import constraints
 from wganbench.losses.objectives import Wasserstein
 from wganbench.networks.nonlinearity import Nonlinearity
-from wganbench.spec import available, load
+from wganbench.spec import load
 from wganbench.spec.catalogue import NAMES
 from wganbench.spec.plan import expand
 from wganbench.training.critic_trainer import StackTrainer
@@ -35,7 +36,7 @@ SMALLER = {"batch_size": 4, "generator_batch_size": 4, "n_critic": 1}
 def of_each_method():
     """Settings with every method of the experiments, and every option of their networks, data and schedules."""
     methods, parts, found = set(), set(), []
-    runs = [run for name in available() for run in expand(load(name), "smoke", [0])]
+    runs = [run for experiment in every_experiment() for run in expand(experiment, "smoke", [0])]
     runs += expand(load("gaussians8", UNUSED), "smoke", [0], ["gan"])
     runs += expand(load("table3", [f"variants.dcgan.{each}" for each in PAIRED]), "smoke", [0], ["dcgan"])
     for run in runs:

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 from wganbench.analysis.figures import figures_of
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.integrity import copied_runs, damaged_classifiers
+from wganbench.analysis.judged import folder as submissions
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, Section, digests_in, last, losses
-from wganbench.analysis.pages.markdown import PAGE
+from wganbench.analysis.pages.markdown import MAX_BYTES, PAGE
 from wganbench.analysis.report import (
     FIGURES,
     KEPT,
@@ -27,9 +28,11 @@ from wganbench.analysis.report import (
 from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, without_runs
 from wganbench.errors import RecordError
+from wganbench.reading import read_text
 from wganbench.records import speeds
 from wganbench.records.custom_code import changes_since
 from wganbench.records.store import Store
+from wganbench.records.submission import kept_in
 from wganbench.spec import Claim, Experiment, listed
 
 README = "../README.md"
@@ -73,6 +76,7 @@ def check(
         *_artefacts(own, store),
         *copied_runs(own.values()),
         *((*_stray(report, known, every, store), *damaged_classifiers(store.root)) if whole else ()),
+        *(_submissions(store.root, every) if whole else ()),
     ]
 
 
@@ -206,7 +210,7 @@ def _difference(path: Path, expected: str) -> str:
     """Describes where a file first differs from the expected text; empty if it does not."""
     if not path.is_file():
         return "missing"
-    found = path.read_text(encoding="utf-8", errors=KEPT)
+    found = read_text(path, MAX_BYTES, errors=KEPT)
     if found == expected:
         return ""
     lines, wanted = found.splitlines(), expected.splitlines()
@@ -246,17 +250,28 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
                 yield Finding("artefact damaged", record.experiment, artefact.file, str(error))
 
 
+def _submissions(root: Path, records: Records) -> Iterator[Finding]:
+    """Yields what is wrong with the submissions that are kept beside the records."""
+    for folder in kept_in(root):
+        for file, text in submissions.check(folder, records):
+            yield Finding("submission", "", (folder / file).relative_to(root).as_posix(), text)
+
+
 def _stray(report: Report, known: Ledger | None, records: Records, store: Store) -> Iterator[Finding]:
     """Yields files that belong to no record and no report.
 
-    Files of classifiers are checked through the ledger, and leftover files by ``_figures``.
+    Files of classifiers are checked through the ledger, leftover files by ``_figures``, those of submissions by
+    ``_submissions``.
     """
     root, drawn = store.root, figures_of(report.drawings)
     for name, section in (known.experiments if known else {}).items():
         drawn.setdefault(name, []).extend(section.figures)
     ours = {f"{name}/{FIGURES}/{file}" for name, files in drawn.items() for file in files}
     ours |= {*report.pages, FILE, *(path.relative_to(root).as_posix() for path in left_over(report, known, root))}
+    inside = kept_in(root)
     for path in store.other_files(records.values()):
+        if any(path.is_relative_to(each) for each in inside):
+            continue
         name = path.relative_to(root).as_posix()
         folder = name.rpartition("/")[0]
         is_measured = folder == speeds.FOLDER and path.suffix == ".json"

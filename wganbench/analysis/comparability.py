@@ -8,10 +8,12 @@ from typing import Any
 from wganbench.measures.scores.protocol import (
     PUBLISHED,
     PUBLISHED_NETWORK,
+    STACKED,
     UNCALIBRATED,
     About,
     classifier_in,
     of_classifier,
+    of_stacked,
     path_of,
     read_about,
     with_counts,
@@ -19,6 +21,7 @@ from wganbench.measures.scores.protocol import (
 from wganbench.records.record import Record
 from wganbench.spec import MeasureUse, Setting
 from wganbench.spec.catalogue import NAMES
+from wganbench.spec.catalogue.entry import Scale
 
 INCEPTION = "inception"
 """The protocol of planned runs that will have the published protocol if the network passes its self-test."""
@@ -26,6 +29,8 @@ INCEPTION = "inception"
 
 USUAL = {"samples": 50_000, "splits": 10}
 """The numbers in the name of the published protocol, also of measures that have no splits."""
+OF_FILE = {"classifier": of_classifier, "stacked_classifier": of_stacked}
+"""The protocols of score networks in a file, by their names in a spec."""
 
 
 def is_scored(use: MeasureUse, setting: Setting) -> bool:
@@ -58,12 +63,13 @@ def protocol_of(use: MeasureUse, setting: Setting, records: Sequence[Record] = (
     if recorded:
         samples, splits = (score.measure.options.get(name, usual) for name, usual in USUAL.items())
         return with_counts(recorded[0], samples, splits)
-    return of_classifier(setting.score.options["file"]) if setting.score.name == "classifier" else setting.score.name
+    of_file = OF_FILE.get(setting.score.name)
+    return setting.score.name if of_file is None else of_file(setting.score.options["file"])
 
 
-def may_stand_beside_published(protocol: str | None) -> bool:
+def may_stand_beside_published(protocol: str | None, scale: Scale) -> bool:
     """Returns whether numbers by ``protocol`` are on the scale of published ones; always true for non-scores (None)."""
-    return protocol in (None, INCEPTION) or protocol.startswith(f"{PUBLISHED_NETWORK}-")
+    return scale.of_labels or protocol in (None, INCEPTION) or protocol.startswith(f"{PUBLISHED_NETWORK}-")
 
 
 def notes(records: Iterable[Record]) -> list[str]:
@@ -88,7 +94,21 @@ def _describe(protocol: str, records: Sequence[Record]) -> str:
             "the weights have passed no self-test ('wganbench inception verify'), so nothing published stands beside."
         )
     name = classifier_in(protocol)
-    return "" if name is None else " ".join(_of_classifier(name, records))
+    if name is None:
+        return ""
+    return " ".join(_of_stacked(name) if protocol.startswith(f"{STACKED}@") else _of_classifier(name, records))
+
+
+def _of_stacked(name: str) -> Iterator[str]:
+    path = path_of(name)
+    known = "" if not path.exists() else f", {_trained(read_about(path))}"
+    yield f"the classifier {name}{known}, which labels each channel of an image; a class is the labels of all of them."
+    yield "Counts of classes and their divergence stand beside published ones, which rest on other classifiers."
+
+
+def _trained(classifier: About) -> str:
+    size, accuracy = f"{classifier.size}×{classifier.size}", f"{100 * classifier.test_accuracy:.4g} %"
+    return f"trained on {classifier.data} at {size} (test accuracy {accuracy})"
 
 
 def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
@@ -99,8 +119,7 @@ def _of_classifier(name: str, records: Sequence[Record]) -> Iterator[str]:
     classifier = read_about(path)
     real = f"{classifier.real_score:.2f} ± {classifier.real_score_spread:.2f}"
     yield (
-        f"a classifier of this suite's, trained on {classifier.data} at {classifier.size}×{classifier.size} "
-        f"(test accuracy {100 * classifier.test_accuracy:.4g} %). The test images themselves score {real} (over "
+        f"a classifier of this suite's, {_trained(classifier)}. The test images themselves score {real} (over "
         f"splits), the most is {classifier.classes}."
     )
     other = sorted({data_of(record) for record in records if not _was_trained_on(classifier, record)})

@@ -30,6 +30,7 @@ from wganbench.spec import (
     SuccessCurve,
     check_digest,
     is_timed,
+    scale_of,
 )
 
 MIN_UNITS = 5
@@ -338,7 +339,7 @@ def _check_published_scale(check: Check, records: Sequence[Record]) -> Iterator[
             use
             and published
             and comparability.is_scored(use, record.setting)
-            and not comparability.may_stand_beside_published(record.score_protocol)
+            and not comparability.may_stand_beside_published(record.score_protocol, scale_of(use))
         ):
             yield f"the runs were scored by {record.score_protocol}, and the published value was not"
             return

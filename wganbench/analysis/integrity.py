@@ -8,7 +8,8 @@ from pathlib import Path
 
 from wganbench.analysis.finding import Finding
 from wganbench.analysis.ledger import CLASSIFIERS
-from wganbench.measures.scores.protocol import ENDING, NAME
+from wganbench.measures.scores.protocol import ENDING, MAX_BYTES, NAME
+from wganbench.reading import read_bytes
 from wganbench.records.record import Record
 from wganbench.spec import is_timed
 
@@ -24,7 +25,11 @@ def damaged_classifiers(root: Path) -> Iterator[Finding]:
             text = f"a classifier is named DATA-SIZE-HASH{ENDING}; remove it, or move it elsewhere"
             yield Finding("stray file", "", name, text)
             continue
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+        try:
+            digest = hashlib.sha256(read_bytes(path, MAX_BYTES)).hexdigest()[:8]
+        except OSError as error:
+            yield Finding("classifier damaged", "", name, f"cannot be read ({error.strerror}); restore it")
+            continue
         if not path.stem.endswith(f"-{digest}"):
             yield Finding("classifier damaged", "", name, f"its SHA-256 begins with {digest}; restore it")
 

@@ -18,6 +18,7 @@ from wganbench.analysis.finding import Finding
 from wganbench.analysis.pages.markdown import PAGE, is_page
 from wganbench.analysis.verdict import Outcome, Verdict
 from wganbench.errors import RecordError
+from wganbench.reading import read_bytes, read_text
 from wganbench.records.record import Record, TwiceError, parse_json
 from wganbench.records.store import Store
 from wganbench.spec import Experiment, Model, claim_digest, mistakes
@@ -26,6 +27,8 @@ FILE = "verdicts.json"
 CLASSIFIERS = "classifiers"
 SETTLED = ("reproduced", "contradicted")
 DIGITS = 16
+MAX_BYTES = 2**27
+"""The largest ledger, figure or classifier that is read."""
 
 
 class Judged(Model):
@@ -116,9 +119,20 @@ def digest_of(content: bytes) -> str:
 
 
 def digests_in(folder: Path, names: Iterable[str] | None = None) -> dict[str, str]:
-    """The digests of a folder's files that are not hidden, or of those of ``names`` that exist, by file name."""
+    """The digests of a folder's files that are not hidden, or of those of ``names`` that exist, by file name.
+
+    Raises:
+        RecordError: If one of them cannot be read.
+    """
     paths = [folder / name for name in names] if names is not None else sorted(folder.glob("[!.]*"))
-    return {path.name: digest_of(path.read_bytes()) for path in paths if path.is_file()}
+    return {path.name: digest_of(_content(path)) for path in paths if path.is_file()}
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); restore it or remove it") from None
 
 
 def ledger_of(
@@ -163,7 +177,7 @@ def read(path: Path) -> Ledger | None:
         RecordError: If the file cannot be read, is not a ledger, or is one of another version of wganbench.
     """
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
+        content = parse_json(read_text(path, MAX_BYTES))
     except FileNotFoundError:
         return None
     except OSError as error:

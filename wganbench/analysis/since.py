@@ -19,8 +19,10 @@ from wganbench.analysis.finding import Change
 from wganbench.analysis.ledger import CLASSIFIERS, FILE, SETTLED, Ledger, last, read
 from wganbench.analysis.spec_changes import spec_changes
 from wganbench.errors import RecordError, SpecError
+from wganbench.reading import read_text
 from wganbench.records import speeds
-from wganbench.records.record import Record, read_text
+from wganbench.records.record import MAX_BYTES, Record
+from wganbench.records.record import read_text as record_in
 from wganbench.records.revision import Revision
 from wganbench.records.store import MEASURED
 from wganbench.spec import RESERVED, Experiment, available, listed, load
@@ -98,7 +100,7 @@ class _Then:
 
     def record(self, path: str) -> Record:
         """The record at a path; raises RecordError if this version cannot read it."""
-        return read_text((self.folder / "results" / path).read_text(encoding="utf-8"), path)
+        return record_in((self.folder / "results" / path).read_text(encoding="utf-8"), path)
 
     def path_of(self, experiment: Experiment) -> str | None:
         """The path of an experiment's spec in the repository; None if it lies outside."""
@@ -276,8 +278,8 @@ def _lost_numbers(old: Path, new: Path) -> int:
     """The number of entries of the older file that are not in the newer one; 1 if one of them cannot be read."""
     try:
         before = json.loads(old.read_text(encoding="utf-8"))["measured"]
-        after = json.loads(new.read_text(encoding="utf-8"))["measured"] if new.is_file() else []
-    except (ValueError, KeyError, TypeError):
+        after = json.loads(read_text(new, MAX_BYTES))["measured"] if new.is_file() else []
+    except (OSError, ValueError, KeyError, TypeError):
         return 1
     return sum(entry not in after for entry in before)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import platform
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
@@ -19,11 +19,13 @@ from wganbench.cli.options import FOLDER, POSITIVE, Selection, component_options
 from wganbench.cli.plan import known_speed
 from wganbench.cli.run import executed, train
 from wganbench.errors import SpecError
-from wganbench.files import write_atomically
-from wganbench.records.record import Record
+from wganbench.reading import read_bytes
+from wganbench.records import submission
+from wganbench.records.submission import RESULTS, Conformance, Submission
 from wganbench.runner.jobs.options import Execution
-from wganbench.spec import Experiment
 from wganbench.spec.judged import BUDGETS, Budget
+from wganbench.spec.judging import METHOD, NETWORKS, Candidate, slug
+from wganbench.spec.loading import MAX_BYTES
 
 
 @dataclass(frozen=True)
@@ -85,104 +87,135 @@ def judge(
 
     OBJECT is a built-in name, such as gradient_penalty, or package.module:object, with the module in this folder or
     installed: a class with critic_loss and generator_loss, a penalty or a projection. Several are compared with the
-    same references. The folder gets their specs, their source, the records and the table; the same command resumes.
+    same references. The folder gets their specs, their source, the answers, the records, tables, figures and a page for
+    a browser; the same command resumes. Without OBJECT, --out names such a folder, which is completed and made again.
 
     Exits with 1 if an answer is "fail", which means that results would be wrong; nothing is then trained.
     """
-    from wganbench.records.custom_code import import_folders
-    from wganbench.runner.import_path import add_import_folders
-
-    if not asked.names and not asked.files:
-        raise SpecError("judge: nothing to judge; name an object, such as gradient_penalty, or a file with --toml")
     if asked.settings and len(asked.names) != 1:
         raise SpecError(f"--set: is for a single object, got {len(asked.names)}; use --toml for several with options")
-    add_import_folders(import_folders("judge.toml"))
-    options = component_options(asked.settings, "penalty_weight=1.0")
-    objects = [(name, options) for name in asked.names]
-    objects += [each for path in asked.files for each in _objects(_from_file(path).change)]
-    has_failed = _ask(objects, as_json=as_json and conformance)
-    if has_failed:
+    work = _work(asked, battery)
+    answers = _ask(work, as_json=as_json and conformance)
+    if any(each.outcome == "fail" for asked_of in answers.objects for each in asked_of.answers):
         raise click.exceptions.Exit(1)
     if not conformance:
-        code = _compare(asked, options, battery, execution, max_hours, as_json=as_json)
+        code = _compare(work, answers, execution, max_hours, only_plan=battery.only_plan, as_json=as_json)
         if code:
             raise click.exceptions.Exit(code)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is judged, and on what.
+
+    Attributes:
+        candidates: The candidates.
+        budget: How much is trained.
+        only: The experiments; all that the budget reaches if empty.
+        out: The folder of the submission.
+        code: The folders in which the candidates' modules are looked for, one after the other.
+    """
+
+    candidates: list[Candidate]
+    budget: Budget
+    only: tuple[str, ...]
+    out: Path
+    code: list[str]
+
+
+def _work(asked: Asked, battery: Battery) -> Work:
+    """Returns what is judged: the objects that are named, or else those of the folder."""
+    from wganbench.runner.import_path import add_import_folders
+
+    here = str(Path.cwd())
+    if asked.names or asked.files:
+        add_import_folders([here])
+        candidates = _candidates(asked)
+        out = battery.out or Path("runs", "judge", "-".join(each.name for each in candidates)[:60])
+        return Work(candidates, battery.budget, battery.only, out, [here, str(out)])
+    out = battery.out or Path()
+    if battery.out is None or not (out / submission.FILE).is_file():
+        where = "" if battery.out is None else f"; {out} has no {submission.FILE}"
+        text = "judge: nothing to judge; name an object, such as gradient_penalty, or a file with --toml"
+        raise SpecError(f"{text}{where}")
+    kept = submission.read(out)
+    code = [str(out), here]
+    add_import_folders(code)
+    return Work(kept.methods, kept.budget, tuple(kept.experiments), out, code)
+
+
+def _candidates(asked: Asked) -> list[Candidate]:
+    from wganbench.runner.battery import candidate_of
+
+    options = component_options(asked.settings, "penalty_weight=1.0")
+    found = [*(candidate_of(name, options) for name in asked.names), *map(_from_file, asked.files)]
+    names = [candidate.name for candidate in found]
+    if len(set(names)) < len(names):
+        raise SpecError(f"judge: two candidates are called {max(names, key=names.count)!r}; rename one")
+    return found
+
+
+def _from_file(path: Path) -> Candidate:
+    """Reads a candidate from the fields of a variant in a file."""
+    try:
+        table = tomllib.loads(read_bytes(path, MAX_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise SpecError(f"--toml {path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # also text that is not UTF-8
+        raise SpecError(f"--toml {path}: not TOML: {error}") from None
+    if not {*METHOD, *NETWORKS} & table.keys():
+        fields = ", ".join([*METHOD, *NETWORKS])
+        raise SpecError(f"--toml {path}: has none of {fields}; it must be the fields of a variant")
+    return Candidate(slug(path.stem), table)
 
 
 # ---- questions -------------------------------------------------------------------------------------------------------
 
 
-def _objects(change: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Returns the objective and the constraints of a variant, each by its name with its options."""
-    every = [change.get("objective"), *_listed(change.get("constraint"))]
-    tables = [{"name": each} if isinstance(each, str) else each for each in every if each not in (None, "none")]
-    return [(str(each.get("name")), {key: each[key] for key in each if key != "name"}) for each in tables]
+def _ask(work: Work, *, as_json: bool) -> Conformance:
+    """Asks all questions of the candidates' objects, and prints the answers."""
+    from wganbench.runner.asking import ask_all  # imports torch
 
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _ask(objects: Sequence[tuple[str, Mapping[str, Any]]], *, as_json: bool) -> bool:
-    """Prints the answers about each object; returns whether one of them is a failure."""
-    from wganbench.runner.questions import QUESTIONS, ask, summary  # imports torch
-
-    every = {name: ask(name, dict(options)) for name, options in objects}
+    answers = ask_all(work.candidates, work.budget, work.only)
     if as_json:
-        found = [
-            {
-                "object": name,
-                "kind": kind,
-                "answers": [{"question": QUESTIONS[each.check], **dataclasses.asdict(each)} for each in answers],
-            }
-            for name, (kind, answers) in every.items()
-        ]
+        found = [each.model_dump(mode="json") for each in answers.objects]
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    for name, (kind, answers) in every.items() if not as_json else ():
-        shown = [each for each in answers if each.outcome != "not applicable"]
-        print_rows([{"question": QUESTIONS[each.check], "answer": each.outcome, "found": each.text} for each in shown])
-        click.echo(f"{kind} {name}: {', '.join(summary(answers))}")
-    return any(each.outcome == "fail" for _, answers in every.values() for each in answers)
+        return answers
+    for asked in answers.objects:
+        shown = [each for each in asked.answers if each.outcome != "not applicable"]
+        print_rows([{"question": each.question, "answer": each.outcome, "found": each.text} for each in shown])
+        click.echo(f"{asked.kind} {asked.object}: {asked.summary()}")
+    return answers
 
 
 # ---- training --------------------------------------------------------------------------------------------------------
 
 
 def _compare(
-    asked: Asked,
-    options: Mapping[str, Any],
-    battery: Battery,
+    work: Work,
+    answers: Conformance,
     execution: Execution,
     max_hours: float | None,
     *,
+    only_plan: bool,
     as_json: bool,
 ) -> int:
-    """Trains what is missing, prints the tables and keeps them in the folder; returns the exit code."""
-    from wganbench.runner.battery import (
-        RESULTS,
-        candidate_of,
-        judged_experiments,
-        parts,
-        reference_records,
-        write_specs,
-    )
+    """Trains what is missing, writes the folder and prints the tables; returns the exit code."""
+    from wganbench.runner.battery import judged_experiments, parts, reference_records, write_specs
     from wganbench.runner.loop import choose_device
+    from wganbench.runner.provenance import versions
 
-    candidates = [candidate_of(name, options) for name in asked.names] + [_from_file(path) for path in asked.files]
-    names = [candidate.name for candidate in candidates]
-    if len(set(names)) < len(names):
-        raise SpecError(f"judge: two candidates are called {max(names, key=names.count)!r}; rename one")
-    out = battery.out or Path("runs", "judge", "-".join(names)[:60])
-    experiments = judged_experiments(battery.budget, battery.only)
-    on_cpu = choose_device(execution.device).type == "cpu"
-    paths = write_specs(out, candidates, experiments)
-    reference = reference_records(out / RESULTS, on_cpu=on_cpu)
+    out = work.out
+    experiments = judged_experiments(work.budget, work.candidates, work.only)
+    device: Literal["cpu", "cuda"] = "cpu" if choose_device(execution.device).type == "cpu" else "cuda"
+    written = write_specs(out, work.candidates, experiments, work.code)
+    reference = reference_records(out / RESULTS, experiments, on_cpu=device == "cpu")
     todo = [
         Selection(str(part.path), part.profile, part.variants, (), (), part.seeds, results=out / RESULTS)
-        for part in parts(paths, candidates, experiments, battery.budget, reference)
+        for part in parts(written.specs, work.candidates, experiments, work.budget, reference)
     ]
     _print_plan(todo, execution)
-    if battery.only_plan:
+    if only_plan:
         return 0
     begun = time.monotonic()
     for selection in todo:
@@ -190,25 +223,33 @@ def _compare(
         code = train(selection, execution, max_hours=left)
         if code > 1:  # stopped; the same command resumes
             return code
-    specs = [spec for spec, _ in experiments.values()]
-    _print_tables(out, names, battery.budget, specs, reference_records(out / RESULTS, on_cpu=on_cpu), as_json=as_json)
+    made = Submission(
+        budget=work.budget,
+        device=device,
+        experiments=list(experiments),
+        candidates={each.name: each.change for each in work.candidates},
+        libraries={"python": platform.python_version(), **versions()},
+        reference={},
+        files={},
+    )
+    _write(out, made, answers, written.files, as_json=as_json)
     return 0
 
 
-def _from_file(path: Path) -> Any:
-    """Reads a candidate from the fields of a variant in a file."""
-    from wganbench.runner.battery import Candidate
-    from wganbench.spec.judging import slug
+def _write(out: Path, made: Submission, answers: Conformance, given: Sequence[str], *, as_json: bool) -> None:
+    """Writes tables, figures and pages into the folder, and prints the tables."""
+    from wganbench.analysis.judged import folder, texts
+    from wganbench.analysis.tables import table
+    from wganbench.runner.battery import reference_records
 
-    try:
-        table = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise SpecError(f"--toml {path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:  # also text that is not UTF-8
-        raise SpecError(f"--toml {path}: not TOML: {error}") from None
-    if not {"objective", "constraint"} & table.keys():
-        raise SpecError(f"--toml {path}: has neither objective nor constraint; it must be the fields of a variant")
-    return Candidate(slug(path.stem), table)
+    records = reference_records(out / RESULTS, made.experiments, on_cpu=made.device == "cpu")
+    judgement = folder.write(out, made, answers, records, given)
+    if as_json:
+        click.echo(texts.data(judgement), nl=False)
+        return
+    print_tables(*map(table.terminal, judgement.tables))
+    click.echo(f"{out / folder.HTML}: tables and figures, for a browser; {out / texts.PAGE}: the same as Markdown")
+    click.echo(f"'wganbench verify-submission {out}' checks the folder")
 
 
 def _print_plan(todo: Sequence[Selection], execution: Execution) -> None:
@@ -232,33 +273,3 @@ def _print_plan(todo: Sequence[Selection], execution: Execution) -> None:
         )
     print_rows(rows)
     click.echo(f"about {format_hours(total)} of training left, without measures, one cohort at a time")
-
-
-def _print_tables(
-    out: Path,
-    names: Sequence[str],
-    budget: Budget,
-    specs: Sequence[Experiment],
-    records: Sequence[Record],
-    *,
-    as_json: bool,
-) -> None:
-    """Prints a table for each candidate, and writes all of them to ``README.md`` and ``judge.json`` in the folder."""
-    from wganbench.analysis import judging
-    from wganbench.analysis.tables import table
-    from wganbench.runner.battery import RESULTS
-
-    tables = []
-    for name in names:
-        pairs = [each for spec in specs for each in judging.pairs_of(name, spec, budget, records, records)]
-        tables.append(judging.table(name, judging.judge(pairs)))
-    text = "\n".join(f"## {each.title}\n\n{table.render(each, 'markdown')}" for each in tables)
-    write_atomically(out / "README.md", f"# Judged on the budget {budget}\n\n{text}".encode(), replace=True)
-    content = [json.loads(table.render(each, "json")) for each in tables]
-    made = json.dumps({"budget": budget, "tables": content}, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(out / "judge.json", made.encode(), replace=True)
-    if as_json:
-        click.echo(made, nl=False)
-    else:
-        print_tables(*map(table.terminal, tables))
-        click.echo(f"{out / 'README.md'}: the tables; {out / RESULTS}: the records")

@@ -7,6 +7,7 @@ for the command and the processes that it starts.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import tomllib
 from collections.abc import Callable, Collection, Sequence
@@ -118,7 +119,9 @@ def load_records(results: Path) -> dict[str, Record]:
         RecordError: If the folder is missing or has no records, or if a record is damaged.
     """
     check_folder(results)
-    return Store(results).load()
+    records = Store(results).load()
+    gc.freeze()  # they stay until the command ends, so that no search for garbage has to look through them
+    return records
 
 
 def check_folder(results: Path) -> None:

@@ -10,6 +10,7 @@ import click
 from wganbench.analysis.estimate import Speed, estimate, representatives
 from wganbench.cli.console import counted, echo, print_rows
 from wganbench.cli.options import COUNT, Selection, cpu_threads, data_dir, device_kind, grouped, selection
+from wganbench.data.locations import data_folder
 from wganbench.errors import SpecError
 from wganbench.records import rates
 from wganbench.spec import load
@@ -83,15 +84,11 @@ def known_speed(device: rates.DeviceChoice, threads: int) -> Speed:
     Raises:
         DataError: If the file of the rates is damaged.
     """
-    from wganbench.data.locations import data_folder  # imports numpy, which the help does not need
-
     return Speed(rates.choose(rates.read(data_folder() / rates.FILE), device, threads), device, threads)
 
 
 def _measured_speed(selection: Selection, machine: Machine) -> Speed:
     """Measures the rates of this machine, keeps them in the data folder, and returns its speed by these rates."""
-    from wganbench.data.locations import data_folder
-
     rates.read(data_folder() / rates.FILE)  # reports a damaged file at once
     chosen = representatives(selection.cohorts)
     if not chosen:

@@ -22,8 +22,11 @@ from pydantic import BaseModel, ValidationError
 
 from wganbench.errors import DataError
 from wganbench.files import DATA_VARIABLE, leftovers, replacing
+from wganbench.reading import read_bytes
 
 SUFFIX = ".npy"
+MAX_ABOUT = 2**28
+"""The largest file beside the images in bytes: it has a number for each image."""
 
 Split = Literal["train", "test"]
 Batch = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -114,6 +117,8 @@ def read(path: Path) -> Decoded | None:
     """
     try:
         states = (path.stat(), path.with_suffix(".json").stat())
+        if not path.is_file():  # mapping a named pipe would block
+            return None
         return _read(path, tuple((state.st_mtime_ns, state.st_size, state.st_ino) for state in states))
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -140,7 +145,7 @@ def _read(path: Path, states: tuple[tuple[int, ...], ...]) -> Decoded | None:
 def read_about(path: Path) -> About | None:
     """Reads the description of the images in ``path``, without the images; None if it is missing or damaged."""
     try:
-        return About.model_validate_json(path.with_suffix(".json").read_bytes())
+        return About.model_validate_json(read_bytes(path.with_suffix(".json"), MAX_ABOUT))
     except (OSError, ValidationError):
         return None
 

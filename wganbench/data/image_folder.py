@@ -10,21 +10,33 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from wganbench.data.cache import Batch, Recipe, Split
 from wganbench.data.resize import Pixels, box_average, centre_crop
 from wganbench.errors import DataError, first_line
+from wganbench.reading import open_file, read_bytes
 
 VERSION = 2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP")
+"""Pillow's formats that a file may have, whatever its name says: others, such as EPS, start programs."""
+MAX_BYTES = 2**28
+"""The largest file of an image."""
+MAX_PIXELS = 2**26
+"""The most pixels of an image, such as 8,192 × 8,192; a file of a few kilobytes may unpack to any number."""
+LARGE_PIXELS, ONE_LARGE = 2**24, threading.Lock()
+"""Images of more pixels are decoded one at a time, as each takes up to a gigabyte."""
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Pillow's modes with at most eight bits per channel."""
 BATCH = 512
@@ -111,8 +123,10 @@ def recipe(
         if now != key:
             raise DataError(f"{folder}: other images than those asked for, digest {now[:16]}… for {key[:16]}…")
         decode = partial(_decode, size=size, channels=channels)
-        stack = partial(_stack, decode, decode(found[0][0]).shape)
-        yield from by_batches(stack, shuffled(found, _root(folder, split)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of oversized and slightly damaged files; both are judged here
+            stack = partial(_stack, decode, decode(found[0][0]).shape)
+            yield from by_batches(stack, shuffled(found, _root(folder, split)))
 
     form = f"{channels}xnative" if size is None else f"{channels}x{size}x{size}"
     return Recipe(name, split, form, VERSION, key, batches)
@@ -138,7 +152,7 @@ def _classes(root: Path) -> list[str]:
         entries = list(os.scandir(root))
     except OSError as error:
         raise DataError(f"{root}: cannot be read ({error.strerror})") from None
-    names = sorted(entry.name for entry in entries if entry.is_dir())
+    names = sorted(entry.name for entry in entries if entry.is_dir() and not root.samefile(entry))
     if len(names) < 2:
         found = f"one class, {names[0]!r}" if names else "no classes"
         loose = sum(entry.name.lower().endswith(SUFFIXES) for entry in entries)
@@ -148,9 +162,31 @@ def _classes(root: Path) -> list[str]:
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """Yields all files below a folder that are called like images, in order of their names."""
-    for place, _, names in sorted(os.walk(folder, followlinks=True)):
+    """Yields all files below a folder that are called like images, in order of their names.
+
+    A folder that links lead to again is read once, under the first of its names.
+
+    Raises:
+        DataError: If a folder cannot be read.
+    """
+    for place, names in sorted(_walk(folder)):
         yield from (Path(place, name) for name in sorted(names) if name.lower().endswith(SUFFIXES))
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yields each folder below ``folder``, itself first, with the names of its files."""
+
+    def fail(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror})")
+
+    seen: set[tuple[int, int]] = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=fail):
+        state = Path(place).stat()
+        is_new = (state.st_dev, state.st_ino) not in seen
+        seen.add((state.st_dev, state.st_ino))
+        folders[:] = sorted(folders) if is_new else []
+        if is_new:
+            yield place, names
 
 
 # ---- pixels ---------------------------------------------------------------------------------------------------------
@@ -159,12 +195,17 @@ def images_below(folder: Path) -> Iterator[Path]:
 def _decode(path: Path, size: int | None, channels: Literal[1, 3]) -> Pixels:
     """Returns the pixels of an image, ``(channels, height, width)``."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.mode not in MODES:
                 raise DataError(f"{path}: pixels of mode {image.mode}; must have 8 bits a channel")
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except DataError:
         raise
+    except Image.DecompressionBombError:
+        raise DataError(f"{path}: more than {MAX_PIXELS:,} pixels; make it smaller or remove it") from None
+    except UnidentifiedImageError:
+        wrong = f"cannot identify it as one of {', '.join(FORMATS)}"
+        raise DataError(f"{path}: not a whole image ({wrong}); replace or remove it") from None
     except Exception as error:  # Pillow may raise any error for a damaged file
         raise DataError(f"{path}: not a whole image ({first_line(error)}); replace or remove it") from None
     planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
@@ -174,6 +215,23 @@ def _decode(path: Path, size: int | None, channels: Literal[1, 3]) -> Pixels:
     if square.shape[-1] < size:
         raise DataError(f"{path}: {_size(planes.shape)} pixels, less than size = {size}; images are never enlarged")
     return box_average(square, size)
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Opens an image, of which only the header is read before it is known to be of an allowed format and size.
+
+    Raises:
+        Image.DecompressionBombError: If it has too many pixels.
+        UnidentifiedImageError: If it is not an image in one of the formats.
+        OSError: If the file cannot be read, or is no regular file.
+    """
+    with open_file(path) as file, Image.open(file, formats=FORMATS) as image:
+        pixels = image.width * image.height
+        if pixels > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        with ONE_LARGE if pixels > LARGE_PIXELS else nullcontext():
+            yield image
 
 
 def _stack(decode: Callable[[Path], Pixels], shape: tuple[int, ...], found: Sequence[Sample]) -> Batch:
@@ -205,7 +263,6 @@ def by_batches(work: Callable[[Sequence[T]], R], items: Sequence[T]) -> Iterator
 
 def _digest_of(path: Path) -> str:
     try:
-        with path.open("rb", buffering=0) as file:
-            return hashlib.sha256(file.read()).hexdigest()
+        return hashlib.sha256(read_bytes(path, MAX_BYTES)).hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None

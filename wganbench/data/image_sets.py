@@ -5,7 +5,7 @@ All of them have these options, and folders of images a few more:
 * ``split``: ``"train"`` or ``"test"``.
 * ``size``: The side in pixels; below the native side, images are box-averaged.
 * ``scaling``: See `wganbench.data.images.Scaling`. The default of each set is that of its published experiments.
-* ``flips``: Whether training mirrors each image left to right with probability 1/2.
+* ``flips``: Whether training mirrors each image left to right with probability 1/2; no option of stacked digits.
 * ``held_out``: The number of images, or the fraction of all, that are kept from training for measures: the last ones.
 * ``limit``: The number of images that are trained on: the first ones that are not held out.
 """
@@ -18,6 +18,7 @@ from wganbench.data import image_folder as folders
 from wganbench.data import imagenet32 as batches
 from wganbench.data import pictures, torchvision_sets
 from wganbench.data import shapes10 as shapes
+from wganbench.data import stacked_mnist as stacked
 from wganbench.data.cache import Recipe, Split, obtain
 from wganbench.data.images import Images, Scaling
 from wganbench.data.locations import data_folder, decoded_folder
@@ -65,6 +66,19 @@ def mnist(
     """MNIST (LeCun et al. 1998): 60,000 grey digits to train and 10,000 to test on."""
     _check_size("mnist", size, torchvision_sets.SIDES["mnist"])
     return _open(torchvision_sets.mnist(split, size), scaling, flips, limit, held_out)
+
+
+def stacked_mnist(
+    *,
+    split: Split = "train",
+    size: int = 28,
+    scaling: Scaling = "255",
+    limit: int | None = None,
+    held_out: float | None = None,
+) -> Images:
+    """Stacked MNIST (Srivastava et al. 2017): 128,000 images of three digits to train, 26,000 to test on."""
+    _check_size("stacked_mnist", size, stacked.SIDE)
+    return _open(stacked.recipe(split, size), scaling, False, limit, held_out)
 
 
 def imagenet32(

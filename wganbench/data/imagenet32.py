@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
+from wganbench.archives import read_npz
 from wganbench.data.cache import Batch, Recipe, Split
 from wganbench.data.locations import IMAGE_SETS, locate
 from wganbench.data.resize import box_average
 from wganbench.errors import DataError, first_line
+from wganbench.reading import open_file
 
 VERSION = 1
 SIDE = 32
 CLASSES = 1000
 PIXELS = 3 * SIDE * SIDE
+MAX_UNPACKED = 2**30
+"""The most bytes that a batch may have; the largest published one has 394 million."""
 
 
 def recipe(split: Split, size: int = SIDE) -> Recipe:
@@ -51,7 +55,7 @@ def _key(paths: tuple[Path, ...]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror})") from None
@@ -65,9 +69,11 @@ def read_batch(path: Path) -> Batch:
         DataError: If the file is not such a batch.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            content = {name: archive[name] for name in archive.files if name in ("data", "labels")}
-    except Exception as error:  # from zip, zlib or numpy, which refuses object arrays
+        with open_file(path) as file:
+            content = read_npz(file, MAX_UNPACKED, ("data", "labels"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except Exception as error:  # from zip, zlib or numpy
         raise DataError(f"{path}: not a whole npz file of plain arrays ({first_line(error)})") from None
     if len(content) < 2:
         raise DataError(f"{path}: must hold 'data' and 'labels', as the batches of ImageNet 32×32 do")

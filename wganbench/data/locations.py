@@ -14,10 +14,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wganbench.data.cache import Split
 from wganbench.errors import DataError
 from wganbench.files import DATA_VARIABLE, expanded
+
+if TYPE_CHECKING:
+    from wganbench.data.cache import Split  # which imports numpy, and no command needs that to know a folder
 
 RAW_MNIST = {
     "train": ("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"),
@@ -35,7 +38,7 @@ class ImageSet:
     Attributes:
         images: Number of images, by split.
         shape: Shape of one image: channels, height, width.
-        files: Files by split, relative to the set's folder; empty for a set that is drawn.
+        files: Files by split, relative to the set's folder; empty for a set that is drawn, or composed of another.
         remedy: Instructions for obtaining the files.
     """
 
@@ -60,6 +63,7 @@ IMAGE_SETS: dict[str, ImageSet] = {
         {"train": RAW_MNIST["train"], "test": RAW_MNIST["test"]},
         "'wganbench data fetch mnist' downloads it; without a network, put the four idx files there",
     ),
+    "stacked_mnist": ImageSet({"train": 128_000, "test": 26_000}, (3, 28, 28), {"train": (), "test": ()}),
     "imagenet32": ImageSet(
         {"train": 1_281_167, "test": 50_000},
         (3, 32, 32),

@@ -96,20 +96,22 @@ def fetch(name: str) -> Iterator[str]:
 
     if name not in IMAGE_SETS:
         raise DataError(f"{name}: cannot be fetched; must be one of {', '.join(IMAGE_SETS)}")
-    if name in torchvision_sets.SIDES:
-        torchvision_sets.fetch(name)
+    source = "mnist" if name == "stacked_mnist" else name
+    if source in torchvision_sets.SIDES:
+        torchvision_sets.fetch(source)
     for split in SPLITS:
         found = obtain(_recipe(name, split), decoded_folder())
         yield f"{name} {split}: {len(found.images):,} images, SHA-256 {found.checksum}"
 
 
 def _recipe(name: str, split: Split) -> Recipe:
-    from wganbench.data import torchvision_sets
+    from wganbench.data import stacked_mnist, torchvision_sets
 
     make = {
         "shapes10": shapes10.recipe,
         "cifar10": torchvision_sets.cifar10,
         "mnist": torchvision_sets.mnist,
+        "stacked_mnist": stacked_mnist.recipe,
         "imagenet32": imagenet32.recipe,
     }
     return make[name](split)

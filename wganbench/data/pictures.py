@@ -19,7 +19,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from wganbench.data.cache import Batch, Recipe
-from wganbench.data.image_folder import MODES, by_batches, content_digest, images_below, shuffled
+from wganbench.data.image_folder import (
+    FORMATS,
+    MAX_PIXELS,
+    MODES,
+    by_batches,
+    content_digest,
+    images_below,
+    open_image,
+    shuffled,
+)
 from wganbench.data.resize import Pixels, box_average, centre_crop
 from wganbench.errors import DataError
 
@@ -130,21 +139,18 @@ def _decode_all(paths: list[Path], *, size: int, channels: Literal[1, 3]) -> lis
 
 def _decode(path: Path, size: int, channels: Literal[1, 3]) -> Found:
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
-                return Found(None, f"of more than {Image.MAX_IMAGE_PIXELS:,} pixels", ())
+        with open_image(path) as image:
             if image.mode not in MODES:
                 return Found(None, "of more than 8 bits a channel", ())
-            if min(width, height) < size:
+            if min(image.size) < size:
                 return Found(None, f"smaller than {size} pixels", ())
             kinds = tuple(_kinds(image))
             upright = ImageOps.exif_transpose(image)
             pixels = np.asarray(_opaque(upright).convert("L" if channels == 1 else "RGB"))
     except Image.DecompressionBombError:
-        return Found(None, f"of more than {Image.MAX_IMAGE_PIXELS:,} pixels", ())
+        return Found(None, f"of more than {MAX_PIXELS:,} pixels", ())
     except Exception:  # Pillow may raise any error for a damaged file
-        return Found(None, "not whole images", ())
+        return Found(None, f"not whole images in {', '.join(FORMATS)}", ())
     planes = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
     return Found(box_average(centre_crop(planes), size), "", kinds)
 

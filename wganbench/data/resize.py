@@ -54,8 +54,16 @@ def box_average(images: Pixels, size: int) -> Pixels:
         total, area = blocks.sum(axis=(-3, -1), dtype=np.int64), factor**2
     else:
         parts = _overlaps(side, size)
-        total, area = parts @ images.astype(np.int64) @ parts.T, side**2
+        total, area = np.stack([_band(images, part) for part in parts], axis=-2) @ parts.T, side**2
     return ((total + area // 2) // area).astype(np.uint8)
+
+
+def _band(images: Pixels, part: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns ``part @ images``, without the rows of the images that count nothing."""
+    counted = np.flatnonzero(part)
+    rows = slice(counted[0], counted[-1] + 1)
+    band: NDArray[np.int64] = part[rows] @ images[..., rows, :].astype(np.int64)
+    return band
 
 
 @lru_cache

@@ -20,9 +20,12 @@ from torch import Tensor
 from wganbench.data.locations import data_folder
 from wganbench.errors import DataError
 from wganbench.files import DATA_VARIABLE
+from wganbench.reading import read_bytes
 
 SONNETS = Path(__file__).with_name("texts") / "sonnets.txt"
 MAX_HELD_OUT = 1_000_000
+MAX_BYTES = 2**32
+"""The largest file of a text, all of which is held in memory."""
 OTHER = "\ufffd"
 """The symbol for all characters that a full alphabet has no place for."""
 
@@ -100,7 +103,7 @@ def text(*, file: str | None = None, length: int = 32, symbols: int = 64) -> Tex
 
 def _read(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_BYTES)
     except OSError as error:
         mend = f"put a text there, or name another data folder with --data-dir or {DATA_VARIABLE}"
         raise DataError(f"{path}: cannot be read ({error.strerror}); {mend}") from None

@@ -7,7 +7,11 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import binom
+from torch import Tensor
 
+from wganbench.data.images import Images
+from wganbench.errors import DataError
 from wganbench.measures.scores import formulas
 from wganbench.measures.scores.network_outputs import NetworkOutputs
 
@@ -115,6 +119,61 @@ def classes_covered(seen: NetworkOutputs, *, samples: int = 2000, share: float =
     classes = logits.shape[1]
     counts = torch.bincount(logits.argmax(1), minlength=classes)
     return float((counts >= share * samples / classes).sum())
+
+
+def class_kl(seen: NetworkOutputs, data: Images, *, samples: int = 2000) -> float:
+    """The KL divergence of the generated images' classes from those of the data set (Srivastava et al. 2017, VEEGAN).
+
+    The formula is ``Σ p log(p / q)``: p is the share of a class among the generated images, as the score network
+    classifies them; q is its share among the labels of the data set, where Lin et al. (2018, PacGAN) have equal shares.
+    Of n samples with K classes, a perfect generator has about (K − 1)/2n; see `class_kl_floor`.
+
+    Args:
+        seen: The score network's outputs for the generated images.
+        data: The data set, whose labels are the network's classes.
+        samples: Number of images; divergences of different numbers are not compared.
+
+    Returns:
+        Nats, lower is better: 0 to log(1/q) for the rarest class. Infinite if an image is of a class that the data set
+        lacks; NaN if an image is not finite.
+
+    Raises:
+        DataError: If the data set has more classes than the score network.
+    """
+    logits = seen.outputs(samples).logits
+    classes, weights = logits.shape[1], _weights(data, logits.shape[1])
+    if len(weights) > classes:
+        known = f"{len(weights):,} classes and {seen.network.protocol} tells {classes:,}"
+        raise DataError(f"class_kl: {data.name} has {known}; take a classifier of its classes")
+    if not logits.isfinite().all():
+        return math.nan
+    share = torch.bincount(logits.argmax(1), minlength=classes).double() / samples
+    return float((torch.xlogy(share, share) - torch.xlogy(share, weights)).sum())
+
+
+def class_kl_floor(data: Images, *, samples: int = 2000) -> float:
+    """The expectation of `class_kl` for a perfect generator, whose classes are drawn as the labels of the data set are.
+
+    It is exact: for a class of weight q, the number among n images is binomial, and ``E[p log(p / q)]`` is
+    ``q E[log((1 + Y) / (n q))]`` with Y binomial for n − 1 images.
+
+    Args:
+        data: The data set.
+        samples: Number of images, n.
+
+    Returns:
+        Nats, at least 0; about (K − 1)/2n for K classes that are not rare, which is 0.0193 for 1,000 classes and 26,000
+        images.
+    """
+    weights, n_classes = np.unique(_weights(data, data.n_classes).numpy(), return_counts=True)
+    ahead = np.arange(samples)
+    terms = [q * (binom.pmf(ahead, samples - 1, q) * np.log((1 + ahead) / (samples * q))).sum() for q in weights if q]
+    return float((n_classes[weights > 0] * terms).sum())
+
+
+def _weights(data: Images, classes: int) -> Tensor:
+    """The share of each class among the labels of a data set, float64, on the CPU; ``(classes,)``, or longer."""
+    return torch.bincount(data.labels.cpu(), minlength=classes).double() / len(data)
 
 
 def class_shares(seen: NetworkOutputs, *, samples: int = 2000) -> NDArray[np.float64]:

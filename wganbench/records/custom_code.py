@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from wganbench.reading import read_bytes
 from wganbench.records.record import Record
 from wganbench.spec import Component, Experiment, Setting, catalogue
 
 MAX_FILES = 16
 """The most files that a record names; all further files share one digest, so that a record stays small."""
+MAX_BYTES = 2**24
+"""The largest file of source code that is read."""
 OTHERS = "other files"
 OURS = "wganbench"
 """This package; its files are not digested, since records hold its version and commit wherever it is installed."""
@@ -36,7 +39,7 @@ def import_folders(spec_path: str) -> list[str]:
 def read_file(path: Path) -> bytes | None:
     """Returns the content of a file, or None if it does not exist or cannot be read."""
     try:
-        return path.read_bytes() if path.is_file() else None
+        return read_bytes(path, MAX_BYTES) if path.is_file() else None
     except OSError:
         return None
 

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.records.record import (
     MAX_BYTES,
     Number,
@@ -82,9 +83,7 @@ def read(results: Path, record: Record) -> list[Measured]:
 
 def _read(path: Path, run_id: str) -> list[Measured]:
     try:
-        content = path.read_bytes()
-        if len(content) > MAX_BYTES:
-            raise RecordError(f"{path}: {len(content):,} bytes; at most {MAX_BYTES:,}; remove it and measure again")
+        content = read_bytes(path, MAX_BYTES)
         parse_json(content.decode())  # refuses a key that occurs twice, of which pydantic keeps the last
         file = _File.model_validate_json(content, context=RECORDED)
     except FileNotFoundError:

@@ -21,9 +21,12 @@ from pydantic import Field, PositiveInt, ValidationError
 
 from wganbench.errors import DataError, RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.spec import MAX_FLOAT, Model, Setting, Text, mistakes
 
 FILE = "rates.json"
+MAX_BYTES = 2**24
+"""The largest file in bytes."""
 DeviceKind = Literal["cpu", "cuda"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 Amount = Annotated[float, Field(ge=1 / MAX_FLOAT, le=MAX_FLOAT)]
@@ -109,7 +112,7 @@ def read(path: Path) -> list[Measured]:
     """
     remedy = "delete it, 'wganbench plan EXP --calibrate' measures again"
     try:
-        return Rates.model_validate(json.loads(path.read_text(encoding="utf-8"))).measured
+        return Rates.model_validate(json.loads(read_bytes(path, MAX_BYTES))).measured
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -19,12 +19,16 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, model_
 
 from wganbench.errors import RecordError
 from wganbench.files import leftovers, write_atomically
+from wganbench.reading import read_bytes
 from wganbench.records.rates import Amount, DeviceKind
 from wganbench.records.record import Sha256, TwiceError, content_checksum, parse_json
 from wganbench.spec import RESERVED, Line, Model, Name, mistakes, short
 
 FOLDER = RESERVED
 """The folder of the measured speeds inside the results folder; no experiment may have this name."""
+
+MAX_BYTES = 2**24
+"""The largest file of a device in bytes."""
 
 FEWEST_ROUNDS = 3
 
@@ -293,7 +297,7 @@ def _text(device: DeviceKind, name: str, rows: Sequence[Row]) -> str:
 def _read(path: Path) -> Device:
     remedy = "restore it, or delete it and measure again with 'wganbench speed'"
     try:
-        content = parse_json(path.read_bytes().decode())
+        content = parse_json(read_bytes(path, MAX_BYTES).decode())
         device = Device.model_validate(content)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None

@@ -13,6 +13,7 @@ Files with broken content are moved to ``results/EXPERIMENT/damaged/``, where th
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import itertools
 import json
@@ -20,18 +21,22 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.files import leftovers, make_folder, write_atomically
-from wganbench.records.record import MAX_BYTES, Artefact, Record, checksum_of, read_text, remedy, write_text
+from wganbench.reading import TooLargeError, read_bytes, read_text
+from wganbench.records.record import MAX_BYTES, Artefact, Record, checksum_of, remedy, write_text
+from wganbench.records.record import read_text as record_in
 from wganbench.spec import CONTROL, RESERVED
 
 DAMAGED = "damaged"
 """The name of the folders for files that were set aside."""
+MAX_ARTEFACT = 2**27
+"""The largest file of an artefact in bytes."""
 MEASURED = "measured"
 """The name of the folders for what was measured after the training, see ``wganbench.records.measured``."""
 
@@ -53,6 +58,18 @@ class Problem:
     path: Path
     kind: Literal["damaged", "unreadable", "misplaced"]
     text: str
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pauses the search for garbage, which would look through all records read so far again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Store:
@@ -145,6 +162,7 @@ class Store:
         moved = [(self.set_aside(problem.path, problem.text), _without_remedy(problem.text)) for problem in problems]
         return records, [(path, reason) for path, reason in moved if path is not None]
 
+    @_no_collection()
     def scan(self) -> tuple[dict[str, Record], list[Problem]]:
         """Returns the records that can be read, by id, and a problem for each other file."""
         records: dict[str, Record] = {}
@@ -217,7 +235,7 @@ class Store:
         mistakes = []
         for path in self._places(record, artefact):
             try:
-                content = path.read_bytes()
+                content = read_bytes(path, MAX_ARTEFACT)
             except OSError as error:
                 mistakes.append(f"{path}: cannot be read ({error.strerror}); restore it or run {record.id} again")
                 continue
@@ -401,7 +419,7 @@ def _why(path: Path) -> Path:
 
 def _reason(path: Path) -> str:
     try:
-        return _why(path).read_text(encoding="utf-8").strip() or "no reason was kept"
+        return read_text(_why(path), MAX_BYTES).strip() or "no reason was kept"
     except (OSError, UnicodeDecodeError):
         return "no reason was kept"
 
@@ -423,17 +441,16 @@ def _remove(paths: Iterable[Path]) -> None:
 def _read_file(path: Path) -> Record | None:
     """Reads the record in a file; returns None if there is no file, as when another process has just set it aside."""
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DamagedError(f"{path}: {size:,} bytes; a record has at most {MAX_BYTES:,}; {remedy(path)}")
-        text = path.read_bytes().decode()
+        text = read_bytes(path, MAX_BYTES).decode()
+    except TooLargeError as error:
+        raise DamagedError(f"{path}: {error.size}; a record has at most {MAX_BYTES:,}; {remedy(path)}") from None
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not path.is_symlink():
             return None
         raise RecordError(f"{path}: cannot be read ({error.strerror}); move it away") from None
     except UnicodeDecodeError:
         raise DamagedError(f"{path}: not a text file in UTF-8; {remedy(path)}") from None
-    return read_text(text, str(path))
+    return record_in(text, str(path))
 
 
 def _without_remedy(text: str) -> str:

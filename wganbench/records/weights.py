@@ -14,6 +14,7 @@ from pathlib import Path
 
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.records.record import KeptWeights, Record
 
 FOLDER = ".weights"
@@ -113,10 +114,7 @@ def read(path: Path) -> bytes:
         RecordError: If it cannot be read, or is too large to be one.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise RecordError(f"{path}: {size:,} bytes; a file of weights has at most {MAX_BYTES:,}")
-        return path.read_bytes()
+        return read_bytes(path, MAX_BYTES)
     except FileNotFoundError:
         raise
     except OSError as error:

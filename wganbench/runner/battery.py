@@ -6,40 +6,22 @@ source of the candidate beside them, so that the folder is complete; and ``resul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tomli_w
-
 from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
-from wganbench.records.custom_code import import_folders, sources
+from wganbench.records.custom_code import sources
 from wganbench.records.record import Record
 from wganbench.records.reference import reference_folder
 from wganbench.records.store import Store
 from wganbench.runner.resolve import kind_of
-from wganbench.spec import Experiment, available, load, parse_seeds
+from wganbench.spec import Experiment, available, catalogue, load, parse_seeds
 from wganbench.spec.judged import Budget, JudgedRow
-from wganbench.spec.judging import name_in, slug, spec_of
-from wganbench.spec.strict import Table, suggest
-
-RESULTS = "results"
-"""The folder of the records in a submission folder."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A method that is judged.
-
-    Attributes:
-        name: What its variants' names begin with.
-        change: The fields of a setting that it replaces, such as ``constraint``.
-    """
-
-    name: str
-    change: Table
+from wganbench.spec.judging import Candidate, name_in, rows_for, slug, spec_text
+from wganbench.spec.strict import suggest
 
 
 @dataclass(frozen=True)
@@ -59,76 +41,84 @@ class Part:
 
 
 def candidate_of(name: str, options: Mapping[str, Any]) -> Candidate:
-    """Returns the candidate that an objective or a constraint makes in the place of another one.
+    """Returns the candidate that an objective, a constraint or a custom critic makes in the place of another one.
 
     Raises:
         ExtensionError: If ``name`` cannot be imported, or is of no kind that is known.
-        SpecError: If it is a network, which changes more than a method.
+        SpecError: If it is a built-in network.
     """
     kind = kind_of(name)
-    if kind not in ("objective", "constraint"):
-        raise SpecError(f"{name}: a {kind}, which a spec of your own compares; judged are objectives and constraints")
-    return Candidate(slug(name), {kind: {"name": name, **options}})
+    if kind == "network" and not catalogue.is_dotted(name):
+        raise SpecError(f"{name}: a network, which a spec of your own compares; judged are methods and custom critics")
+    return Candidate(slug(name), {"critic" if kind == "network" else kind: {"name": name, **options}})
 
 
-def judged_experiments(budget: Budget, only: Sequence[str] = ()) -> dict[str, tuple[Experiment, list[JudgedRow]]]:
-    """Returns the experiments that are judged on for a budget, each with its rows.
+def judged_experiments(
+    budget: Budget, candidates: Sequence[Candidate], only: Sequence[str] = ()
+) -> dict[str, tuple[Experiment, list[JudgedRow]]]:
+    """Returns the experiments that candidates are judged on for a budget, each with its rows.
 
     Args:
         budget: The budget.
+        candidates: The candidates.
         only: The names of the experiments to take; all by default.
 
     Raises:
         SpecError: If one of ``only`` has no row for the budget.
     """
     every = {name: load(name) for name in available() if not only or name in only}
-    found = {name: (spec, [row for row in spec.judge if row.share(budget)]) for name, spec in every.items()}
+    found = {name: (spec, rows_for(spec, budget, candidates)) for name, spec in every.items()}
     found = {name: (spec, rows) for name, (spec, rows) in found.items() if rows}
     for name in only:
         if name not in found:
             known = suggest(name, [each for each in available() if load(each).judge])
-            raise SpecError(f"--experiment {name}: has no row that the budget {budget} reaches{known}")
+            raise SpecError(f"--experiment {name}: has no row for these candidates on the budget {budget}{known}")
     return found
 
 
+@dataclass(frozen=True)
+class Written:
+    """The files of a submission folder that a training needs.
+
+    Attributes:
+        specs: The path of the spec of each experiment.
+        files: The paths in the folder of all specs and sources.
+    """
+
+    specs: Mapping[str, Path]
+    files: tuple[str, ...]
+
+
 def write_specs(
-    folder: Path, candidates: Sequence[Candidate], experiments: Mapping[str, tuple[Experiment, list[JudgedRow]]]
-) -> dict[str, Path]:
-    """Writes a spec for each experiment, and the candidates' source beside them; returns the paths by experiment.
+    folder: Path,
+    candidates: Sequence[Candidate],
+    experiments: Mapping[str, tuple[Experiment, list[JudgedRow]]],
+    code: Sequence[str],
+) -> Written:
+    """Writes a spec for each experiment, and the candidates' source beside them.
+
+    Args:
+        folder: The folder of the submission.
+        candidates, experiments: What is compared.
+        code: The folders in which the candidates' modules are looked for.
 
     Raises:
         RecordError: If a file cannot be written.
         SpecError: If a candidate does not fit into a variant.
     """
-    paths = {}
+    paths, files = {}, {}
     for name, (spec, rows) in experiments.items():
-        table: Table = {}
-        for candidate in candidates:
-            made = spec_of(spec, rows, candidate.name, candidate.change)
-            table = _joined(table, made)
         paths[name] = folder / f"{name}.toml"
-        _write(paths[name], tomli_w.dumps(table).encode())
+        files[f"{name}.toml"] = spec_text(spec, rows, candidates).encode()
+        _write(paths[name], files[f"{name}.toml"])
         here = load(paths[name])
         for row in rows:
             for candidate in candidates:
                 setting = here.setting(name_in(candidate.name, row), next(iter(row.budgets.shares().values())).profile)
-                for file, content in sources(setting, import_folders("judge.toml")).items():
+                for file, content in sources(setting, code).items():
                     _write(folder / file, content)
-    return paths
-
-
-def _joined(table: Table, other: Table) -> Table:
-    """Adds the variants of another candidate, which are in other tables and at the end of the same lists."""
-    joined = dict(table)
-    for key, value in other.items():
-        old = joined.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
-            joined[key] = _joined(old, value)
-        elif isinstance(old, list):
-            joined[key] = [*old, *(each for each in value if each not in old)]
-        else:
-            joined[key] = value
-    return joined
+                    files[file] = content
+    return Written(paths, tuple(files))
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -161,15 +151,16 @@ def parts(
             yield Part(paths[name], profile, seeds, tuple(dict.fromkeys(variants)))
 
 
-def reference_records(results: Path, *, on_cpu: bool) -> list[Record]:
-    """Returns the committed records of one kind of device, and those of the submission folder.
+def reference_records(results: Path, experiments: Iterable[str], *, on_cpu: bool) -> list[Record]:
+    """Returns the committed records of some experiments and one kind of device, and those of the submission folder.
 
     A run that both have counts as it is in the submission folder.
     """
     own = Store(results).load() if results.is_dir() else {}
     shipped = {
         name: record
-        for name, record in Store(reference_folder()).load().items()
+        for experiment in experiments
+        for name, record in Store(reference_folder(), experiment).load().items()
         if (record.provenance.device == "cpu") == on_cpu
     }
     return list({**shipped, **own}.values())

@@ -2,7 +2,7 @@
 
 A file consists of a line with a mark and the SHA-256 of everything after it, a line of JSON that identifies the
 training, and the state as written by ``torch.save``. The checksum detects damage; it is no signature, so a file is
-never trusted: torch reads it with ``weights_only``, which runs no code.
+never trusted: `wganbench.runner.payload` reads plain values only, and runs no code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,15 +20,24 @@ from typing import Any
 
 import torch
 
+from wganbench.errors import first_line
 from wganbench.files import leftovers, write_atomically
+from wganbench.reading import open_file
 from wganbench.records.record import Provenance
 from wganbench.runner.evaluation import LOSS_POINTS, due_steps, schedule
-from wganbench.spec import Setting
+from wganbench.runner.payload import read_state
+from wganbench.spec import CONTROL, Setting
 from wganbench.spec.plan import Cohort
 from wganbench.training.state import State
 
 MARK = b"wganbench checkpoint 2 "
 """The first bytes of a file; a change of format raises the number, and checkpoints with another number are skipped."""
+
+MAX_BYTES = 2**34
+"""The largest file that is read."""
+
+MAX_LINE = 1500
+"""The longest reason, in characters, why a file cannot be used."""
 
 KEPT = 2
 """The number of checkpoints kept: the newest, and one before it in case the newest is damaged."""
@@ -128,10 +138,10 @@ class Checkpoints:
         for path in self._paths():
             try:
                 checkpoint = self._read(path)
-                if wrong := find_problem(checkpoint):
+                if wrong := _problem(checkpoint, find_problem):
                     raise _UnusableError(f"{wrong}, though its checksum is right")
             except _UnusableError as error:
-                self.on_message(f"{path}: {error}; it is passed over")
+                self.on_message(f"{path}: {_line(str(error))}; it is passed over")
                 continue
             self._usable = [path]
             return checkpoint
@@ -162,6 +172,12 @@ class Checkpoints:
         return Checkpoint(step, *seconds, *_load(payload, len(self.identity.runs)))
 
 
+def _line(text: str) -> str:
+    """Returns a text, in which parts of a file may be, as one line that can be printed."""
+    line = CONTROL.sub("?", " ".join(text.split()))
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
+
+
 class _UnusableError(Exception):
     """Raised with the reason why a file cannot be used, worded as part of a line."""
 
@@ -186,9 +202,9 @@ def _content(path: Path) -> bytes:
         _UnusableError: If the file cannot be read, or its content is not what was written.
     """
     try:
-        if not path.is_file():  # opening a pipe would block forever
-            raise _UnusableError("not a file")
-        with path.open("rb") as file:
+        with open_file(path) as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise _UnusableError(f"too large, at most {MAX_BYTES:,} bytes are read")
             head = file.readline(len(_head(b"")))
             if not head.startswith(MARK):
                 raise _UnusableError("not a checkpoint of this version")
@@ -207,13 +223,24 @@ def _load(payload: bytes, n_traces: int) -> tuple[State, list[State]]:
         _UnusableError: If the payload is anything else.
     """
     try:
-        content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        content = read_state(payload)
         trainer, traces = content["trainer"], list(content["traces"])
+    except ValueError as error:
+        wrong = f"no state of a training ({first_line(error)[:200]})"
+        raise _UnusableError(f"{wrong}, though its checksum is right") from None
     except Exception as error:  # bytes of unknown origin may cause any exception
-        raise _UnusableError(f"torch cannot read it ({type(error).__name__}), though its checksum is right") from None
+        wrong = f"no state of a training ({type(error).__name__})"
+        raise _UnusableError(f"{wrong}, though its checksum is right") from None
     if len(traces) != n_traces or not all(isinstance(state, dict) for state in (trainer, *traces)):
         raise _UnusableError("holds another kind of state, though its checksum is right")
     return trainer, traces
+
+
+def _problem(checkpoint: Checkpoint, find_problem: Callable[[Checkpoint], str | None]) -> str | None:
+    try:
+        return find_problem(checkpoint)
+    except Exception as error:  # a state may lack anything
+        return f"holds another kind of state ({type(error).__name__})"
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -334,7 +335,7 @@ class _Training:
         """Restores the last checkpoint and returns its step, or 0 if there is none."""
         if self.checkpoints is None:
             return 0
-        saved = self.checkpoints.latest(lambda found: find_inconsistency(self.setting, trainer.losses, found))
+        saved = self.checkpoints.latest(partial(self._find_problem, trainer))
         if saved is None:
             return 0
         before, now = saved.traces[0].get("score_protocol"), self.traces[0].score_protocol
@@ -350,6 +351,13 @@ class _Training:
         assert self.evaluator is not None
         self.evaluator.restore_recent()
         return saved.step
+
+    def _find_problem(self, trainer: StackTrainer, found: Checkpoint) -> str | None:
+        """Returns why the training cannot continue from a checkpoint; None if it can."""
+        for state in found.traces:
+            Trace().restore(state)
+        wrong = find_inconsistency(self.setting, trainer.losses, found)
+        return wrong or trainer.find_mismatch(found.trainer)
 
     def _save(self, trainer: StackTrainer, checkpoints: Checkpoints, step: int) -> None:
         try:

@@ -128,7 +128,7 @@ def _context(kind: str, setting: Setting) -> tuple[object, ...]:
     if kind == "data set":
         return tuple(_needs(setting))
     if kind in ("constraint", "fixed generator", "network"):
-        return (setting.data.model_dump_json(), setting.latent_dim, _rows(setting))
+        return (setting.data.model_dump_json(), setting.latent_dim, rows_of(setting))
     return ()
 
 
@@ -138,7 +138,7 @@ def _needs(setting: Setting) -> list[str]:
     return sorted({need for name in used for need in NEEDED.get(name, ())})
 
 
-def _rows(setting: Setting) -> str | None:
+def rows_of(setting: Setting) -> str | None:
     """Returns how to treat a critic that mixes rows: an error with a built-in penalty, a warning with a custom one."""
     penalties = [each for each in setting.constraints if constraint([each])[0] is not None]
     if not penalties:
@@ -188,7 +188,7 @@ def _findings(use: _Use, device: torch.device) -> list[Finding]:
         make = factory(use.kind, component)
         is_critic = use.field == "critic"
         shapes = (setting.judged_shape(shape), ()) if is_critic else ((setting.latent_dim or 0,), shape)
-        rows = _rows(setting) if is_critic else None
+        rows = rows_of(setting) if is_critic else None
         return conformance.check_network(lambda: make(*shapes), *shapes, rows=rows, device=device)
     if use.kind == "measure" and not is_images and not UNTRIED & {*inputs_of(use.kind, component)}:
         _measure_once(use, device)

@@ -6,15 +6,16 @@ and a penalty is asked some more, which no run depends on, but a table of result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wganbench.errors import ExtensionError
+from wganbench.errors import ExtensionError, first_line
+from wganbench.records.submission import OUTCOMES, Outcome
 from wganbench.rng import Streams
 from wganbench.runner import conformance
 from wganbench.runner.conformance import ROWS, SEEDS
@@ -23,8 +24,7 @@ from wganbench.runner.probes import BatchNormCritic, SmoothCritic, alike, gradie
 from wganbench.runner.resolve import NamedLosses, check_signature, constraint, factory, kind_of, objective
 from wganbench.spec import Component
 from wganbench.training.method import Penalty
-
-Outcome = Literal["pass", "warning", "fail", "not applicable", "not reached"]
+from wganbench.training.stack import build
 
 SHAPES = ((2,), (3, 4, 4))
 """The shapes of a sample that a penalty is called on: a point of the plane, and an image."""
@@ -48,6 +48,7 @@ QUESTIONS = {
     "batch size": "it is a mean over the rows, and its gradients are those of single rows",
     "batch of 1": "it is finite for a batch of one row",
     "gradient": "a gradient reaches what it trains",
+    "twice": "a penalty on its input gradient reaches its parameters",
     "whole gradient": "that gradient is the derivative of its value, through the input gradient too",
     "finite": "its value and its gradient are finite",
     "zero gradient": "they are finite where the critic is constant",
@@ -70,6 +71,7 @@ STOPPING = {
     "objective": ("shape", "dtype", "finite", "repeatable", "seeds apart", "gradient", "large scores", "float64"),
     "projection": ("finite", "in place", "repeatable", "seeds apart"),
     "network": ("parameters", "repeatable", "shape", "dtype", "gradient", "seeds apart", "rows apart", "float64"),
+    "generator": ("parameters", "repeatable", "shape", "dtype", "gradient", "seeds apart", "float64"),
 }
 """The checks of `wganbench.runner.conformance` by kind of object; after an error those that follow are left."""
 
@@ -109,18 +111,47 @@ def ask(name: str, options: dict[str, Any], device: torch.device | str = "cpu") 
     if kind == "objective":
         return kind, _objective_answers(objective(component), device)
     if kind == "network":
-        make = partial(factory(kind, component), OF_NETWORKS, ())
-        found = conformance.check_network(make, OF_NETWORKS, (), rows="warning", device=device)
-        return kind, _answered(kind, found, {})
+        return kind, ask_network(component, Shapes(OF_NETWORKS, (), "warning"), device)
     penalty, projection = constraint([component])
     if projection is not None:
         return "projection", _answered("projection", conformance.check_projection(projection, device), {})
     assert penalty is not None
     of_shapes = (_penalty_answers(penalty, shape, device) for shape in SHAPES)
-    return "penalty", [max(each, key=lambda one: _SEVERITY[one.outcome]) for each in zip(*of_shapes, strict=True)]
+    return "penalty", [min(each, key=lambda one: OUTCOMES.index(one.outcome)) for each in zip(*of_shapes, strict=True)]
 
 
-_SEVERITY: dict[Outcome, int] = {"not applicable": 0, "pass": 1, "warning": 2, "not reached": 3, "fail": 4}
+@dataclass(frozen=True)
+class Shapes:
+    """What a network is called with and must return, both without the batch.
+
+    Attributes:
+        input, output: The shapes.
+        rows: Severity of mixing the rows of a batch, ``"error"`` or ``"warning"``; None for a generator, which may.
+    """
+
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    rows: str | None
+
+
+def ask_network(component: Component, shapes: Shapes, device: torch.device | str = "cpu") -> list[Answer]:
+    """Asks all questions of a network, in the order of `QUESTIONS`; a critic is asked some more than a generator.
+
+    Args:
+        component: The network.
+        shapes: The shapes of its input and its output.
+        device: The device to call it on.
+    """
+    make = partial(factory("network", component), shapes.input, shapes.output)
+    found = conformance.check_network(make, shapes.input, shapes.output, rows=shapes.rows, device=device)
+    if shapes.rows is None:
+        return _answered("generator", found, {})
+    is_callable = not any(each.is_error and each.check in ("call", "parameters", "shape", "dtype") for each in found)
+    more = {
+        check: collect(partial(ask_one, make, shapes.input, device)) if is_callable else None
+        for check, ask_one in OF_CRITICS.items()
+    }
+    return _answered("network", found, more)
 
 
 def _objective_answers(losses: NamedLosses, device: torch.device | str) -> list[Answer]:
@@ -402,9 +433,48 @@ OF_OBJECTIVES: dict[str, Callable[[NamedLosses, torch.device | str, Add], None]]
 """The further questions about an objective; each adds its findings, or raises one."""
 
 
-def summary(answers: Sequence[Answer]) -> Iterator[str]:
-    """Yields how many answers there are of each outcome, the gravest first."""
-    for outcome in sorted(_SEVERITY, key=lambda each: -_SEVERITY[each]):
-        n = sum(answer.outcome == outcome for answer in answers)
-        if n:
-            yield f"{n} {outcome}"
+# ---- further questions about a critic --------------------------------------------------------------------------------
+
+Make = Callable[[], nn.Module]
+
+
+def _critic(make: Make, shape: Sequence[int], rows: int, device: torch.device | str) -> tuple[nn.Module, Tensor]:
+    """Returns a critic of one seed, and a batch for it, ``(rows, *shape)``, that asks for its gradient."""
+    (module,) = build(make, SEEDS[:1], "conformance", device)
+    x = normal(SEEDS[:1], "input", (rows, *shape), torch.float32, device)[0]
+    return module.train(), x.requires_grad_()
+
+
+def _penalised(make: Make, shape: Sequence[int], device: torch.device | str, add: Add) -> None:
+    """Takes the gradient of a squared input gradient: every penalty of the gradient needs it."""
+    module, x = _critic(make, shape, ROWS, device)
+    weights = [each for each in module.parameters() if each.requires_grad]
+    (slope,) = torch.autograd.grad(module(x).square().sum(), [x], create_graph=True, materialize_grads=True)
+    if not slope.requires_grad:
+        text = "has an input gradient that has no derivative: a penalty of it, as in WGAN-GP, trains nothing"
+        add(Finding("twice", text, is_error=False))
+        return
+    reached = gradients_of(slope.square().sum(), weights)
+    if not all(each.isfinite().all() for each in (slope, *reached)):
+        raise NonconformingError("twice", "has an input gradient, or a derivative of it, that is not finite")
+    if not any(each.any() for each in reached):
+        raise NonconformingError("twice", "has an input gradient on which no parameter has an effect")
+
+
+def _score_of_one_row(make: Make, shape: Sequence[int], device: torch.device | str, add: Add) -> None:
+    module, x = _critic(make, shape, 1, device)
+    try:
+        value = module(x)
+    except Exception as error:
+        text = f"cannot be called for a batch of one row: {first_line(error)}; the last batch may be as small"
+        add(Finding("batch of 1", text, is_error=False))
+        return
+    if not value.isfinite().all():
+        raise NonconformingError("batch of 1", f"is {in_short(value)} for a batch of one row; must be finite")
+
+
+OF_CRITICS: dict[str, Callable[[Make, Sequence[int], torch.device | str, Add], None]] = {
+    "twice": _penalised,
+    "batch of 1": _score_of_one_row,
+}
+"""The further questions about a critic; each adds its findings, or raises one."""

@@ -13,7 +13,7 @@ from typing import Literal
 from wganbench.errors import RecordError
 from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.runner.battery import RESULTS
+from wganbench.records.submission import RESULTS
 from wganbench.runner.jobs.options import Execution
 from wganbench.runner.loop import run_all
 from wganbench.spec import MAX_STACK, load

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from wganbench.errors import WganbenchError
+from wganbench.reading import open_file
 from wganbench.records.store import Store
 from wganbench.records.weights import WeightsFolder
 from wganbench.runner.checkpoint import Checkpoints, Identity
@@ -189,7 +190,9 @@ class _JobAttempt:
         if not self.alone:
             yield
             return
-        with (self.folder.path / CRASH).open("w") as file:
+        crash = self.folder.path / CRASH
+        crash.unlink(missing_ok=True)
+        with crash.open("x") as file:
             faulthandler.enable(file)
             if self.job.timeout_seconds is not None:
                 late = self.job.timeout_seconds + LATE_SECONDS
@@ -209,7 +212,8 @@ def _hopeless(job: Job, history: History, step: int, folder: JobFolder) -> str |
     if history.timed_out is not None:
         return f"timed out, at step {history.timed_out}"
     try:
-        last = (folder.path / CRASH).read_text(errors="replace")[:2000]
+        with open_file(folder.path / CRASH) as file:
+            last = file.read(2000).decode(errors="replace")
     except OSError:
         last = ""
     if history.died and last.startswith("Timeout ("):

@@ -9,8 +9,12 @@ from typing import Annotated
 from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from wganbench.errors import SpecError
+from wganbench.reading import read_text
 from wganbench.spec.loading import COVERAGE, specs_folder
 from wganbench.spec.strict import Model, Words, mistakes
+
+MAX_BYTES = 2**22
+"""The largest file of coverage."""
 
 
 class Document(Model):
@@ -92,7 +96,7 @@ def load_coverage(path: Path | None = None) -> Coverage:
     """
     path = path or specs_folder() / f"{COVERAGE}.toml"
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_text(path, MAX_BYTES))
         return Coverage.model_validate(content)
     except OSError as error:
         raise SpecError(f"{path.name}: cannot be read: {error.strerror}") from None

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import tomli_w
+
 from wganbench.spec.experiment import Experiment
-from wganbench.spec.judged import BUDGETS, JudgedRow
+from wganbench.spec.judged import BUDGETS, Budget, JudgedRow, Share
 from wganbench.spec.measure_use import scale_of
 from wganbench.spec.overrides import merge
+from wganbench.spec.seeds import parse_seeds
 from wganbench.spec.setting import Setting
 from wganbench.spec.strict import Table, short, suggest
 
@@ -27,6 +32,7 @@ def check_judged(row: JudgedRow, spec: Experiment) -> Iterator[str]:
         setting = spec.valid_settings.get((row.variant, share.profile))
         if setting is not None:
             yield from _check_measures(row, setting)
+        yield from _check_power(budget, share, spec)
 
 
 def _check_measures(row: JudgedRow, setting: Setting) -> Iterator[str]:
@@ -37,7 +43,46 @@ def _check_measures(row: JudgedRow, setting: Setting) -> Iterator[str]:
             yield f"measures.{label}: neither direction is better; give the best value as target, beside within"
 
 
+LEVEL = 0.025
+"""The one-sided level at which a line is judged, Holm-adjusted over the lines of an experiment."""
+METHOD, NETWORKS = ("objective", "constraint"), ("critic", "generator")
+"""The fields of a variant that make a method, and those that name networks."""
+UNIQUE = {"dirac_critic"}
+"""The critics whose own parameter the measures of their experiments read, so that no other takes their place."""
+
+
+def _check_power(budget: Budget, share: Share, spec: Experiment) -> Iterator[str]:
+    """Yields a budget whose seeds can settle no line, whatever the numbers: n pairs have a p-value of 2⁻ⁿ at best."""
+    n_seeds = len(parse_seeds(share.seeds))
+    n_lines = sum(len(row.measures) for row in spec.judge if row.share(budget))
+    fewest = math.ceil(math.log2(n_lines / LEVEL)) if n_lines else 0
+    if n_seeds < fewest:
+        yield f"budgets.{budget}.seeds: must be at least {fewest} to settle one of {n_lines} lines, got {n_seeds}"
+
+
 # ---- the spec of a candidate -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A method that is judged.
+
+    Attributes:
+        name: What its variants' names begin with.
+        change: The fields of a setting that it replaces, such as ``constraint``.
+    """
+
+    name: str
+    change: Table
+
+
+def rows_for(spec: Experiment, budget: Budget, candidates: Collection[Candidate]) -> list[JudgedRow]:
+    """Returns the rows of an experiment that a budget reaches, and on which these candidates can be judged."""
+    has_critic = any("critic" in candidate.change for candidate in candidates)
+    reached = [(row, share) for row in spec.judge if (share := row.share(budget)) is not None]
+    critics = [spec.setting(row.variant, share.profile).critic for row, share in reached]
+    both = zip(reached, critics, strict=True)
+    return [row for (row, _), critic in both if not (has_critic and critic.name in UNIQUE)]
 
 
 def slug(name: str) -> str:
@@ -60,8 +105,12 @@ def spec_of(spec: Experiment, rows: Collection[JudgedRow], candidate: str, chang
         candidate: The name of the candidate, as ``slug`` returns it.
         change: The fields of a setting that make the method: ``objective``, ``constraint`` and others.
     """
-    method = {key: value for key, value in change.items() if key in ("objective", "constraint")}
-    variants: Table = {name_in(candidate, row): merge(spec.variants[row.variant], change) for row in rows}
+    method = {key: value for key, value in change.items() if key in METHOD}
+    networks = {row.variant: _other_networks(merge(spec.defaults, spec.variants[row.variant]), change) for row in rows}
+    variants: Table = {}
+    for row in rows:
+        kept = {key: value for key, value in change.items() if key not in networks[row.variant]}
+        variants[name_in(candidate, row)] = merge(spec.variants[row.variant], kept)
     profiles: Table = {}
     for name, profile in spec.profiles.items():
         own: Table = {}
@@ -69,11 +118,11 @@ def spec_of(spec: Experiment, rows: Collection[JudgedRow], candidate: str, chang
         of_profile = [row for row in rows if named is None or row.variant in named]
         if named is not None and of_profile:
             own["variants"] = [*named, *(name_in(candidate, row) for row in of_profile)]
-        only = {
-            name_in(candidate, row): merge(profile["only"][row.variant], method)
-            for row in of_profile
-            if row.variant in profile.get("only", {})
-        }
+        only = {}
+        for row in of_profile:
+            before = profile.get("only", {}).get(row.variant)
+            only[name_in(candidate, row)] = {**(merge(before, method) if before else {}), **networks[row.variant]}
+        only = {variant: table for variant, table in only.items() if table}
         if only:
             own["only"] = only
         if own:
@@ -81,3 +130,39 @@ def spec_of(spec: Experiment, rows: Collection[JudgedRow], candidate: str, chang
     title = f"{candidate} in the place of other methods: {spec.title}"
     found: Table = {"version": 1, "extends": spec.name, "title": title, "source": "a method that is judged"}
     return {**found, "variants": variants, **({"profiles": profiles} if profiles else {})}
+
+
+def _other_networks(before: Table, change: Table) -> Table:
+    """Returns the networks of a candidate that have another name than those that they replace.
+
+    A profile reduces the networks that it knows, as by ``critic.hidden``. Another network must not get that option, so
+    it comes last, where its name replaces the whole table.
+    """
+
+    def name_of(value: Any) -> Any:
+        return value.get("name") if isinstance(value, Mapping) else value
+
+    changed = {key: change[key] for key in NETWORKS if key in change}
+    return {key: value for key, value in changed.items() if name_of(value) not in (None, name_of(before.get(key)))}
+
+
+def spec_text(spec: Experiment, rows: Collection[JudgedRow], candidates: Sequence[Candidate]) -> str:
+    """Returns the TOML of the spec that has the variants of all candidates; see `spec_of`."""
+    table: Table = {}
+    for candidate in candidates:
+        table = _joined(table, spec_of(spec, rows, candidate.name, candidate.change))
+    return tomli_w.dumps(table)
+
+
+def _joined(table: Table, other: Table) -> Table:
+    """Adds the variants of another candidate, which are in other tables and at the end of the same lists."""
+    joined = dict(table)
+    for key, value in other.items():
+        old = joined.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            joined[key] = _joined(old, value)
+        elif isinstance(old, list):
+            joined[key] = [*old, *(each for each in value if each not in old)]
+        else:
+            joined[key] = value
+    return joined

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wganbench.errors import SpecError
+from wganbench.reading import TooLargeError, read_bytes
 from wganbench.spec.architectures import add_architectures
 from wganbench.spec.checks import find_mistakes
 from wganbench.spec.experiment import Experiment, with_overrides
@@ -191,13 +192,12 @@ def _drop_history(table: Table) -> Table:
 
 def _read(path: Path) -> Table:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpecError(f"{path.name}: {size:,} bytes; a spec has at most {MAX_BYTES:,}")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
         if _LONG_KEY.search(text):
             raise SpecError(f"{path.name}: nested too deeply to be a spec")
         table = tomllib.loads(text)
+    except TooLargeError as error:
+        raise SpecError(f"{path.name}: {error.size}; a spec has at most {MAX_BYTES:,}") from None
     except OSError as error:
         raise SpecError(f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -250,12 +250,11 @@ class Setting(Model):
 
     def components(self) -> Iterator[tuple[str, str, Component]]:
         """Yields the field, such as ``measures.drift``, the kind and the component of every named object."""
-        for name, field in type(self).model_fields.items():
+        for name, kind in NAMED:
             component = getattr(self, name)
-            for kind in (mark for mark in field.metadata if isinstance(mark, Kind)):
-                for each in component if isinstance(component, list) else [component]:
-                    if each is not None:
-                        yield name, kind.name, each
+            for each in component if isinstance(component, list) else [component]:
+                if each is not None:
+                    yield name, kind, each
         for label, use in self.measures.items():
             yield f"measures.{label}", "measure", use.measure
         for label, component in (self.pictures or {}).items():
@@ -264,7 +263,9 @@ class Setting(Model):
     @property
     def constraints(self) -> list[Component]:
         """The constraints on the critic, in the order of the spec."""
-        return [component for _, kind, component in self.components() if kind == "constraint"]
+        if self.constraint is None:
+            return []
+        return [*self.constraint] if isinstance(self.constraint, list) else [self.constraint]
 
     @property
     def is_penalised(self) -> bool:
@@ -428,6 +429,15 @@ class Setting(Model):
             before[label] = unit
         if self.band is not None and self.band.of not in self.measures:
             yield f"band.of: no measure {short(self.band.of)}{suggest(self.band.of, self.measures)}"
+
+
+NAMED = tuple(
+    (name, mark.name)
+    for name, field in Setting.model_fields.items()
+    for mark in field.metadata
+    if isinstance(mark, Kind)
+)
+"""The fields that hold components, each with their kind."""
 
 
 def family(variant: str, setting: Setting) -> str:

@@ -72,7 +72,7 @@ LATER = omitted_if(None)
 class Model(BaseModel):
     """A frozen model that rejects unknown fields and converts no types: ``true`` and ``"5"`` are not numbers."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 def digest(content: object) -> str:

@@ -134,6 +134,14 @@ class StackTrainer:
             "losses": copy_plain(self.losses, "losses"),
         }
 
+    def find_mismatch(self, state: State) -> str | None:
+        """Returns how a state differs from a `state` of this trainer in names or shapes; None if it does not."""
+        found = list(mismatches(self.state(), state, "state", beside=("moments", "losses"))) or list(self._odd(state))
+        if not found:
+            return None
+        more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
+        return f"{'; '.join(found[:4])}{more}; must be of the same setting, seeds and kind of device"
+
     def restore(self, state: State) -> None:
         """Restores a `state`, so that the next steps repeat, bit for bit, those that followed it.
 
@@ -142,10 +150,8 @@ class StackTrainer:
         Raises:
             ValueError: If the state has other names or shapes; the trainer is then unchanged.
         """
-        found = list(mismatches(self.state(), state, "state", beside=("moments", "losses"))) or list(self._odd(state))
-        if found:
-            more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
-            raise ValueError(f"{'; '.join(found[:4])}{more}; must be of the same setting, seeds and kind of device")
+        if wrong := self.find_mismatch(state):
+            raise ValueError(wrong)
         for name, player in self._players.items():
             restore_network(player.stack, player.optimizer, state["networks"][name])
         for name, own in self.drawn_from.items():

@@ -1,7 +1,6 @@
 """Copies the state of training to plain values on the CPU, and restores it into the tensors that optimisers hold.
 
-Plain values are those that ``torch.load(weights_only=True)`` reads: tensors, numbers, text, None, and lists, tuples and
-dicts of them.
+Plain values are tensors, numbers, text, None, and lists, tuples and dicts of them.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import pickle
+import zipfile
 from importlib import metadata
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from wganbench.errors import DataError
-from wganbench.measures.scores.inception import LIBRARIES, REAL_SAMPLES, Inception, inception, self_test
+from wganbench.measures.scores.inception import LIBRARIES, REAL_SAMPLES, Inception, _read, inception, self_test
 from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs, images_in_batches
 from wganbench.measures.scores.protocol import PUBLISHED
 
@@ -248,3 +249,21 @@ def test_a_self_test_is_of_the_network_itself_and_of_all_images():
         self_test(network, NetworkOutputs(Sure(11), images_in_batches(REAL)))
     with pytest.raises(DataError, match="50,000 images requested, must be from 1 to the 10,000 there are"):
         put_to_the_test(network, 10_000)
+
+
+def test_weights_that_would_have_to_be_unpacked_are_refused(tmp_path):
+    path, saved = tmp_path / "weights.pth", io.BytesIO()
+    torch.save({"fc.bias": torch.zeros(2**20)}, saved)
+    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(
+        DataError, match=r"weights.pth: not a file of weights alone \(packed, which torch does not do\)"
+    ):
+        _read(path)
+
+
+def test_weights_of_an_old_version_of_torch_are_read(tmp_path):
+    torch.save({"fc.bias": torch.ones(2)}, tmp_path / "weights.pth", _use_new_zipfile_serialization=False)
+    assert _read(tmp_path / "weights.pth")[1]["fc.bias"].tolist() == [1, 1]

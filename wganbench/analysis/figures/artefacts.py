@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from wganbench.analysis.figures.drawing import Drawing, Used
 from wganbench.analysis.figures.style import Array
+from wganbench.archives import read_npz
 from wganbench.errors import RecordError
 from wganbench.records.record import Artefact, Record
 from wganbench.records.store import Store
@@ -48,7 +48,7 @@ def arrays_of(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]
     content = store.artefact(record, artefact)
     try:
         arrays = _unpacked(content)
-    except Exception:  # numpy and zipfile may raise any exception for bytes that are not an archive
+    except Exception:  # bytes that are not an archive may cause any exception
         arrays = {}
     steps = arrays.get("steps")
     if steps is None or steps.ndim != 1 or not len(steps) or steps.dtype.kind not in "iu":
@@ -57,12 +57,8 @@ def arrays_of(record: Record, store: Store, what: str) -> dict[str, NDArray[Any]
 
 
 def _unpacked(content: bytes) -> dict[str, NDArray[Any]]:
-    """Returns the arrays in an npz, of any type but Python objects; none if they are larger than ``MAX_UNPACKED``."""
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        if sum(member.file_size for member in packed.infolist()) > MAX_UNPACKED:
-            return {}
-    with np.load(io.BytesIO(content)) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    """Returns the arrays in an npz, of any type but Python objects."""
+    arrays = read_npz(io.BytesIO(content), MAX_UNPACKED)
     wide = {name: array for name, array in arrays.items() if array.dtype.kind == "f" and array.itemsize > 4}
     return arrays | {name: np.where(np.abs(array) <= MAX_FLOAT, array, np.nan) for name, array in wide.items()}
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.artefacts import kept_of, unusable, with_picture
@@ -16,6 +15,10 @@ from wganbench.analysis.figures.style import Array
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import ClassesFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
@@ -22,10 +19,15 @@ from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import CloudsFigure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 CLOUDS = "clouds (steps, fake and real)"
 LABEL, BELOW = 1.35, 0.06
 """The inches for the names of the rows, and for the space below."""
-_DENSITY = LinearSegmentedColormap.from_list("density", ["#c9dcee00", "#c9dceee0", "#6ba3d0f0", "#1f5f9f"])
+DENSITY = ("#c9dcee00", "#c9dceee0", "#6ba3d0f0", "#1f5f9f")
+"""The colours of the density estimate, from low to high."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def draw_clouds(axes: Axes, rows: Sequence[Cloud], *, window: float = 4.0) -> No
 
 def _draw_cell(axes: Axes, samples: NDArray[np.floating] | None, row: Cloud, centre: Array, window: float) -> None:
     """Draws ``samples``, ``(n, 2)``, around ``centre``, with the share outside the window in a corner."""
+    from matplotlib.colors import LinearSegmentedColormap  # see style.theme
+    from matplotlib.patches import Rectangle
+
     left, low = centre - window
     frame = Rectangle((left, low), 2 * window, 2 * window, facecolor="none", edgecolor=style.FRAME, linewidth=0.6)
     axes.add_patch(frame)
@@ -115,7 +120,8 @@ def _draw_cell(axes: Axes, samples: NDArray[np.floating] | None, row: Cloud, cen
     estimate, extent = density(samples, window), (left, left + 2 * window, low, low + 2 * window)
     real, fake = style.inside(row.real, window), style.inside(samples, window)
     style.draw_samples(axes, real + centre, style.DATA, "real", markersize=2, alpha=0.5, zorder=0)
-    axes.imshow(estimate, cmap=_DENSITY, vmin=0, extent=extent, origin="lower", interpolation="bilinear", zorder=1)
+    colours = LinearSegmentedColormap.from_list("density", DENSITY)
+    axes.imshow(estimate, cmap=colours, vmin=0, extent=extent, origin="lower", interpolation="bilinear", zorder=1)
     style.draw_samples(axes, fake + centre, "#111133", "fake", markersize=1.6, alpha=0.35, zorder=2)
     outside = 1 - len(fake) / len(samples)
     if outside >= 0.005:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
@@ -18,6 +16,10 @@ from wganbench.analysis.tables.published import headline
 from wganbench.records.record import Curve, Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import CurvesFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def _at(steps: Sequence[int], curves: Sequence[Curve]) -> Array:
 
 def draw_lines(axes: Axes, lines: Sequence[Line], *, x: str | None = None) -> None:
     """Draws one panel; ``x`` is the name of its axis if that does not show steps, and is then linear."""
+    from matplotlib.ticker import NullLocator  # see style.theme
+
     for line in lines:
         draw_line(axes, line)
     every = [float(place) for line in lines for place in line.x]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from wganbench.analysis import stats
 from wganbench.analysis.architectures import Sample
@@ -18,6 +17,10 @@ from wganbench.analysis.figures.success import describe, sample_of
 from wganbench.records.store import Store
 from wganbench.spec import Component, Setting
 from wganbench.spec.figures import FactorsFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FACTORS = ("depth", "normalisation", "nonlinearity", "filters")
 ROLES = ("generator", "critic")

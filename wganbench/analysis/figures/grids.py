@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,6 +17,10 @@ from wganbench.errors import RecordError
 from wganbench.records.record import Artefact, Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import GridsFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 STRIP = "-grids.png"
 """The suffix of the file name of such an artefact."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.artefacts import kept_of, with_picture
@@ -15,6 +13,10 @@ from wganbench.analysis.figures.drawing import Drawing, split_facts
 from wganbench.analysis.figures.style import Array
 from wganbench.records.store import Store
 from wganbench.spec.figures import HistogramsFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def draw(drawing: Drawing[HistogramsFigure], store: Store) -> Figure:
 
 def draw_histogram(axes: Axes, of: Histogram) -> None:
     """Draws filled bars over the run's own range, or the words "not finite"."""
+    from matplotlib.ticker import MaxNLocator  # see style.theme
+
     axes.set_title(of.label)
     if not np.isfinite(of.bins).all():
         style.write(axes, "not finite")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
@@ -17,6 +15,10 @@ from wganbench.analysis.figures.drawing import Drawing, n_diverged
 from wganbench.analysis.figures.style import Array
 from wganbench.records.store import Store
 from wganbench.spec.figures import LayersFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def draw(drawing: Drawing[LayersFigure], store: Store) -> Figure:
 
 def draw_norms(axes: Axes, lines: Sequence[Norms]) -> None:
     """Draws norms by layer, one line per variant, from the output on the left back to the input, layer 1."""
+    from matplotlib.ticker import MaxNLocator  # see style.theme
+
     for place, line in enumerate(lines):
         draw_line(axes, line, height=0.025 + 0.03 * place)
     if any((line.values == 0).any() for line in lines):

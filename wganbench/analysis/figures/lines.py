@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
+from typing import TYPE_CHECKING
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.artefacts import kept_of, with_picture
@@ -16,6 +12,10 @@ from wganbench.analysis.figures.drawing import Drawing, split_facts
 from wganbench.analysis.figures.style import Array
 from wganbench.records.store import Store
 from wganbench.spec.figures import LinesFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FONT = "DejaVu Sans Mono"
 SIZE = 7.5
@@ -63,5 +63,8 @@ def text_of(points: Array) -> list[str]:
 @cache
 def _shown() -> frozenset[float]:
     """Returns the code points that the font has."""
+    import matplotlib  # see style.theme
+    from matplotlib.ft2font import FT2Font
+
     file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSansMono.ttf"
     return frozenset(map(float, FT2Font(file).get_charmap()))

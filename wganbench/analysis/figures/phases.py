@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.special import expit
 
 from wganbench.analysis.figures import style
@@ -24,6 +23,10 @@ from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec import Component, Setting
 from wganbench.spec.figures import PhasesFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ARROWS = 13
 """The number of arrows in a row."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.drawing import Drawing, Used
@@ -17,6 +14,10 @@ from wganbench.analysis.figures.style import Array
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import PointsFigure, number_at
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LAW = "#999999"
 LOGARITHMIC_FROM = 100
@@ -141,6 +142,8 @@ def draw_points(axes: Axes, groups: Sequence[Dots], laws: Sequence[Law] = ()) ->
     An axis is logarithmic if all numbers on it are above 0 and the largest is at least ``LOGARITHMIC_FROM`` times the
     smallest. Runs without a number are counted in a corner.
     """
+    from matplotlib.ticker import NullFormatter  # see style.theme
+
     for law in laws:
         colour = LAW if law.position is None else style.look_of(law.position)[0]
         # A law is known only at its marks: between two of them it may jump, as a divergence between two lines does.

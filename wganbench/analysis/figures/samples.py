@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
 from wganbench.analysis.figures.style import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WINDOW_SHARE = 1.3
 """The half-width of the window, in largest coordinates of the data."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Protocol
-
-import matplotlib.figure
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wganbench.analysis.figures import (
     classes,
@@ -30,6 +28,9 @@ from wganbench.analysis.profiles import ranked
 from wganbench.analysis.results import Results
 from wganbench.records.store import Store
 from wganbench.spec import Figure
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 
 class Kind(Protocol):

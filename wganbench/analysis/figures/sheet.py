@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from wganbench.analysis.figures import grids
 from wganbench.analysis.figures.drawing import Drawing, Used
 from wganbench.analysis.figures.grids import Grids, Sheet
 from wganbench.records.store import Store
 from wganbench.spec.figures import SheetFigure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NO_RUN = "no run"
 """The text of a cell whose variant has no run with images."""

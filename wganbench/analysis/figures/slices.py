@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import expit
 
@@ -23,6 +22,10 @@ from wganbench.analysis.figures.style import Array
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import SlicesFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DISCRIMINATORS = ("minimax", "non_saturating")
 """The objectives whose scores are the logits of a discriminator."""

@@ -11,18 +11,18 @@ import math
 import textwrap
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
 from wganbench.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
 COLOURS = ("#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499", "#444444")
@@ -42,7 +42,8 @@ FEW = 25
 
 def theme() -> AbstractContextManager[None]:
     """Returns a context with the settings in which figures are drawn and saved."""
-    import seaborn as sns  # with pandas half a second, which a report that draws nothing does not take
+    import matplotlib
+    import seaborn as sns  # both, with pandas, take a second, which a report that draws nothing does not have to wait
 
     own: dict[Any, Any] = {
         "font.sans-serif": ["DejaVu Sans"],  # matplotlib ships it, so that figures are the same on every machine
@@ -75,6 +76,8 @@ def look_of(position: int) -> tuple[str, str]:
 
 def blank(width: float, height: float, title: str, about: str) -> Figure:
     """Returns a figure with title and subtitle above an empty space of ``width`` × ``height`` inches."""
+    from matplotlib.figure import Figure
+
     subtitle = textwrap.fill(about, int(width * 16.5))
     height = round((height + 0.3 + 0.15 * (1 + subtitle.count("\n"))) * DPI) / DPI  # else the canvas drops a row
     figure = Figure(figsize=(width, height))
@@ -189,6 +192,8 @@ def save(figure: Figure, path: Path) -> None:
 
 def png(figure: Figure) -> bytes:
     """Returns a PNG with 256 colours, half the size of one with all; its bytes depend only on numbers and versions."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas, out = FigureCanvasAgg(figure), io.BytesIO()
     with theme():  # matplotlib makes some tick labels only now
         canvas.draw()

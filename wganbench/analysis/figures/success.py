@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from wganbench.analysis.architectures import Sample, largest, samples_of
 from wganbench.analysis.figures import style
@@ -15,6 +12,10 @@ from wganbench.analysis.figures.drawing import Drawing, Used
 from wganbench.analysis.tables.success import architectures, rows_of, with_each
 from wganbench.records.store import Store
 from wganbench.spec.figures import FactorsFigure, SuccessFigure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def select(drawing: Drawing[SuccessFigure]) -> Used:
@@ -49,6 +50,8 @@ def draw(drawing: Drawing[SuccessFigure], store: Store) -> Figure:
 
 def draw_rates(axes: Axes, sample: Sample) -> None:
     """Draws a line with a band per method, and the published rates dashed in the same colour."""
+    from matplotlib.ticker import PercentFormatter  # see style.theme
+
     rows = rows_of(sample)
     thresholds = np.array([row.threshold for row in rows])
     for place, method in enumerate(sample.table.methods):

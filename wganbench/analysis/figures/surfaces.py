@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from wganbench.analysis.figures import style
@@ -21,11 +19,16 @@ from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec.figures import SurfacesFigure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 FAKE = "#117733"
 N_LEVELS = 20
 GAP, LARGEST = 0.1, 2.85
 """The inches between cells, and the largest width of a cell."""
-_HEIGHTS = LinearSegmentedColormap.from_list("heights", ["#b9cbe6", "#5577bb", "#221155"])
+HEIGHTS = ("#b9cbe6", "#5577bb", "#221155")
+"""The colours of the level sets, from low to high."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,13 @@ def draw_surfaces(cells: Sequence[Surface], columns: int, title: str, about: str
 
 def draw_surface(axes: Axes, cell: Surface) -> None:
     """Draws level sets under the samples, or a text if the surface has none."""
+    from matplotlib.colors import LinearSegmentedColormap  # see style.theme
+
     heights = levels(cell.values) if np.isfinite(cell.values).all() else None
     if heights is not None and len(heights):
         mesh = np.linspace(-cell.window, cell.window, len(cell.values))
-        axes.contour(mesh, mesh, cell.values, levels=heights, cmap=_HEIGHTS, linewidths=0.7, zorder=1)
+        colours = LinearSegmentedColormap.from_list("heights", HEIGHTS)
+        axes.contour(mesh, mesh, cell.values, levels=heights, cmap=colours, linewidths=0.7, zorder=1)
     for samples, colour, alpha, name in ((cell.real, style.DATA, 0.6, "real"), (cell.fake, FAKE, 0.3, "fake")):
         if samples is not None:
             shown = style.inside(samples, cell.window)

@@ -138,8 +138,8 @@ def _published(experiment: Experiment, evidence: Evidence, variant: str, records
         return
     runs = [records[unit.run_id] for unit in evidence.units[variant] if unit.run_id in records]
     for row in rows:
-        protocol = comparability.protocol_of(setting.measures[row.measure], setting, runs)
-        if comparability.may_stand_beside_published(protocol):
+        use = setting.measures[row.measure]
+        if comparability.may_stand_beside_published(comparability.protocol_of(use, setting, runs), scale_of(use)):
             yield Line(row.value, "published", f"published for {variant}: {number(row.value)} ({row.source})")
 
 

@@ -22,6 +22,7 @@ from wganbench.analysis.tables.table import shown_cells
 from wganbench.analysis.verdict import Verdict
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec import CONTROL, Experiment
@@ -30,6 +31,8 @@ FILE = "index.html"
 """The name of the page in the results folder."""
 TYPES = {".png": "image/png", ".gif": "image/gif"}
 """The types of the files that a self-contained page holds."""
+MAX_FIGURE = 2**27
+"""The largest of these files."""
 
 
 def write_html(
@@ -72,7 +75,7 @@ def embedded(root: Path) -> Link:
     def link(path: PurePosixPath) -> str:
         file = root / path
         try:
-            content = file.read_bytes()
+            content = read_bytes(file, MAX_FIGURE)
         except OSError as error:
             raise RecordError(f"{file}: cannot be read ({error.strerror}); 'wganbench report' draws it") from None
         return f"data:{TYPES[path.suffix]};base64,{base64.b64encode(content).decode()}"
@@ -82,6 +85,17 @@ def embedded(root: Path) -> Link:
 
 def render(page: Page) -> str:
     """Returns the page as HTML: the same text for the same page."""
+    return render_template("page.html", has_script=True, page=page, runs=data_block(page.runs))
+
+
+def render_template(name: str, *, has_script: bool, **content: object) -> str:
+    """Returns a page as HTML: the same text for the same content.
+
+    Args:
+        name: The template.
+        has_script: Whether the page has the script of the report.
+        content: What the template shows.
+    """
     loader = jinja2.PackageLoader("wganbench.analysis.html")
     environment = jinja2.Environment(
         loader=loader,
@@ -98,14 +112,13 @@ def render(page: Page) -> str:
             "default-src 'none'",
             "img-src 'self' file: data:",
             f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
+            f"script-src '{_digest(script)}'" if has_script else "script-src 'none'",
             "base-uri 'none'",
             "form-action 'none'",
         ]
     )
-    return environment.get_template("page.html").render(
-        page=page, policy=policy, style=Markup(style), script=Markup(script), runs=data_block(page.runs)
-    )
+    markup = {"style": Markup(style), **({"script": Markup(script)} if has_script else {})}
+    return environment.get_template(name).render(policy=policy, **markup, **content)
 
 
 def clean(value: object) -> object:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from wganbench.analysis.tables.notes import INTERVALS, TROUBLED
 from wganbench.analysis.tables.table import Table, inline, render
+from wganbench.reading import read_text
 
 PAGE = "README.md"
 """The file name of every page, which GitHub shows when its folder is opened."""
+MAX_BYTES = 2**26
+"""The largest page that is read."""
 FOLDED_FROM = 16
 """The number of rows from which a table is folded away, so that the page can be read through."""
 MADE_BY = "Made by `wganbench report`"
@@ -32,7 +35,7 @@ def page(parts: Iterable[str], n: int, fingerprint: str = "") -> str:
 
 def is_page(path: Path) -> bool:
     """Returns whether a file exists and was written by a report, as far as its words tell."""
-    return path.is_file() and f"\n{MADE_BY}" in path.read_text(encoding="utf-8", errors="replace")
+    return path.is_file() and f"\n{MADE_BY}" in read_text(path, MAX_BYTES, errors="replace")
 
 
 def folded(text: str, summary: str) -> str:

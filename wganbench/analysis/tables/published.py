@@ -52,7 +52,7 @@ def results_table(results: Results, profile: str, *, measures: Sequence[str] = (
     for measure in measures or dict.fromkeys(item.measure for item in found):
         items = [item for item in found if item.measure == measure]
         pairs = [(item, published_for(experiment, item)) for item in items]
-        if all(comparability.may_stand_beside_published(item.protocol) for item in items):
+        if all(comparability.may_stand_beside_published(item.protocol, item.scale) for item in items):
             scale = items[-1].scale if items else CUSTOM
             for row in (row for row in context if row.measure == measure):
                 pairs.append((PoolResult(row.row or "", f"context: {row.row}", measure, scale, Summary()), (row,)))
@@ -106,7 +106,7 @@ def _row(
 
 def published_for(experiment: Experiment, item: PoolResult) -> tuple[Published, ...]:
     """The published rows of the item's variant and measure; none for a score by a different network."""
-    if not comparability.may_stand_beside_published(item.protocol):
+    if not comparability.may_stand_beside_published(item.protocol, item.scale):
         return ()
     return tuple(row for row in experiment.published if (row.variant, row.measure) == (item.variant, item.measure))
 
@@ -114,7 +114,8 @@ def published_for(experiment: Experiment, item: PoolResult) -> tuple[Published, 
 def left_out(experiment: Experiment, found: Sequence[PoolResult]) -> list[str]:
     """Returns a line for each published score that is not comparable with the scores in ``found``."""
     published = {row.measure for row in experiment.published}
-    apart = {item.measure: None for item in found if not comparability.may_stand_beside_published(item.protocol)}
+    known = comparability.may_stand_beside_published
+    apart = {item.measure: None for item in found if not known(item.protocol, item.scale)}
     why = "these runs are scored by another network, on a scale of its own"
     return [f"Published values of {measure} are left out: {why}." for measure in apart if measure in published]
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import scipy.special
-import scipy.stats
 
 from wganbench.analysis import stats
 from wganbench.analysis.architectures import Sample, samples_of
@@ -48,7 +47,7 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     It is 1 if no architecture succeeds with only one method.
     """
     n = only_first + only_second
-    return float(scipy.stats.binomtest(only_first, n).pvalue) if n else 1.0
+    return min(1.0, 2 * float(scipy.special.bdtr(min(only_first, only_second), n, 0.5))) if n else 1.0
 
 
 def visible_gap(n: int, n_thresholds: int) -> float | None:

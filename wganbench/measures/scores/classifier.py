@@ -22,14 +22,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from wganbench.errors import DataError, first_line
 from wganbench.files import with_sorted_header
 from wganbench.measures.scores.network_outputs import Outputs
-from wganbench.measures.scores.protocol import ENDING, FORMAT, About, about_in, of_classifier, read_content
+from wganbench.measures.scores.protocol import ENDING, FORMAT, MAX_BYTES, About, about_in, of_classifier, read_content
 
 SMALLEST = 8
 """Smallest height and width that the three poolings allow."""
 BATCH = 500
 """The number of images that are classified at a time."""
-MAX_BYTES = 2 * 10**6
-"""The largest size of a classifier's file."""
 
 
 class Classifier:

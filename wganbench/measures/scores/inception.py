@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import warnings
+import zipfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ from wganbench.files import replacing
 from wganbench.measures.scores.formulas import inception_score
 from wganbench.measures.scores.network_outputs import NetworkOutputs, Outputs
 from wganbench.measures.scores.protocol import PUBLISHED, UNCALIBRATED
+from wganbench.reading import read_bytes
 
 if TYPE_CHECKING:
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -42,6 +44,8 @@ REAL_SAMPLES = 50_000
 """CIFAR-10's training images under the published protocol: 11.24 ± 0.12 (Miyato et al. 2018, table 2)."""
 
 LIBRARIES = ("torch", "torchvision", "torch-fidelity")
+MAX_BYTES = 2**29
+"""The largest file of weights; torch-fidelity's own has 96 million bytes."""
 GIVE_WEIGHTS = "give the file with --inception-weights FILE"
 
 
@@ -158,7 +162,7 @@ def keep(weights_hash: str, device: str, score: float, spread: float) -> None:
 def passed(weights_hash: str, device: str) -> bool:
     """Returns whether the real images got their known score; an unreadable file counts as missing."""
     try:
-        content = json.loads(path_of(weights_hash, device).read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path_of(weights_hash, device), MAX_BYTES))
         return content["samples"] == REAL_SAMPLES and is_known(float(content["score"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
@@ -188,10 +192,11 @@ def _download() -> Path:
 def _read(path: Path) -> tuple[str, Mapping[str, Tensor]]:
     """Reads a file of weights without running code in it; returns its hash and content."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {GIVE_WEIGHTS}") from None
     try:
+        _check_packing(content)
         with warnings.catch_warnings(action="ignore"):
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # reading anything but a pickle may raise any error
@@ -199,6 +204,15 @@ def _read(path: Path) -> tuple[str, Mapping[str, Tensor]]:
     if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise DataError(f"{path}: holds {type(state).__name__}, not tensors by name; {GIVE_WEIGHTS}")
     return hashlib.sha256(content).hexdigest()[:8], state
+
+
+def _check_packing(content: bytes) -> None:
+    """Raises ValueError for an archive that torch would have to unpack, to any size."""
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        return  # files of older versions of torch are no archives
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("packed, which torch does not do")
 
 
 def _with_weights(path: Path, state: Mapping[str, Tensor]) -> FeatureExtractorInceptionV3:

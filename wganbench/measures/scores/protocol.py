@@ -19,16 +19,22 @@ from pathlib import Path
 
 from wganbench.data.locations import data_folder
 from wganbench.errors import DataError
+from wganbench.reading import read_bytes
 
 PUBLISHED_NETWORK = "inception@tf2015"
 PUBLISHED = f"{PUBLISHED_NETWORK}-10split-50k"
 UNCALIBRATED = "-uncalibrated"
+
+STACKED = "stacked"
+"""The kind of protocol of a classifier that is asked for each of several stacked images."""
 
 FORMAT = "1"
 """Version of the metadata in a classifier's file."""
 DATA_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NAME = re.compile(rf"{DATA_NAME.pattern}-\d+-[0-9a-f]{{8}}")
 ENDING = ".safetensors"
+MAX_BYTES = 2 * 10**6
+"""The largest size of a classifier's file."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,15 @@ def of_classifier(name: str) -> str:
     return f"classifier@{name}"
 
 
+def of_stacked(name: str) -> str:
+    """The protocol of that classifier where it is asked for each of several stacked images."""
+    return f"{STACKED}@{name}"
+
+
 def classifier_in(protocol: str) -> str | None:
-    """The inverse of ``of_classifier``: the file name in a protocol, or None if it is not a classifier's."""
+    """The inverse of ``of_classifier`` and ``of_stacked``: the file name in a protocol, or None if it has none."""
     kind, _, name = protocol.partition("@")
-    return name if kind == "classifier" else None
+    return name if kind in ("classifier", STACKED) else None
 
 
 # ---- where classifiers are ------------------------------------------------------------------------------------------
@@ -149,7 +160,7 @@ def read_content(path: Path) -> bytes:
     if not NAME.fullmatch(path.stem) or path.suffix != ENDING:
         raise DataError(f"{path}: a classifier's file is named DATA-SIZE-HASH{ENDING}, as shapes10-32-1a2b3c4d{ENDING}")
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or 'no file'}); restore it or train one") from None
 

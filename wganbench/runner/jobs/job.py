@@ -22,6 +22,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 
 from wganbench.errors import DamagedError, RecordError
 from wganbench.files import leftovers, write_atomically
+from wganbench.reading import read_bytes, read_text
 from wganbench.records.record import Seed, checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.jobs.lease import Leases
@@ -29,6 +30,8 @@ from wganbench.spec import RECORDED, Model, Name, Setting, Text, mistakes
 from wganbench.spec.plan import Cohort, Run
 
 FOLDER = ".work"
+MAX_BYTES, MAX_LOG = 2**24, 2**28
+"""The largest file of a job, or of its progress, and the largest log, in bytes."""
 BIG_STEP_FLOPS = 1e12
 """The operations per step from which on a job is big. At some 10 TFLOP/s such a step takes a tenth of a second, about
 as long as launching the kernels of a deep network; a longer step gains nothing from sharing a GPU, and jobs of that
@@ -163,7 +166,7 @@ class JobFolder:
         """
         path = self.path / "job.json"
         try:
-            return Job.model_validate_json(path.read_bytes(), context=RECORDED)
+            return Job.model_validate_json(read_bytes(path, MAX_BYTES), context=RECORDED)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -190,7 +193,7 @@ class JobFolder:
     def log(self) -> list[Event]:
         """Returns the log's lines, without those cut off when their writer died."""
         try:
-            lines = (self.path / "log.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = read_text(self.path / "log.jsonl", MAX_LOG, errors="replace").splitlines()
         except OSError:
             return []
         return list(_events(lines))
@@ -225,7 +228,7 @@ class JobFolder:
 
     def progress(self) -> Progress | None:
         try:
-            return Progress.model_validate_json((self.path / "progress.json").read_bytes())
+            return Progress.model_validate_json(read_bytes(self.path / "progress.json", MAX_BYTES))
         except (OSError, ValidationError):
             return None
 

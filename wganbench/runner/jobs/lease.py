@@ -25,8 +25,11 @@ import psutil
 from pydantic import PositiveInt, ValidationError
 
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.spec import Line, Model
 
+MAX_BYTES = 2**16
+"""The largest file that names an owner."""
 BIRTH_SLACK_SECONDS = 2.0
 """The largest difference between two readings of one process's start time, which is precise to the second at best."""
 
@@ -276,7 +279,7 @@ def _remove(path: Path) -> None:
 def owner_in(path: Path) -> Owner | None:
     """Returns the owner named in a file; None if the file cannot be read or does not name one."""
     try:
-        return Owner.model_validate_json(path.read_bytes())
+        return Owner.model_validate_json(read_bytes(path, MAX_BYTES))
     except (OSError, ValidationError):
         return None
 

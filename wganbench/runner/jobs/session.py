@@ -14,12 +14,15 @@ from pydantic import Field, NonNegativeFloat, ValidationError
 
 from wganbench.errors import RecordError
 from wganbench.files import write_atomically
+from wganbench.reading import read_bytes
 from wganbench.runner.jobs.job import Planned, WorkFolder
 from wganbench.runner.jobs.lease import LAPSE_SECONDS, Owner, myself
 from wganbench.spec import MAX_STEPS, Line, Model, Name
 
 FOLDER = "sweeps"
 """The name of the sessions' folder on disk, which commands of older versions use as well."""
+MAX_BYTES = 2**27
+"""The largest file of a session, which names all of its runs."""
 
 
 class SessionJob(Model):
@@ -65,7 +68,7 @@ class SessionFile:
     def read(self) -> Session | None:
         """Returns the session; None if the file is gone or damaged."""
         try:
-            return Session.model_validate_json(self.path.read_bytes())
+            return Session.model_validate_json(read_bytes(self.path, MAX_BYTES))
         except (OSError, ValidationError):
             return None
 

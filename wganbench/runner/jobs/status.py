@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from wganbench.errors import RecordError
-from wganbench.records.record import Record, checksum_of
+from wganbench.reading import read_bytes
+from wganbench.records.record import MAX_BYTES, Record, checksum_of
 from wganbench.records.store import Store
 from wganbench.runner.jobs.job import Job, JobFolder, Progress, WorkFolder
 from wganbench.runner.jobs.lease import Owner
@@ -198,7 +199,7 @@ FAILED = re.compile(rb'"status"\s*:\s*"failed"')
 def _has_failed(path: Path) -> bool:
     """Returns whether a file is the record of a failed run, without parsing it, which would take far longer."""
     try:
-        return FAILED.search(path.read_bytes()) is not None
+        return FAILED.search(read_bytes(path, MAX_BYTES)) is not None
     except OSError:
         return False
 

@@ -105,6 +105,12 @@ class MnistOptions(ImageOptions):
     scaling: Scaling = "unit"
 
 
+class StackedMnistOptions(PartOptions):
+    split: Split = "train"
+    size: Annotated[int, Field(ge=1, le=28)] = 28
+    scaling: Scaling = "255"
+
+
 class ImageFolderOptions(PartOptions):
     flips: Flips = False
     folder: FolderName
@@ -178,6 +184,9 @@ DATA_SETS = {
     "shapes10": Entry(f"{_IMAGE_SETS}:shapes10", ImageOptions, is_images=True, channels=3, classes=10),
     "cifar10": Entry(f"{_IMAGE_SETS}:cifar10", ImageOptions, is_images=True, channels=3, classes=10),
     "mnist": Entry(f"{_IMAGE_SETS}:mnist", MnistOptions, is_images=True, channels=1, classes=10),
+    "stacked_mnist": Entry(
+        f"{_IMAGE_SETS}:stacked_mnist", StackedMnistOptions, is_images=True, channels=3, classes=1000
+    ),
     "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
     "text": Entry("wganbench.data.text:text", TextOptions),
     "images": Entry(f"{_IMAGE_SETS}:images", PicturesOptions, is_images=True),
@@ -206,10 +215,12 @@ def sample_shape(name: str, options: Mapping[str, Any]) -> tuple[int, ...] | Non
 
 
 def n_modes(name: str, options: Mapping[str, Any]) -> int | None:
-    """Returns the number of equally weighted modes of a data set; None for a custom set or one without modes."""
+    """Returns the number of modes of about equal weight of a data set; None for a custom set or one without modes."""
     modes: int | None = None
     if name in ("gaussian_ring", "double_circle"):
         modes = options.get("modes")
     elif name == "gaussian_grid" and "side" in options:
         modes = options["side"] ** 2
+    elif name == "stacked_mnist":
+        modes = DATA_SETS[name].classes
     return modes

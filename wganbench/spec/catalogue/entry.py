@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +20,7 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 class Options(BaseModel):
     """The base of option models: rejects unknown options and infinite or NaN values; types are checked strictly."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Scale:
         bounded: True for counts and shares, whose intervals cannot come from normal theory.
         unit: The unit, for the axis of a plot.
         worst_is_log_modes: True if the worst is log(number of modes) whenever the spec states that number.
+        of_labels: True for a score of the labels alone that a network gives to images, such as a count of them. Numbers
+            by other classifiers are on the same scale, as far as these are accurate.
     """
 
     higher_is_better: bool | None
@@ -39,6 +42,7 @@ class Scale:
     bounded: bool
     unit: str
     worst_is_log_modes: bool = False
+    of_labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ CUSTOM = Scale(higher_is_better=None, worst=float("nan"), bounded=True, unit="")
 """The scale of a custom measure by default: no better direction, no worst value, no tests from normal theory."""
 
 
+@lru_cache(maxsize=1024)
 def is_dotted(name: str) -> bool:
     """Returns whether ``name`` has the form ``package.module:object`` of a custom object."""
     return DOTTED.match(name) is not None

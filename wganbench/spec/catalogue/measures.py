@@ -205,6 +205,8 @@ _DISTANCE = Scale(higher_is_better=False, worst=_INFINITE, bounded=False, unit="
 _SCORE = Scale(higher_is_better=True, worst=1.0, bounded=False, unit="score")
 _SPREAD = Scale(higher_is_better=False, worst=_INFINITE, bounded=False, unit="score")
 _SECONDS = Scale(higher_is_better=False, worst=_INFINITE, bounded=False, unit="s")
+_LABELLED = Scale(higher_is_better=True, worst=0.0, bounded=True, unit="classes", of_labels=True)
+_LABEL_KL = Scale(False, worst=_INFINITE, bounded=True, unit="nats", worst_is_log_modes=True, of_labels=True)
 _SIZE = Scale(higher_is_better=True, worst=0.0, bounded=False, unit="per unit moved")
 
 
@@ -347,7 +349,9 @@ MEASURES = {
         f"{_SCORES}:real_inception_score", SplitScoreOptions, scale=_neutral("score"), scored=True
     ),
     "frechet_distance": Entry(f"{_SCORES}:frechet_distance", ScoreOptions, scale=_DISTANCE, scored=True),
-    "classes_covered": Entry(f"{_SCORES}:classes_covered", CoverageOptions, scale=_count("classes"), scored=True),
+    "classes_covered": Entry(f"{_SCORES}:classes_covered", CoverageOptions, scale=_LABELLED, scored=True),
+    "class_kl": Entry(f"{_SCORES}:class_kl", FewScoreOptions, scale=_LABEL_KL, scored=True),
+    "class_kl_floor": Entry(f"{_SCORES}:class_kl_floor", FewScoreOptions, scale=_neutral("nats")),
     "mean_confidence": Entry(f"{_SCORES}:mean_confidence", FewScoreOptions, scale=_SHARE, scored=True),
     "kernel_distance": Entry(f"{_SCORES}:kernel_distance", SubsetScoreOptions, scale=_DISTANCE, scored=True),
 }
@@ -363,5 +367,6 @@ PICTURES = {
 
 SCORES = {
     "classifier": Entry("wganbench.measures.scores.classifier:classifier", ClassifierOptions),
+    "stacked_classifier": Entry("wganbench.measures.scores.stacked_classifier:stacked_classifier", ClassifierOptions),
     "inception": Entry("wganbench.measures.scores.inception:inception"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from wganbench.analysis import stats
 from wganbench.analysis.comparability import basis_of
@@ -15,12 +15,11 @@ from wganbench.analysis.tables.table import Row, Table
 from wganbench.records.record import Record
 from wganbench.spec import Experiment, parse_seeds, scale_of
 from wganbench.spec.judged import Budget, Counted
-from wganbench.spec.judging import name_in
+from wganbench.spec.judging import LEVEL, name_in
 
 Judgement = Literal["better", "worse", "equivalent", "open"]
+WORDS: tuple[Judgement, ...] = get_args(Judgement)
 
-LEVEL = 0.025
-"""The one-sided level of each of the three tests, Holm-adjusted over the rows of an experiment."""
 FEWEST = 5
 """The fewest pairs that can settle anything, as everywhere in the suite."""
 
@@ -36,6 +35,7 @@ class Pairs:
         sign: 1 if a higher value is better, −1 if a lower one is.
         candidate, reference: Values of the same seeds, in the same order; a diverged run has the worst value.
         n_planned: The number of seeds that were planned.
+        runs: The ids of each pair of runs, the candidate's first.
         n_diverged: The number of diverged runs of the candidate among these seeds.
         n_failed: The number of failed runs, of either, which leave no pair.
     """
@@ -51,12 +51,20 @@ class Pairs:
     n_planned: int
     n_diverged: int = 0
     n_failed: int = 0
+    runs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def differences(self) -> list[float]:
+        """Returns the difference of the scores of each pair, above 0 if the candidate is better; NaN of infinities."""
+        return [mine - theirs for mine, theirs in zip(*self.scores(), strict=True)]
 
     def scores(self) -> tuple[list[float], list[float]]:
-        """Returns both as scores of which the higher is better, in the measure's unit."""
+        """Returns both as scores of which the higher is better, in the measure's unit; −∞ for a run without a value."""
         target = self.counted.target
 
         def score(value: float) -> float:
+            if math.isnan(value):
+                return -math.inf
             return self.sign * value if target is None else -abs(value - target)
 
         return [score(value) for value in self.candidate], [score(value) for value in self.reference]
@@ -79,8 +87,21 @@ class Settled:
     interval: stats.Interval | None
 
 
+@dataclass(frozen=True)
+class Compared:
+    """An experiment as it ships, and with the variants of candidates.
+
+    Attributes:
+        shipped: The spec that ships, whose rows are judged.
+        extended: The spec in the folder of the submission.
+    """
+
+    shipped: Experiment
+    extended: Experiment
+
+
 def pairs_of(
-    candidate: str, spec: Experiment, budget: Budget, own: Iterable[Record], reference: Iterable[Record]
+    candidate: str, specs: Compared, budget: Budget, own: Iterable[Record], reference: Iterable[Record]
 ) -> Iterator[Pairs]:
     """Yields a candidate's pairs on each row and measure that an experiment counts for a budget.
 
@@ -88,19 +109,21 @@ def pairs_of(
 
     Args:
         candidate: The candidate's name, which its variants begin with.
-        spec: The experiment that ships.
+        specs: The experiment.
         budget: The budget that was trained.
-        own: The candidate's records of this experiment.
+        own: The records of the submission, of any experiments.
         reference: The records of the variants that it replaces.
     """
-    mine = {(record.variant, record.profile, record.seed): record for record in own}
+    mine = {(record.family, record.seed): record for record in own}
     theirs = {(record.family, record.seed): record for record in reference}
+    spec = specs.shipped
     for row in spec.judge:
         share = row.share(budget)
-        if share is None:
+        if share is None or name_in(candidate, row) not in specs.extended.variants:
             continue
-        family, seeds = spec.family(row.variant, share.profile), parse_seeds(share.seeds)
-        keys = [((name_in(candidate, row), share.profile, seed), (family, seed)) for seed in seeds]
+        seeds, family = parse_seeds(share.seeds), spec.family(row.variant, share.profile)
+        of_candidate = specs.extended.family(name_in(candidate, row), share.profile)
+        keys = [((of_candidate, seed), (family, seed)) for seed in seeds]
         both = [(mine[one], theirs[other]) for one, other in keys if one in mine and other in theirs]
         both = [(one, other) for one, other in both if _are_comparable(one, other)]
         done = [(one, other) for one, other in both if "failed" not in (one.status, other.status)]
@@ -118,6 +141,7 @@ def pairs_of(
                 n_planned=len(seeds),
                 n_diverged=sum(one.status == "diverged" for one, _ in done),
                 n_failed=len(both) - len(done),
+                runs=tuple((one.id, other.id) for one, other in done),
             )
 
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from wganbench.analysis import judging
-from wganbench.analysis.judging import Pairs
+from wganbench.analysis.judged import pairs as judging
+from wganbench.analysis.judged.pairs import Pairs
 from wganbench.spec.judged import Counted
 
 EIGHT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -78,6 +78,15 @@ def test_a_diverged_run_counts_as_infinitely_bad_and_has_no_finite_difference():
     (found,) = judging.judge([pairs([*shifted(1.0)[:7], -float("inf")])])
     assert found.judgement == "open"
     assert found.difference is None
+
+
+def test_a_diverged_run_without_a_value_is_as_far_from_a_target_as_can_be():
+    """Its value is NaN, which the test of pairs would count as a tie."""
+    far = [1.5 + value for value in EIGHT]
+    (found,) = judging.judge([pairs([*[1.0] * 7, float("nan")], far, target=1.0)])
+    assert found.judgement == "open"
+    assert found.difference is None
+    assert found.pairs.scores()[0][7] == -float("inf")
 
 
 def test_a_table_has_a_line_for_each_row_with_its_numbers():

@@ -1,0 +1,1 @@
+"""Judgements of methods: what pairs of runs settle, and the tables, figures and pages of a submission."""
