@@ -147,7 +147,7 @@ def test_no_home_folder(monkeypatch):
         ):
             data_folder()
     line = one_line("run", "table3", "--profile", "smoke", "--data", "cifar10=~nobody/x")
-    assert line == "--data cifar10: no home folder for '~nobody/x'; give a path without '~', or set HOME"
+    assert line == "--data cifar10: no home folder for '~nobody/x'; give a path without '~'"
 
 
 def test_no_temporary_folder(recorded, monkeypatch):

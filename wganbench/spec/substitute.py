@@ -14,7 +14,6 @@ from wganbench.data import image_folder, pictures
 from wganbench.data.cache import obtain
 from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError, SpecError
-from wganbench.files import expanded
 from wganbench.spec import Component, Experiment, short
 from wganbench.spec.catalogue import suggest
 from wganbench.spec.strict import Table
@@ -30,8 +29,7 @@ def parse(texts: Iterable[str]) -> dict[str, Path]:
     """Parses texts such as ``"cifar10=photos/cifar10-jpeg75"``.
 
     Raises:
-        SpecError: If a text has another form, or names an unknown image set.
-        DataError: If a folder is in a home folder that does not exist.
+        SpecError: If a text has another form, or names an unknown image set or home folder.
     """
     found = {}
     for text in texts:
@@ -40,7 +38,10 @@ def parse(texts: Iterable[str]) -> dict[str, Path]:
             raise SpecError(f"--data {short(text)}: must be NAME=FOLDER, such as cifar10=photos/cifar10-jpeg75")
         if name not in {*IMAGE_SETS, PICTURES}:
             raise SpecError(f"--data {short(text)}: no image set {short(name)}{suggest(name, {*IMAGE_SETS, PICTURES})}")
-        found[name] = expanded(folder, f"--data {name}")
+        try:
+            found[name] = Path(folder).expanduser().absolute()
+        except RuntimeError:
+            raise SpecError(f"--data {name}: no home folder for {folder!r}; give a path without '~'") from None
     return found
 
 
