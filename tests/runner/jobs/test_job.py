@@ -45,7 +45,7 @@ def folder(tmp_path) -> JobFolder:
 @pytest.mark.parametrize("name", available())
 def test_every_variant_of_a_shipped_experiment_comes_back_as_the_same_runs(folder, name):
     """Of hundreds of random architectures, which have the same fields, some."""
-    experiment = load(name, ["batch_size=6"])
+    experiment = load(name, ["batch_size=12"])
     for profile in experiment.profiles:
         planned = cohorts(expand(experiment, profile, range(5)), 3)
         for cohort in planned[:: 1 + len(planned) // 200]:
