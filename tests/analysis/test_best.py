@@ -102,7 +102,7 @@ def test_the_table_of_published_numbers_has_a_column_for_it(experiment):
     assert cells["wasserstein_estimate", "good"] == ""
     assert HINDSIGHT in found.notes
     assert BEST in render(found, "markdown").splitlines()[0]
-    assert BEST in [column.header for column in terminal(found).columns]
+    assert BEST in [str(column.header) for column in terminal(found).columns]
     data = found.rows[0].data
     assert [data[name] for name in ("best", "best_first_step", "best_last_step")] == [6.0, 500, 500]
     others = Table("t", tuple(row for row in found.rows if row.data["measure"] == "wasserstein_estimate"))

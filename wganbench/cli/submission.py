@@ -17,7 +17,7 @@ from wganbench.records.submission import CONFORMANCE, Conformance, Submission
 from wganbench.runner.jobs.options import Execution
 
 
-@click.command(name="verify-submission", short_help="Check a submission, and train some of its runs again.")
+@click.command(name="verify-submission", short_help="Check a submission and retrain some runs.")
 @click.argument("folder", type=click.Path(file_okay=False, exists=True, path_type=Path))
 @click.option(
     "--retrain", "n", type=click.IntRange(min=0), default=3, show_default=True, help="How many runs to train again."

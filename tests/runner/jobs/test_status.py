@@ -485,7 +485,7 @@ def test_what_would_do_something_to_a_terminal_is_not_printed(store, spec):
     assert said(store).splitlines()[-1] == "made/?[2J: red ?[31m and ? no character"
     assert "\x1b" not in said(store, "--json")
     made.lease(store, "a", made.dead()).write_text('{"host": "\x1b"}')
-    session(store, [job], executor="\n")
+    session(store, [job])
     assert "\x1b" not in said(store)
 
 
