@@ -293,6 +293,12 @@ def test_the_nearest_of_many_names_is_still_found(word):
     assert strict.suggest(word, known).startswith("; did you mean 'critic-025")
 
 
+def test_of_hundreds_of_names_of_which_none_is_near_some_are_listed():
+    said = strict.suggest("zzz", [f"critic-{n:03}" for n in range(600)])
+    assert said.startswith("; known: critic-000, critic-001, ") and said.endswith(", critic-059 and 540 more")
+    assert strict.suggest("zzz", ["a", "b"]) == "; known: a, b"
+
+
 # ---- clusters -------------------------------------------------------------------------------------------------------
 
 

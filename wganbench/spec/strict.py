@@ -220,14 +220,17 @@ def _step(node: Table, part: str | int) -> Table:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Returns ``"; did you mean 'x'?"``, or a list of all known names if none is similar."""
+    """Returns ``"; did you mean 'x'?"``, or a list of the first ``LISTED`` known names if none is similar."""
     options = sorted(known)
     near = difflib.get_close_matches(word[:100], _likely(word, options), n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(options)}" if options else ""
+    rest = f" and {len(options) - LISTED} more" if len(options) > LISTED else ""
+    return f"; known: {', '.join(options[:LISTED])}{rest}" if options else ""
 
 
+LISTED = 60
+"""The largest number of names that a message lists; a larger kind has hardly been written by hand."""
 MANY = 200
 """The number of names from which on only the likely ones are compared in full, which takes 30 µs each."""
 
