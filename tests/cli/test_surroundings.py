@@ -95,8 +95,7 @@ def test_a_folder_that_another_user_may_not_enter_is_a_problem(recorded, tmp_pat
     folder.chmod(0o000)
     child = os.fork()
     if child == 0:
-        if os.geteuid() == 0:
-            os.setuid(65534)  # for root, no folder is closed
+        os.setuid(65534)
         try:
             said = f"found {Store(tmp_path / 'results').paths()}"
         except Exception as error:
@@ -119,6 +118,26 @@ def test_a_results_folder_that_cannot_be_one(tmp_path, monkeypatch, arguments, n
     monkeypatch.chdir(tmp_path)
     Path("loop").symlink_to("loop")
     assert f"({said})" in one_line(*arguments, "--results", name)
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("run", "dirac-gan", "--seeds", "1")])
+def test_a_work_folder_that_only_another_user_may_enter(tmp_path, monkeypatch, arguments):
+    """As a process sees it that is not root's: everything below the folder is refused."""
+    work = tmp_path / ".work"
+    (work / "leases").mkdir(parents=True)
+
+    def refused(function):
+        def call(path, *rest, **more):
+            if not isinstance(path, int) and Path(os.fsdecode(path)).is_relative_to(work) and str(path) != str(work):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return function(path, *rest, **more)
+
+        return call
+
+    for owner, name in [(os, "open"), (os, "mkdir"), (os, "scandir"), (os, "stat"), (os, "listdir"), (io, "open")]:
+        monkeypatch.setattr(owner, name, refused(getattr(owner, name)))
+    line = one_line(*arguments, "--results", tmp_path)
+    assert str(work) in line and "Permission denied" in line
 
 
 def test_long_names_of_folders_to_merge_or_compare(tmp_path, monkeypatch):
