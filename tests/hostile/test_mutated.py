@@ -126,8 +126,8 @@ def signed(content: dict[str, Any]) -> str:
 
 def bounded(value: Any) -> Any:
     """``value`` with None for numbers so large that they count as not finite in a record, and integers as floats."""
-    if type(value) is int and abs(value) < 2**53:
-        return float(value)
+    if type(value) is int:
+        return bounded(float(value)) if abs(value) < 2**1000 else None
     if isinstance(value, dict):
         return {key: bounded(item) for key, item in value.items()}
     if isinstance(value, list):

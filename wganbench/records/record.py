@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -39,6 +39,8 @@ from wganbench.spec.strict import omitted_if
 
 SCHEMA = 1
 MAX_BYTES = 64 * 1024
+MAX_LISTED = 3
+"""The largest number of mistakes of a record that its line names."""
 
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 MIGRATIONS: dict[int, Migration] = {}
@@ -342,14 +344,19 @@ def _validated(content: dict[str, Any], where: str) -> Record:
     try:
         content = {**content, "setting": _setting_in(text), "schema_number": SCHEMA}
     except ValidationError as error:
-        raise RecordError(f"{where}, setting: {'; '.join(mistakes(error, Setting))}; move the file away") from None
+        raise RecordError(f"{where}, setting: {_joined(mistakes(error, Setting))}; move the file away") from None
     try:
         record = Record.model_validate(content, context=RECORDED)
     except ValidationError as error:
-        raise RecordError(f"{where}: {'; '.join(mistakes(error, Record))}; move the file away") from None
+        raise RecordError(f"{where}: {_joined(mistakes(error, Record))}; move the file away") from None
     if record.id != f"{_family_in(record.variant, text)}-s{record.seed}":
         raise RecordError(f"{where}: id {short(record.id)} is not that of its content; move the file away")
     return record
+
+
+def _joined(found: Sequence[str]) -> str:
+    """Returns the first mistakes of a record in one line."""
+    return "; ".join([*found[:MAX_LISTED], *(["and more"] if len(found) > MAX_LISTED else [])])
 
 
 @lru_cache(maxsize=1024)
