@@ -32,9 +32,8 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Prints text, of which others may have written a part: it cannot control the terminal, or GitHub's job log."""
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    shown = (
-        printed(str(text)).encode(encoding, "replace").decode(encoding)
-    )  # click itself writes UTF-8 in place of ASCII
+    # Replaced here, as click itself writes UTF-8 where the terminal has ASCII.
+    shown = printed(str(text)).encode(encoding, "replace").decode(encoding)
     if "GITHUB_ACTIONS" in os.environ:
         shown = COMMAND.sub(r"\1? \2", shown)
     click.echo(shown, err=err, nl=nl)
