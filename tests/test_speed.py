@@ -1,4 +1,8 @@
-"""What users wait for, bounded; ``pytest -m slow``. CPU seconds of the child process, so that a busy machine passes."""
+"""What users wait for, bounded; ``pytest -m slow``.
+
+Bounds are CPU seconds of the child process, so that others on the machine do not count, on a machine in which Python
+adds up ten million numbers in 0.45 s. A slower one is given more in proportion.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,14 +24,26 @@ from wganbench.spec.plan import expand
 pytestmark = pytest.mark.slow
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 RESULTS = Path(__file__).resolve().parent.parent / "results"
+ADDING = 0.45
+"""CPU seconds that adding up ten million numbers takes on the machine that the bounds are for."""
+
+
+def slowness() -> float:
+    """How many times longer Python takes here than on the machine that the bounds are for; at least 1."""
+    start, total = time.process_time(), 0
+    for number in range(10_000_000):
+        total += number
+    return max(1.0, (time.process_time() - start) / ADDING)
 
 
 def cpu_seconds(*arguments: str | Path) -> float:
+    """The CPU seconds that a command would take on the machine that the bounds are for."""
+    slow = slowness()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, **ONE_THREAD}
     subprocess.run([sys.executable, "-m", "wganbench", *arguments], check=True, capture_output=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / max(slow, slowness())
 
 
 def test_two_thousand_records_are_reported_in_five_seconds(tmp_path):
@@ -34,26 +51,38 @@ def test_two_thousand_records_are_reported_in_five_seconds(tmp_path):
     model = next(r for r in Store(RESULTS).load().values() if (r.variant, r.profile) == ("gan", "paper"))
     store = Store(tmp_path)
     store.prepare(["gaussians8"])
-    for run in expand(spec, "paper", range(223)):
+    for run in itertools.islice(expand(spec, "paper", range(223)), 2000):
         copy = {"id": run.id, "variant": run.variant, "seed": run.seed, "setting": run.setting, "artefacts": []}
         record = model.model_copy(update=copy)
         store.path(record).write_text(write_text(record))
-    assert len(store.paths()) >= 2000
+    assert len(store.paths()) == 2000
     assert cpu_seconds("report", "gaussians8", "--results", tmp_path) <= 5
 
 
 LOADING = """
-import sys, time
+import json, sys, time
+from pathlib import Path
 from wganbench.records.store import Store
-start = time.process_time()
-found = Store(sys.argv[1]).load()
-print(time.process_time() - start, len(found), "torch" in sys.modules)
+
+def seconds(work):
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+texts = [path.read_text() for path in Path(sys.argv[1]).glob("*/*.json")]
+bare = seconds(lambda: [json.dumps(json.loads(text), sort_keys=True) for text in texts])
+found = []
+spent = seconds(lambda: found.append(len(Store(sys.argv[1]).load())))
+print(spent / bare, *found, "torch" in sys.modules)
 """
 
 
 @pytest.mark.timeout(1200)  # of the clock, which says little on a busy machine
-def test_ten_thousand_records_are_read_in_three_seconds(tmp_path):
-    """Of the committed records' sizes; the best of three, as others on the machine slow down what takes long."""
+def test_reading_ten_thousand_records_takes_at_most_thrice_as_long_as_their_json_alone(tmp_path):
+    """Of the committed records' sizes. Their JSON is parsed, and written for the checksum; the rest is checks.
+
+    The best of three, as others on the machine slow down what takes long.
+    """
     store, models = Store(tmp_path), Store(RESULTS).load().values()
     store.prepare({model.experiment for model in models})
     copies = ((repeat, model) for repeat in itertools.count() for model in models)
@@ -62,20 +91,21 @@ def test_ten_thousand_records_are_read_in_three_seconds(tmp_path):
         copy = model.model_copy(update={"id": f"{model.family}-s{seed}", "seed": seed, "artefacts": []})
         store.path(copy).write_text(write_text(copy))
 
-    def seconds() -> float:
+    def ratio() -> float:
         command = [sys.executable, "-c", LOADING, str(tmp_path)]
         told = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **ONE_THREAD})
-        spent, n_read, has_torch = told.stdout.split()
+        times, n_read, has_torch = told.stdout.split()
         assert (int(n_read), has_torch) == (10_000, "False")
-        return float(spent)
+        return float(times)
 
-    assert min(seconds() for _ in range(3)) <= 3
+    assert min(ratio() for _ in range(3)) <= 3
 
 
 @pytest.mark.parametrize("name", available())
 def test_smoke_of_an_experiment_takes_seconds(tmp_path, name):
-    """Four or five of them go into imports."""
-    assert cpu_seconds("run", name, "--profile", "smoke", "--seeds", "1", "--results", tmp_path) <= 15
+    """Four or five of them go into imports; `table3` has seventeen variants of residual networks, a second each."""
+    bound = 4 + 17 if name == "table3" else 15
+    assert cpu_seconds("run", name, "--profile", "smoke", "--seeds", "1", "--results", tmp_path) <= bound
 
 
 def test_quick_on_the_ring_takes_five_minutes_of_two_cores(tmp_path):
