@@ -7,7 +7,7 @@ from tests.shipped import every_experiment, shipped
 from wganbench.errors import SpecError
 from wganbench.spec import load
 from wganbench.spec.judged import BUDGETS, JudgedRow
-from wganbench.spec.judging import name_in, slug, spec_of
+from wganbench.spec.judging import Candidate, name_in, rows_for, slug, spec_of
 
 PENALTY = {"constraint": {"name": "one_sided_penalty", "penalty_weight": 3.0}}
 
@@ -29,6 +29,21 @@ def test_a_budget_takes_the_share_of_the_next_smaller_and_none_below_the_smalles
 )
 def test_a_candidate_is_named_after_its_object(name, made):
     assert slug(name) == made
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_rows"),
+    [
+        ([PENALTY], 2),
+        ([PENALTY | {"objective": "wasserstein"}], 2),
+        ([{"objective": {"name": "relativistic_paired"}}], 0),
+        ([PENALTY, {"objective": "hinge"}], 0),  # all candidates are compared on the same rows
+    ],
+)
+def test_the_estimate_of_a_distance_judges_methods_with_the_same_objective(changes, n_rows):
+    candidates = [Candidate(f"mine-{i}", change) for i, change in enumerate(changes)]
+    assert len(rows_for(shipped("penalties"), "evening", candidates)) == n_rows
+    assert len(rows_for(shipped("gaussians8"), "evening", candidates)) == 1
 
 
 @pytest.mark.parametrize("experiment", [each.name for each in every_experiment() if each.judge])

@@ -65,11 +65,14 @@ class JudgedRow(Model):
     Attributes:
         variant: The variant, which is the reference.
         measures: The measures that count, by label.
+        same_objective: Whether the measures mean something only under the variant's own objective, as a critic's
+            estimate of a distance does. Methods with another objective are then not judged on this row.
         budgets: The share of each budget; the row is left out of budgets below the smallest that has one.
     """
 
     variant: Name
     measures: Annotated[dict[str, Counted], Field(min_length=1)]
+    same_objective: bool = False
     budgets: Budgets
 
     def share(self, budget: Budget) -> Share | None:

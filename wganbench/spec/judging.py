@@ -77,12 +77,17 @@ class Candidate:
 
 
 def rows_for(spec: Experiment, budget: Budget, candidates: Collection[Candidate]) -> list[JudgedRow]:
-    """Returns the rows of an experiment that a budget reaches, and on which these candidates can be judged."""
-    has_critic = any("critic" in candidate.change for candidate in candidates)
+    """Returns the rows of an experiment that a budget reaches, and on which each of these candidates can be judged."""
     reached = [(row, share) for row in spec.judge if (share := row.share(budget)) is not None]
-    critics = [spec.setting(row.variant, share.profile).critic for row, share in reached]
-    both = zip(reached, critics, strict=True)
-    return [row for (row, _), critic in both if not (has_critic and critic.name in UNIQUE)]
+    settings = [(row, spec.setting(row.variant, share.profile)) for row, share in reached]
+    return [row for row, setting in settings if all(_fits(each, row, setting) for each in candidates)]
+
+
+def _fits(candidate: Candidate, row: JudgedRow, setting: Setting) -> bool:
+    """Returns whether a row's measures mean something for a candidate in the place of the row's method."""
+    if "critic" in candidate.change and setting.critic.name in UNIQUE:
+        return False
+    return not row.same_objective or _name(candidate.change.get("objective")) in (None, setting.objective.name)
 
 
 def slug(name: str) -> str:
@@ -139,11 +144,13 @@ def _other_networks(before: Table, change: Table) -> Table:
     it comes last, where its name replaces the whole table.
     """
 
-    def name_of(value: Any) -> Any:
-        return value.get("name") if isinstance(value, Mapping) else value
-
     changed = {key: change[key] for key in NETWORKS if key in change}
-    return {key: value for key, value in changed.items() if name_of(value) not in (None, name_of(before.get(key)))}
+    return {key: value for key, value in changed.items() if _name(value) not in (None, _name(before.get(key)))}
+
+
+def _name(value: Any) -> Any:
+    """Returns the name of a part of a setting, which is given alone or in a table with options."""
+    return value.get("name") if isinstance(value, Mapping) else value
 
 
 def spec_text(spec: Experiment, rows: Collection[JudgedRow], candidates: Sequence[Candidate]) -> str:
