@@ -1,7 +1,8 @@
 """What users wait for, bounded; ``pytest -m slow``.
 
 Bounds are CPU seconds of the child process, so that others on the machine do not count, on a machine in which Python
-adds up ten million numbers in 0.45 s. A slower one is given more in proportion.
+adds up ten million numbers in 0.45 s. A slower one is given more in proportion. Timeouts are of the clock, which says
+little on a busy machine, and far longer.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ print(spent / bare, *found, "torch" in sys.modules)
 """
 
 
-@pytest.mark.timeout(1200)  # of the clock, which says little on a busy machine
+@pytest.mark.timeout(1200)
 def test_reading_ten_thousand_records_takes_at_most_thrice_as_long_as_their_json_alone(tmp_path):
     """Of the committed records' sizes. Their JSON is parsed, and written for the checksum; the rest is checks.
 
@@ -103,11 +104,12 @@ def test_reading_ten_thousand_records_takes_at_most_thrice_as_long_as_their_json
 
 @pytest.mark.parametrize("name", available())
 def test_smoke_of_an_experiment_takes_seconds(tmp_path, name):
-    """Four or five of them go into imports; `table3` has seventeen variants of residual networks, a second each."""
-    bound = 4 + 17 if name == "table3" else 15
+    """Four or five of them go into imports; `table3` trains seventeen residual networks, 1.2 s each."""
+    bound = 4 + 1.2 * 17 if name == "table3" else 15
     assert cpu_seconds("run", name, "--profile", "smoke", "--seeds", "1", "--results", tmp_path) <= bound
 
 
+@pytest.mark.timeout(3600)
 def test_quick_on_the_ring_takes_five_minutes_of_two_cores(tmp_path):
     options = ("--profile", "quick", "--seeds", "5", "--jobs", "2", "--results", tmp_path)
     assert cpu_seconds("run", "gaussians8", *options) <= 2 * 5 * 60
