@@ -71,7 +71,7 @@ def judged_experiments(
     found = {name: (spec, rows) for name, (spec, rows) in found.items() if rows}
     for name in only:
         if name not in found:
-            known = suggest(name, [each for each in available() if load(each).judge])
+            known = suggest(name, [each for each in available() if each != name and load(each).judge])
             raise SpecError(f"--experiment {name}: has no row for these candidates on the budget {budget}{known}")
     return found
 
