@@ -5,6 +5,7 @@ import tomli_w
 
 from tests.shipped import every_experiment, shipped
 from wganbench.errors import SpecError
+from wganbench.runner.battery import judged_experiments
 from wganbench.spec import load
 from wganbench.spec.judged import BUDGETS, JudgedRow
 from wganbench.spec.judging import Candidate, name_in, rows_for, slug, spec_of
@@ -44,6 +45,14 @@ def test_the_estimate_of_a_distance_judges_methods_with_the_same_objective(chang
     candidates = [Candidate(f"mine-{i}", change) for i, change in enumerate(changes)]
     assert len(rows_for(shipped("penalties"), "evening", candidates)) == n_rows
     assert len(rows_for(shipped("gaussians8"), "evening", candidates)) == 1
+
+
+def test_an_experiment_without_a_row_for_a_candidate_is_no_suggestion_for_itself():
+    with pytest.raises(SpecError) as found:
+        judged_experiments("evening", [Candidate("mine", {"objective": "hinge"})], ["penalties"])
+    line, _, known = str(found.value).partition("; known: ")
+    assert line == "--experiment penalties: has no row for these candidates on the budget evening"
+    assert "swissroll" in known and "penalties" not in known
 
 
 @pytest.mark.parametrize("experiment", [each.name for each in every_experiment() if each.judge])
