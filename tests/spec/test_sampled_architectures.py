@@ -93,6 +93,26 @@ def test_each_architecture_is_a_variant_with_each_method(write):
     assert spec.variants_of("paper") == list(spec.variants) == [*made, "dcgan"]
 
 
+def test_a_profile_skips_those_that_a_pilot_had_and_may_name_the_critics_depths(write):
+    quick = "{ n = 5, depths = [4, 8, 12] }"
+    deep = "{ n = 3, skip = 2, depths = [4, 8, 12], critic_depths = [12], methods = ['gan'] }"
+    fits = [i for i, each in enumerate(DRAWN) if each.generator.depth < 20 and each.critic.depth == 12]
+    assert len({DRAWN[i].generator.depth for i in fits}) > 1
+    chosen = load(write(quick, deep)).variants_of("quick")
+    assert chosen == [*(f"a{place:03}-gan" for place in fits[2:5]), "dcgan"]
+    told = mistakes_of(write(quick, deep.replace("skip = 2", "skip = 99")))
+    assert told == ["mine.toml, profiles.quick.architectures: none of the 40 drawn fits"]
+
+
+def test_fresh_architectures_of_table2_are_none_of_the_pilots():
+    spec = load("table2")
+    pilot, fresh = (
+        {name.partition("-")[0] for name in spec.variants_of(profile)} - {"dcgan"} for profile in ("reduced", "deep")
+    )
+    assert (len(pilot), len(fresh)) == (20, 16) and not pilot & fresh
+    assert {spec.setting(f"{name}-gan", "deep").critic.options["depth"] for name in fresh} == {12}
+
+
 @pytest.mark.parametrize("method", ["gan", "wgan-gp"])
 def test_a_variant_is_its_architecture_with_the_methods_of_appendix_b(write, method):
     spec = load(write())

@@ -192,7 +192,9 @@ class Fitting(_Restriction):
     """A selection of the drawn architectures for a profile.
 
     Attributes:
-        n: The number of matching architectures to take, from the first; all by default.
+        n: The number of matching architectures to take; all by default.
+        skip: The number of matching architectures before the first that is taken, for fresh ones after a pilot.
+        critic_depths: The numbers of layers with weights of the critic that match; any of ``depths`` by default.
         nonlinearities: The nonlinearities that match, for both generator and critic; any by default, as for depths and
             filters.
         depths: The numbers of layers with weights that match.
@@ -201,7 +203,17 @@ class Fitting(_Restriction):
     """
 
     n: Places | None = None
+    skip: NonNegativeInt = 0
+    critic_depths: Values | None = None
     methods: Annotated[list[Name], Field(min_length=1)] | None = None
+
+    def places(self, drawn: Sequence[Architecture], space: Space) -> list[int]:
+        """Returns the places of the drawn architectures that are taken out of a space."""
+        fits = self.restrict(space)
+        matching = [place for place, architecture in enumerate(drawn) if architecture in fits]
+        if self.critic_depths is not None:
+            matching = [place for place in matching if drawn[place].critic.depth in self.critic_depths]
+        return matching[self.skip :][: self.n]
 
 
 class _OfProfile(Model):
@@ -262,8 +274,7 @@ def _select(fitting: Fitting, drawn: Sequence[Architecture], among: Architecture
     methods = tuple(among.methods)
     for unknown in sorted(set(fitting.methods or ()).difference(methods)):
         raise SpecError(f"{where}.methods: no method {unknown!r}{suggest(unknown, methods)}")
-    space = fitting.restrict(among.restrict(TABLE_1))
-    places = [place for place, architecture in enumerate(drawn) if architecture in space][: fitting.n]
+    places = fitting.places(drawn, among.restrict(TABLE_1))
     if not places:
         raise SpecError(f"{where}: none of the {len(drawn)} drawn fits")
     chosen = [method for method in methods if fitting.methods is None or method in fitting.methods]
