@@ -20,7 +20,7 @@ PROFILES = ("smoke", "quick", "reduced", "paper")
 OTHERS = {
     "estimate-quality": {"longer"},
     "penalties": {"settled"},
-    "table2": {"calibration"},
+    "table2": {"calibration", "deep"},
     "dirac-gan": {"starts"},
 }
 """Profiles beside these."""
