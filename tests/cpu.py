@@ -8,6 +8,18 @@ import time
 from collections.abc import Iterator
 
 
+ADDING = 0.45
+"""CPU seconds that adding up ten million numbers takes on the machine that bounds are for."""
+
+
+def slowness() -> float:
+    """How many times longer Python takes here than on the machine that bounds are for; at least 1."""
+    start, total = time.process_time(), 0
+    for number in range(10_000_000):
+        total += number
+    return max(1.0, (time.process_time() - start) / ADDING)
+
+
 @contextlib.contextmanager
 def at_most(seconds: float) -> Iterator[None]:
     """Asserts that the body takes so much of this thread's time.

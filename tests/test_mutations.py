@@ -28,12 +28,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from tests import mutations
 from tests.analysis import factory
 from tests.claims import read_by
+from tests.cpu import slowness
 from wganbench.analysis import report
 from wganbench.analysis.figures import style
 from wganbench.cli import cli
@@ -46,7 +47,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 SCHEMA_1 = Path(__file__).parent / "records" / "record_schema_1.json"
 
 SECONDS = 1.0
-"""CPU time of a command. The figures of a report are not in it: each has as much of its own."""
+"""CPU time of a command, and more on a slow machine. A report's figures are not in it: each has as much of its own."""
 
 TRIES = 4
 """The quickest counts: beside others that train, the same command takes up to three times as much."""
@@ -142,7 +143,8 @@ def command(*arguments: str | Path, writes: tuple[Path, ...] = ()) -> int:
             result = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
         if watch.slowest <= SECONDS:
             break
-    assert watch.slowest <= SECONDS
+    else:
+        assert watch.slowest <= SECONDS * slowness()
     errors = result.stderr.split("\n")[:-1]
     assert all(line.startswith("wganbench: ") for line in errors), errors
     assert result.exit_code == 0 or (errors and result.exit_code in (1, 2)), result.output
@@ -179,6 +181,11 @@ class World:
     def results(self) -> Path:
         return self.folder / "results"
 
+    @property
+    def records(self) -> list[Path]:
+        """The files of its records; there are none of an experiment that was not run."""
+        return Store(self.results).paths() or reject()
+
     def commands(self) -> list[int]:
         """All that read the spec; the figures of the report are removed."""
         codes = [command("show", self.spec)]
@@ -199,7 +206,7 @@ def small(folder: Path) -> World:
 
 
 def shipped(folder: Path, name: str) -> World:
-    """A spec of ours with the records of its first claim that has any, five seeds each, under another name."""
+    """A spec of ours with the records of its first claim that has any, at most five seeds each, under another name."""
     experiment = load(name)
     every = [(list(recorded(experiment, claim)), claim) for claim in experiment.live_claims]
     paths, claim = next((found for found in every if found[0]), every[0])
@@ -218,10 +225,8 @@ def shipped(folder: Path, name: str) -> World:
 def recorded(experiment: Experiment, claim: Claim) -> Iterator[Path]:
     """Records of a claim's variants, or of the first architectures that it is about."""
     for variant in read_by(experiment, claim)[:6]:
-        for seed in range(5):
-            run = f"{family(variant, experiment.setting(variant, claim.profile))}-s{seed}"
-            if (path := RESULTS / experiment.name / f"{run}.json").is_file():
-                yield path
+        runs = f"{family(variant, experiment.setting(variant, claim.profile))}-s*.json"
+        yield from sorted((RESULTS / experiment.name).glob(runs))[:5]
 
 
 Worlds = Callable[[str], World]
@@ -344,7 +349,7 @@ def spec_content(world: World, data: st.DataObject) -> None:
 
 
 def record_bytes(world: World, data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from(Store(world.results).paths()))
+    path = data.draw(st.sampled_from(world.records))
     text = data.draw(mutations.texts(path.read_bytes(), (SCHEMA_1.read_bytes(),)))
     if data.draw(st.booleans()):
         with contextlib.suppress(ValueError, AttributeError, RecursionError):
@@ -354,7 +359,7 @@ def record_bytes(world: World, data: st.DataObject) -> None:
 
 def record_content(world: World, data: st.DataObject) -> None:
     """With the old checksum, with the right one, or with that and the id that its content has."""
-    path = data.draw(st.sampled_from(Store(world.results).paths()))
+    path = data.draw(st.sampled_from(world.records))
     whole = json.loads(data.draw(st.sampled_from([path, path, path, SCHEMA_1])).read_text())
     content = data.draw(mutations.contents(whole, OUTCOME, (None,)))
     match data.draw(st.sampled_from(["stale", "signed", *["renamed"] * 6])):
@@ -368,7 +373,7 @@ def record_content(world: World, data: st.DataObject) -> None:
 
 def artefact(world: World, data: st.DataObject) -> None:
     """With its own checksum or with the right one."""
-    paths = [path for path in Store(world.results).paths() if '"file": ' in path.read_text()]
+    paths = [path for path in world.records if '"file": ' in path.read_text()]
     if not paths:
         return
     path = data.draw(st.sampled_from(paths))

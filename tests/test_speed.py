@@ -1,8 +1,7 @@
 """What users wait for, bounded; ``pytest -m slow``.
 
-Bounds are CPU seconds of the child process, so that others on the machine do not count, on a machine in which Python
-adds up ten million numbers in 0.45 s. A slower one is given more in proportion. Timeouts are of the clock, which says
-little on a busy machine, and far longer.
+Bounds are CPU seconds of the child process, so that others on the machine do not count, and more of them on a slow
+machine. Timeouts are of the clock, which says little on a busy machine, and far longer.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.cpu import slowness
 from wganbench.records.record import write_text
 from wganbench.records.store import Store
 from wganbench.spec import available, load
@@ -25,16 +24,6 @@ from wganbench.spec.plan import expand
 pytestmark = pytest.mark.slow
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 RESULTS = Path(__file__).resolve().parent.parent / "results"
-ADDING = 0.45
-"""CPU seconds that adding up ten million numbers takes on the machine that the bounds are for."""
-
-
-def slowness() -> float:
-    """How many times longer Python takes here than on the machine that the bounds are for; at least 1."""
-    start, total = time.process_time(), 0
-    for number in range(10_000_000):
-        total += number
-    return max(1.0, (time.process_time() - start) / ADDING)
 
 
 def cpu_seconds(*arguments: str | Path) -> float:
