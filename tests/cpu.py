@@ -7,7 +7,6 @@ import gc
 import time
 from collections.abc import Iterator
 
-
 ADDING = 0.45
 """CPU seconds that adding up ten million numbers takes on the machine that bounds are for."""
 
