@@ -18,6 +18,7 @@ include_patterns = [
     "docs/examples/*.md",
     "results/README.md",
     "results/*/README.md",
+    "results/judge/*/README.md",
 ]
 exclude_patterns = [".*", "build", "dist", "runs", "tests", "tools", "wganbench", "benchmarks", "results/*/artefacts"]
 myst_heading_anchors = 3
