@@ -21,6 +21,7 @@ from wganbench.runner.speed.calibrate import calibrate, seconds_per_step
 from wganbench.spec import load
 from wganbench.spec.plan import cohorts, expand, step_flops
 from wganbench.training.cuda_graph import NotCapturedError
+from wganbench.training.gan_trainer import GanTrainer
 
 
 class Clock:
@@ -70,6 +71,20 @@ def test_a_rate_is_the_operations_of_the_cohort_over_the_time_of_its_step(tiny, 
     assert found.key == ("cpu", rates.processor_name(), rates.torch_version(), 1)
     assert [line.partition(":")[0] for line in lines] == ["clip", "gp"]
     assert torch.get_num_threads() == threads
+
+
+def test_steps_are_timed_and_counted_without_a_warm_up_of_the_critic(tiny, monkeypatch):
+    """The first steps alone are timed: with 100 critic steps each, a plan would take all steps to be as slow."""
+    warm = planned(tiny("[variants.warm]\ncritic_warmup = { steps = 100, first = 2, every = 50 }\n"))
+    (cohort,) = (each for each in warm if each.runs[0].variant == "warm" and each.seeds == (0, 1))
+    critic_steps = []
+    monkeypatch.setattr(GanTrainer, "_critic_step", lambda self, *batch: critic_steps.append(self.steps_done))
+    monkeypatch.setattr(calibration, "seconds_per_step", lambda step, device: step() or 0.5)
+    found = calibrate([cohort], torch.device("cpu"), 1, str(tiny()))
+    setting = cohort.runs[0].setting
+    once = step_flops(setting.model_copy(update={"critic_warmup": None}))
+    assert len(critic_steps) == setting.n_critic
+    assert found.points[0].flops == 2 * once < 2 * step_flops(setting)
 
 
 @pytest.mark.parametrize("refused", [False, True])

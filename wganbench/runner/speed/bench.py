@@ -104,12 +104,21 @@ def seconds_of(step: Callable[[], object], n: int, device: torch.device) -> floa
     return time.perf_counter() - began
 
 
+def after_warmup(setting: Setting) -> Setting:
+    """Returns the setting without a critic warm-up, of which all timed steps, the first ones, would be part."""
+    return setting.model_copy(update={"critic_warmup": None})
+
+
 def as_run(
     setting: Setting, seeds: Sequence[int], device: torch.device
 ) -> tuple[Callable[[], object], Execution, str | None]:
-    """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed."""
+    """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed.
+
+    The steps have ``n_critic`` critic steps each, without a warm-up.
+    """
     messages: list[str] = []
-    step, captured = make_step(make_trainer(setting, seeds, device), graph=True, on_message=messages.append)
+    trainer = make_trainer(after_warmup(setting), seeds, device)
+    step, captured = make_step(trainer, graph=True, on_message=messages.append)
     return step, "captured" if captured else "eager", messages[0] if messages else None
 
 

@@ -13,7 +13,7 @@ from wganbench.records.custom_code import import_folders
 from wganbench.records.rates import Measured, Point, kind, torch_version
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.precision import numerics
-from wganbench.runner.speed.bench import as_run, device_name, errors_of, seconds_of
+from wganbench.runner.speed.bench import after_warmup, as_run, device_name, errors_of, seconds_of
 from wganbench.spec.plan import Cohort, step_flops
 
 BLOCKS = 5
@@ -47,7 +47,7 @@ def calibrate(
     points = []
     for cohort in cohorts:
         first = cohort.runs[0]
-        flops = len(cohort.runs) * (step_flops(first.setting) or math.nan)
+        flops = len(cohort.runs) * (step_flops(after_warmup(first.setting)) or math.nan)
         with errors_of(first), numerics(device, threads, precision=first.setting.precision):
             seconds, why_eager = _seconds(cohort, device)
         points.append(Point(kind=kind(first.setting), flops=flops, rate=flops / seconds))

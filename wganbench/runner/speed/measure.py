@@ -19,7 +19,15 @@ from wganbench.records.rates import torch_version
 from wganbench.runner.import_path import add_import_folders, safe_path
 from wganbench.runner.precision import numerics
 from wganbench.runner.provenance import checkout
-from wganbench.runner.speed.bench import Bench, Execution, FailedError, describe_failure, errors_of, product_flops
+from wganbench.runner.speed.bench import (
+    Bench,
+    Execution,
+    FailedError,
+    after_warmup,
+    describe_failure,
+    errors_of,
+    product_flops,
+)
 from wganbench.runner.speed.peer import peer_distribution
 from wganbench.spec import Experiment, Setting
 from wganbench.spec.plan import Run, step_flops
@@ -43,7 +51,7 @@ def measure(run: Run, spec: Experiment, device: torch.device, timing: speeds.Tim
         execution, why_eager, memory_bytes = ways.execution, ways.why_eager, ways.memory_bytes
     rounds["matmul"] = [rate * product_flops(device) for rate in rounds["matmul"]]
     commit, dirty = checkout()
-    found = speeds.summary(rounds, seeds, step_flops(run.setting))
+    found = speeds.summary(rounds, seeds, step_flops(after_warmup(run.setting)))
     if peer is not None:
         found["peer"] |= {"function": timing.peer, "package": peer[0], "version": peer[1]}
     return speeds.Row(
