@@ -109,7 +109,7 @@ def test_a_folder_without_a_usable_picture_is_refused_in_one_line(folder):
 
 def test_a_database_of_lsun_is_recognised_and_a_line_says_how_to_export_it(folder):
     (folder / "data.mdb").write_bytes(b"")
-    with pytest.raises(DataError, match=r"own: a database \(data.mdb\).*: python data.py export own --out_dir FOLDER$"):
+    with pytest.raises(DataError, match=r"own: a database \(data.mdb\).*; 'wganbench data unpack own FOLDER' makes "):
         pictures.digest(folder)
     plain().save(folder / "1.webp")
     assert len(pictures.digest(folder)) == 64

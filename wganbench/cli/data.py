@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
-from wganbench.cli.console import echo, print_rows
-from wganbench.cli.options import data_dir
+from wganbench.cli.console import echo, print_rows, progress
+from wganbench.cli.options import COUNT, FOLDER, data_dir
 
 
 @click.group(short_help="List, fetch and verify the image sets.")
@@ -65,3 +66,24 @@ def verify_data(name: str | None) -> None:
     echo(f"verified {len(findings)}: {whole} whole, {len(findings) - whole} damaged")
     if whole < len(findings):
         sys.exit(1)
+
+
+@data.command(name="unpack", short_help="Unpack an LSUN database into a folder of pictures.")
+@click.argument("database", type=FOLDER)
+@click.argument("folder", type=FOLDER)
+@click.option("--limit", type=COUNT, help="Pictures to unpack, a fair sample of all.  [default: all]")
+def unpack_data(database: Path, folder: Path, limit: int | None) -> None:
+    """Unpack the pictures of DATABASE, a category of LSUN as published, into FOLDER.
+
+    A repeated command goes on where the last one stopped. 'run EXP --data images=FOLDER' trains on the pictures. This
+    needs the extra [lsun].
+    """
+    from wganbench.runner.import_path import import_extra
+
+    import_extra("lmdb", "data unpack", "lsun")
+    from wganbench.data.lsun import unpack
+
+    with progress("pictures") as on_progress:
+        done, kept = unpack(database, folder, limit=limit, on_progress=on_progress)
+    there = f", {kept:,} of which were there" if kept else ""
+    echo(f"{done:,} pictures in {click.format_filename(folder)}{there}")

@@ -125,8 +125,8 @@ def _pictures(folder: Path) -> list[Path]:
     found = list(images_below(folder))
     if not found and (folder / LMDB).is_file():
         raise DataError(
-            f"{folder}: a database ({LMDB}), no pictures; LSUN's own script exports its pictures: "
-            f"python data.py export {folder.name} --out_dir FOLDER"
+            f"{folder}: a database ({LMDB}), no pictures; 'wganbench data unpack {folder.name} FOLDER' makes a folder "
+            "of them"
         )
     if not found:
         raise DataError(f"{folder}: no pictures; must have some files such as .jpg or .png in it or below")
