@@ -59,7 +59,7 @@ def unpack(
 
 
 @contextmanager
-def _opened(database: Path) -> Iterator[lmdb.Transaction]:
+def _opened(database: Path) -> Iterator[lmdb.Transaction[bytes]]:
     """Opens a database for reading, after a check that its file has all pages: a missing one would kill the process."""
     path = database / LMDB
     try:
