@@ -84,6 +84,25 @@ def test_a_trainer_lets_both_rates_fall_and_only_where_asked():
         assert rates == pytest.approx([rate * (1 - done / 4) for rate in first], rel=1e-6)
 
 
+def test_the_further_critic_steps_of_a_warm_up_have_the_rate_of_their_step(monkeypatch):
+    of_clip = ["n_critic=2", "critic_warmup={steps=3, first=1, every=2}"]
+    spec = load("gaussians8", ["lr_decay='linear'", "steps=4", *(f"variants.wgan-clip.{each}" for each in of_clip)])
+    trainer = make_trainer(spec.setting("wgan-clip", "smoke"), [0], torch.device("cpu"))
+    seen, plain = [], trainer.critic_optimizer.step
+    first = float(trainer.critic_optimizer.param_groups[0]["lr"])
+
+    def step():
+        seen.append((trainer.steps_done, float(trainer.critic_optimizer.param_groups[0]["lr"]) / first))
+        plain()
+
+    monkeypatch.setattr(trainer.critic_optimizer, "step", step)
+    for _ in range(4):
+        trainer.step()
+    # a further step is taken before its generator step counts: after none of them, and after two
+    expected = [(0, 1), (1, 1), (1, 1), (2, 0.75), (2, 0.75), (2, 0.5), (3, 0.5), (3, 0.5), (4, 0.25), (4, 0.25)]
+    assert seen == [(done, pytest.approx(rate, rel=1e-6)) for done, rate in expected]
+
+
 class NoRate(torch.optim.Optimizer):
     def __init__(self, parameters):
         super().__init__(parameters, {})

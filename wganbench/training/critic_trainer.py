@@ -189,10 +189,14 @@ class StackTrainer:
         """Sets decaying learning rates, and draws what a CUDA graph does not draw; `device_step` draws all else."""
         if self.method.decay_steps is not None:
             lr_decay.set_rates(self.optimizers, self.steps_done, self.method.decay_steps)
+        self._warm_up()
         self._begin_step(self.steps_done)
         self.steps_done += 1
         for name, n in self._read.items():
             self.batches[name].host_step(n)
+
+    def _warm_up(self) -> None:
+        """Takes the further critic steps before a step of a warm-up, if there is one; `device_step` holds none."""
 
     def _begin_step(self, step: int | None) -> None:
         """Gets blocks of random numbers ready for a step, counted from 0, or for draws outside of steps."""

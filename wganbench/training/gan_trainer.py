@@ -73,14 +73,12 @@ class GanTrainer(StackTrainer):
             for name, tensor in _tensors(self.average).items():
                 tensor.copy_(state["average"][name])
 
-    def host_step(self) -> None:
-        """Also takes the further critic steps of a warm-up, which a graph of `device_step` does not hold."""
+    def _warm_up(self) -> None:
         warmup = self.method.warmup
         if warmup is not None and warmup.is_due(self.steps_done):
             self._begin_step(None)
             for _ in range(warmup.steps - self.method.n_critic):
                 self._take_critic_step()
-        super().host_step()
 
     def _take_critic_step(self) -> None:
         """Takes one critic step on a batch of its own, without a generator step."""
