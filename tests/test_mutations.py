@@ -248,6 +248,7 @@ Worlds = Callable[[str], World]
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory) -> Worlds:
+    importlib.import_module("wganbench.runner.preflight")  # `plan` may; torch's import starts a process
     folder = tmp_path_factory.mktemp("worlds")
 
     @functools.cache
