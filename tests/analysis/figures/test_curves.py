@@ -65,6 +65,14 @@ def test_a_panel_shows_step_0_on_a_logarithmic_axis(axes):
     assert axes.get_xlabel() == "generator step"
 
 
+@pytest.mark.parametrize(
+    ("steps", "scale"), [([0, 125, 250, 375], "linear"), ([0, 7, 13, 20], "linear"), ([0, 1, 3, 6], "symlog")]
+)
+def test_a_panel_of_even_steps_is_linear(axes, steps, scale):
+    draw_lines(axes, [Line("gan", 0, np.array(steps), np.ones((1, 4)))])
+    assert (axes.get_xscale(), axes.get_xlabel()) == (scale, "generator step")
+
+
 def test_variants_look_different_and_keep_their_look():
     looks = [look_of(position) for position in range(40)]
     assert len(set(looks)) == 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,21 +126,33 @@ def _at(steps: Sequence[int], curves: Sequence[Curve]) -> Array:
 
 
 def draw_lines(axes: Axes, lines: Sequence[Line], *, x: str | None = None) -> None:
-    """Draws one panel; ``x`` is the name of its axis if that does not show steps, and is then linear."""
+    """Draws one panel.
+
+    Args:
+        x: The name of the x axis if that does not show steps. It is then linear, as it is for steps at even distances;
+            others are denser at the beginning, and are drawn by their logarithm.
+    """
     from matplotlib.ticker import NullLocator  # see style.theme
 
     for line in lines:
         draw_line(axes, line)
     every = [float(place) for line in lines for place in line.x]
     farthest = max((place for place in every if place > 0), default=1.0)
-    if x is None:
+    is_logarithmic = x is None and not _are_even({int(place) for place in every})
+    if is_logarithmic:
         axes.set_xscale("symlog", linthresh=1, linscale=0.4)  # logarithmic from step 1, but with a step 0
         axes.xaxis.set_minor_locator(NullLocator())
     if x is None or farthest > 10:
         axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlim(min([0.0, *every]), farthest * (1.15 if x is None else 1.02))
+    axes.set_xlim(min([0.0, *every]), farthest * (1.15 if is_logarithmic else 1.02))
     axes.set_ylim(bottom=min(axes.get_ylim()[0], 0))
     axes.set_xlabel(x or "generator step")
+
+
+def _are_even(steps: Collection[int]) -> bool:
+    """Returns whether no two neighbouring steps are more than twice as far apart as two others."""
+    apart = np.diff(sorted(steps))
+    return len(apart) > 1 and bool(apart.max() <= 2 * apart.min())
 
 
 def draw_line(axes: Axes, line: Line) -> None:
