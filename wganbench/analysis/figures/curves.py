@@ -150,7 +150,7 @@ def draw_lines(axes: Axes, lines: Sequence[Line], *, x: str | None = None) -> No
 
 
 def _are_even(steps: Collection[int]) -> bool:
-    """Returns whether no two neighbouring steps are more than twice as far apart as two others."""
+    """Returns whether no gap between neighbouring steps is more than twice as wide as another."""
     apart = np.diff(sorted(steps))
     return len(apart) > 1 and bool(apart.max() <= 2 * apart.min())
 
