@@ -68,7 +68,7 @@ def verify_data(name: str | None) -> None:
         sys.exit(1)
 
 
-@data.command(name="unpack", short_help="Unpack an LSUN database into a folder of pictures.")
+@data.command(name="unpack", short_help="Unpack an LSUN database into pictures.")
 @click.argument("database", type=FOLDER)
 @click.argument("folder", type=FOLDER)
 @click.option("--limit", type=COUNT, help="Pictures to unpack, a fair sample of all.  [default: all]")
