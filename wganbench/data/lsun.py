@@ -6,7 +6,6 @@ of a picture's file. Keys say nothing of the pictures, so the first ones are a f
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,19 +42,19 @@ def unpack(
     Raises:
         DataError: If there is no such database, it is damaged or has other keys, or a file cannot be written.
     """
-    done = kept = 0
+    kept = 0
     with _opened(database) as transaction:
-        total = min(limit or math.inf, transaction.stat()["entries"])
-        for key, content in islice(transaction.cursor(), limit):
+        entries = transaction.stat()["entries"]
+        total = min(limit or entries, entries)
+        for done, (key, content) in enumerate(islice(transaction.cursor(), limit), 1):
             name = _file_name(key, content, database)
             path = folder / name[:2] / name
             if path.is_file():
                 kept += 1
             else:
                 _write(path, content)
-            done += 1
-            on_progress(done, int(total))
-    return done, kept
+            on_progress(done, total)
+    return total, kept
 
 
 @contextmanager

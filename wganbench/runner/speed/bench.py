@@ -112,13 +112,9 @@ def after_warmup(setting: Setting) -> Setting:
 def as_run(
     setting: Setting, seeds: Sequence[int], device: torch.device
 ) -> tuple[Callable[[], object], Execution, str | None]:
-    """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed.
-
-    The steps have ``n_critic`` critic steps each, without a warm-up.
-    """
+    """Returns the runner's step for these stacked seeds, how it is executed, and the reason if capturing failed."""
     messages: list[str] = []
-    trainer = make_trainer(after_warmup(setting), seeds, device)
-    step, captured = make_step(trainer, graph=True, on_message=messages.append)
+    step, captured = make_step(make_trainer(setting, seeds, device), graph=True, on_message=messages.append)
     return step, "captured" if captured else "eager", messages[0] if messages else None
 
 

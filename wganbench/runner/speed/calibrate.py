@@ -14,6 +14,7 @@ from wganbench.records.rates import Measured, Point, kind, torch_version
 from wganbench.runner.import_path import add_import_folders
 from wganbench.runner.precision import numerics
 from wganbench.runner.speed.bench import after_warmup, as_run, device_name, errors_of, seconds_of
+from wganbench.spec import Setting
 from wganbench.spec.plan import Cohort, step_flops
 
 BLOCKS = 5
@@ -47,9 +48,10 @@ def calibrate(
     points = []
     for cohort in cohorts:
         first = cohort.runs[0]
-        flops = len(cohort.runs) * (step_flops(after_warmup(first.setting)) or math.nan)
+        setting = after_warmup(first.setting)
+        flops = len(cohort.runs) * (step_flops(setting) or math.nan)
         with errors_of(first), numerics(device, threads, precision=first.setting.precision):
-            seconds, why_eager = _seconds(cohort, device)
+            seconds, why_eager = _seconds(setting, cohort.seeds, device)
         points.append(Point(kind=kind(first.setting), flops=flops, rate=flops / seconds))
         if why_eager is not None:
             on_message(f"{first.variant}: {why_eager}")
@@ -65,9 +67,9 @@ def calibrate(
     )
 
 
-def _seconds(cohort: Cohort, device: torch.device) -> tuple[float, str | None]:
+def _seconds(setting: Setting, seeds: Sequence[int], device: torch.device) -> tuple[float, str | None]:
     """Returns the seconds per step, and the reason if steps cannot be captured; frees the trainer and its graph."""
-    step, _, why_eager = as_run(cohort.runs[0].setting, cohort.seeds, device)
+    step, _, why_eager = as_run(setting, seeds, device)
     return seconds_per_step(step, device), why_eager
 
 

@@ -45,13 +45,14 @@ def measure(run: Run, spec: Experiment, device: torch.device, timing: speeds.Tim
     """
     seeds, folders = timing.seeds or spec.stack, import_folders(spec.path)
     add_import_folders(folders)
+    setting = after_warmup(run.setting)
     peer = peer_distribution(timing.peer) if timing.peer else None
-    with errors_of(run), timed(run.setting, seeds, device, timing, folders) as ways:
+    with errors_of(run), timed(setting, seeds, device, timing, folders) as ways:
         rounds = take_turns(ways, timing.seconds)
         execution, why_eager, memory_bytes = ways.execution, ways.why_eager, ways.memory_bytes
     rounds["matmul"] = [rate * product_flops(device) for rate in rounds["matmul"]]
     commit, dirty = checkout()
-    found = speeds.summary(rounds, seeds, step_flops(after_warmup(run.setting)))
+    found = speeds.summary(rounds, seeds, step_flops(setting))
     if peer is not None:
         found["peer"] |= {"function": timing.peer, "package": peer[0], "version": peer[1]}
     return speeds.Row(
