@@ -82,9 +82,9 @@ def test_a_measured_row_says_what_was_run(tiny):
 
 def test_a_row_leaves_the_warm_up_of_the_critic_out(tiny):
     path = tiny("[variants.warm]\ncritic_warmup = { steps = 100, first = 2, every = 50 }\n")
-    run, row = runs(path)[2], measured(path, 2)
+    setting, row = runs(path)[2].setting, measured(path, 2)
     assert row.variant == "warm"
-    assert row.step_flops == step_flops(run.setting.model_copy(update={"critic_warmup": None})) < step_flops(run.setting)
+    assert row.step_flops == step_flops(setting.model_copy(update={"critic_warmup": None})) < step_flops(setting)
 
 
 def test_the_ways_of_one_seed_and_of_several(tiny):
