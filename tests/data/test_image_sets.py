@@ -104,6 +104,13 @@ def test_verify_states_the_digest_that_a_spec_may_have(data_folder, make_folder)
     assert image_sets.image_folder(folder="faces", digest=image_folder.digest(folder)).checksum == checksum
 
 
+def test_verify_states_the_digest_of_a_folder_before_it_is_decoded(data_folder, make_folder):
+    folder = make_folder("data/faces", SMALL)
+    (finding,) = manage.verify("faces")
+    assert finding.whole
+    assert finding.text == f'{folder}: not decoded yet; of the folder, digest = "{image_folder.digest(folder)}"'
+
+
 def test_verify_states_no_digest_of_a_published_set(few_shapes):
     checksum = image_sets.shapes10().checksum
     (finding,) = manage.verify("shapes10")

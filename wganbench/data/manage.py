@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from wganbench.data import imagenet32, shapes10
+from wganbench.data import image_folder, imagenet32, shapes10
 from wganbench.data.cache import SUFFIX, About, Recipe, Split, obtain, read, read_about
 from wganbench.data.locations import IMAGE_SETS, data_folder, decoded_folder, missing
 from wganbench.errors import DataError
@@ -120,8 +120,10 @@ def _recipe(name: str, split: Split) -> Recipe:
 def verify(name: str | None = None) -> Iterator[Check]:
     """Checks published and decoded files against their checksums, for the set ``name`` or for all sets.
 
+    A folder of images called ``name`` that is not decoded yet is read for its digest.
+
     Raises:
-        DataError: If there are no files of ``name``.
+        DataError: If there are no files of ``name``, or its folder has another layout.
     """
     found = False
     for each, split in product(IMAGE_SETS, SPLITS):
@@ -135,6 +137,10 @@ def verify(name: str | None = None) -> Iterator[Check]:
             found = True
             yield _decoded(path)
     if name is not None and not found:
+        folder = data_folder() / name
+        if name not in IMAGE_SETS and folder.is_dir():
+            yield Check(f'{folder}: not decoded yet; of the folder, digest = "{image_folder.digest(folder)}"', whole=True)
+            return
         known = f"; {IMAGE_SETS[name].remedy}" if name in IMAGE_SETS and IMAGE_SETS[name].remedy else ""
         raise DataError(f"{name}: no files of it in {data_folder()}{known}")
 
