@@ -211,6 +211,16 @@ def test_mcnemar_asks_which_method_the_lone_successes_have(tmp_path):
     assert (alike.outcome, alike.deciding.estimate, alike.p_for, alike.p_against) == ("inconclusive", None, 1.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("below", "p_for", "p_against"),
+    [(0.5, 1 / 2**8, 1.0), (0.6, 1.0, 1.0), (0.75, 1.0, 1 / 2**8)],
+)
+def test_a_negative_margin_allows_better_to_score_lower_by_so_much(tmp_path, below, p_for, p_against):
+    experiment = made(tmp_path, PAIRED + "margin = -0.6\n", spec=SPEC)
+    (verdict,) = judge(Results(experiment, records(experiment, gp=[3.0 - below] * 8, gan=[3.0] * 8)))
+    assert (verdict.p_for, verdict.p_against) == (p_for, p_against)
+
+
 def test_a_sign_test_counts_architectures_and_not_by_how_much(tmp_path):
     experiment = made(tmp_path, PAIRED.replace('"architectures"', '"architectures_sign"'), spec=SPEC)
     (verdict,) = judge(Results(experiment, records(experiment, gp=[2.1] * 9 + [1.0], gan=[2.0] * 9 + [9.0])))

@@ -139,7 +139,8 @@ def verify(name: str | None = None) -> Iterator[Check]:
     if name is not None and not found:
         folder = data_folder() / name
         if name not in IMAGE_SETS and folder.is_dir():
-            yield Check(f'{folder}: not decoded yet; of the folder, digest = "{image_folder.digest(folder)}"', whole=True)
+            digest = image_folder.digest(folder)
+            yield Check(f'{folder}: not decoded yet; of the folder, digest = "{digest}"', whole=True)
             return
         known = f"; {IMAGE_SETS[name].remedy}" if name in IMAGE_SETS and IMAGE_SETS[name].remedy else ""
         raise DataError(f"{name}: no files of it in {data_folder()}{known}")

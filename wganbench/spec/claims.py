@@ -291,11 +291,11 @@ class OverArchitectures(_TwoMethods):
             ``architectures_sign``: an exact sign test that ``better`` wins in more than half of the architectures.
         better: The method that scores better.
         worse: The method that scores worse.
-        margin: The margin, in the measure's unit.
+        margin: The margin, in the measure's unit; as for ``Comparison``, it may be negative.
     """
 
     test: Literal["architectures", "architectures_sign"]
-    margin: Annotated[float, Field(ge=0)] = 0.0
+    margin: float = 0.0
 
 
 class McNemar(_TwoMethods):
