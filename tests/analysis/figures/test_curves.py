@@ -7,7 +7,7 @@ from tests.analysis.factory import FIGURES, fill, made, record
 from tests.analysis.figures.kept import figure_of
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.curves import Line, draw_line, draw_lines
-from wganbench.analysis.figures.style import look_of
+from wganbench.analysis.figures.style import beside, look_of
 from wganbench.analysis.results import Results
 from wganbench.records.record import Curve
 
@@ -142,3 +142,15 @@ def test_runs_without_two_steps_that_have_both_are_not_drawn(tmp_path, store):
     store.write(timed(experiment, 0, {0: 0.0, 50: 20.0}, {0: 1.0, 100: 4.0}))
     (drawing,) = drawings_of(Results(experiment, store.load()))
     assert not drawing.used
+
+
+@pytest.mark.parametrize(
+    ("unit", "lines"),
+    [
+        ("sectors", ["sectors"]),
+        ("score by inception@tf2015-10split-50k", ["score by", "inception@tf2015-10split-50k"]),
+        ("score by classifier@cifar10-jpeg75-16-1a2b3c4d", ["score by", "classifier@cifar10-jpeg75-16-1a2b3c4d"]),
+    ],
+)
+def test_a_label_that_is_higher_than_its_panel_takes_several_lines_and_breaks_no_name(unit, lines):
+    assert beside(unit).split("\n") == lines

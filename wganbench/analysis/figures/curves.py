@@ -81,7 +81,7 @@ def draw(drawing: Drawing[CurvesFigure], store: Store) -> Figure:
     for axes, (measure, lines) in zip(figure.axes, panels.items(), strict=True):
         draw_lines(axes, lines, x=_axis(against, drawing) if against else None)
         title, unit = drawing.title_and_unit(measure)
-        axes.set(title=title, ylabel=unit)
+        axes.set(title=title, ylabel=style.beside(unit))
     style.legend_below(figure)
     return figure
 

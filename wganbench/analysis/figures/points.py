@@ -95,7 +95,7 @@ def draw(drawing: Drawing[PointsFigure], store: Store) -> Figure:
     for axes, (measure, (some, laws)) in zip(canvas.axes, panels.items(), strict=True):
         draw_points(axes, some, laws)
         title, unit = drawing.title_and_unit(measure)
-        axes.set(xlabel=figure.x_label or figure.x, ylabel=unit, title=title)
+        axes.set(xlabel=figure.x_label or figure.x, ylabel=style.beside(unit), title=title)
     style.legend_below(canvas)
     return canvas
 

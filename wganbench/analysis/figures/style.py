@@ -115,6 +115,11 @@ def panels(
     return figure
 
 
+def beside(unit: str) -> str:
+    """Returns a label for the side of a panel, which is 34 letters high; a longer one takes several lines."""
+    return textwrap.fill(unit, 34, break_long_words=False, break_on_hyphens=False)
+
+
 def legend_below(figure: Figure, *, columns: int = 2) -> None:
     """Draws one legend for all panels, without duplicate entries."""
     entries: dict[str, Artist] = {}
