@@ -247,7 +247,7 @@ def test_a_figure_s_axis_names_the_protocol(tmp_path):
     records = recorded(experiment, OURS)
     (drawing,) = drawings_of(Results(experiment, records))
     figure = draw(drawing, Store(tmp_path))
-    assert f"score by {OURS}" in {axes.get_ylabel() for axes in figure.axes}
+    assert f"score by\n{OURS}" in {axes.get_ylabel() for axes in figure.axes}
 
 
 # ---- names and files ------------------------------------------------------------------------------------------------
