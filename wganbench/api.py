@@ -256,6 +256,7 @@ def figure(experiment: str | Path | Experiment, which: int | str = 0, folder: st
         RecordError: If no record has what the figure shows, or a record or an artefact is damaged or missing.
     """
     from wganbench.analysis.figures import draw, drawings_of
+    from wganbench.analysis.own_pictures import with_folder
     from wganbench.analysis.results import Results
 
     spec = _read(experiment)
@@ -267,7 +268,8 @@ def figure(experiment: str | Path | Experiment, which: int | str = 0, folder: st
     if not isinstance(position, int) or not 0 <= position < len(names):
         known = ", ".join(f"{place} {name!r}" for place, name in enumerate(names)) or "none"
         raise SpecError(f"{spec.file}: no figure {short(which)}; its figures are {known}")
-    drawings = drawings_of(Results(spec, _load(folder)))
+    records = _load(folder)
+    drawings = drawings_of(Results(with_folder(spec, records), records))
     found = [each for each in drawings if each.figure == spec.figures[position] and each.used]
     if not found:
         raise RecordError(
@@ -337,10 +339,12 @@ def _read(experiment: str | Path | Experiment) -> Experiment:
 
 
 def _judge(spec: Experiment, folder: str | Path) -> list[Verdict]:
+    from wganbench.analysis.own_pictures import with_folder
     from wganbench.analysis.results import Results
     from wganbench.analysis.verdict import judge
 
-    return judge(Results(spec, _load(folder)))
+    records = _load(folder)
+    return judge(Results(with_folder(spec, records), records))
 
 
 def _path(folder: str | Path) -> Path:

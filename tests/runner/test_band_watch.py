@@ -1,5 +1,6 @@
 """A run that leaves its band: when that is reported, and which weights are held."""
 
+import math
 import sys
 import threading
 
@@ -20,7 +21,7 @@ FALLS_AND_RISES = [9.0, 5.0, 1.0, 1.0, 8.0, 8.0, 8.0, 1.0, 1.0, 8.0, 8.0]
 @pytest.fixture
 def watch(monkeypatch):
     monkeypatch.setattr(band, "of_trainer", lambda trainer, index: {"generator": {"weights": trainer}})
-    setting = Setting.model_construct(band=Band(of="estimate"))
+    setting = Setting.model_construct(band=Band(of="estimate"), steps=20)
     return lambda trace, said, **options: BandWatch(setting, ["gp-s0"], [trace], said.append, **options)
 
 
@@ -46,6 +47,28 @@ def test_the_last_weights_inside_are_held_though_the_run_was_outside_before(watc
     assert said[0].endswith("; the weights of step 4 are kept")
     follow(watching, trace, FALLS_AND_RISES[7:], first=7)
     assert trace.good_step == 9
+
+
+def test_a_fall_while_the_critic_has_not_settled_is_left_out(watch):
+    """The first twentieth of 20 steps is step 0, where the estimate of a critic that was just initialised is near 0."""
+    rises, falls, rises_again = [0.0, 4.0, 8.0, 9.0], [5.0, 1.0, 1.0], [8.0, 8.0]
+    trace, said = Trace(), []
+    follow(watch(trace, said, holds_weights=True), trace, rises + falls + rises_again)
+    assert said == ["gp-s0: estimate has left its band at step 8: 8, after 1 at step 5; the weights of step 7 are kept"]
+
+
+def test_no_run_is_outside_before_its_first_twentieth():
+    setting = Setting.model_construct(band=Band(of="estimate"), steps=200)
+    trace, said = Trace(), []
+    follow(BandWatch(setting, ["gp-s0"], [trace], said.append, holds_weights=False), trace, FALLS_AND_RISES[:10])
+    assert (said, trace.is_outside) == ([], False)
+
+
+def test_a_run_that_diverges_in_its_first_twentieth_is_outside():
+    setting = Setting.model_construct(band=Band(of="estimate"), steps=200)
+    trace, said = Trace(), []
+    follow(BandWatch(setting, ["gp-s0"], [trace], said.append, holds_weights=False), trace, [9.0, math.nan])
+    assert said[0].startswith("gp-s0: estimate has left its band at step 1: not finite; ")
 
 
 def test_a_resumed_run_is_not_reported_again(watch):

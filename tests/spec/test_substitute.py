@@ -105,6 +105,16 @@ def test_it_cannot_have_the_name_of_an_original(folder, name):
         substitute(cifar10(), renamed)
 
 
+@pytest.mark.parametrize("name", ["my photos", "ラーメン", "-photos", "p" * 65])
+@pytest.mark.parametrize("data", ["cifar10", "images"])
+def test_a_folder_needs_a_name_that_a_record_can_keep(folder, data, name):
+    moved = folder.rename(folder.parent / name)
+    with pytest.raises(
+        DataError, match=rf"{name}: records keep the folder's name, which must be .*; rename the folder"
+    ):
+        substitute(Component.resolve("data set", {"name": data, "size": 8}), moved)
+
+
 def test_a_folder_of_the_original_itself_is_pointed_to_the_data_folder(tmp_path):
     for file in ("MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

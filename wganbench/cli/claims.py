@@ -31,6 +31,7 @@ from wganbench.spec.catalogue import suggest
 
 if TYPE_CHECKING:
     from wganbench.analysis.evidence import Evidence
+    from wganbench.analysis.results import Results
     from wganbench.analysis.verdict import Verdict
 
 RUN_ID = re.compile(r".+-[0-9a-f]{10}-s[0-9]+")
@@ -60,16 +61,18 @@ def check(
     the work tree; exit with 1 also if a change weakens the evidence, such as a removed record or a looser margin.
     """
     from wganbench.analysis import check as checking
+    from wganbench.analysis.own_pictures import with_folders
     from wganbench.analysis.results import other_experiments
     from wganbench.analysis.since import changes_since
     from wganbench.analysis.tables import checked
 
-    specs = covered(experiments)
-    folder = choose_folder(results, [spec.name for spec in specs] if experiments else [], (REFERENCE, RUNS))
+    shipped = covered(experiments)
+    folder = choose_folder(results, [spec.name for spec in shipped] if experiments else [], (REFERENCE, RUNS))
     records = load_records(folder)
+    specs = with_folders(shipped, records)
     whole = not experiments or not other_experiments(specs, records)
     findings = checking.check(specs, Store(folder), records, strict=strict, whole=whole)
-    since = None if revision is None else changes_since(revision, specs, folder, records, whole=whole)
+    since = None if revision is None else changes_since(revision, shipped, folder, records, whole=whole)
     weakening = since.weakening if since else []
     if junit is not None:
         text = checking.junit([*findings, *weakening], checking.cases(specs), checking.not_run(specs, records))
@@ -145,17 +148,24 @@ def _explain_claim(claim: str, results: Path | None) -> None:
 
 def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Verdict]:
     """Returns the first folder with runs to judge the claim on, else the first folder, and the verdict there."""
-    from wganbench.analysis.results import Results
     from wganbench.analysis.verdict import judge, without_runs
 
-    chosen, results = folders[0], Results(spec, load_records(folders[0]))
+    chosen, results = folders[0], _results(spec, folders[0])
     for other in folders[1:]:
         if claim.id in without_runs(results):
-            more = Results(spec, load_records(other))
+            more = _results(spec, other)
             if claim.id not in without_runs(more):
                 chosen, results = other, more
     (verdict,) = (each for each in judge(results) if each.claim.id == claim.id)
     return chosen, verdict
+
+
+def _results(spec: Experiment, folder: Path) -> Results:
+    from wganbench.analysis.own_pictures import with_folder
+    from wganbench.analysis.results import Results
+
+    records = load_records(folder)
+    return Results(with_folder(spec, records), records)
 
 
 APART = {"id", "profile"}

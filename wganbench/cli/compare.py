@@ -35,10 +35,13 @@ def compare(
     or else as two samples, with p-values adjusted by Holm's method and the smallest effect that could have been seen.
     """
     from wganbench.analysis import compare as comparing  # scipy takes a second to import
+    from wganbench.analysis.own_pictures import with_folders
     from wganbench.analysis.tables import compared
     from wganbench.analysis.tables.table import render, terminal
 
-    found = comparing.compare(covered(specs), _records(first), _records(second), every_measure=every_measure)
+    here, there = _records(first), _records(second)
+    experiments = with_folders(covered(specs), {**there, **here})
+    found = comparing.compare(experiments, here, there, every_measure=every_measure)
     if not (found.claims or found.measures or found.notes):
         text = "no runs of these experiments to compare; those of profile smoke are left out, --spec names another spec"
         raise RecordError(f"{first}: {text}")

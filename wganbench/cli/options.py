@@ -169,6 +169,23 @@ class Selection:
         return load(self.experiment, [*self.overrides, *changes])
 
     @cached_property
+    def published(self) -> Experiment:
+        """The experiment without changes, but with the user's pictures where it leaves them to the user."""
+        plain = load(self.experiment) if self.spec.overrides else self.spec
+        if not self.data or self.profile not in plain.profiles:
+            return plain
+        from wganbench.spec.catalogue.data import OWN_PICTURES
+        from wganbench.spec.substitute import supplied
+
+        common = set(plain.variants_of(self.profile)) & set(self.spec.variants_of(self.profile))
+        for asked, own in ((each.setting(name, self.profile).data for each in (plain, self.spec)) for name in common):
+            if own.name == asked.name == OWN_PICTURES and asked.options["folder"] is None:
+                given = {key: own.options[key] for key in ("folder", "digest")}
+                data = asked.model_copy(update={"options": {**asked.options, **given}})
+                return load(self.experiment, [supplied(self.profile, data)])
+        return plain
+
+    @cached_property
     def folders(self) -> dict[str, Path]:
         """The folders of ``data``, by the name of the image set that each replaces."""
         if not self.data:

@@ -13,7 +13,6 @@ from wganbench.cli.options import COUNT, Selection, cpu_threads, data_dir, devic
 from wganbench.data.locations import data_folder
 from wganbench.errors import SpecError
 from wganbench.records import rates
-from wganbench.spec import load
 from wganbench.spec.catalogue import is_dotted
 
 SHOWN_VARIANTS = 20
@@ -54,7 +53,7 @@ def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_
     recorded = [record for record in selection.store.load().values() if record.status != "failed"]
     found = estimate(selection.cohorts, {record.id for record in recorded}, speed, machine.jobs)
     n_seeds = len({run.seed for run in runs})
-    published = load(spec.path) if spec.overrides else spec
+    published = selection.published
     seeds: dict[str, list[int]] = {}
     for record in recorded:
         seeds.setdefault(record.family, []).append(record.seed)

@@ -63,6 +63,7 @@ def report(
     if self_contained and not as_html:
         raise click.UsageError("--self-contained is about the page that --html writes; give both")
     from wganbench.analysis import report as reporting  # matplotlib and scipy take a second to import
+    from wganbench.analysis.own_pictures import with_folders
     from wganbench.analysis.profiles import SMOKE
     from wganbench.analysis.results import Results, other_experiments, reported
     from wganbench.analysis.tables import scoreboard, table
@@ -72,6 +73,7 @@ def report(
     records = reported(specs, load_records(folder))
     if not records:
         raise RecordError(f"{folder}: only records of profile {SMOKE}, which enter no report; run another profile")
+    specs = with_folders(specs, records)
     apart = other_experiments(specs, records) if experiments else []
     with progress("figures") as on_figure:
         made = reporting.write_report(

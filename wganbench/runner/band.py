@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from wganbench.measures.band import regained
+from wganbench.measures.over_steps import Curves
 from wganbench.runner.trace import Trace
 from wganbench.runner.weights import of_trainer
 from wganbench.spec import Setting
@@ -33,6 +33,7 @@ class BandWatch:
         holds_weights: bool,
     ):
         self.band, self.runs, self.traces = setting.band, runs, traces
+        self.begin = setting.band.skip * setting.steps if setting.band else 0.0
         self.on_message, self.holds_weights = on_message, holds_weights
 
     def look(self, trainer: StackTrainer, step: int) -> None:
@@ -43,8 +44,9 @@ class BandWatch:
             steps, values = trace.curves.get(self.band.of, ([], []))
             if not steps or steps[-1] != step:
                 continue
-            share = math.inf if values[-1] is None else regained(trace.curves, of=self.band.of, skip=self.band.skip)
-            is_outside = trace.status == "diverged" or share > self.band.regain
+            is_lost = trace.status == "diverged" or values[-1] is None
+            settled = self._settled(trace) if step >= self.begin else {}
+            is_outside = is_lost or (bool(settled) and regained(settled, of=self.band.of, skip=0.0) > self.band.regain)
             if is_outside and not trace.is_outside:
                 self.on_message(f"{self.runs[index]}: {self._describe(trace, step)}")
             trace.is_outside = trace.is_outside or is_outside
@@ -52,13 +54,21 @@ class BandWatch:
                 trace.good = {role: dict(state) for role, state in of_trainer(trainer, index).items()}
                 trace.good_step = step
 
-    def _describe(self, trace: Trace, step: int) -> str:
+    def _settled(self, trace: Trace) -> Curves:
+        """The measure without the beginning that is left out."""
         assert self.band is not None
         steps, values = trace.curves[self.band.of]
+        first = sum(step < self.begin for step in steps)
+        return {self.band.of: (steps[first:], values[first:])}
+
+    def _describe(self, trace: Trace, step: int) -> str:
+        assert self.band is not None
+        last = trace.curves[self.band.of][1][-1]
+        steps, values = self._settled(trace)[self.band.of]
         known = [(value, at) for value, at in zip(values, steps, strict=True) if value is not None]
-        value = "not finite" if values[-1] is None else f"{values[-1]:.4g}"
-        low, at = min(known) if known else (math.nan, 0)
+        said = "not finite" if last is None else f"{last:.4g}"
+        said += ", after {:.4g} at step {:,}".format(*min(known)) if known else ""
         kept = "--keep-weights would keep the last weights inside"
         if self.holds_weights:
             kept = f"the weights of step {trace.good_step:,} are kept" if trace.good else "no weights were inside"
-        return f"{self.band.of} has left its band at step {step:,}: {value}, after {low:.4g} at step {at:,}; {kept}"
+        return f"{self.band.of} has left its band at step {step:,}: {said}; {kept}"

@@ -79,7 +79,7 @@ class Band(Model):
     Attributes:
         of: The label of the measure.
         regain: The share of its own fall that the measure may regain, as ``regained`` counts it.
-        skip: The fraction of the steps so far that is left out at the beginning.
+        skip: The fraction of the run's steps that is left out at the beginning, while the critic has not settled.
     """
 
     of: str

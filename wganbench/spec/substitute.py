@@ -7,6 +7,7 @@ equal on every machine that has the same images, and their records cannot be mis
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,10 +17,8 @@ from wganbench.data.locations import IMAGE_SETS, decoded_folder
 from wganbench.errors import DataError, SpecError
 from wganbench.spec import Component, Experiment, short
 from wganbench.spec.catalogue import suggest
+from wganbench.spec.catalogue.data import FOLDER_NAME, OWN_PICTURES
 from wganbench.spec.strict import Table
-
-PICTURES = "images"
-"""The data set that has no images of its own, but those of the folder that is named."""
 
 Substitutes = Mapping[str, Path]
 """Substitute folders, by the name of the set that they replace."""
@@ -36,8 +35,10 @@ def parse(texts: Iterable[str]) -> dict[str, Path]:
         name, equals, folder = text.partition("=")
         if not equals or not folder:
             raise SpecError(f"--data {short(text)}: must be NAME=FOLDER, such as cifar10=photos/cifar10-jpeg75")
-        if name not in {*IMAGE_SETS, PICTURES}:
-            raise SpecError(f"--data {short(text)}: no image set {short(name)}{suggest(name, {*IMAGE_SETS, PICTURES})}")
+        if name not in {*IMAGE_SETS, OWN_PICTURES}:
+            raise SpecError(
+                f"--data {short(text)}: no image set {short(name)}{suggest(name, {*IMAGE_SETS, OWN_PICTURES})}"
+            )
         try:
             found[name] = Path(folder).expanduser().absolute()
         except RuntimeError:
@@ -53,10 +54,16 @@ def substitute(component: Component, folder: Path, digest: str | None = None) ->
         digest: The digest of the folder; None to compute it now.
 
     Raises:
-        DataError: If the folder is not laid out as a folder of images, holds the original set itself, or has its name.
+        DataError: If the folder is not laid out as a folder of images, holds the original set itself, or has its name
+            or one that records cannot take.
     """
-    if component.name == PICTURES:
-        return _resolved(PICTURES, {**component.options, "folder": folder.name, "digest": digest}, folder)
+    if not re.fullmatch(FOLDER_NAME, folder.name):
+        raise DataError(
+            f"{folder}: records keep the folder's name, which must be a letter or digit of ASCII and up to 63 more, "
+            f"dots, - and _; rename the folder, or name a link to it"
+        )
+    if component.name == OWN_PICTURES:
+        return _resolved(OWN_PICTURES, {**component.options, "folder": folder.name, "digest": digest}, folder)
     original = IMAGE_SETS[component.name]
     for split, files in original.files.items():
         if files and all((folder / file).exists() for file in files):
@@ -97,13 +104,18 @@ def overrides(spec: Experiment, given: Substitutes, profile: str, variants: Sequ
         if not using:
             used = ", ".join(sorted({data.name for data in chosen.values()}))
             raise SpecError(f"--data {name}={folder}: {spec.name} uses no {name}, but {used}")
-        digest = pictures.digest(folder) if name == PICTURES else image_folder.digest(folder)
+        digest = pictures.digest(folder) if name == OWN_PICTURES else image_folder.digest(folder)
         one = next(iter(using.values()))
         if all(data == one for data in of_profile.values()):
-            yield f"profiles.{json.dumps(profile)}.data={_as_toml(substitute(one, folder, digest))}"
+            yield supplied(profile, substitute(one, folder, digest))
         else:
             for variant, data in using.items():
                 yield f"variants.{json.dumps(variant)}.data={_as_toml(substitute(data, folder, digest))}"
+
+
+def supplied(profile: str, data: Component) -> str:
+    """Returns the ``--set`` text that gives all variants of a profile the data set ``data``."""
+    return f"profiles.{json.dumps(profile)}.data={_as_toml(data)}"
 
 
 def _as_toml(component: Component) -> str:
@@ -126,7 +138,7 @@ def prepare(components: Iterable[Component], given: Substitutes) -> Iterator[str
         if options["folder"] not in by_name or options["digest"] is None:
             continue
         folder = by_name[options["folder"]]
-        if name == PICTURES:
+        if name == OWN_PICTURES:
             tally = pictures.Tally()
             here = {key: options[key] for key in ("size", "channels")}
             obtain(pictures.recipe(folder, options["folder"], options["digest"], **here, tally=tally), decoded_folder())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from wganbench.analysis.own_pictures import data_option
 from wganbench.spec import Claim, Experiment, available, listed
 
 NAMED = 12
@@ -23,12 +24,14 @@ def run_command(experiment: Experiment, claim: Claim) -> str:
     named = claim.variants() if len(claim.variants()) <= NAMED else ()
     words = ["wganbench", "run", argument(experiment), "--profile", claim.profile]
     words += [word for variant in named for word in ("--variant", variant)]
+    words += data_option(experiment, claim.profile)
     return shlex.join([*words, "--seeds", _seeds(experiment.seeds_of(claim))])
 
 
 def run_all_command(experiment: Experiment, profile: str) -> str:
     """Returns the command that trains every run of a profile."""
-    return shlex.join(["wganbench", "run", argument(experiment), "--profile", profile])
+    words = ["wganbench", "run", argument(experiment), "--profile", profile]
+    return shlex.join([*words, *data_option(experiment, profile)])
 
 
 def argument(experiment: Experiment) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wganbench.analysis.figures import Drawing
+from wganbench.analysis.own_pictures import data_option
 from wganbench.analysis.pages.claims import claims
 from wganbench.analysis.pages.markdown import GUIDE, folded, titled
 from wganbench.analysis.pages.measured import measured
@@ -110,6 +111,9 @@ def _commands(experiment: Experiment, profiles: Sequence[str]) -> Iterator[str]:
     """Yields how to train the runs and to print what is here, and more."""
     yield "## To run it"
     name = experiment.name if experiment.name in available() else experiment.file
-    runs = [f"wganbench run {name} --profile {profile}" for profile in profiles or ranked(experiment)[-1:]]
+    runs = [
+        " ".join(["wganbench run", name, "--profile", profile, *data_option(experiment, profile)])
+        for profile in profiles or ranked(experiment)[-1:]
+    ]
     explain = [f"wganbench explain {name}:{experiment.live_claims[0].id}"] if experiment.live_claims else []
     yield "\n".join(["```sh", *runs, f"wganbench report {name}", *explain, "```"])

@@ -66,8 +66,8 @@ class Sources:
 SHORT_CHANGE = 40
 """The most characters of a change that is shown as it was typed."""
 
-DATA = re.compile(r"""(?:^|\.)data=\{.*"image_folder".*\}$""")
-"""The pattern of the change that ``--data`` makes: a folder of images in place of a data set."""
+DATA = re.compile(r"""(?:^|\.)data=\{.*"(?:image_folder|images)".*\}$""")
+"""The pattern of the change that ``--data`` makes: a folder of images in place of a data set, or for ``images``."""
 
 
 class Changes:

@@ -61,6 +61,9 @@ class IntervalOptions(Options):
         return self
 
 
+OWN_PICTURES = "images"
+"""The data set that has no images of its own, but those of the folder that is named."""
+
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
@@ -189,7 +192,7 @@ DATA_SETS = {
     ),
     "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
     "text": Entry("wganbench.data.text:text", TextOptions),
-    "images": Entry(f"{_IMAGE_SETS}:images", PicturesOptions, is_images=True),
+    OWN_PICTURES: Entry(f"{_IMAGE_SETS}:images", PicturesOptions, is_images=True),
     "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2, is_images=True),
 }
 
