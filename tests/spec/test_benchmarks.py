@@ -358,3 +358,14 @@ def test_stacked_mnist_has_the_rows_of_both_tables_and_says_which_are_from_memor
     assert {(row.source, row.row, row.measure, row.value) for row in rows if row.source in tables} == expected
     remembered = {row.row: row.value for row in rows if "from memory" in row.configuration and row.measure == "modes"}
     assert remembered == {"WGAN-GP": 959, "PacGAN": 992, "StyleGAN2": 940, "R3GAN": 1000}
+
+
+def test_a_model_of_another_text_is_said_to_be_of_that_text_alone(tmp_path):
+    path = tmp_path / "diary.toml"
+    path.write_text('version = 1\ntitle = "A diary"\nsource = "mine"\nextends = "language"\ndata.file = "diary.txt"\n')
+    spec, shipped = load(path), load("language")
+    assert shipped.says("quick").endswith("; text: Shakespeare's sonnets")
+    assert shipped.says("paper").endswith("; text: billion-words.txt")
+    texts = [spec.says(profile) for profile in spec.profiles if profile != "paper"]
+    assert all(text.endswith("; text: diary.txt") for text in texts)
+    assert not [text for text in (*texts, *(each.title for each in spec.figures)) if "sonnets" in (text or "").lower()]

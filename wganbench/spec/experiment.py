@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJs
 
 from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
-from wganbench.spec.catalogue.data import OWN_PICTURES
+from wganbench.spec.catalogue.data import what_was_brought
 from wganbench.spec.claims import Claim
 from wganbench.spec.figures import AnyFigure, Figure
 from wganbench.spec.judged import JudgedRow
@@ -149,18 +149,15 @@ class Experiment(Model):
         return [claim for claim in self.claims if claim.superseded is None]
 
     def says(self, profile: str) -> str:
-        """Returns the spec's description of a profile, and the folder of the user's pictures that it is trained on.
+        """Returns the spec's description of a profile, and the name of its data if the user may bring them.
 
         Raises:
             SpecError: If the profile is unknown.
         """
         says = str(self.profiles[self._known("profile", profile)].get("says", ""))
-        found = (self.valid_settings.get((variant, profile)) for variant in self.variants_of(profile))
-        own = [each.data.options for each in found if each and each.data.name == OWN_PICTURES]
-        named = dict.fromkeys(
-            f"pictures: {each['folder']}, digest {str(each['digest'])[:10]}" for each in own if each["digest"]
-        )
-        return "; ".join(filter(None, [says, *named]))
+        settings = (self.valid_settings.get((variant, profile)) for variant in self.variants_of(profile))
+        brought = dict.fromkeys(what_was_brought(each.data.name, each.data.options) for each in settings if each)
+        return "; ".join(filter(None, [says, *brought]))
 
     def variants_of(self, profile: str) -> list[str]:
         """Returns the variants of a profile in the order of the spec: those that it names, or all.

@@ -64,6 +64,15 @@ class IntervalOptions(Options):
 OWN_PICTURES = "images"
 """The data set that has no images of its own, but those of the folder that is named."""
 
+OWN_TEXT = "text"
+"""The data set that is any text of the user's, or that of the package."""
+
+SONNETS = "Shakespeare's sonnets"
+"""The text of the package."""
+
+DIGITS = 10
+"""The number of digits of a digest that are shown."""
+
 FOLDER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
@@ -152,6 +161,15 @@ class TextOptions(Options):
     symbols: Annotated[int, Field(ge=2, le=4096)] = 64
 
 
+def what_was_brought(name: str, options: Mapping[str, Any]) -> str:
+    """Describes pictures or a text that the user may bring; empty for other data sets, and without pictures."""
+    if name == OWN_PICTURES and options["digest"]:
+        return f"pictures: {options['folder']}, digest {options['digest'][:DIGITS]}"
+    if name == OWN_TEXT:
+        return f"text: {options['file'] or SONNETS}"
+    return ""
+
+
 class NoisedOptions(Options):
     std: PositiveFloat = 1.0
     independent: bool = False
@@ -191,7 +209,7 @@ DATA_SETS = {
         f"{_IMAGE_SETS}:stacked_mnist", StackedMnistOptions, is_images=True, channels=3, classes=1000
     ),
     "imagenet32": Entry(f"{_IMAGE_SETS}:imagenet32", ImageOptions, is_images=True, channels=3, classes=1000),
-    "text": Entry("wganbench.data.text:text", TextOptions),
+    OWN_TEXT: Entry("wganbench.data.text:text", TextOptions),
     OWN_PICTURES: Entry(f"{_IMAGE_SETS}:images", PicturesOptions, is_images=True),
     "image_folder": Entry(f"{_IMAGE_SETS}:image_folder", ImageFolderOptions, protocol=2, is_images=True),
 }
