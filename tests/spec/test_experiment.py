@@ -378,6 +378,28 @@ def test_a_shipped_spec_is_extended_by_its_name(write):
     assert child.figures == parent.figures
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("data.modes = 4\nprofiles.smoke.steps = 2", "as in mine but for data and steps: few steps"),
+        ("profiles.paper.steps = 2", "few steps"),  # another profile
+        ('variants.more = {}\nmeasures.modes_covered.points = 5\ntitle = "x"', "few steps"),  # trained as before
+        ('steps = 2\nprofiles.smoke.says = "two steps"', "two steps"),
+    ],
+)
+def test_an_inherited_description_says_what_an_extension_changes(write, change, says):
+    write()
+    child = load(write(name="child.toml", content=f'extends = "mine.toml"\n{change}\n'))
+    assert (child.says("smoke"), child.says("paper")) == (says, "")
+
+
+def test_a_second_extension_says_what_it_changes_of_the_first(write):
+    write()
+    write(name="child.toml", content='extends = "mine.toml"\nbatch_size = 2\n')
+    grandchild = load(write(name="grandchild.toml", content='extends = "child.toml"\nlatent_dim = 3\n'))
+    assert grandchild.says("smoke") == "as in child but for latent_dim: as in mine but for batch_size: few steps"
+
+
 def test_a_child_that_says_nothing_of_itself_is_named_after_its_file_and_claims_nothing(write):
     write()
     child = load(write(name="child.toml", content='extends = "mine.toml"\n'))

@@ -39,6 +39,9 @@ _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+
 """A key of more than 16 parts: the time that tomllib takes grows with the square of their number."""
 
 
+NOT_TRAINED = frozenset({"measures", "measured_samples", "pictures", "clouds", "band"})
+"""Fields of the setting that say what is measured and kept, and not how networks are trained."""
+
 COVERAGE = "coverage"
 """The name of the file beside the specs that says which claims of the sources they judge."""
 
@@ -177,7 +180,32 @@ def _read_extended(path: Path, below: tuple[Path, ...]) -> Table:
         if isinstance(table.get(key, []), list) and isinstance(taken.get(key, []), list)
     }
     named = {"title": f"{path.stem}, extending {file.stem}", "source": path.name, "version": 1}
-    return {**named, **merge(taken, table), **joined}
+    return {**named, **merge(_say_what_changes(taken, table, file.stem), table), **joined}
+
+
+def _say_what_changes(inherited: Table, own: Table, parent: str) -> Table:
+    """Returns what is inherited with profiles that say what the extension changes in them, as their text may be false.
+
+    A profile that the extension describes itself is left out, and so is what does not affect training.
+    """
+    profiles = inherited.get("profiles")
+    if not isinstance(profiles, dict):
+        return inherited
+    described = dict(profiles)
+    for name, profile in profiles.items():
+        mine = _table_at(own, "profiles", name)
+        changed = sorted((own.keys() | mine.keys()) & Setting.model_fields.keys() - NOT_TRAINED)
+        if changed and "says" not in mine and isinstance(profile, dict) and isinstance(profile.get("says"), str):
+            described[name] = {**profile, "says": f"as in {parent} but for {' and '.join(changed)}: {profile['says']}"}
+    return {**inherited, "profiles": described}
+
+
+def _table_at(table: Table, *keys: str) -> Table:
+    """Returns the table at ``keys``; an empty one if there is none."""
+    for key in keys:
+        found = table.get(key)
+        table = found if isinstance(found, dict) else {}
+    return table
 
 
 def _drop_history(table: Table) -> Table:
