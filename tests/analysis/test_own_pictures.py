@@ -17,23 +17,10 @@ from wganbench.cli import cli
 from wganbench.records.record import Record
 from wganbench.spec import Experiment, load
 
-SPEC = """
-version = 1
-title = "Pictures"
-source = "nobody 2017"
-seeds = 8
-data = { name = "images", size = 16 }
-latent_dim = 2
-batch_size = 4
-steps = 100
-objective = "wasserstein"
-generator = { name = "mlp", hidden = [2] }
-critic = { name = "mlp", hidden = [2] }
-generator_optimizer = { name = "adam", lr = 1e-3 }
-critic_optimizer = { name = "adam", lr = 1e-3 }
-
+HEAD = factory.SPEC.partition("[measures]")[0].replace('"gaussian_ring"', '{ name = "images", size = 16 }')
+SPEC = f"""{HEAD}
 [measures]
-wasserstein_estimate = {}
+wasserstein_estimate = {{}}
 
 [profiles.quick]
 says = "ten steps"
