@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -133,7 +134,7 @@ def test_exact_transport_is_measured_rarely_and_the_rest_at_most_200_times(exper
 
 def test_figures_draw_from_profiles_that_are_run(experiment):
     assert experiment.figures
-    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced"}
+    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced", "photographs"}
     for figure in experiment.figures:
         assert figure.kind != "clouds" or all(
             experiment.setting(variant, figure.profile).clouds for variant in figure.variants or experiment.variants
@@ -369,3 +370,10 @@ def test_a_model_of_another_text_is_said_to_be_of_that_text_alone(tmp_path):
     texts = [spec.says(profile) for profile in spec.profiles if profile != "paper"]
     assert all(text.endswith("; text: diary.txt") for text in texts)
     assert not [text for text in (*texts, *(each.title for each in spec.figures)) if "sonnets" in (text or "").lower()]
+
+
+def test_no_title_of_a_figure_names_data_or_a_score_that_another_profile_replaces():
+    """A figure is drawn of the longest profile with runs; the line below its title says on what they were trained."""
+    replaced = re.compile("MNIST|CIFAR|ImageNet|LSUN|shapes10|Shakespeare|digits|photographs|Inception")
+    titles = {(name, each.id): each.title or "" for name in available() for each in load(name).figures}
+    assert {where: title for where, title in titles.items() if replaced.search(title)} == {}
