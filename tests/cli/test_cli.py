@@ -167,7 +167,11 @@ def test_plan_prints_runs_cost_and_what_can_be_settled(here):
 
 
 def test_an_override_is_part_of_the_id_and_shows_in_the_report(here):
-    ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "1", "--set", "variants.gp.latent_dim=7")
+    changes = ("--set", "variants.gp.latent_dim=7", "--set", "steps=3")
+    changed = ("tiny.toml", "--profile", "smoke", "--seeds", "1", *changes)
+    profile = "profile smoke but for variants.gp.latent_dim=7 and steps=3"
+    assert ok("run", *changed).startswith(f"{profile}: 3 steps; this is not the paper's protocol")
+    assert f"2 runs of {profile} (3 steps)" in ok("plan", *changed)
     printed = ok("report", "tiny.toml", "--format", "markdown")
     assert "variants.gp.latent_dim=7" in Path("runs/tiny/README.md").read_text()
     assert "0 of 5 runs" in Path("runs/tiny/README.md").read_text() or "not run" in printed

@@ -23,6 +23,7 @@ from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE
 from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec import Experiment, available, load, parse_seeds
+from wganbench.spec.catalogue.data import OWN_PICTURES
 from wganbench.spec.plan import Cohort, Run, cohorts, expand
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -174,7 +175,6 @@ class Selection:
         plain = load(self.experiment) if self.spec.overrides else self.spec
         if not self.data or self.profile not in plain.profiles:
             return plain
-        from wganbench.spec.catalogue.data import OWN_PICTURES
         from wganbench.spec.substitute import supplied
 
         common = set(plain.variants_of(self.profile)) & set(self.spec.variants_of(self.profile))
@@ -184,6 +184,14 @@ class Selection:
                 data = asked.model_copy(update={"options": {**asked.options, **given}})
                 return load(self.experiment, [supplied(self.profile, data)])
         return plain
+
+    @property
+    def described(self) -> str:
+        """The profile, and what ``--set`` and ``--data`` change in it; pictures left to the user are no change."""
+        fields = (text if len(text) <= 60 else f"{text.partition('=')[0]}=…" for text in self.overrides)
+        sets = (f"{name}→{folder.name}" for name, folder in self.folders.items() if name != OWN_PICTURES)
+        changes = " and ".join([*fields, *sets])
+        return f"profile {self.profile}" + (f" but for {changes}" if changes else "")
 
     @cached_property
     def folders(self) -> dict[str, Path]:

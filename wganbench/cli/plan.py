@@ -72,7 +72,7 @@ def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_
     if len(shown) < len(found.rows):
         echo(f"… and {len(found.rows) - len(shown):,} more; --all lists them")
     says = spec.says(profile)
-    echo(f"{counted(len(runs), 'run')} of profile {profile}" + (f" ({says})" if says else ""))
+    echo(f"{counted(len(runs), 'run')} of {selection.described}" + (f" ({says})" if says else ""))
     for line in (*found.lines(speed, machine.jobs), *prospect.lines(claims, powers, spec, profile)):
         echo(line)
 

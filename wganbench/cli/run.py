@@ -202,9 +202,9 @@ def train(
 
 def _introduction(selection: Selection) -> Iterator[str]:
     """Yields lines on the profile, and on the committed records, which the command leaves unchanged."""
-    profile, says = selection.profile, selection.spec.says(selection.profile)
-    if profile != "paper":
-        yield f"profile {profile}: {says}; this is not the paper's protocol" if says else f"profile {profile}"
+    described, says = selection.described, selection.spec.says(selection.profile)
+    if described != "profile paper":
+        yield f"{described}: {says}; this is not the paper's protocol" if says else described
     if selection.results == RUNS and has_records(REFERENCE):
         recorded = {path.stem for path in Store(REFERENCE).paths()}
         n_there = sum(run.id in recorded for run in selection.runs)
