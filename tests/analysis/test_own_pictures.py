@@ -145,5 +145,7 @@ def test_from_a_folder_of_pictures_to_a_verdict_and_figures(spec, tmp_path, monk
     assert "images→dogs" in page.partition("## Other runs")[2]
     assert (tmp_path / "runs/short/figures/curves.png").exists()
     assert "0 findings" in wganbench("check", "short.toml", "--results", "runs")
-    assert "reproduced" in wganbench("explain", "short.toml:gp-is-low")
+    explained = wganbench("explain", "short.toml:gp-is-low")
+    assert "verdict      reproduced" in explained
+    assert "pictures: cats, digest" in explained
     assert "--set or --data changes gp" in wganbench("plan", *planned, "--set", "data.size=8")

@@ -142,12 +142,12 @@ def _explain_claim(claim: str, results: Path | None) -> None:
         raise SpecError(f"unknown claim {wanted!r}{suggest(wanted, known)}")
     folders = _folders(results)
     for spec, one in found:
-        folder, verdict = _judged(spec, one, folders)
-        echo("\n".join(_explanation(spec, verdict, folder)))
+        folder, judged, verdict = _judged(spec, one, folders)
+        echo("\n".join(_explanation(judged, verdict, folder)))
 
 
-def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Verdict]:
-    """Returns the first folder with runs to judge the claim on, else the first folder, and the verdict there."""
+def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Experiment, Verdict]:
+    """Returns the first folder with runs to judge the claim on, else the first, and the spec and the verdict there."""
     from wganbench.analysis.verdict import judge, without_runs
 
     chosen, results = folders[0], _results(spec, folders[0])
@@ -157,7 +157,7 @@ def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Pa
             if claim.id not in without_runs(more):
                 chosen, results = other, more
     (verdict,) = (each for each in judge(results) if each.claim.id == claim.id)
-    return chosen, verdict
+    return chosen, results.experiment, verdict
 
 
 def _results(spec: Experiment, folder: Path) -> Results:
