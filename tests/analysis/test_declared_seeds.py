@@ -62,6 +62,15 @@ def test_other_seeds_never_enter(tmp_path):
     assert verdicts(experiment, declared + others) == verdicts(experiment, declared)
 
 
+def test_with_runs_of_other_seeds_alone_the_verdict_says_which_would_count(tmp_path):
+    experiment = made(tmp_path, CLAIMS, spec=LISTED)
+    others = records(experiment, "good", GOOD, n=2) + shifted(experiment, "bad", BAD, range(8))
+    found = verdicts(experiment, others)["good-beats-bad"]
+    why = "no run of good under profile paper with seeds 100-107; seeds 0-1 never count"
+    assert (found.outcome, found.why) == ("not run", why)
+    assert verdicts(experiment, [])["good-beats-bad"].why == "no run of good or bad under profile paper"
+
+
 def test_a_claim_may_state_its_own_seeds(tmp_path):
     """The runs of one claim say the contrary of those of the other, and neither reads the other's."""
     own = CLAIMS.replace("[[claims]]\n", '[[claims]]\nseeds = "100-107"\n', 1)

@@ -109,6 +109,13 @@ def test_run_records_reports_and_explains(here):
     assert rows["title"] == "Scoreboard"
 
 
+def test_run_says_that_its_seeds_enter_no_claim(here):
+    said = "claims at profile smoke are judged on seeds 0-4 alone; these runs, of seeds 7, enter none"
+    assert said in ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "7-7").splitlines()
+    assert "enter none" not in ok("run", "tiny.toml", "--profile", "smoke", "--seeds", "4-7")
+    assert "enter none" not in ok("run", "tiny.toml", "--seeds", "7-7")  # quick, at which nothing is judged
+
+
 def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
     ok("run", "tiny.toml", "--seeds", "1")
     printed = ok("run", "tiny.toml", "--seeds", "1").splitlines()[-1]

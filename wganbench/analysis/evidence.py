@@ -30,6 +30,7 @@ from wganbench.spec import (
     SuccessCurve,
     check_digest,
     is_timed,
+    listed,
     scale_of,
 )
 
@@ -165,7 +166,14 @@ def _read(results: Results, claim: Claim, check: Check, seeds: Collection[int] |
     read = (_read_architectures if check.methods() else _read_runs)(results, claim, check, seeds)
     if not read.missing:
         return read
-    return dataclasses.replace(read, missing=f"{read.missing} under profile {check.profile}")
+    absent = [side for side, found in read.used.items() if not found and side in results.experiment.variants]
+    others = {record.seed for variant in absent for record in results.of(variant, check.profile)}
+    apart = (
+        f" with seeds {listed(seeds)}; seeds {listed(others)} never count"
+        if others and seeds and not claim.superseded
+        else ""
+    )
+    return dataclasses.replace(read, missing=f"{read.missing} under profile {check.profile}{apart}")
 
 
 def _read_runs(results: Results, claim: Claim, check: Check, seeds: Collection[int] | None) -> _Read:

@@ -39,6 +39,7 @@ from wganbench.records.store import Store
 from wganbench.runner.jobs.job import Event
 from wganbench.runner.jobs.options import Execution, ExecutorName
 from wganbench.runner.jobs.stop import EXIT_CODES, Stop
+from wganbench.spec import listed
 from wganbench.spec.plan import Cohort
 
 
@@ -205,6 +206,11 @@ def _introduction(selection: Selection) -> Iterator[str]:
     described, says = selection.described, selection.spec.says(selection.profile)
     if described != "profile paper":
         yield f"{described}: {says}; this is not the paper's protocol" if says else described
+    spec, seeds = selection.spec, {run.seed for run in selection.runs}
+    declared = {seed for each in spec.live_claims if each.profile == selection.profile for seed in spec.seeds_of(each)}
+    if declared and declared.isdisjoint(seeds):
+        judged = f"claims at profile {selection.profile} are judged on seeds {listed(declared)} alone"
+        yield f"{judged}; these runs, of seeds {listed(seeds)}, enter none"
     if selection.results == RUNS and has_records(REFERENCE):
         recorded = {path.stem for path in Store(REFERENCE).paths()}
         n_there = sum(run.id in recorded for run in selection.runs)
