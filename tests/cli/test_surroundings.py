@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
+from tests.runner.commands import is_there, until
 from tests.runner.test_run_all import execute
 from wganbench import cli as command
 from wganbench.analysis import check, ledger, report
@@ -365,18 +365,8 @@ def test_a_server_of_ray_s_protocol_is_one():
         ray._knock(address)
 
 
-def lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 def test_a_submission_that_hangs_is_ended_with_what_it_has_started():
     with pytest.raises(TimeoutError, match=r"^sbatch gave no answer within 0\.5 s$"):
         slurm._within(0.5, lambda: subprocess.run(["sleep", "1000"], check=False))
-    end = time.monotonic() + 30  # a killed process takes a moment to end
-    while any(map(lives, psutil.Process().children())):
-        assert time.monotonic() < end, "the process is still there"
-        time.sleep(0.01)
+    assert until(lambda: not any(is_there(child.pid) for child in psutil.Process().children()), seconds=30)
     assert slurm._within(60, lambda: 7) == 7

@@ -146,6 +146,14 @@ def _is_of(session: int, process: psutil.Process) -> bool:
         return False
 
 
+def is_there(process: int) -> bool:
+    """Whether a process has not ended; a killed one that nobody has waited for has."""
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def until(condition: Callable[[], Any], seconds: float = 60.0) -> bool:
     """Waits until ``condition`` holds, and says whether it does."""
     deadline = time.monotonic() + seconds

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from tests.runner.commands import Command, described, left_behind, numbers, run, sleepy_spec, until
+from tests.runner.commands import Command, described, is_there, left_behind, numbers, run, sleepy_spec, until
 from tests.runner.forked import Forked
 from tests.runner.test_run_all import execute
 from wganbench.errors import RecordError
@@ -319,13 +319,6 @@ def test_a_stack_that_finds_no_memory_even_alone_is_trained_in_halves(faulty, tm
 
 
 # ---- time ---------------------------------------------------------------------------------------------------------
-
-
-def is_there(process: int) -> bool:
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_a_worker_that_hangs_is_killed_with_what_it_has_started(faulty, tmp_path):

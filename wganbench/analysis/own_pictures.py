@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from wganbench.analysis.profiles import settings_of
 from wganbench.records.record import Record
 from wganbench.spec import Component, Experiment, load
 from wganbench.spec.catalogue.data import OWN_PICTURES
 from wganbench.spec.substitute import supplied
+
+NAMED_BY = ("folder", "digest")
+"""The options that name pictures."""
 
 
 def with_folders(experiments: Iterable[Experiment], records: Mapping[str, Record]) -> list[Experiment]:
@@ -26,13 +28,18 @@ def with_folder(experiment: Experiment, records: Mapping[str, Record]) -> Experi
     """
     if experiment.overrides:
         return experiment
-    asked = {profile: data for profile in experiment.profiles if (data := _left_open(experiment, profile))}
-    own = [each for each in records.values() if each.experiment == experiment.name and each.profile in asked]
-    changes: list[str] = []
-    for profile, data in asked.items():
-        given = [each for each in own if each.profile == profile and _without_folder(each.setting.data) == data]
-        changes += _supply(experiment, profile, given)
+    changes = [
+        change
+        for profile in experiment.profiles
+        if (asked := _left_open(experiment, profile)) and (change := _most_used(experiment, profile, asked, records))
+    ]
     return load(experiment.path, changes) if changes else experiment
+
+
+def on_pictures(experiment: Experiment, profile: str, given: Component) -> Experiment:
+    """Returns a spec with the folder of the data set ``given``, if the profile leaves its pictures to the user."""
+    asked = _left_open(experiment, profile)
+    return experiment if asked is None else load(experiment.path, [_supplied(profile, asked, given)])
 
 
 def data_option(experiment: Experiment, profile: str) -> list[str]:
@@ -50,20 +57,28 @@ def _left_open(experiment: Experiment, profile: str) -> Component | None:
 
 
 def _without_folder(data: Component) -> Component:
-    kept = {key: value for key, value in data.options.items() if key not in ("folder", "digest")}
+    kept = {key: value for key, value in data.options.items() if key not in NAMED_BY}
     return data.model_copy(update={"options": kept})
 
 
-def _supply(experiment: Experiment, profile: str, records: Sequence[Record]) -> list[str]:
-    """Returns the changes to the spec that give the profile a folder; none if no record is of a planned run."""
-    best, found = (0, ""), []
-    for data in {json.dumps(each.setting.data.options): each.setting.data for each in records}.values():
-        if data.options.get("digest") is None:
-            continue
-        change = supplied(profile, data)
+def _supplied(profile: str, asked: Component, given: Component) -> str:
+    """Returns the change to a spec that gives the profile the folder of ``given``, and nothing else of it."""
+    named = {key: given.options[key] for key in NAMED_BY}
+    return supplied(profile, asked.model_copy(update={"options": {**asked.options, **named}}))
+
+
+def _most_used(experiment: Experiment, profile: str, asked: Component, records: Mapping[str, Record]) -> str:
+    """Returns the change that gives the profile the folder with the most runs; empty if none is one that it plans."""
+    by_change: dict[str, list[Record]] = {}
+    for each in records.values():
+        data = each.setting.data
+        is_own = (each.experiment, each.profile) == (experiment.name, profile) and _without_folder(data) == asked
+        if is_own and data.options.get("digest"):
+            by_change.setdefault(_supplied(profile, asked, data), []).append(each)
+    ranks = {}
+    for change, found in by_change.items():
         planned = settings_of(load(experiment.path, [change]), [profile])
-        runs = [each for each in records if each.family in planned]
-        rank = (len(runs), max((each.provenance.started for each in runs), default=""))
-        if rank > best:
-            best, found = rank, [change]
-    return found
+        runs = [each for each in found if each.family in planned]
+        if runs:
+            ranks[change] = (len(runs), max(each.provenance.started for each in runs))
+    return max(ranks, key=ranks.__getitem__, default="")

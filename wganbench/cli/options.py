@@ -173,17 +173,12 @@ class Selection:
     def published(self) -> Experiment:
         """The experiment without changes, but with the user's pictures where it leaves them to the user."""
         plain = load(self.experiment) if self.spec.overrides else self.spec
-        if not self.data or self.profile not in plain.profiles:
+        data = self.runs[0].setting.data
+        if OWN_PICTURES not in self.folders or data.name != OWN_PICTURES or self.profile not in plain.profiles:
             return plain
-        from wganbench.spec.substitute import supplied
+        from wganbench.analysis.own_pictures import on_pictures
 
-        common = set(plain.variants_of(self.profile)) & set(self.spec.variants_of(self.profile))
-        for asked, own in ((each.setting(name, self.profile).data for each in (plain, self.spec)) for name in common):
-            if own.name == asked.name == OWN_PICTURES and asked.options["folder"] is None:
-                given = {key: own.options[key] for key in ("folder", "digest")}
-                data = asked.model_copy(update={"options": {**asked.options, **given}})
-                return load(self.experiment, [supplied(self.profile, data)])
-        return plain
+        return on_pictures(plain, self.profile, data)
 
     @property
     def described(self) -> str:
