@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from wganbench.runner.provenance import NOT_TRAINED_WITH
+
 PACKAGE = Path(__file__).resolve().parent.parent / "wganbench"
 
 LAYERS: dict[str, set[str]] = {
@@ -194,6 +196,12 @@ def test_only_the_command_line_prints_exits_and_swallows_our_errors(module):
     assert not called & {"print", "exit", "quit", "sys.exit", "os._exit"}
     assert "WganbenchError" not in caught or module in TELLING
     assert not any(top(found.name) == "click" for found in imports(SOURCES[module]))
+
+
+def test_no_training_imports_what_a_checkpoint_does_not_depend_on():
+    left_out = {name.removesuffix(".py") for name in NOT_TRAINED_WITH}
+    assert left_out <= set(LAYERS)
+    assert not [part for part, below in LAYERS.items() if part not in {*left_out, ""} and below & left_out]
 
 
 def test_no_module_imports_itself_by_way_of_others():

@@ -63,7 +63,7 @@ def test_it_begins_with_what_is_left_and_how_long_that_takes(planned):
 
 def test_it_says_when_it_goes_on_from_checkpoints_and_from_where(planned):
     _, line = _beginning(event(planned, (0, 20, 70, 0)), planned, Execution())
-    assert line == "2 cohorts resumed from a checkpoint, the furthest at step 70 of 100"
+    assert line == "found checkpoints of 2 cohorts, the furthest at step 70 of 100"
 
 
 def test_the_time_of_custom_networks_is_unknown(spec, tmp_path):
@@ -87,7 +87,7 @@ def test_a_run_that_was_stopped_says_what_it_goes_on_with(quick, tmp_path):
     asked = ["run", quick.path, "--profile", "paper", "--seeds", "2", "--variant", "good", "--results", str(store.root)]
     lines = CliRunner().invoke(cli, asked).output.splitlines()
     assert lines[0].startswith("2 runs to train in 1 cohort: about ")
-    assert lines[1] == "1 cohort resumed from a checkpoint, the furthest at step 40 of 100"
+    assert lines[1] == "found checkpoints of 1 cohort, the furthest at step 40 of 100"
     assert [line.split()[1] for line in lines if line.startswith("good-")] == ["finished"] * 2
 
 

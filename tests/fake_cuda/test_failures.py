@@ -74,7 +74,7 @@ def test_a_run_that_was_stopped_goes_on_from_a_file_with_a_graph(fake_cuda, tmp_
     assert (first["code"], first["runs"]) == (143, {})
     rest = fake_cuda(commands.run, str(tmp_path), STOP, *options)
     assert (rest["code"], rest["err"]) == (0, "")
-    assert "1 cohort resumed from a checkpoint, the furthest at step 3 of 4" in rest["out"]
+    assert "found checkpoints of 1 cohort, the furthest at step 3 of 4" in rest["out"]
     assert [captured for *_, captured in rest["runs"].values()] == [True] * 4
 
 

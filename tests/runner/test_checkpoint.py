@@ -366,7 +366,7 @@ def test_a_file_that_tells_of_no_run_is_passed_over(folder, said, line):
 def test_one_of_something_else_is_refused_with_all_that_differs(folder, said, changes, differences):
     path = filled(folder, 1)
     assert latest_step(folder, said, replace(IDENTITY, **changes)) is None
-    assert said == [f"{path}: of another run, setting or machine ({differences}); it is passed over"]
+    assert said == [f"{path}: of another run, setting, machine or code ({differences}); it is passed over"]
     assert latest_step(folder, said) == 1, "asking under another name has changed it"
 
 
@@ -404,15 +404,24 @@ def test_an_identity_has_the_whole_setting_and_all_of_the_provenance_known_befor
     assert Identity.of(Cohort((runs[0],)), MADE_BY, runs[1].id).drawn is None
     assert json.loads(identity.setting) == runs[0].setting.model_dump(mode="json")
     assert {"clouds", "measures", "batch_size", "constraint"} <= json.loads(identity.setting).keys()
-    expected = {"device", "threads", "deterministic", "commit", "dirty", "python", "torch"}
+    expected = {"device", "threads", "deterministic", "training code", "python", "torch"}
     assert expected <= identity.made_by.keys()
     assert all(type(value) is str for value in identity.made_by.values())
-    later = MADE_BY.model_copy(update={"started": "2027-01-01T00:00:00+00:00", "captured": True})
+    about_later = {"started": "2027-01-01T00:00:00+00:00", "captured": True, "commit": "1" * 40, "dirty": True}
+    later = MADE_BY.model_copy(update=about_later)
     assert Identity.of(Cohort(tuple(runs)), later, runs[1].id) == identity
-    changes = {"threads": 2, "deterministic": True, "commit": None, "dirty": True, "libraries": {"torch": "2.11.0"}}
+    changes = {"threads": 2, "deterministic": True, "libraries": {"torch": "2.11.0"}}
     for name, value in changes.items():
         changed = MADE_BY.model_copy(update={name: value})
         assert Identity.of(Cohort(tuple(runs)), changed, runs[1].id) != identity
+
+
+def test_other_training_code_is_another_identity(tiny, monkeypatch):
+    cohort = Cohort(tuple(expand(load(tiny()), "smoke", [3], ["gp"])))
+    identity = Identity.of(cohort, MADE_BY)
+    monkeypatch.setattr(module, "training_code", lambda: "f00")
+    assert Identity.of(cohort, MADE_BY) == replace(identity, made_by={**identity.made_by, "training code": "f00"})
+    assert Identity.of(cohort, MADE_BY) != identity
 
 
 # ---- the disk -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-"""What a record says of the precision is what torch was in fact allowed."""
+"""A record says what precision torch was in fact allowed; a checkpoint, which code it was made with."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +12,7 @@ from torch.backends import cudnn
 
 from wganbench.records.record import Provenance
 from wganbench.runner.precision import convolutions_are_rounded, numerics, products
-from wganbench.runner.provenance import provenance
+from wganbench.runner.provenance import NOT_TRAINED_WITH, PACKAGE, TRAINED_WITH, provenance, training_code
 from wganbench.runner.speed.bench import in_float32
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
@@ -121,3 +123,58 @@ def test_threads_and_algorithms_are_set_and_put_back_after_an_error_too(determin
     assert [(made.threads, made.deterministic) for made in seen] == [(2, deterministic)]
     assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, False)
     assert torch.utils.deterministic.fill_uninitialized_memory, "torch's default"
+
+
+# ---- the code -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(tmp_path):
+    ignored = shutil.ignore_patterns("__pycache__")
+    return shutil.copytree(PACKAGE, tmp_path / "package", ignore=ignored)
+
+
+def code_of(package):
+    return training_code.__wrapped__(package)
+
+
+def test_the_training_code_is_the_same_wherever_it_lies(package):
+    assert code_of(package) == training_code() == code_of(PACKAGE)
+    assert re.fullmatch("[0-9a-f]{16}", training_code())
+
+
+@pytest.mark.parametrize("change", ["analysis/report.py", "cli/run.py", "api.py", "__main__.py", "losses/.new.py.swp"])
+def test_what_no_training_uses_leaves_the_training_code_as_it_is(package, change):
+    with (package / change).open("a") as file:
+        file.write("\n")
+    (package / "rng.py").touch()
+    assert code_of(package) == training_code()
+
+
+@pytest.mark.parametrize("change", ["training/stack.py", "spec/setting.py", "rng.py", "data/texts/sonnets.txt", "a.py"])
+def test_any_other_change_is_other_training_code(package, change):
+    with (package / change).open("a") as file:
+        file.write("\n")
+    assert code_of(package) != training_code()
+
+
+def test_a_file_renamed_or_removed_or_two_that_changed_places_are_other_training_code(package):
+    found, one, other = {training_code()}, package / "rng.py", package / "files.py"
+    rng, files = one.read_bytes(), other.read_bytes()
+    one.write_bytes(files), other.write_bytes(rng)
+    found.add(code_of(package))
+    one.rename(package / "random.py")
+    found.add(code_of(package))
+    other.unlink()
+    found.add(code_of(package))
+    assert len(found) == 4
+
+
+def test_every_file_that_is_left_out_of_the_training_code_is_one_that_is_only_read_by_people():
+    left_out = {
+        path.relative_to(PACKAGE).parts[0]
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in (*TRAINED_WITH, ".pyc")
+    }
+    assert left_out <= set(NOT_TRAINED_WITH)
+    assert all((PACKAGE / part).exists() for part in NOT_TRAINED_WITH)

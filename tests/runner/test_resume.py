@@ -204,7 +204,7 @@ def test_checkpoints_made_otherwise_are_passed_over_with_what_differs(tmp_path, 
         train_until(5, training, store, monkeypatch, **about)
     records = train(training, store, on_event=events.append)
     assert len(warnings(events)) == 2
-    assert all("of another run, setting or machine" in line and says in line for line in warnings(events))
+    assert all("of another run, setting, machine or code" in line and says in line for line in warnings(events))
     assert described(store, records) == undisturbed(training)
     assert {record.wall_seconds // AN_HOUR for record in records} == {0}
 

@@ -252,7 +252,7 @@ def _beginning(event: Event, planned: Sequence[Cohort], execution: Execution) ->
     if resumed:
         furthest = max(left, key=lambda cohort: event["cohorts"][cohort.id] / cohort.runs[0].setting.steps)
         step, steps = resumed[furthest.id], furthest.runs[0].setting.steps
-        yield f"{counted(len(resumed), 'cohort')} resumed from a checkpoint, the furthest at step {step:,} of {steps:,}"
+        yield f"found checkpoints of {counted(len(resumed), 'cohort')}, the furthest at step {step:,} of {steps:,}"
 
 
 def _time(left: Sequence[Cohort], execution: Execution) -> str:

@@ -26,6 +26,7 @@ from wganbench.reading import open_file
 from wganbench.records.record import Provenance
 from wganbench.runner.evaluation import LOSS_POINTS, due_steps, schedule
 from wganbench.runner.payload import read_state
+from wganbench.runner.provenance import training_code
 from wganbench.spec import CONTROL, Setting
 from wganbench.spec.plan import Cohort
 from wganbench.training.state import State
@@ -50,8 +51,8 @@ class Identity:
     Attributes:
         runs: Ids of the cohort's runs, in order.
         setting: The setting as canonical JSON, including what is kept for figures.
-        made_by: Device, threads, precision, versions, digests of custom code and so on by name: everything that may
-            change the last bits.
+        made_by: Device, threads, precision, versions, digests of the code and so on by name: everything that may change
+            the last bits. The commit is not among them, as most commits leave the training code alone.
         drawn: Id of the cohort's run whose samples are kept; None if no run of the cohort is drawn.
     """
 
@@ -64,9 +65,9 @@ class Identity:
     def of(cls, cohort: Cohort, provenance: Provenance, drawn: str | None = None) -> Identity:
         runs = tuple(run.id for run in cohort.runs)
         setting = json.dumps(cohort.runs[0].setting.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        others = ("started", "captured")  # `captured` is known only after the search for a checkpoint
+        others = ("started", "commit", "dirty", "captured")  # the last is known only after the search for a checkpoint
         about = {name: getattr(provenance, name) for name in type(provenance).model_fields if name not in others}
-        apart = {**about.pop("libraries"), **about.pop("custom_code")}
+        apart = {**about.pop("libraries"), **about.pop("custom_code"), "training code": training_code()}
         made_by = {name: str(value) for name, value in {**about, **apart}.items()}
         return cls(runs, setting, made_by, drawn if drawn in runs else None)
 
@@ -168,7 +169,7 @@ class Checkpoints:
         found = list(_differences(theirs, self.identity.texts()))
         if found:
             more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
-            raise _UnusableError(f"of another run, setting or machine ({'; '.join(found[:5])}{more})")
+            raise _UnusableError(f"of another run, setting, machine or code ({'; '.join(found[:5])}{more})")
         return Checkpoint(step, *seconds, *_load(payload, len(self.identity.runs)))
 
 

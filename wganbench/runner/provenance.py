@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -26,7 +27,12 @@ PRECISIONS: dict[str, Format] = {
     "medium": "bfloat16",
 }
 """The lowest-precision number format that each of torch's settings for float32 matrix products allows."""
+PACKAGE = Path(__file__).resolve().parents[1]
 SOURCE = ("wganbench", "benchmarks", "pyproject.toml", "constraints.txt")
+NOT_TRAINED_WITH = ("analysis", "cli", "api.py", "__main__.py")
+"""Parts of the package that no training imports, so that they cannot change a number."""
+TRAINED_WITH = (".py", ".txt")
+"""Endings of the files that a training can use: code and texts that ship with the package."""
 
 
 def provenance(device: torch.device, precision: Precision = "fp32") -> Provenance:
@@ -66,7 +72,7 @@ def checkout() -> tuple[str | None, bool | None]:
 
     This is looked up only once, as the code is loaded only once, so later changes on disk have no effect.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = PACKAGE.parent
     if not (root / ".git").exists():
         return None, None
     try:
@@ -74,6 +80,21 @@ def checkout() -> tuple[str | None, bool | None]:
         return commit, bool(_git(root, "status", "--porcelain", "--", *SOURCE).strip())
     except (OSError, subprocess.CalledProcessError):
         return None, None
+
+
+@cache
+def training_code(package: Path = PACKAGE) -> str:
+    """Returns 16 hexadecimal digits of the SHA-256 of those files of a package that a training can use.
+
+    They are looked up only once, as the code is loaded only once, so later changes on disk have no effect.
+    """
+    whole = hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        parts = path.relative_to(package).parts
+        if path.suffix in TRAINED_WITH and parts[0] not in NOT_TRAINED_WITH:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            whole.update(f"{digest} {'/'.join(parts)}\n".encode(errors="surrogateescape"))
+    return whole.hexdigest()[:16]
 
 
 def _git(root: Path, *arguments: str) -> str:
