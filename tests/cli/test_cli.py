@@ -116,6 +116,29 @@ def test_run_says_that_its_seeds_enter_no_claim(here):
     assert "enter none" not in ok("run", "tiny.toml", "--seeds", "7-7")  # quick, at which nothing is judged
 
 
+def test_run_of_a_claim_trains_what_it_is_judged_on_and_points_to_its_verdict(here):
+    planned = ok("plan", "tiny.toml:gp-covers-more").splitlines()
+    assert any(line.startswith("10 runs of profile smoke") for line in planned)
+    assert [line for line in planned if line.startswith("claim")] == [planned[-1]]
+    printed = ok("run", "tiny.toml:gp-covers-more").splitlines()
+    assert printed[-1] == "10 runs recorded in runs; 'wganbench explain tiny.toml:gp-covers-more' shows the verdict"
+    explained = ok("explain", "tiny.toml:gp-covers-more").splitlines()
+    assert "  trained by   wganbench run tiny.toml:gp-covers-more" in explained
+    assert not any("incomplete" in line for line in explained)
+
+
+def test_run_says_how_many_claims_its_seeds_do_not_enter(here):
+    claim = TINY[TINY.index("[[claims]]") :].replace("gp-covers-more", "gp-covers-more-on-others")
+    Path("two.toml").write_text(TINY + claim + 'seeds = "10-14"\n')
+    said = (
+        "claims at profile smoke that are judged on other seeds: 1 of 2; "
+        "'wganbench run two.toml:CLAIM' trains those of one"
+    )
+    assert said in ok("run", "two.toml", "--profile", "smoke", "--seeds", "2").splitlines()
+    assert "other seeds" not in ok("run", "two.toml", "--profile", "smoke", "--seeds", "0,10")
+    assert "other seeds" not in ok("run", "two.toml:gp-covers-more-on-others")
+
+
 def test_run_that_has_nothing_to_do_says_so_and_names_the_ways_out(here):
     ok("run", "tiny.toml", "--seeds", "1")
     printed = ok("run", "tiny.toml", "--seeds", "1").splitlines()[-1]

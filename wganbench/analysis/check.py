@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -33,7 +32,7 @@ from wganbench.records import speeds
 from wganbench.records.custom_code import changes_since
 from wganbench.records.store import Store
 from wganbench.records.submission import kept_in
-from wganbench.spec import Claim, Experiment, listed
+from wganbench.spec import Experiment, listed
 
 README = "../README.md"
 """The name in findings of the README beside the results folder."""
@@ -152,21 +151,14 @@ def seed_notes(experiments: Iterable[Experiment], records: Records) -> Iterator[
         results = Results(experiment, records)
         declared: dict[tuple[str, str], set[int]] = {}
         for claim in experiment.live_claims:
-            for pair in _read_by(experiment, claim):
-                declared.setdefault(pair, set()).update(experiment.seeds_of(claim))
+            for variant in experiment.judged_variants(claim):
+                declared.setdefault((claim.profile, variant), set()).update(experiment.seeds_of(claim))
         for (profile, variant), wanted in sorted(declared.items()):
             seeds = {record.seed for record in results.of(variant, profile)}
             differences = {"lacks": wanted - seeds if seeds else set(), "has": seeds - wanted}
             wrong = " and ".join(f"{word} seeds {listed(some)}" for word, some in differences.items() if some)
             if wrong:
                 yield f"{experiment.name}, {variant}: under profile {profile} it {wrong}, judged are {listed(wanted)}"
-
-
-def _read_by(experiment: Experiment, claim: Claim) -> Iterator[tuple[str, str]]:
-    """Yields the profile and variant of each setting that a claim is judged on."""
-    chosen = experiment.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
-    for variant in chain(claim.variants(), *chosen):
-        yield claim.profile, variant
 
 
 # ---- files --------------------------------------------------------------------------------------------------------

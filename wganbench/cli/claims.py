@@ -16,13 +16,14 @@ from wganbench.cli.options import (
     RUNS,
     check_folder,
     choose_folder,
+    claims_named,
     covered,
     has_records,
     load_records,
     results_or_runs,
     runs_or_results,
 )
-from wganbench.errors import RecordError, SpecError
+from wganbench.errors import RecordError
 from wganbench.files import write_atomically
 from wganbench.records.record import Record, gist
 from wganbench.records.store import Store
@@ -135,11 +136,7 @@ def _explain_run(run_id: str, results: Path | None) -> None:
 def _explain_claim(claim: str, results: Path | None) -> None:
     where, colon, wanted = claim.rpartition(":")
     specs = [load(where)] if colon else [load(name) for name in available()]
-    ids = {(spec.name, one.id): {one.id, *(each.id for each in one.checks)} for spec in specs for one in spec.claims}
-    found = [(spec, one) for spec in specs for one in spec.claims if wanted in ids[spec.name, one.id]]
-    if not found:
-        known = sorted(set().union(*ids.values()))
-        raise SpecError(f"unknown claim {wanted!r}{suggest(wanted, known)}")
+    found = claims_named(specs, wanted)
     folders = _folders(results)
     for spec, one in found:
         folder, judged, verdict = _judged(spec, one, folders)
@@ -173,6 +170,8 @@ APART = {"id", "profile"}
 
 
 def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[str]:
+    from wganbench.analysis.commands import run_command
+
     claim = verdict.claim
     yield f"{spec.name}:{claim.id}"
     yield f"  claim        {claim.says}"
@@ -181,6 +180,8 @@ def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[s
     yield f"  records      {folder}"
     yield f"  judged at    profile {claim.profile}: {spec.says(claim.profile)}"
     yield f"  seeds        {listed(spec.seeds_of(claim))}"
+    if command := run_command(spec, claim):
+        yield f"  trained by   {command}"
     if spec.pilot is not None and spec.is_after_pilot(claim):
         yield f"  pilot        stated after runs of seeds {spec.pilot.seeds}, from which the margin comes"
     if len(verdict.checks) > 1:

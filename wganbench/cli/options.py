@@ -22,9 +22,12 @@ from wganbench.errors import RecordError, SpecError
 from wganbench.files import DATA_VARIABLE, WEIGHTS_VARIABLE
 from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import Experiment, available, load, parse_seeds
+from wganbench.spec import Claim, Experiment, available, listed, load, parse_seeds
+from wganbench.spec.catalogue import suggest
 from wganbench.spec.catalogue.data import OWN_PICTURES
 from wganbench.spec.plan import Cohort, Run, cohorts, expand
+from wganbench.spec.seeds import seeds_option
+from wganbench.spec.strict import short, short_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,6 +137,9 @@ def check_folder(results: Path) -> None:
 
 # ---- experiments and runs -------------------------------------------------------------------------------------------
 
+QUICK = "quick"
+"""The profile of the runs that are selected without one."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -147,6 +153,7 @@ class Selection:
         seeds: A count or a list of seeds, as text; None for the spec's own.
         stack: The number of seeds trained in lockstep; None for the spec's own.
         results: The results folder.
+        claim: The id of the claim whose runs these are; None if the runs are selected by the options alone.
     """
 
     experiment: str
@@ -157,6 +164,7 @@ class Selection:
     seeds: str | None = None
     stack: int | None = None
     results: Path = RUNS
+    claim: str | None = None
 
     @cached_property
     def spec(self) -> Experiment:
@@ -179,6 +187,11 @@ class Selection:
         from wganbench.analysis.own_pictures import on_pictures
 
         return on_pictures(plain, self.profile, data)
+
+    @property
+    def anchor(self) -> str:
+        """The experiment with the claim, if there is one, as a command names them."""
+        return self.experiment if self.claim is None else f"{self.experiment}:{self.claim}"
 
     @property
     def described(self) -> str:
@@ -211,6 +224,49 @@ class Selection:
         return Store(self.results)
 
 
+def claims_named(specs: Sequence[Experiment], wanted: str) -> list[tuple[Experiment, Claim]]:
+    """Returns the claims that have an id, or a check with this id, each with its spec.
+
+    Raises:
+        SpecError: If there is none.
+    """
+    ids = {(spec.name, one.id): {one.id, *(each.id for each in one.checks)} for spec in specs for one in spec.claims}
+    found = [(spec, one) for spec in specs for one in spec.claims if wanted in ids[spec.name, one.id]]
+    if not found:
+        known = sorted(set().union(*ids.values()))
+        raise SpecError(f"unknown claim {short(wanted)}{suggest(wanted, known)}")
+    return found
+
+
+def select(
+    experiment: str, *, profile: str | None, variants: tuple[str, ...], seeds: str | None, **others: Any
+) -> Selection:
+    """Makes a selection of the options. With EXP:CLAIM it has the runs that the claim is judged on, or some of them.
+
+    Raises:
+        SpecError: If there is no such claim, it no longer counts, or an option asks for runs that it is not judged on.
+    """
+    where, _, wanted = experiment.rpartition(":")
+    if not where or experiment.endswith(".toml"):
+        return Selection(experiment, profile or QUICK, variants, seeds=seeds, **others)
+    found = claims_named([load(where)], wanted)
+    spec, claim = next((each for each in found if each[1].id == wanted), found[0])
+    if claim.superseded:
+        by = f"; '{where}:{claim.superseded.by[0]}' takes its place" if claim.superseded.by else ""
+        raise SpecError(f"{experiment}: superseded in version {claim.superseded.version} of the spec{by}")
+    judged_on, declared = spec.judged_variants(claim), spec.seeds_of(claim)
+    if profile not in (None, claim.profile):
+        raise SpecError(f"--profile {short_name(profile)}: {experiment} is judged at profile {claim.profile} alone")
+    for variant in variants:
+        if variant not in judged_on:
+            known = suggest(variant, judged_on)
+            raise SpecError(f"--variant {short_name(variant)}: {experiment} is not judged on its runs{known}")
+    if seeds is not None and not declared.issuperset(parse_seeds(seeds)):
+        raise SpecError(f"--seeds {short_name(seeds)}: {experiment} is judged on seeds {listed(declared)} alone")
+    others |= {"seeds": seeds or seeds_option(declared), "claim": claim.id}
+    return Selection(where, claim.profile, variants or tuple(judged_on), **others)
+
+
 only_variants = click.option("--variant", "variants", multiple=True, help="Only this variant; repeatable.")
 _experiment = click.argument("experiment")
 _overrides = click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Set a field; repeatable.")
@@ -223,17 +279,17 @@ _data = click.option(
 
 selection = grouped(
     "selection",
-    Selection,
+    select,
     _experiment,
     click.option("--seeds", metavar="N|LIST", help="A count, or a list such as 0,3,7-9 [default: the spec's]."),
-    click.option("--profile", default="quick", show_default=True, help="smoke, quick, reduced, paper, …"),
+    click.option("--profile", help=f"smoke, quick, reduced, paper, … [default: {QUICK}]"),
     only_variants,
     _data,
     _overrides,
     click.option("--stack", type=COUNT, help="Seeds trained in lockstep [default: the spec's]."),
     results_folder,
 )
-"""Adds EXPERIMENT and the options that select runs of it."""
+"""Adds EXPERIMENT and the options that select runs of it, or EXP:CLAIM for the runs that a claim is judged on."""
 selection_of_settings = grouped(
     "selection",
     functools.partial(Selection, seeds="1"),

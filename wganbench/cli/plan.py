@@ -58,6 +58,8 @@ def plan(selection: Selection, machine: Machine, measure: bool, every: bool, as_
     for record in recorded:
         seeds.setdefault(record.family, []).append(record.seed)
     claims = prospect.prospects(spec, runs, seeds, published)
+    if selection.claim is not None:
+        claims = [each for each in claims if each.claim.id == selection.claim]
     powers = simulate(Results(published, {record.id: record for record in recorded}), profile)
     if as_json:
         about = {"experiment": spec.name, "profile": profile, "runs": len(runs), "seeds": n_seeds, "jobs": machine.jobs}

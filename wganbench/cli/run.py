@@ -123,6 +123,8 @@ def run(
 ) -> None:
     """Run every variant of EXPERIMENT once per seed, and record each outcome.
 
+    With EXP:CLAIM as EXPERIMENT, run what this claim is judged on: its variants and seeds, at its profile.
+
     Finished and diverged runs are skipped, failed ones run again. Ctrl-C and SIGTERM save checkpoints; the same command
     resumes from there, and so do other commands on the same results folder. Exits with 1 if a run failed.
     """
@@ -207,10 +209,14 @@ def _introduction(selection: Selection) -> Iterator[str]:
     if described != "profile paper":
         yield f"{described}: {says}; this is not the paper's protocol" if says else described
     spec, seeds = selection.spec, {run.seed for run in selection.runs}
-    declared = {seed for each in spec.live_claims if each.profile == selection.profile for seed in spec.seeds_of(each)}
-    if declared and declared.isdisjoint(seeds):
-        judged = f"claims at profile {selection.profile} are judged on seeds {listed(declared)} alone"
+    declared = [spec.seeds_of(each) for each in spec.live_claims if each.profile == selection.profile]
+    n_others = sum(map(seeds.isdisjoint, declared))
+    if n_others == len(declared) > 0:
+        judged = f"claims at profile {selection.profile} are judged on seeds {listed(set().union(*declared))} alone"
         yield f"{judged}; these runs, of seeds {listed(seeds)}, enter none"
+    elif n_others and selection.claim is None:
+        others = f"claims at profile {selection.profile} that are judged on other seeds: {n_others} of {len(declared)}"
+        yield f"{others}; 'wganbench run {selection.experiment}:CLAIM' trains those of one"
     if selection.results == RUNS and has_records(REFERENCE):
         recorded = {path.stem for path in Store(REFERENCE).paths()}
         n_there = sum(run.id in recorded for run in selection.runs)
@@ -285,8 +291,10 @@ def _show_measures(selection: Selection, out: Reporter) -> None:
 def _outcome(selection: Selection, new: Sequence[Record], stop: Stop) -> str:
     results = selection.results
     if new:
-        command = f"'wganbench report {selection.experiment}{results_option(results)}'"
-        return f"{counted(len(new), 'run')} recorded in {results}; {command} shows the results"
+        command = f"report {selection.experiment}" if selection.claim is None else f"explain {selection.anchor}"
+        shown = "results" if selection.claim is None else "verdict"
+        recorded = f"{counted(len(new), 'run')} recorded in {results}"
+        return f"{recorded}; 'wganbench {command}{results_option(results)}' shows the {shown}"
     if stop.reason is not None:
         return f"no run recorded in {results} before it stopped"
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -138,6 +138,11 @@ class Experiment(Model):
     def seeds_of(self, claim: Claim) -> frozenset[int]:
         """Returns the seeds that a claim is judged on: its own, or the spec's."""
         return frozenset(self.planned_seeds if claim.seeds is None else parse_seeds(claim.seeds))
+
+    def judged_variants(self, claim: Claim) -> list[str]:
+        """Returns the variants whose runs a claim is judged on, each once; of methods, those of every architecture."""
+        under_methods = self.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
+        return list(dict.fromkeys(chain(claim.variants(), *under_methods)))
 
     def is_after_pilot(self, claim: Claim) -> bool:
         """Returns whether a claim was stated after the pilot, with margins that come from it."""

@@ -59,6 +59,12 @@ def listed(seeds: Iterable[int]) -> str:
     return ", ".join(f"{run[0]}-{run[-1]}" if run[1:] else str(run[0]) for run in runs)
 
 
+def seeds_option(seeds: Iterable[int]) -> str:
+    """Returns seeds as `parse_seeds` takes them; a single one as a range, since a number alone would be a count."""
+    text = listed(seeds).replace(" ", "")
+    return text if {",", "-"} & set(text) else f"{text}-{text}"
+
+
 def _seed_range(text: str) -> range | None:
     """Parses ``"3"`` or ``"7-9"``; returns None for any other text, a descending range, or seeds above 31 bits."""
     match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", text)

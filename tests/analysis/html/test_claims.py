@@ -7,11 +7,12 @@ import shlex
 import pytest
 
 from tests.analysis.factory import CLAIMS, PROVENANCE, made, record
+from wganbench.analysis.commands import argument, explain_command, run_command
 from wganbench.analysis.html.claims import documents
-from wganbench.analysis.html.commands import argument, explain_command, run_command
 from wganbench.analysis.html.provenance import made_with
+from wganbench.cli.options import select
 from wganbench.cli.run import run
-from wganbench.spec import load, parse_seeds
+from wganbench.spec import load
 
 
 @pytest.mark.parametrize(
@@ -30,23 +31,18 @@ def test_the_documents_that_a_source_names(source, found):
     assert documents(source) == found
 
 
-def test_every_run_command_is_one_that_plans_exactly_the_claim_s_runs():
-    for name in ("gaussians8", "theorem2"):
+def test_the_run_command_of_every_claim_selects_exactly_its_runs():
+    for name in ("gaussians8", "theorem2", "table2"):
         experiment = load(name)
         for claim in experiment.live_claims:
             program, command, *rest = shlex.split(run_command(experiment, claim))
             assert (program, command) == ("wganbench", "run")
             with run.make_context("run", rest) as context:
-                selection = context.params["experiment"], context.params["profile"], context.params["variants"]
-                assert selection[:2] == (name, claim.profile)
-                assert selection[2] in (claim.variants(), ())
-                assert {*parse_seeds(context.params["seeds"])} == experiment.seeds_of(claim)
-
-
-def test_a_single_seed_is_no_count(tmp_path):
-    experiment = made(tmp_path, CLAIMS.replace('id = "good-is-close"', 'id = "good-is-close"\nseeds = "7-7"'))
-    (claim,) = [each for each in experiment.claims if each.id == "good-is-close"]
-    assert shlex.split(run_command(experiment, claim))[-2:] == ["--seeds", "7-7"]
+                options = {key: context.params[key] for key in ("experiment", "profile", "variants", "seeds")}
+            selected = select(**options, overrides=(), data=())
+            assert {one.profile for one in selected.runs} == {claim.profile}
+            assert {one.seed for one in selected.runs} == experiment.seeds_of(claim)
+            assert {one.variant for one in selected.runs} == set(experiment.judged_variants(claim))
 
 
 def test_a_spec_of_one_s_own_is_named_by_its_quoted_path(tmp_path):
@@ -60,10 +56,9 @@ def test_a_spec_of_one_s_own_is_named_by_its_quoted_path(tmp_path):
     assert argument(load("elu")) == "elu"
 
 
-def test_a_claim_whose_variant_the_profile_does_not_have_cannot_be_run_again(tmp_path):
-    experiment = made(tmp_path, CLAIMS)
-    narrow = experiment.model_copy(update={"profiles": {**experiment.profiles, "paper": {"variants": ["good"]}}})
-    assert [bool(run_command(narrow, claim)) for claim in narrow.claims] == [False, True]
+def test_a_claim_that_no_longer_counts_has_no_run_command():
+    claims = load("surfaces").claims
+    assert {bool(run_command(load("surfaces"), claim)) for claim in claims if claim.superseded} == {False}
 
 
 def test_runs_are_grouped_by_what_differs_in_how_they_were_made(tmp_path):

@@ -72,7 +72,10 @@ def test_a_profile_that_no_claim_is_judged_at_is_folded_away(experiment, store):
 
 def test_the_commands_run_what_the_page_shows(experiment, store):
     fill(store, experiment)
-    block = text_of(experiment, store).partition("```sh\n")[2].partition("```")[0]
+    block, _, after = text_of(experiment, store).partition("```sh\n")[2].partition("```")
+    assert after.split("\n\n")[1] == (
+        "`wganbench run made.toml:CLAIM` trains the runs that one claim is judged on, and no others."
+    )
     assert block.splitlines() == [
         "wganbench run made.toml --profile paper",
         "wganbench report made.toml",

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wganbench.analysis.commands import explain_command, run_command
 from wganbench.analysis.evidence import Evidence, Unit
 from wganbench.analysis.html.charts import Plot, lay_out
-from wganbench.analysis.html.commands import explain_command, run_command
 from wganbench.analysis.html.drawn import charts_of
 from wganbench.analysis.power import Power
 from wganbench.analysis.prospect import power_line

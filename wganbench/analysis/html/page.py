@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wganbench.analysis.commands import run_all_command
 from wganbench.analysis.compare import compare
 from wganbench.analysis.figures import Drawing
 from wganbench.analysis.html.claims import ClaimPart, claim_part
-from wganbench.analysis.html.commands import run_all_command
 from wganbench.analysis.html.figures import Link, Picture, pictures
 from wganbench.analysis.html.provenance import MadeWith, made_with
 from wganbench.analysis.power import simulate

@@ -117,3 +117,5 @@ def _commands(experiment: Experiment, profiles: Sequence[str]) -> Iterator[str]:
     ]
     explain = [f"wganbench explain {name}:{experiment.live_claims[0].id}"] if experiment.live_claims else []
     yield "\n".join(["```sh", *runs, f"wganbench report {name}", *explain, "```"])
+    if explain:
+        yield f"`wganbench run {name}:CLAIM` trains the runs that one claim is judged on, and no others."
