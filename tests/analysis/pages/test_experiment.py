@@ -61,6 +61,15 @@ def test_an_incomplete_claim_says_so_in_its_line(experiment, store):
     assert "; incomplete: 7 of 8 runs of good" in line
 
 
+def test_primary_claims_come_first_in_the_order_of_the_spec(tmp_path, store):
+    mixed = CLAIMS.replace('id = "good-beats-bad"', 'id = "good-beats-bad"\nrole = "secondary"')
+    text = text_of(made(tmp_path, mixed), store)
+    assert re.findall(r"^- .*\(`([a-z-]+)`, profile", text, flags=re.MULTILINE) == ["good-is-close", "good-beats-bad"]
+    assert re.findall(r"^\*\*`([a-z-]+)`\*\*", text, flags=re.MULTILINE) == ["good-is-close", "good-beats-bad"]
+    text = text_of(made(tmp_path, CLAIMS), store)
+    assert re.findall(r"^- .*\(`([a-z-]+)`, profile", text, flags=re.MULTILINE) == ["good-beats-bad", "good-is-close"]
+
+
 def test_a_profile_that_no_claim_is_judged_at_is_folded_away(experiment, store):
     fill(store, experiment)
     for each in records(experiment, "good", GOOD, profile="quick", n=1):

@@ -23,12 +23,13 @@ from wganbench.spec import Experiment
 
 
 def claims(experiment: Experiment, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """Yields the paragraphs about an experiment's claims; none if it has none."""
+    """Yields the paragraphs about an experiment's claims, primary ones first; none if it has none."""
     if not verdicts:
         return
+    ordered = sorted(live(verdicts), key=lambda verdict: verdict.claim.role == "secondary")
     yield "## Claims"
-    yield "\n".join(_line(experiment, verdict) for verdict in live(verdicts))
-    details = "\n\n".join(part for verdict in live(verdicts) for part in _details(experiment, verdict))
+    yield "\n".join(_line(experiment, verdict) for verdict in ordered)
+    details = "\n\n".join(part for verdict in ordered for part in _details(experiment, verdict))
     yield folded(f"{JUDGED}\n\n{details}", "Sources, tests and checks of each claim")
     replaced = superseded(experiment, verdicts)
     n_old = f"{len(replaced.rows)} superseded claim{'' if len(replaced.rows) == 1 else 's'}"
