@@ -12,7 +12,7 @@ from wganbench.analysis import comparability, stats
 from wganbench.analysis.comparability import basis_of
 from wganbench.analysis.profiles import SMOKE, settings_of, shown
 from wganbench.records.record import Curve, Record
-from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, scale_of
+from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, parse_seeds, scale_of
 from wganbench.spec.catalogue import Scale
 
 
@@ -44,6 +44,16 @@ class Results:
     def planned(self, profile: str) -> list[Record]:
         """Returns the records that the spec plans under ``profile``, sorted by variant and seed."""
         return [record for variant in self.experiment.variants_of(profile) for record in self.of(variant, profile)]
+
+    def about_pilot(self, claim: Claim) -> str:
+        """Says that a claim was stated after a pilot, and if none of its runs is recorded; empty if it was not."""
+        pilot = self.experiment.pilot
+        if pilot is None or not self.experiment.is_after_pilot(claim):
+            return ""
+        seeds = set(parse_seeds(pilot.seeds))
+        own = any(each.experiment == self.experiment.name and each.seed in seeds for each in self.records.values())
+        seen = "" if own else ", none of whose runs is recorded here"
+        return f"Stated after a pilot of seeds {pilot.seeds}{seen}; judged on fresh seeds alone."
 
     def measured(self, profile: str) -> list[PoolResult]:
         """Returns the results of every variant of ``profile`` on each of its measures, whether it has records or not.

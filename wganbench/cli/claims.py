@@ -143,8 +143,8 @@ def _explain_claim(claim: str, results: Path | None) -> None:
         echo("\n".join(_explanation(judged, verdict, folder)))
 
 
-def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Experiment, Verdict]:
-    """Returns the first folder with runs to judge the claim on, else the first, and the spec and the verdict there."""
+def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Path, Results, Verdict]:
+    """Returns the first folder with runs to judge the claim on, else the first, and the results and verdict there."""
     from wganbench.analysis.verdict import judge, without_runs
 
     chosen, results = folders[0], _results(spec, folders[0])
@@ -154,7 +154,7 @@ def _judged(spec: Experiment, claim: Claim, folders: Sequence[Path]) -> tuple[Pa
             if claim.id not in without_runs(more):
                 chosen, results = other, more
     (verdict,) = (each for each in judge(results) if each.claim.id == claim.id)
-    return chosen, results.experiment, verdict
+    return chosen, results, verdict
 
 
 def _results(spec: Experiment, folder: Path) -> Results:
@@ -169,10 +169,10 @@ APART = {"id", "profile"}
 """Fields of a check that are not part of its test."""
 
 
-def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[str]:
+def _explanation(results: Results, verdict: Verdict, folder: Path) -> Iterator[str]:
     from wganbench.analysis.commands import run_command
 
-    claim = verdict.claim
+    spec, claim = results.experiment, verdict.claim
     yield f"{spec.name}:{claim.id}"
     yield f"  claim        {claim.says}"
     yield f"  source       {claim.source or spec.source}"
@@ -182,8 +182,8 @@ def _explanation(spec: Experiment, verdict: Verdict, folder: Path) -> Iterator[s
     yield f"  seeds        {listed(spec.seeds_of(claim))}"
     if command := run_command(spec, claim):
         yield f"  trained by   {command}"
-    if spec.pilot is not None and spec.is_after_pilot(claim):
-        yield f"  pilot        stated after runs of seeds {spec.pilot.seeds}, from which the margin comes"
+    if pilot := results.about_pilot(claim):
+        yield f"  pilot        {pilot[:1].lower()}{pilot[1:-1]}"
     if len(verdict.checks) > 1:
         yield f"  holds if     {'one' if claim.any else 'all'} of these {len(verdict.checks)} checks do"
     for evidence in verdict.checks:

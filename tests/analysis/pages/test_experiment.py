@@ -70,6 +70,18 @@ def test_primary_claims_come_first_in_the_order_of_the_spec(tmp_path, store):
     assert re.findall(r"^- .*\(`([a-z-]+)`, profile", text, flags=re.MULTILINE) == ["good-beats-bad", "good-is-close"]
 
 
+def test_a_claim_after_a_pilot_says_whether_its_runs_are_recorded(tmp_path, store):
+    pilot = SPEC.replace("seeds = 8", 'seeds = "10-17"\npilot = { seeds = "0-3", before = 1 }')
+    experiment = made(tmp_path, CLAIMS, spec=pilot)
+    without = "Stated after a pilot of seeds 0-3, none of whose runs is recorded here; judged on fresh seeds alone."
+    assert text_of(experiment, store).count(without) == 2
+    for each in records(experiment, "good", GOOD, n=1):
+        store.write(each)
+    text = text_of(experiment, store)
+    assert text.count("Stated after a pilot of seeds 0-3; judged on fresh seeds alone.") == 2
+    assert "pilot" not in text_of(made(tmp_path, CLAIMS, name="plain"), store)
+
+
 def test_a_profile_that_no_claim_is_judged_at_is_folded_away(experiment, store):
     fill(store, experiment)
     for each in records(experiment, "good", GOOD, profile="quick", n=1):

@@ -13,6 +13,7 @@ from wganbench.analysis.html.charts import Plot, lay_out
 from wganbench.analysis.html.drawn import charts_of
 from wganbench.analysis.power import Power
 from wganbench.analysis.prospect import power_line
+from wganbench.analysis.results import Results
 from wganbench.analysis.tables.cells import p_text
 from wganbench.analysis.tables.scoreboard import estimate_text, n_units, n_units_of, summary_text
 from wganbench.analysis.tables.table import NONE
@@ -105,7 +106,7 @@ class ClaimPart:
 
 
 def claim_part(
-    experiment: Experiment, verdict: Verdict, records: Mapping[str, Record], power: Power | None, folder: Path
+    results: Results, verdict: Verdict, records: Mapping[str, Record], power: Power | None, folder: Path
 ) -> ClaimPart:
     """Gathers what the page shows of a claim.
 
@@ -113,7 +114,7 @@ def claim_part(
         records: The records that the verdict reads, by run id.
         folder: The results folder, for the command that explains the verdict.
     """
-    claim, n_checks = verdict.claim, len(verdict.checks)
+    experiment, claim, n_checks = results.experiment, verdict.claim, len(verdict.checks)
     source = claim.source or experiment.source
     p_values = (verdict.p_for, verdict.p_against, verdict.adjusted_for, verdict.adjusted_against)
     for_, against, adjusted_for, adjusted_against = map(p_text, p_values)
@@ -134,7 +135,7 @@ def claim_part(
         n=n_units(verdict),
         p_values=(for_, against, adjusted_for, adjusted_against) if was_run else None,
         power=power_line(power) if power else "",
-        notes=tuple(_notes(experiment, verdict)),
+        notes=tuple(_notes(results, verdict)),
         checks=tuple(_check(experiment, verdict, each, records) for each in verdict.checks),
         run=run_command(experiment, claim),
         explain=explain_command(experiment, claim, folder),
@@ -152,13 +153,12 @@ def documents(source: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or (parts[0].partition(",")[0],)
 
 
-def _notes(experiment: Experiment, verdict: Verdict) -> list[str]:
+def _notes(results: Results, verdict: Verdict) -> list[str]:
     claim = verdict.claim
     notes = []
     if verdict.post_hoc:
         notes.append("Post hoc: written or changed after runs that it is judged on.")
-    if experiment.pilot is not None and experiment.is_after_pilot(claim):
-        notes.append(f"Stated after a pilot of seeds {experiment.pilot.seeds}; judged on fresh seeds alone.")
+    notes += filter(None, [results.about_pilot(claim)])
     if claim.known_contradiction:
         notes.append(f"Known contradiction: {claim.known_contradiction}")
     if verdict.n_diverged:

@@ -198,7 +198,7 @@ def _experiment(
     profiles = {verdict.claim.profile: None for verdict in verdicts if verdict.claim.superseded is None}
     powers = {name: power for profile in profiles for name, power in simulate(results, profile).items()}
     records = {record.id: record for some in results.by_setting.values() for record in some}
-    claims = [claim_part(experiment, each, records, powers.get(each.claim.id), store.root) for each in verdicts]
+    claims = [claim_part(results, each, records, powers.get(each.claim.id), store.root) for each in verdicts]
     live = tuple(claim for claim in claims if not claim.is_superseded)
     counts = Counter(claim.outcome for claim in live)
     own = list(own)

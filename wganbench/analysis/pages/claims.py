@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wganbench.analysis.pages.markdown import folded
+from wganbench.analysis.results import Results
 from wganbench.analysis.tables.cells import p_text
 from wganbench.analysis.tables.scoreboard import (
     JUDGED,
@@ -22,14 +23,15 @@ from wganbench.analysis.verdict import Verdict
 from wganbench.spec import Experiment
 
 
-def claims(experiment: Experiment, verdicts: Sequence[Verdict]) -> Iterator[str]:
+def claims(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yields the paragraphs about an experiment's claims, primary ones first; none if it has none."""
     if not verdicts:
         return
+    experiment = results.experiment
     ordered = sorted(live(verdicts), key=lambda verdict: verdict.claim.role == "secondary")
     yield "## Claims"
     yield "\n".join(_line(experiment, verdict) for verdict in ordered)
-    details = "\n\n".join(part for verdict in ordered for part in _details(experiment, verdict))
+    details = "\n\n".join(part for verdict in ordered for part in _details(results, verdict))
     yield folded(f"{JUDGED}\n\n{details}", "Sources, tests and checks of each claim")
     replaced = superseded(experiment, verdicts)
     n_old = f"{len(replaced.rows)} superseded claim{'' if len(replaced.rows) == 1 else 's'}"
@@ -49,19 +51,19 @@ def _line(experiment: Experiment, verdict: Verdict) -> str:
     return f"- {outcome_text(experiment, verdict)}: {inline(claim.says)}. {found} ({where})."
 
 
-def _details(experiment: Experiment, verdict: Verdict) -> Iterator[str]:
+def _details(results: Results, verdict: Verdict) -> Iterator[str]:
     """Yields a claim's paragraph in full, and the table of its checks if it has several."""
-    yield _describe(experiment, verdict)
+    yield _describe(results, verdict)
     if len(verdict.checks) > 1:
         yield render(checks(verdict), "markdown").strip("\n")
 
 
-def _describe(experiment: Experiment, verdict: Verdict) -> str:
+def _describe(results: Results, verdict: Verdict) -> str:
     claim, only = verdict.claim, verdict.checks[0] if len(verdict.checks) == 1 else None
     what = f"{only.check.test} test" if only else f"{'one' if claim.any else 'all'} of {len(verdict.checks)} checks"
     parts = [f"**`{claim.id}`** ({claim.role}, profile `{claim.profile}`, {what}): **{verdict.outcome}**."]
     parts += [f"Source: {inline(claim.source)}."] if claim.source else []
-    parts += ["*Stated after a pilot*, and judged on fresh seeds."] if experiment.is_after_pilot(claim) else []
+    parts += filter(None, [results.about_pilot(claim)])
     parts += [inline(f"{verdict.why[0].upper()}{verdict.why[1:]}.")] if verdict.why else []
     if only is not None and only.estimate is not None:
         method = f" ({only.interval.method}, unadjusted)" if only.interval else ""

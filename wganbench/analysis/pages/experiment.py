@@ -54,7 +54,7 @@ def experiment_page(
     yield tally({experiment.name: verdicts}) if verdicts else ""
     yield "" if verdicts or recorded else "No runs are recorded."
     yield from _figures(drawings)
-    yield from claims(experiment, verdicts)
+    yield from claims(results, verdicts)
     shown = [profile for profile in ranked(experiment) if profile in recorded or profile in judged]
     if shown:
         yield "## Published beside measured" if experiment.published else "## Measured"

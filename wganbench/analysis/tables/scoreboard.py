@@ -19,7 +19,7 @@ JUDGED = (
     "a variant, or architectures, one a method, and of seconds the stacks that trained together; a diverged run takes "
     "the measure's worst value."
 )
-PILOT = "*After a pilot*: stated after runs of other seeds, from which the margin comes; judged on fresh seeds alone."
+PILOT = "*After a pilot*: stated after runs of other seeds; judged on fresh seeds alone."
 POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is judged on."
 
 
