@@ -127,6 +127,18 @@ def test_run_of_a_claim_trains_what_it_is_judged_on_and_points_to_its_verdict(he
     assert not any("incomplete" in line for line in explained)
 
 
+def test_open_claims_are_listed_with_what_they_lack_as_run_takes_them(here):
+    lines = ok("list", "--open", "--results", "empty").splitlines()
+    assert lines[0].split() == ["claim", "profile", "runs", "left", "time"]
+    claims = [line.split()[0] for line in lines[1:-2]]
+    assert "gaussians8:clip-ends-spread" in claims
+    assert lines[-2] == (
+        f"{len(claims)} of {len(claims)} claims lack runs in empty; 'wganbench run CLAIM' trains what is left"
+    )
+    assert lines[-1].startswith("the time, without measures, is estimated by counting operations, at ")
+    assert "48 runs of profile paper" in ok("plan", next(each for each in claims if "gan-ends-collapsed" in each))
+
+
 def test_run_says_how_many_claims_its_seeds_do_not_enter(here):
     claim = TINY[TINY.index("[[claims]]") :].replace("gp-covers-more", "gp-covers-more-on-others")
     Path("two.toml").write_text(TINY + claim + 'seeds = "10-14"\n')

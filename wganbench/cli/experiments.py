@@ -1,19 +1,29 @@
-"""``wganbench list``, ``show`` and ``schema``: list the experiments, show one resolved, and print the spec schema."""
+"""``wganbench list``, ``show`` and ``schema``: list experiments or open claims, show a spec, print the spec schema."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from wganbench.cli.console import echo, print_rows
-from wganbench.cli.options import Selection, selection_of_settings
-from wganbench.spec import available, load
+from wganbench.cli.console import counted, echo, print_rows
+from wganbench.cli.options import FOLDER, REFERENCE, RUNS, Selection, choose_folder, selection_of_settings
+from wganbench.cli.plan import known_speed
+from wganbench.records.store import Store
+from wganbench.spec import Experiment, available, load
 
 
-@click.command(name="list", short_help="List the experiments that ship.")
-def list_() -> None:
-    """List the experiments that ship with wganbench."""
+@click.command(name="list", short_help="List the experiments, or open claims.")
+@click.option("--open", "is_open", is_flag=True, help="List the claims that lack runs, the cheapest first.")
+@click.option("--results", type=FOLDER, help=f"With --open: folder of the records [default: {REFERENCE}, else {RUNS}].")
+def list_(is_open: bool, results: Path | None) -> None:
+    """List the experiments that ship with wganbench, or the claims of these experiments that lack runs."""
+    specs = [load(name) for name in available()]
+    if is_open:
+        _list_lacking(specs, choose_folder(results, [], (REFERENCE, RUNS)))
+        return
     print_rows(
         [
             {
@@ -23,9 +33,23 @@ def list_() -> None:
                 "profiles": ", ".join(spec.profiles),
                 "claims": str(len(spec.live_claims)),
             }
-            for spec in map(load, available())
+            for spec in specs
         ]
     )
+
+
+def _list_lacking(specs: Sequence[Experiment], results: Path) -> None:
+    from wganbench.analysis.lacking import lacking
+
+    recorded = {record.id for record in Store(results).load().values() if record.status != "failed"}
+    speed = known_speed("auto", 1)
+    found = lacking(specs, recorded, speed)
+    print_rows([each.row() for each in found])
+    n_claims = sum(len(spec.live_claims) for spec in specs)
+    lacks = f"{len(found)} of {counted(n_claims, 'claim')} lack runs in {results}"
+    echo(f"{lacks}; 'wganbench run CLAIM' trains what is left" if found else lacks)
+    if found:
+        echo(f"the time, without measures, is estimated by counting operations, {speed.describe()}")
 
 
 @click.command(short_help="Show an experiment with all defaults.")
