@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.analysis import factory
-from wganbench.analysis.results import Results, Summary, by_setting, mean_at, pools, summarise, value_or_worst
+from wganbench.analysis.results import Results, Summary, by_setting, hours_of, mean_at, pools, summarise, value_or_worst
 from wganbench.records.record import Curve
 
 COUNT = "sectors_occupied"
@@ -45,6 +45,18 @@ def test_runs_that_differ_in_setting_are_in_families_of_their_own(experiment):
         factory.record(experiment, variant, 0, {}, profile=p) for variant in ("good", "bad") for p in ("quick", "paper")
     ]
     assert len(by_setting(records)) == 4
+
+
+def test_the_time_of_a_cohort_is_shared_by_its_runs(experiment):
+    alone = factory.record(experiment, "good", 0, {COUNT: 1.0}, wall_seconds=1800.0)
+    ids = [f"{alone.family}-s{seed}" for seed in (1, 2, 3)]
+    together = [
+        factory.record(experiment, "good", seed, {COUNT: 1.0}, wall_seconds=5400.0, cohort=ids) for seed in (1, 2, 3)
+    ]
+    assert hours_of([alone]) == 0.5
+    assert hours_of(together) == 1.5
+    assert hours_of([alone, *together[:2]]) == 1.5
+    assert hours_of([]) == 0
 
 
 def test_unbounded_measures_have_a_mean_with_student_s_interval(experiment):

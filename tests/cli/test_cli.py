@@ -125,6 +125,8 @@ def test_run_of_a_claim_trains_what_it_is_judged_on_and_points_to_its_verdict(he
     explained = ok("explain", "tiny.toml:gp-covers-more").splitlines()
     assert "  trained by   wganbench run tiny.toml:gp-covers-more" in explained
     assert not any("incomplete" in line for line in explained)
+    (cost,) = (line for line in explained if line.startswith("  cost "))
+    assert cost.startswith("  cost         10 runs, ") and cost.endswith(" of wall time, with measures")
 
 
 def test_open_claims_are_listed_with_what_they_lack_as_run_takes_them(here):

@@ -114,6 +114,14 @@ def by_setting(records: Iterable[Record]) -> dict[str, list[Record]]:
     return found
 
 
+def hours_of(records: Iterable[Record]) -> float:
+    """Returns the wall time of runs in hours, with measures, as if cohorts had been trained one after the other.
+
+    Of a cohort's wall time, each of its runs counts an equal share.
+    """
+    return sum(record.wall_seconds / max(1, len(record.cohort)) for record in records) / 3600
+
+
 def pools(records: Sequence[Record]) -> list[list[Record]]:
     """Divides the runs of one setting into pools of comparable ones; none if there are no runs.
 

@@ -112,7 +112,7 @@ def test_a_section_links_its_figures_and_lists_deviations(experiment, store):
     assert links == ["figures/clouds.png", "figures/curves.png"]
     assert all((store.root / "made" / link).is_file() for link in links)
     assert "- nothing is trained" in text
-    assert "16 finished; 16 on cpu; torch 2.14.1; commit 0123456789." in text
+    assert "16 finished; 16 on cpu; 16 s of wall time, with measures; torch 2.14.1; commit 0123456789." in text
 
 
 def test_a_profile_other_than_the_paper_s_is_said_to_be_one(experiment, store):

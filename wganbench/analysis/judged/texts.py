@@ -10,6 +10,7 @@ import tomli_w
 
 from wganbench.analysis.judged.judgement import OVERVIEW, Judgement
 from wganbench.analysis.judged.pairs import Settled
+from wganbench.analysis.results import hours_of
 from wganbench.analysis.tables import table
 from wganbench.analysis.tables.table import Row, Table
 from wganbench.records.record import Record, gist
@@ -77,7 +78,6 @@ def trained_table(judgement: Judgement) -> Table:
         groups.setdefault((record.experiment, record.profile, record.variant), []).append(record)
     rows = []
     for (experiment, profile, variant), records in sorted(groups.items()):
-        cohorts = {tuple(sorted(record.cohort)): record.wall_seconds for record in records}
         states = {record.status: None for record in records}
         counts = [f"{sum(each.status == state for each in records)} {state}" for state in states]
         rows.append(
@@ -87,7 +87,7 @@ def trained_table(judgement: Judgement) -> Table:
                     "variant": variant,
                     "runs": ", ".join(counts),
                     "steps": f"{records[0].setting.steps:,}",
-                    "minutes": f"{sum(cohorts.values()) / 60:.1f}",
+                    "minutes": f"{60 * hours_of(records):.1f}",
                 },
                 {},
             )

@@ -7,8 +7,9 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from wganbench.analysis.estimate import format_hours
 from wganbench.analysis.pages.markdown import FOLDED_FROM, folded, folded_table, titled, without_guide
-from wganbench.analysis.results import Results
+from wganbench.analysis.results import Results, hours_of
 from wganbench.analysis.tables.ablation import ablation_tables
 from wganbench.analysis.tables.by_variant import by_variant, with_numbers
 from wganbench.analysis.tables.cells import number
@@ -95,6 +96,7 @@ def provenance(records: Iterable[Record]) -> Iterator[str]:
     n_dirty = sum(bool(one.dirty) for one in made_by)
     parts = [
         f"{_count(record.status for record in records)}; {_count(f'on {one.device}' for one in made_by)}",
+        f"{format_hours(hours_of(records))} of wall time, with measures",
         versions,
         f"commit {commits}" if commits else "",
         f"{n_dirty} runs from a checkout with uncommitted changes" if n_dirty else "",

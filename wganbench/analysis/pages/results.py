@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from wganbench.analysis.estimate import format_hours
 from wganbench.analysis.pages.coverage import by_source, rows_by_source
 from wganbench.analysis.pages.experiment import OTHER_RUNS
 from wganbench.analysis.pages.markdown import folded
-from wganbench.analysis.results import Results
+from wganbench.analysis.results import Results, hours_of
 from wganbench.analysis.tables.published import other_runs
 from wganbench.analysis.tables.scoreboard import JUDGED, counts, live, tally
 from wganbench.analysis.tables.table import Markdown, Row, Table, inline, render
@@ -71,9 +71,14 @@ def _cells(experiment: Experiment, verdicts: Sequence[Verdict]) -> dict[str, str
 
 
 def _how_far(records: Mapping[str, Record], verdicts: Mapping[str, Sequence[Verdict]]) -> str:
-    """Says on which devices the runs were trained, and how many verdicts are about the papers' own protocols."""
-    devices = Counter(record.provenance.device for record in records.values())
-    runs = ", ".join(f"{n:,} on {inline(device)}" for device, n in sorted(devices.items()))
+    """Says where the runs were trained, for how long, and how many verdicts are about the papers' own protocols."""
+    devices: dict[str, list[Record]] = {}
+    for record in records.values():
+        devices.setdefault(record.provenance.device, []).append(record)
+    runs = ", ".join(
+        f"{len(some):,} on {inline(device)}, {format_hours(hours_of(some))} of wall time"
+        for device, some in sorted(devices.items())
+    )
     settled = [each.claim.profile for some in verdicts.values() for each in live(some) if each.outcome in SETTLED]
     if not runs or not settled:
         return f"Runs: {runs}." if runs else ""
