@@ -148,6 +148,7 @@ def test_what_no_training_uses_leaves_the_training_code_as_it_is(package, change
     with (package / change).open("a") as file:
         file.write("\n")
     (package / "rng.py").touch()
+    (package / ".#rng.py").symlink_to("user@host.1:2")  # as an editor marks a file that is being changed
     assert code_of(package) == training_code()
 
 

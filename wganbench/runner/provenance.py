@@ -91,7 +91,7 @@ def training_code(package: Path = PACKAGE) -> str:
     whole = hashlib.sha256()
     for path in sorted(package.rglob("*")):
         parts = path.relative_to(package).parts
-        if path.suffix in TRAINED_WITH and parts[0] not in NOT_TRAINED_WITH:
+        if path.suffix in TRAINED_WITH and parts[0] not in NOT_TRAINED_WITH and path.is_file():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             whole.update(f"{digest} {'/'.join(parts)}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()[:16]
