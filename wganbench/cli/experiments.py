@@ -8,21 +8,32 @@ from pathlib import Path
 
 import click
 
+from wganbench.analysis.estimate import Speed
 from wganbench.cli.console import counted, echo, print_rows
-from wganbench.cli.options import FOLDER, REFERENCE, RUNS, Selection, choose_folder, selection_of_settings
+from wganbench.cli.options import (
+    FOLDER,
+    REFERENCE,
+    RUNS,
+    Selection,
+    choose_folder,
+    device_kind,
+    selection_of_settings,
+)
 from wganbench.cli.plan import known_speed
+from wganbench.records.rates import DeviceChoice
 from wganbench.records.store import Store
 from wganbench.spec import Experiment, available, load
 
 
 @click.command(name="list", short_help="List the experiments, or open claims.")
 @click.option("--open", "is_open", is_flag=True, help="List the claims that lack runs, the cheapest first.")
-@click.option("--results", type=FOLDER, help=f"With --open: folder of the records [default: {REFERENCE}, else {RUNS}].")
-def list_(is_open: bool, results: Path | None) -> None:
+@click.option("--results", type=FOLDER, help=f"Folder of the records of --open [default: {REFERENCE}, else {RUNS}].")
+@device_kind
+def list_(is_open: bool, results: Path | None, device: DeviceChoice) -> None:
     """List the experiments that ship with wganbench, or the claims of these experiments that lack runs."""
     specs = [load(name) for name in available()]
     if is_open:
-        _list_lacking(specs, choose_folder(results, [], (REFERENCE, RUNS)))
+        _list_lacking(specs, choose_folder(results, [], (REFERENCE, RUNS)), known_speed(device, 1))
         return
     print_rows(
         [
@@ -38,11 +49,10 @@ def list_(is_open: bool, results: Path | None) -> None:
     )
 
 
-def _list_lacking(specs: Sequence[Experiment], results: Path) -> None:
+def _list_lacking(specs: Sequence[Experiment], results: Path, speed: Speed) -> None:
     from wganbench.analysis.lacking import lacking
 
     recorded = {record.id for record in Store(results).load().values() if record.status != "failed"}
-    speed = known_speed("auto", 1)
     found = lacking(specs, recorded, speed)
     print_rows([each.row() for each in found])
     n_claims = sum(len(spec.live_claims) for spec in specs)
