@@ -10,6 +10,7 @@ import pytest
 
 from wganbench.errors import SpecError
 from wganbench.spec import Claim, check_digest, claim_digest, load
+from wganbench.spec.checks import _check_history
 
 TEXT = """
 version = 1
@@ -256,6 +257,32 @@ def test_a_claim_that_was_stated_after_the_pilot_has_other_seeds_than_it(tmp_pat
     assert mistakes_of(tmp_path, text) == [f"mine.toml, {line}"]
     (tmp_path / "mine.toml").write_text(text.replace("before = 1", "before = 2"))
     assert not load(tmp_path / "mine.toml").is_after_pilot(load(tmp_path / "mine.toml").claims[0])
+
+
+@pytest.mark.parametrize(
+    ("named", "line"),
+    [
+        ("d", "restated_as: no claim 'd'; known: c"),
+        ("c", "restated_as: 'c' is this claim; name another"),
+    ],
+)
+def test_a_claim_is_restated_as_others_that_count(tmp_path, named, line):
+    text = TEXT + SEVERAL.replace('"tost"', f'"tost"\nrestated_as = ["{named}"]', 1)
+    assert mistakes_of(tmp_path, text) == [f"mine.toml, claims.c: {line}"]
+
+
+def test_a_claim_is_not_restated_as_one_that_is_superseded():
+    spec = load("surfaces")
+    gone = next(claim for claim in spec.claims if claim.superseded)
+    live = spec.live_claims[0].model_copy(update={"restated_as": [gone.id]})
+    changed = spec.model_copy(update={"claims": [gone, live]})
+    assert [*_check_history(live, changed)] == [f"restated_as: '{gone.id}' is superseded; name another"]
+
+
+def test_as_what_a_claim_was_restated_does_not_change_its_digest(tmp_path):
+    (tmp_path / "mine.toml").write_text(TEXT + SEVERAL)
+    (claim,) = load(tmp_path / "mine.toml").claims
+    assert claim_digest(claim.model_copy(update={"restated_as": ["d"]})) == claim_digest(claim)
 
 
 def test_a_profile_has_at_most_five_primary_claims(tmp_path):

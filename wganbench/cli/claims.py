@@ -200,6 +200,8 @@ def _explanation(results: Results, verdict: Verdict, folder: Path) -> Iterator[s
     yield f"  verdict      {verdict.outcome}{mark}" + (f": {verdict.why}" if verdict.why else "")
     if claim.known_contradiction:
         yield f"  known        {claim.known_contradiction}"
+    if claim.restated_as:
+        yield f"  restated as  {', '.join(claim.restated_as)}"
     if claim.superseded:
         by = f", by {' and '.join(claim.superseded.by)}" if claim.superseded.by else ""
         yield f"  superseded   in version {claim.superseded.version} of the spec{by}: {claim.superseded.reason}"

@@ -115,13 +115,18 @@ def _check_history(claim: Claim, spec: Experiment) -> Iterator[str]:
     """Checks the spec versions in which a claim counted, and the claims that replaced it."""
     if claim.since > spec.version:
         yield f"since: {claim.since}, and the spec is at version {spec.version}; raise version"
+    known = {other.id: other for other in spec.claims}
+    for name in claim.restated_as:
+        if name not in known:
+            yield f"restated_as: no claim {short(name)}{suggest(name, known)}"
+        elif name == claim.id or known[name].superseded:
+            yield f"restated_as: {short(name)} is {'this claim' if name == claim.id else 'superseded'}; name another"
     end = claim.superseded
     if end is None:
         return
     if not claim.since < end.version <= spec.version:
         allowed = f"after the claim's {claim.since} and at most the spec's {spec.version}"
         yield f"superseded.version: must be {allowed}, got {end.version}"
-    known = {other.id: other for other in spec.claims}
     for name in end.by:
         if name not in known:
             yield f"superseded.by: no claim {short(name)}{suggest(name, known)}"

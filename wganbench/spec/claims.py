@@ -385,6 +385,8 @@ class Claim(Model):
             shows it.
         since: The spec version in which the claim was first stated.
         superseded: The reason why the claim no longer counts, if a later version restated it.
+        restated_as: Ids of claims that ask the same of other runs, such as with another margin after a pilot. The claim
+            itself still counts.
         checks: The checks, all of one profile.
     """
 
@@ -397,6 +399,7 @@ class Claim(Model):
     known_contradiction: Words | None = None
     since: PositiveInt = 1
     superseded: Superseded | None = None
+    restated_as: list[Name] = Field(default_factory=list)
     checks: Annotated[list[Check], Field(min_length=1, max_length=200)]
 
     @model_validator(mode="before")

@@ -67,6 +67,44 @@ def test_a_report_of_a_few_experiments_lists_them_and_no_sources(tmp_path, store
     assert "## By source" not in text
 
 
+BAD_TOO = """
+[[claims]]
+id = "bad-is-close"
+says = "bad comes within 2.0 of the data"
+test = "t"
+measure = "exact_wasserstein"
+variant = "bad"
+at_most = 2.0
+"""
+RESTATED = """
+[[claims]]
+id = "good-is-very-close"
+restated_as = ["good-is-close"]
+says = "good comes within 0.31 of the data"
+role = "secondary"
+test = "t"
+measure = "exact_wasserstein"
+variant = "good"
+at_most = 0.31
+"""
+
+
+def test_inconclusive_claims_that_are_settled_as_restated_are_counted(tmp_path, store):
+    experiment = made(tmp_path, CLAIMS, RESTATED)
+    fill(store, experiment)
+    pages = compose([experiment], store, store.load(), store.root).pages
+    assert "3 claims: 2 reproduced, 1 inconclusive." in pages["README.md"]
+    settled = "Inconclusive ones that are settled in the form in which they were restated: 1 of 1."
+    assert settled in pages["README.md"]
+    (line,) = (line for line in pages["made/README.md"].splitlines() if line.startswith("- **inconclusive**"))
+    assert line.endswith("secondary). Restated as `good-is-close` (reproduced).")
+    open_too = made(
+        tmp_path, CLAIMS, RESTATED.replace('["good-is-close"]', '["good-is-close", "bad-is-close"]'), BAD_TOO
+    )
+    pages = compose([open_too], store, store.load(), store.root).pages
+    assert "in the form in which they were restated" not in pages["README.md"]
+
+
 def test_runs_of_an_experiment_without_a_spec_have_a_place(tmp_path, store):
     experiment, gone = made(tmp_path, CLAIMS), made(tmp_path, CLAIMS, name="gone", spec=SPEC.replace("100", "101"))
     store.write(record(gone, "good", 0, {"exact_wasserstein": 0.125}))

@@ -163,6 +163,8 @@ def _notes(results: Results, verdict: Verdict) -> list[str]:
         notes.append(f"Known contradiction: {claim.known_contradiction}")
     if verdict.n_diverged:
         notes.append(f"{verdict.n_diverged} diverged.")
+    if claim.restated_as:
+        notes.append(f"Restated as {' and '.join(claim.restated_as)}.")
     if claim.superseded:
         by = f", by {' and '.join(claim.superseded.by)}" if claim.superseded.by else ""
         notes.append(f"Superseded in version {claim.superseded.version} of the spec{by}: {claim.superseded.reason}")

@@ -30,7 +30,7 @@ def claims(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     experiment = results.experiment
     ordered = sorted(live(verdicts), key=lambda verdict: verdict.claim.role == "secondary")
     yield "## Claims"
-    yield "\n".join(_line(experiment, verdict) for verdict in ordered)
+    yield "\n".join(_line(experiment, verdict) + _restated(verdict, verdicts) for verdict in ordered)
     details = "\n\n".join(part for verdict in ordered for part in _details(results, verdict))
     yield folded(f"{JUDGED}\n\n{details}", "Sources, tests and checks of each claim")
     replaced = superseded(experiment, verdicts)
@@ -49,6 +49,13 @@ def _line(experiment: Experiment, verdict: Verdict) -> str:
         found += f"; {verdict.why}" if any(each.why for each in verdict.checks) and verdict.why else ""
     found = inline(found[:1].upper() + found[1:])
     return f"- {outcome_text(experiment, verdict)}: {inline(claim.says)}. {found} ({where})."
+
+
+def _restated(verdict: Verdict, verdicts: Sequence[Verdict]) -> str:
+    """Says as what a claim was restated, and how that ended; empty if it was not."""
+    outcomes = {each.claim.id: each.outcome for each in verdicts}
+    named = [f"`{name}` ({outcomes[name]})" for name in verdict.claim.restated_as]
+    return f" Restated as {' and '.join(named)}." if named else ""
 
 
 def _details(results: Results, verdict: Verdict) -> Iterator[str]:

@@ -83,7 +83,21 @@ def _how_far(records: Mapping[str, Record], verdicts: Mapping[str, Sequence[Verd
     if not runs or not settled:
         return f"Runs: {runs}." if runs else ""
     own = settled.count("paper")
-    return (
+    text = (
         f"Runs: {runs}. Of the {len(settled)} claims that are settled, {own} are judged at the length and size of "
         f"their source (profile `paper`), and {len(settled) - own} under another profile, which their pages describe."
     )
+    n_open, n_restated = _n_open(verdicts)
+    more = f" Inconclusive ones that are settled in the form in which they were restated: {n_restated} of {n_open}."
+    return text + (more if n_restated else "")
+
+
+def _n_open(verdicts: Mapping[str, Sequence[Verdict]]) -> tuple[int, int]:
+    """Returns the number of inconclusive claims, and of those among them whose every restatement is settled."""
+    n_open = n_restated = 0
+    for some in verdicts.values():
+        settled = {each.claim.id for each in some if each.outcome in SETTLED}
+        found = [each.claim for each in live(some) if each.outcome == "inconclusive"]
+        n_open += len(found)
+        n_restated += sum(bool(claim.restated_as) and settled.issuperset(claim.restated_as) for claim in found)
+    return n_open, n_restated
