@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.records.test_rates import measured
-from wganbench.analysis.estimate import Speed, estimate, format_hours, kind, representatives, wall
+from wganbench.analysis.estimate import Speed, about_hours, estimate, format_hours, kind, representatives, wall
 from wganbench.cli import cli
 from wganbench.cli.plan import SHOWN_VARIANTS
 from wganbench.records import rates
@@ -226,3 +226,8 @@ def test_damaged_rates_are_one_line_and_no_traceback(made, tmp_path):
 def test_rates_of_one_precision_are_not_taken_for_those_of_another():
     kinds = [kind(load("swissroll", [f"precision='{each}'"]).setting("wgan-gp", "smoke")) for each in ("fp32", "tf32")]
     assert kinds == ["mlp, penalised", "mlp, penalised, tf32"]
+
+
+@pytest.mark.parametrize(("hours", "told"), [(2.0, "about 2 h"), (0.5, "about 30 min"), (1e-9, "under 0.1 s")])
+def test_estimated_hours_are_about_so_many(hours, told):
+    assert about_hours(hours) == told

@@ -123,7 +123,7 @@ class Estimate:
             yield "time left: unknown, since only the operations of wganbench's own networks and data are counted"
             return
         at_a_time = f"; {format_hours(self.wall_hours)} with {jobs} jobs at a time" if jobs > 1 else ""
-        yield f"about {format_hours(self.hours_left)} of training left, without measures{at_a_time}"
+        yield f"{about_hours(self.hours_left)} of training left, without measures{at_a_time}"
         yield f"the time is estimated by counting operations, {speed.describe()}"
         unmeasured = sum(not row.measured and row.hours is not None for row in self.rows)
         if speed.measured is not None and unmeasured:
@@ -139,6 +139,12 @@ def format_hours(hours: float) -> str:
             return f"{hours / size:.2g} {unit}" if hours / size < 99.5 else f"{hours / size:,.0f} {unit}"
     seconds = hours * 3600
     return f"{seconds:.2g} s" if seconds >= 0.1 or not seconds else "under 0.1 s"
+
+
+def about_hours(hours: float) -> str:
+    """Formats estimated hours, such as ``"about 2 h"`` or ``"under 0.1 s"``."""
+    text = format_hours(hours)
+    return text if text.startswith("under") else f"about {text}"
 
 
 def estimate(cohorts: Iterable[Cohort], done: Container[str], speed: Speed, jobs: int = 1) -> Estimate:

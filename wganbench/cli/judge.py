@@ -13,7 +13,7 @@ from typing import Literal
 
 import click
 
-from wganbench.analysis.estimate import estimate, format_hours
+from wganbench.analysis.estimate import about_hours, estimate, format_hours
 from wganbench.cli.console import counted, print_rows, print_tables
 from wganbench.cli.options import FOLDER, POSITIVE, Selection, component_options, data_dir, grouped
 from wganbench.cli.plan import known_speed
@@ -272,4 +272,4 @@ def _print_plan(todo: Sequence[Selection], execution: Execution) -> None:
             }
         )
     print_rows(rows)
-    click.echo(f"about {format_hours(total)} of training left, without measures, one cohort at a time")
+    click.echo(f"{about_hours(total)} of training left, without measures, one cohort at a time")

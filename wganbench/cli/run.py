@@ -11,7 +11,7 @@ from typing import Any, cast, get_args
 
 import click
 
-from wganbench.analysis.estimate import Speed, estimate, format_hours
+from wganbench.analysis.estimate import Speed, about_hours, estimate
 from wganbench.analysis.tables.main_measures import main_measures, shown_runs
 from wganbench.cli.console import Reporter, counted, echo, print_tables, reporter
 from wganbench.cli.options import (
@@ -275,7 +275,7 @@ def _time(left: Sequence[Cohort], execution: Execution) -> str:
     if hours is None:
         return "the time is unknown, as the operations of custom networks are not counted"
     basis = "by rates measured here" if speed.measured else "a guess until 'wganbench plan EXP --calibrate' measures"
-    return f"about {format_hours(hours)} of training, without measures ({basis})"
+    return f"{about_hours(hours)} of training, without measures ({basis})"
 
 
 def _show_measures(selection: Selection, out: Reporter) -> None:
