@@ -51,7 +51,7 @@ def event(chosen, steps=(), runs=6, left=6):
 
 def test_it_begins_with_what_is_left_and_how_long_that_takes(planned):
     (line,) = _beginning(event(planned), planned, Execution())
-    assert line.startswith("6 runs to train in 4 cohorts: about ")
+    assert line.startswith("6 runs to train in 4 cohorts: under 0.1 s of training")
     assert line.endswith(" of training, without measures (a guess until 'wganbench plan EXP --calibrate' measures)")
     (line,) = _beginning(event(planned[1:2], left=1), planned, Execution(executor="slurm"))
     assert (
@@ -86,7 +86,7 @@ def test_a_run_that_was_stopped_says_what_it_goes_on_with(quick, tmp_path):
     made.checkpoint(job.folder, 40)
     asked = ["run", quick.path, "--profile", "paper", "--seeds", "2", "--variant", "good", "--results", str(store.root)]
     lines = CliRunner().invoke(cli, asked).output.splitlines()
-    assert lines[0].startswith("2 runs to train in 1 cohort: about ")
+    assert lines[0].startswith("2 runs to train in 1 cohort: under 0.1 s of training")
     assert lines[1] == "found checkpoints of 1 cohort, the furthest at step 40 of 100"
     assert [line.split()[1] for line in lines if line.startswith("good-")] == ["finished"] * 2
 
