@@ -10,6 +10,7 @@ import numpy as np
 
 from wganbench.analysis import comparability, stats
 from wganbench.analysis.comparability import basis_of
+from wganbench.analysis.estimate import format_hours
 from wganbench.analysis.profiles import SMOKE, settings_of, shown
 from wganbench.records.record import Curve, Record
 from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, parse_seeds, scale_of
@@ -54,6 +55,15 @@ class Results:
         own = any(each.experiment == self.experiment.name and each.seed in seeds for each in self.records.values())
         seen = "" if own else ", none of whose runs is recorded here"
         return f"Stated after a pilot of seeds {pilot.seeds}{seen}; judged on fresh seeds alone."
+
+    def cost(self, claim: Claim) -> str:
+        """Says how many runs a claim is judged on and their wall time; empty if it has none, or no longer counts."""
+        if claim.superseded:
+            return ""
+        seeds, variants = self.experiment.seeds_of(claim), self.experiment.judged_variants(claim)
+        runs = [each for variant in variants for each in self.of(variant, claim.profile) if each.seed in seeds]
+        plural = "" if len(runs) == 1 else "s"
+        return f"{len(runs):,} run{plural}, {format_hours(hours_of(runs))} of wall time, with measures" if runs else ""
 
     def measured(self, profile: str) -> list[PoolResult]:
         """Returns the results of every variant of ``profile`` on each of its measures, whether it has records or not.

@@ -171,8 +171,6 @@ APART = {"id", "profile"}
 
 def _explanation(results: Results, verdict: Verdict, folder: Path) -> Iterator[str]:
     from wganbench.analysis.commands import run_command
-    from wganbench.analysis.estimate import format_hours
-    from wganbench.analysis.results import hours_of
 
     spec, claim = results.experiment, verdict.claim
     yield f"{spec.name}:{claim.id}"
@@ -190,9 +188,8 @@ def _explanation(results: Results, verdict: Verdict, folder: Path) -> Iterator[s
         yield f"  holds if     {'one' if claim.any else 'all'} of these {len(verdict.checks)} checks do"
     for evidence in verdict.checks:
         yield from _explain_check(verdict, evidence)
-    used = [] if claim.superseded else _runs_of(results, claim)
-    if used:
-        yield f"  cost         {counted(len(used), 'run')}, {format_hours(hours_of(used))} of wall time, with measures"
+    if cost := results.cost(claim):
+        yield f"  cost         {cost}"
     yield f"  p for        {verdict.p_for:.3g}, Holm-adjusted {verdict.adjusted_for:.3g}"
     yield f"  p against    {verdict.p_against:.3g}, Holm-adjusted {verdict.adjusted_against:.3g}"
     yield f"  diverged     {verdict.n_diverged}"
@@ -205,12 +202,6 @@ def _explanation(results: Results, verdict: Verdict, folder: Path) -> Iterator[s
     if claim.superseded:
         by = f", by {' and '.join(claim.superseded.by)}" if claim.superseded.by else ""
         yield f"  superseded   in version {claim.superseded.version} of the spec{by}: {claim.superseded.reason}"
-
-
-def _runs_of(results: Results, claim: Claim) -> list[Record]:
-    """Returns the recorded runs among those that a claim is judged on."""
-    seeds, variants = results.experiment.seeds_of(claim), results.experiment.judged_variants(claim)
-    return [each for variant in variants for each in results.of(variant, claim.profile) if each.seed in seeds]
 
 
 def _explain_check(verdict: Verdict, evidence: Evidence) -> Iterator[str]:

@@ -163,6 +163,8 @@ def _notes(results: Results, verdict: Verdict) -> list[str]:
         notes.append(f"Known contradiction: {claim.known_contradiction}")
     if verdict.n_diverged:
         notes.append(f"{verdict.n_diverged} diverged.")
+    if cost := results.cost(claim):
+        notes.append(f"Cost: {cost}.")
     if claim.restated_as:
         notes.append(f"Restated as {' and '.join(claim.restated_as)}.")
     if claim.superseded:
