@@ -143,6 +143,7 @@ def test_one_check_of_several_that_is_enough_weakens(bare):
             {"superseded": {"version": 2, "reason": "wrong", "judged_on": {"good": "good-0123456780"}}},
             {"judged on other records": True},
         ),
+        ({}, {"restated_as": ["c"]}, {"claim restated": False}),
         ({"since": 2}, {"since": 3}, {"since changed": False}),
         ({"seeds": "0-7"}, {"seeds": "0-5"}, {"seeds removed": True}),
         ({"seeds": "0-7"}, {"seeds": "0-9"}, {"seeds added": True}),

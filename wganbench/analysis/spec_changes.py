@@ -103,6 +103,8 @@ def _history(before: Experiment, after: Experiment, old: Claim, new: Claim) -> I
         yield "pilot hidden", ("was marked as stated after a pilot, and is no more", True)
     elif old.since != new.since:
         yield "since changed", (_from_to("since", old.since, new.since), False)
+    if old.restated_as != new.restated_as:
+        yield "claim restated", (_from_to("restated_as", old.restated_as, new.restated_as), False)
     if old.superseded is None and new.superseded is not None:
         yield "claim superseded", (new.superseded.reason, False)
     elif old.superseded is not None and new.superseded is None:
