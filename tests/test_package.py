@@ -256,8 +256,8 @@ def test_the_committed_records_are_to_be_had_from_a_wheel_anywhere_without_their
         text=True,
         check=True,
     )
-    assert said.stdout == "elu: 24 records taken in, 0 were here, 0 refused\n"
     taken, ours = Store(tmp_path / "mine").load(), Store(ROOT / "results", "elu").load()
+    assert said.stdout == f"elu: {len(ours)} records taken in, 0 were here, 0 refused\n"
     assert any(record.artefacts for record in ours.values())
     assert taken == {name: record.model_copy(update={"artefacts": []}) for name, record in ours.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -77,6 +78,7 @@ def _captured(trainer: StackTrainer, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counted(step: Callable[[], object], found: dict[str, Any], times: int = 1) -> dict[str, int]:
+    gc.collect()  # else garbage of earlier steps may hold memory, and when it is collected is a matter of chance
     counters.reset()
     for _ in range(times):
         step()
