@@ -11,12 +11,12 @@ import click
 from wganbench.analysis.estimate import Speed
 from wganbench.cli.console import counted, echo, print_rows
 from wganbench.cli.options import (
+    DEVICES,
     FOLDER,
     REFERENCE,
     RUNS,
     Selection,
     choose_folder,
-    device_kind,
     selection_of_settings,
 )
 from wganbench.cli.plan import known_speed
@@ -28,7 +28,7 @@ from wganbench.spec import Experiment, available, load
 @click.command(name="list", short_help="List the experiments, or open claims.")
 @click.option("--open", "is_open", is_flag=True, help="List the claims that lack runs, the cheapest first.")
 @click.option("--results", type=FOLDER, help=f"Folder of the records of --open [default: {REFERENCE}, else {RUNS}].")
-@device_kind
+@click.option("--device", type=DEVICES, default="auto", show_default=True, help="Device whose time --open estimates.")
 def list_(is_open: bool, results: Path | None, device: DeviceChoice) -> None:
     """List the experiments that ship with wganbench, or the claims of these experiments that lack runs."""
     specs = [load(name) for name in available()]

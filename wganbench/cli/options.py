@@ -34,6 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 COUNT = click.IntRange(min=1)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+DEVICES = click.Choice(["auto", "cpu", "cuda"])
 
 
 def component_options(settings: Sequence[str], example: str) -> dict[str, Any]:
@@ -309,9 +310,7 @@ def covered(names: Sequence[str]) -> list[Experiment]:
 
 # ---- this machine ---------------------------------------------------------------------------------------------------
 
-device_kind = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
-)
+device_kind = click.option("--device", type=DEVICES, default="auto", show_default=True, help="Where to compute.")
 cpu_threads = click.option("--threads", type=COUNT, default=1, show_default=True, help="CPU threads per cohort.")
 
 

@@ -75,7 +75,6 @@ class ClaimPart:
         p_values: The p-values for and against, and both after Holm's adjustment.
         power: The chance of a verdict with the planned seeds; empty if there are no runs to simulate it from.
         run, explain: The commands; ``run`` is empty if the spec no longer has the claim's runs.
-        is_superseded: Whether a later version of the spec has restated the claim.
     """
 
     experiment: str
@@ -97,7 +96,6 @@ class ClaimPart:
     checks: tuple[CheckPart, ...]
     run: str
     explain: str
-    is_superseded: bool
 
     @property
     def anchor(self) -> str:
@@ -139,7 +137,6 @@ def claim_part(
         checks=tuple(_check(experiment, verdict, each, records) for each in verdict.checks),
         run=run_command(experiment, claim),
         explain=explain_command(experiment, claim, folder),
-        is_superseded=claim.superseded is not None,
     )
 
 

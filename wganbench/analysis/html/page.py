@@ -21,7 +21,7 @@ from wganbench.analysis.tables.ablation import ablation_tables
 from wganbench.analysis.tables.by_variant import by_variant, with_numbers
 from wganbench.analysis.tables.measured import measured_table
 from wganbench.analysis.tables.published import headline, other_runs_of, results_table
-from wganbench.analysis.tables.scoreboard import OUTCOMES, tally
+from wganbench.analysis.tables.scoreboard import OUTCOMES, live, tally
 from wganbench.analysis.tables.success import overridden_tables, success_tables
 from wganbench.analysis.tables.table import Table
 from wganbench.analysis.verdict import Verdict
@@ -195,12 +195,16 @@ def _experiment(
     files: tuple[Store, Link],
 ) -> ExperimentPart:
     experiment, (store, link) = results.experiment, files
-    profiles = {verdict.claim.profile: None for verdict in verdicts if verdict.claim.superseded is None}
+    profiles = dict.fromkeys(verdict.claim.profile for verdict in live(verdicts))
     powers = {name: power for profile in profiles for name, power in simulate(results, profile).items()}
     records = {record.id: record for some in results.by_setting.values() for record in some}
-    claims = [claim_part(results, each, records, powers.get(each.claim.id), store.root) for each in verdicts]
-    live = tuple(claim for claim in claims if not claim.is_superseded)
-    counts = Counter(claim.outcome for claim in live)
+
+    def part(verdict: Verdict) -> ClaimPart:
+        return claim_part(results, verdict, records, powers.get(verdict.claim.id), store.root)
+
+    claims = tuple(map(part, live(verdicts)))
+    superseded = tuple(part(verdict) for verdict in verdicts if verdict.claim.superseded)
+    counts = Counter(claim.outcome for claim in claims)
     own = list(own)
     others = [*overridden_tables(results), other_runs_of(results), measured_table(own, store.root)]
     return ExperimentPart(
@@ -211,8 +215,8 @@ def _experiment(
         file=experiment.file,
         version=experiment.version,
         outcomes=tuple((word, counts[word]) for word in OUTCOMES if counts[word]),
-        claims=live,
-        superseded=tuple(claim for claim in claims if claim.is_superseded),
+        claims=claims,
+        superseded=superseded,
         pictures=tuple(pictures(drawings, store, link)),
         undrawn=tuple(each.figure.title or each.figure.kind for each in drawings if not each.used),
         profiles=tuple(_profile(results, name) for name in ranked(experiment) if results.planned(name)),

@@ -28,7 +28,7 @@ def claims(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     if not verdicts:
         return
     experiment = results.experiment
-    ordered = sorted(live(verdicts), key=lambda verdict: verdict.claim.role == "secondary")
+    ordered = live(verdicts)
     yield "## Claims"
     yield "\n".join(_line(experiment, verdict) + _restated(verdict, verdicts) for verdict in ordered)
     details = "\n\n".join(part for verdict in ordered for part in _details(results, verdict))

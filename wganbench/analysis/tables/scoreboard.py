@@ -24,12 +24,13 @@ POST_HOC = "*Post hoc*: the claim was written or changed after runs that it is j
 
 
 def live(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts on all claims that are not superseded."""
-    return [verdict for verdict in verdicts if verdict.claim.superseded is None]
+    """The verdicts on all claims that are not superseded: primary ones first, else in the order of the spec."""
+    found = [verdict for verdict in verdicts if verdict.claim.superseded is None]
+    return sorted(found, key=lambda verdict: verdict.claim.role == "secondary")
 
 
 def scoreboard(experiments: Sequence[Experiment], verdicts: Mapping[str, Sequence[Verdict]]) -> Table:
-    """Returns all claims that are not superseded with their verdicts, by experiment, in the order of the specs."""
+    """Returns all claims that are not superseded with their verdicts, by experiment and with primary ones first."""
     judged = [(experiment, verdict) for experiment in experiments for verdict in live(verdicts[experiment.name])]
     notes = [JUDGED] if judged else []
     notes += [POST_HOC] if any(verdict.post_hoc for _, verdict in judged) else []
