@@ -41,4 +41,4 @@ def test_the_example_of_a_spec_with_a_matrix_and_checks_says_what_the_page_says_
     assert [check.id for check in several.checks] == [f"{name}-is-close" for name in swept]
     assert (several.role, alone.role) == ("primary", "secondary")
     assert [check.id for check in alone.checks] == [alone.id]
-    assert all(spec.is_after_pilot(claim) and spec.seeds_of(claim) == {*range(100, 108)} for claim in spec.claims)
+    assert all(spec.seen_before(claim) and spec.seeds_of(claim) == {*range(100, 108)} for claim in spec.claims)

@@ -191,9 +191,20 @@ def test_deviations_and_published_values(bare):
 
 def test_a_pilot_that_is_hidden_weakens(bare):
     claim = {**CLAIM, **COMPARISON}
-    assert between(stating(bare, claim), stating(bare, claim, pilot=None)) == {
+    assert between(stating(bare, claim), stating(bare, claim, pilot=[])) == {
         "pilot hidden": True,
-        "pilot changed": True,
+        "pilot removed": True,
+    }
+
+
+def test_a_further_pilot_does_not_weaken_and_another_one_in_its_place_does(bare):
+    (first,) = bare.pilot
+    further = first.model_copy(update={"seeds": "104-105", "before": 2})
+    claim = {**CLAIM, **COMPARISON}
+    assert between(stating(bare, claim), stating(bare, claim, pilot=[first, further])) == {}
+    assert between(stating(bare, claim), stating(bare, claim, pilot=[further])) == {
+        "pilot hidden": True,
+        "pilot removed": True,
     }
 
 

@@ -22,6 +22,7 @@ OTHERS = {
     "estimate-quality": {"longer"},
     "fig3": {"photographs"},
     "penalties": {"settled"},
+    "theorem2": {"settled"},
     "table2": {"calibration", "deep"},
     "dirac-gan": {"starts"},
 }

@@ -253,10 +253,20 @@ def test_a_check_may_not_have_the_id_of_another_claims_check(tmp_path):
 @pytest.mark.parametrize(("own", "both"), [("", "0-4"), ('seeds = "6-20"', "6-7")])
 def test_a_claim_that_was_stated_after_the_pilot_has_other_seeds_than_it(tmp_path, own, both):
     text = 'pilot = { seeds = "0-7", before = 1 }' + TEXT + SEVERAL.replace('"tost"', f'"tost"\n{own}')
-    line = f"claims.c: seeds: {both} are of the pilot; a claim that was stated after it needs fresh ones"
+    line = f"claims.c: seeds: {both} are of a pilot; a claim that was stated after it needs fresh ones"
     assert mistakes_of(tmp_path, text) == [f"mine.toml, {line}"]
     (tmp_path / "mine.toml").write_text(text.replace("before = 1", "before = 2"))
-    assert not load(tmp_path / "mine.toml").is_after_pilot(load(tmp_path / "mine.toml").claims[0])
+    assert load(tmp_path / "mine.toml").seen_before(load(tmp_path / "mine.toml").claims[0]) == []
+
+
+def test_a_claim_of_a_second_round_has_other_seeds_than_both_pilots(tmp_path):
+    pilots = 'pilot = [{ seeds = "5-7", before = 1 }, { seeds = "10-12", before = 2 }]'
+    text = pilots + TEXT.replace("version = 1", "version = 2") + SEVERAL
+    (tmp_path / "mine.toml").write_text(text)
+    assert load(tmp_path / "mine.toml").seen_before(load(tmp_path / "mine.toml").claims[0]) == [5, 6, 7]
+    later = text.replace('"tost"', '"tost"\nsince = 2\nseeds = "6-11"')
+    line = "claims.c: seeds: 6-7, 10-11 are of a pilot; a claim that was stated after it needs fresh ones"
+    assert mistakes_of(tmp_path, later) == [f"mine.toml, {line}"]
 
 
 @pytest.mark.parametrize(

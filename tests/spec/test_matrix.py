@@ -137,6 +137,7 @@ def test_a_spec_with_a_matrix_loads_with_profiles_and_overrides_by_expanded_name
         ("[matrix]\na = []", "mine.toml, matrix.a: must be a list or a table of entries, at least one, got []"),
         ("[matrix]\na = 3", "mine.toml, matrix.a: must be a list or a table of entries, at least one, got 3"),
         ("[matrix]\nA = [1]", "mine.toml, matrix: an axis is named by lower-case letters, digits and '_', got 'A'"),
+        ('[matrix]\na = [1, 2]\na-b = { of = "a", only = [1] }', "mine.toml, matrix: an axis is named by lower-case"),
         ("[matrix]\na = [1, 1.0]", "mine.toml, matrix.a: the name '1' of an entry is there twice"),
         ("[matrix]\na = [[1]]", "mine.toml, matrix.a: an entry must be a value or a table with a name, got [1]"),
         ('[matrix]\na = ["x y"]', "mine.toml, matrix.a: the name 'x y' of an entry must have lower-case letters"),

@@ -13,7 +13,7 @@ from wganbench.analysis.comparability import basis_of
 from wganbench.analysis.estimate import format_hours
 from wganbench.analysis.profiles import SMOKE, settings_of, shown
 from wganbench.records.record import Curve, Record
-from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, parse_seeds, scale_of
+from wganbench.spec import Claim, Experiment, MeasureUse, Setting, Statistic, listed, scale_of
 from wganbench.spec.catalogue import Scale
 
 
@@ -47,14 +47,15 @@ class Results:
         return [record for variant in self.experiment.variants_of(profile) for record in self.of(variant, profile)]
 
     def about_pilot(self, claim: Claim) -> str:
-        """Says that a claim was stated after a pilot, and if none of its runs is recorded; empty if it was not."""
-        pilot = self.experiment.pilot
-        if pilot is None or not self.experiment.is_after_pilot(claim):
+        """Says that a claim was stated after a pilot, and which of its seeds have no record; empty if it was not."""
+        seeds = self.experiment.seen_before(claim)
+        if not seeds:
             return ""
-        seeds = set(parse_seeds(pilot.seeds))
-        own = any(each.experiment == self.experiment.name and each.seed in seeds for each in self.records.values())
-        seen = "" if own else ", none of whose runs is recorded here"
-        return f"Stated after a pilot of seeds {pilot.seeds}{seen}; judged on fresh seeds alone."
+        own = {each.seed for each in self.records.values() if each.experiment == self.experiment.name}
+        gone = [seed for seed in seeds if seed not in own]
+        lacks = f", of which {listed(gone)} are not recorded here" if gone else ""
+        lacks = ", none of whose runs is recorded here" if gone == seeds else lacks
+        return f"Stated after a pilot of seeds {listed(seeds)}{lacks}; judged on fresh seeds alone."
 
     def cost(self, claim: Claim) -> str:
         """Says how many runs a claim is judged on and their wall time; empty if it has none, or no longer counts."""

@@ -99,8 +99,8 @@ def _claim_changes(
 
 def _history(before: Experiment, after: Experiment, old: Claim, new: Claim) -> Iterator[tuple[str, Difference]]:
     """Yields changes in how the claim stands to earlier versions of the spec."""
-    if before.is_after_pilot(old) and not after.is_after_pilot(new):
-        yield "pilot hidden", ("was marked as stated after a pilot, and is no more", True)
+    if hidden := sorted({*before.seen_before(old)} - {*after.seen_before(new)}):
+        yield "pilot hidden", (f"was marked as stated after a pilot of seeds {listed(hidden)}, and is no more", True)
     elif old.since != new.since:
         yield "since changed", (_from_to("since", old.since, new.since), False)
     if old.restated_as != new.restated_as:
@@ -199,8 +199,10 @@ def _other_changes(before: Experiment, after: Experiment) -> Iterator[tuple[str,
     old, new = before.success_table, after.success_table
     if old is not None and (new is None or old.published != new.published):
         yield "published value changed", "success_table", ("its published counts were changed or removed", True)
-    if before.pilot is not None and before.pilot != after.pilot:
-        yield "pilot changed", "pilot", (_from_to("pilot", before.pilot.seeds, after.pilot and after.pilot.seeds), True)
+    for pilot in before.pilot:
+        if pilot not in after.pilot:
+            text = f"seeds {pilot.seeds}, before version {pilot.before}, are no pilot any more"
+            yield "pilot removed", "pilot", (text, True)
     if before.source != after.source:
         yield "source changed", "source", (_from_to("source", before.source, after.source), False)
 

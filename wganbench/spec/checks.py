@@ -13,7 +13,7 @@ from wganbench.spec.experiment import Experiment
 from wganbench.spec.figures import FactorsFigure, Figure, SuccessFigure
 from wganbench.spec.judging import check_judged
 from wganbench.spec.measure_use import GAPS, is_timed, scale_of
-from wganbench.spec.seeds import listed, parse_seeds
+from wganbench.spec.seeds import listed
 from wganbench.spec.setting import LOSSES, Setting
 from wganbench.spec.strict import Table, limit_mistakes, short, short_name, suggest
 from wganbench.spec.tables import Published
@@ -104,11 +104,11 @@ def _place(claim: Claim, check: Check) -> str:
 
 
 def _check_seeds(claim: Claim, spec: Experiment) -> Iterator[str]:
-    """Checks that a claim that was stated after the pilot is not judged on its seeds."""
-    if spec.pilot is not None and spec.is_after_pilot(claim) and claim.superseded is None:
-        both = spec.seeds_of(claim) & set(parse_seeds(spec.pilot.seeds))
+    """Checks that a claim that was stated after a pilot is not judged on its seeds."""
+    if claim.superseded is None:
+        both = spec.seeds_of(claim).intersection(spec.seen_before(claim))
         if both:
-            yield f"seeds: {listed(both)} are of the pilot; a claim that was stated after it needs fresh ones"
+            yield f"seeds: {listed(both)} are of a pilot; a claim that was stated after it needs fresh ones"
 
 
 def _check_history(claim: Claim, spec: Experiment) -> Iterator[str]:

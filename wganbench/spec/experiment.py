@@ -8,7 +8,15 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PositiveInt,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
@@ -49,7 +57,7 @@ Seeds = Annotated[
 
 
 class Pilot(Model):
-    """Runs that were seen before claims were restated, and that these claims are not judged on.
+    """Runs that were seen before claims were stated, and that these claims are not judged on.
 
     Attributes:
         seeds: The seeds of the pilot, such as ``"0-7"``.
@@ -58,6 +66,10 @@ class Pilot(Model):
 
     seeds: SeedList
     before: PositiveInt
+
+
+Pilots = Annotated[list[Pilot], BeforeValidator(lambda given: given if isinstance(given, list) else [given])]
+"""Pilots; in a file also a single table."""
 
 
 class Experiment(Model):
@@ -77,7 +89,7 @@ class Experiment(Model):
         stack: The number of seeds trained in lockstep.
         seeds: The seeds that run by default: a number of seeds, counted from 0, or a list such as ``"1024-1031"``.
             Claims that state no seeds are judged on exactly these, and have no verdict while one is missing.
-        pilot: Runs that were seen before claims were restated.
+        pilot: Runs that were seen before claims were stated: one pilot, or a list, such as of a second round of claims.
         deviations: The stated differences from the paper.
         profiles: The profiles, such as smoke, quick, reduced and paper, which change the settings to train for
             different lengths. A profile may also describe itself, list the variants it has if not all, and change
@@ -104,7 +116,7 @@ class Experiment(Model):
     inherit_claims: bool = False
     stack: Annotated[int, Field(gt=0, le=MAX_STACK)] = 8
     seeds: Seeds = 5
-    pilot: Pilot | None = None
+    pilot: Pilots = Field(default_factory=list)
     deviations: list[Words] = Field(default_factory=list)
     profiles: Annotated[dict[Name, Table], Field(min_length=1)]
     architectures: Architectures | None = None
@@ -144,9 +156,9 @@ class Experiment(Model):
         under_methods = self.architectures_of(claim.profile, claim.methods()).values() if claim.methods() else ()
         return list(dict.fromkeys(chain(claim.variants(), *under_methods)))
 
-    def is_after_pilot(self, claim: Claim) -> bool:
-        """Returns whether a claim was stated after the pilot, with margins that come from it."""
-        return self.pilot is not None and claim.since >= self.pilot.before
+    def seen_before(self, claim: Claim) -> list[int]:
+        """Returns the seeds of all pilots that were seen before a claim was stated; none if there was no pilot."""
+        return sorted({seed for each in self.pilot if claim.since >= each.before for seed in parse_seeds(each.seeds)})
 
     @property
     def live_claims(self) -> list[Claim]:

@@ -43,6 +43,8 @@ def spec_schema() -> Schema:
     architectures = definitions["Architectures"]
     architectures["properties"]["methods"] = _keyed(architectures["properties"]["methods"], {"$ref": "#/$defs/method"})
     del architectures["required"]  # a spec that extends another may change only one field
+    pilots = {key: value for key, value in fields["pilot"].items() if key != "description"}
+    fields["pilot"] = {"anyOf": [pilots["items"], pilots], "description": fields["pilot"]["description"]}
     required = [key for key in experiment["required"] if key in ABOUT]
     schema = _table({**fields, **setting}, "The experiment, and defaults for the setting of every variant.")
     schema = _with_placeholders({**schema, "$defs": definitions})

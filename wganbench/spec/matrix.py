@@ -124,7 +124,10 @@ def _read(matrix: object, problems: list[str]) -> tuple[dict[str, list[Entry]], 
     if not isinstance(matrix, dict):
         problems.append(f"matrix: must be a table of axes, got {short(matrix)}")
         return {}, []
-    given = {axis: entries for axis, entries in matrix.items() if axis != "exclude"}
+    named = {axis: entries for axis, entries in matrix.items() if axis != "exclude"}
+    given = {axis: entries for axis, entries in named.items() if AXIS.fullmatch(axis)}
+    rule = "matrix: an axis is named by lower-case letters, digits and '_'"
+    problems += [f"{rule}, got {short(axis)}" for axis in named if axis not in given]
     axes = {axis: list(_entries(axis, some, problems)) for axis, some in given.items() if not _is_part(some)}
     for axis, part in given.items():
         if _is_part(part):
@@ -144,9 +147,7 @@ def _read(matrix: object, problems: list[str]) -> tuple[dict[str, list[Entry]], 
 
 
 def _entries(axis: str, given: object, problems: list[str]) -> Iterator[Entry]:
-    if not AXIS.fullmatch(axis):
-        problems.append(f"matrix: an axis is named by lower-case letters, digits and '_', got {short(axis)}")
-    elif not isinstance(given, list | dict) or not given:
+    if not isinstance(given, list | dict) or not given:
         problems.append(f"matrix.{axis}: must be a list or a table of entries, at least one, got {short(given)}")
     else:
         named = given.items() if isinstance(given, dict) else ((as_text(value), value) for value in given)

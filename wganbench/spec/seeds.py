@@ -21,7 +21,7 @@ def parse_seeds(text: str, where: str = "--seeds") -> list[int]:
         SpecError: If the text is neither, or names no seed or more than ``MAX_SEEDS``; the message begins with
             ``where``.
     """
-    parts = text.split(",")
+    parts = re.split(r", ?", text)  # with a space, as reports list seeds
     ranges = [found for found in map(_seed_range, parts) if found is not None]
     if len(ranges) < len(parts) or not text.strip("0"):
         raise SpecError(f"{where} {short_name(text)}: must be a count of at least 1 or a list such as 0,3,7-9")

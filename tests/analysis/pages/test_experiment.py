@@ -78,6 +78,10 @@ def test_a_claim_after_a_pilot_says_whether_its_runs_are_recorded(tmp_path, stor
     for each in records(experiment, "good", GOOD, n=1):
         store.write(each)
     text = text_of(experiment, store)
+    assert text.count("Stated after a pilot of seeds 0-3, of which 1-3 are not recorded here; judged on") == 2
+    for each in records(experiment, "good", GOOD):
+        store.write(each)
+    text = text_of(experiment, store)
     assert text.count("Stated after a pilot of seeds 0-3; judged on fresh seeds alone.") == 2
     assert "pilot" not in text_of(made(tmp_path, CLAIMS, name="plain"), store)
 

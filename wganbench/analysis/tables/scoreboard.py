@@ -34,7 +34,7 @@ def scoreboard(experiments: Sequence[Experiment], verdicts: Mapping[str, Sequenc
     judged = [(experiment, verdict) for experiment in experiments for verdict in live(verdicts[experiment.name])]
     notes = [JUDGED] if judged else []
     notes += [POST_HOC] if any(verdict.post_hoc for _, verdict in judged) else []
-    notes += [PILOT] if any(experiment.is_after_pilot(verdict.claim) for experiment, verdict in judged) else []
+    notes += [PILOT] if any(experiment.seen_before(verdict.claim) for experiment, verdict in judged) else []
     rows = tuple(Row(_cells(*each), _data(*each)) for each in judged)
     return Table("Scoreboard", rows, tuple(notes))
 
@@ -95,7 +95,7 @@ def outcome_text(experiment: Experiment, verdict: Verdict) -> str:
     """The outcome in bold, with what has to be known of it: known, post hoc, after a pilot."""
     known = " (known)" if verdict.outcome == "contradicted" and verdict.claim.known_contradiction else ""
     marks = ", *post hoc*" if verdict.post_hoc else ""
-    marks += ", *after a pilot*" if experiment.is_after_pilot(verdict.claim) else ""
+    marks += ", *after a pilot*" if experiment.seen_before(verdict.claim) else ""
     return f"**{verdict.outcome}**{known}{marks}"
 
 
