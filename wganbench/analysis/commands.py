@@ -22,13 +22,25 @@ def run_command(experiment: Experiment, claim: Claim) -> str:
     return shlex.join([*words, *data_option(experiment, claim.profile)])
 
 
-def run_all_command(experiment: Experiment, profile: str) -> str:
-    """Returns the command that trains every run of a profile."""
-    words = ["wganbench", "run", argument(experiment), "--profile", profile]
+def run_all_command(experiment: Experiment, profile: str, *, name: str = "") -> str:
+    """Returns the command that trains every run of a profile.
+
+    Args:
+        name: What to name the experiment by; by default its ``argument``.
+    """
+    words = ["wganbench", "run", name or argument(experiment), "--profile", profile]
     return shlex.join([*words, *data_option(experiment, profile)])
 
 
 def argument(experiment: Experiment) -> str:
     """Returns what a command names an experiment by: the name of one that ships, or the path of its file."""
-    shipped = available().get(experiment.name)
-    return experiment.name if shipped == Path(experiment.path) else experiment.path
+    return experiment.name if _is_shipped(experiment) else experiment.path
+
+
+def portable_name(experiment: Experiment) -> str:
+    """Returns the name for a page that is read elsewhere: of an experiment that ships, or of a file without its path."""
+    return experiment.name if _is_shipped(experiment) else experiment.file
+
+
+def _is_shipped(experiment: Experiment) -> bool:
+    return available().get(experiment.name) == Path(experiment.path)

@@ -108,6 +108,12 @@ def test_the_commands_run_what_the_page_shows(experiment, store):
     ]
 
 
+def test_a_spec_of_ones_own_with_the_name_of_one_that_ships_is_named_by_its_file(tmp_path, store):
+    own = made(tmp_path, CLAIMS, name="theorem2")
+    fill(store, own)
+    assert "\nwganbench run theorem2.toml --profile paper\n" in text_of(own, store)
+
+
 def test_a_section_links_its_figures_and_lists_deviations(experiment, store):
     fill(store, experiment)
     write_report([experiment], store, store.root)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from wganbench.analysis.commands import portable_name, run_all_command
 from wganbench.analysis.figures import Drawing
-from wganbench.analysis.own_pictures import data_option
 from wganbench.analysis.pages.claims import claims
 from wganbench.analysis.pages.markdown import GUIDE, folded, titled
 from wganbench.analysis.pages.measured import measured
@@ -19,7 +19,7 @@ from wganbench.analysis.tables.success import overridden_tables
 from wganbench.analysis.tables.table import inline, link_text, paragraph, render
 from wganbench.analysis.verdict import Verdict
 from wganbench.records.record import Record
-from wganbench.spec import Experiment, available
+from wganbench.spec import Experiment
 
 DEVIATIONS = 12
 """The most deviations that are not folded away."""
@@ -110,11 +110,8 @@ def _deviations(deviations: Sequence[str]) -> Iterator[str]:
 def _commands(experiment: Experiment, profiles: Sequence[str]) -> Iterator[str]:
     """Yields how to train the runs and to print what is here, and more."""
     yield "## To run it"
-    name = experiment.name if experiment.name in available() else experiment.file
-    runs = [
-        " ".join(["wganbench run", name, "--profile", profile, *data_option(experiment, profile)])
-        for profile in profiles or ranked(experiment)[-1:]
-    ]
+    name = portable_name(experiment)
+    runs = [run_all_command(experiment, profile, name=name) for profile in profiles or ranked(experiment)[-1:]]
     explain = [f"wganbench explain {name}:{experiment.live_claims[0].id}"] if experiment.live_claims else []
     yield "\n".join(["```sh", *runs, f"wganbench report {name}", *explain, "```"])
     if explain:
