@@ -38,7 +38,7 @@ def argument(experiment: Experiment) -> str:
 
 
 def portable_name(experiment: Experiment) -> str:
-    """Returns the name for a page that is read elsewhere: of an experiment that ships, or of a file without its path."""
+    """Returns the name on a page that is read elsewhere: that of an experiment that ships, or of its file alone."""
     return experiment.name if _is_shipped(experiment) else experiment.file
 
 
