@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wganbench.analysis.estimate import Speed, estimate, format_hours
 from wganbench.spec import Claim, Experiment
-from wganbench.spec.plan import cohorts, expand
+from wganbench.spec.plan import Run, cohorts, expand
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Lacking:
         }
 
 
+def runs_of(experiment: Experiment, claim: Claim) -> list[Run]:
+    """Returns the runs that a claim is judged on."""
+    return expand(experiment, claim.profile, sorted(experiment.seeds_of(claim)), experiment.judged_variants(claim))
+
+
 def lacking(experiments: Iterable[Experiment], recorded: Collection[str], speed: Speed) -> list[Lacking]:
     """Returns the claims that count and lack runs, the cheapest first; those of unknown cost come last.
 
@@ -48,9 +53,7 @@ def lacking(experiments: Iterable[Experiment], recorded: Collection[str], speed:
     found = []
     for experiment in experiments:
         for claim in experiment.live_claims:
-            runs = expand(
-                experiment, claim.profile, sorted(experiment.seeds_of(claim)), experiment.judged_variants(claim)
-            )
+            runs = runs_of(experiment, claim)
             left = [run for run in runs if run.id not in recorded]
             if left:
                 cost = estimate(cohorts(runs, experiment.stack), recorded, speed)

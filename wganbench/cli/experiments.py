@@ -26,14 +26,17 @@ from wganbench.spec import Experiment, available, load
 
 
 @click.command(name="list", short_help="List the experiments, or open claims.")
-@click.option("--open", "is_open", is_flag=True, help="List the claims that lack runs, the cheapest first.")
+@click.option("--open", "is_open", is_flag=True, help="List the claims without a verdict, the cheapest first.")
 @click.option("--results", type=FOLDER, help=f"Folder of the records of --open [default: {REFERENCE}, else {RUNS}].")
 @click.option("--device", type=DEVICES, default="auto", show_default=True, help="Device whose time --open estimates.")
 def list_(is_open: bool, results: Path | None, device: DeviceChoice) -> None:
-    """List the experiments that ship with wganbench, or the claims of these experiments that lack runs."""
+    """List the experiments that ship with wganbench, or their open claims.
+
+    Open claims are those that lack runs, and those that all of their runs leave inconclusive.
+    """
     specs = [load(name) for name in available()]
     if is_open:
-        _list_lacking(specs, choose_folder(results, [], (REFERENCE, RUNS)), known_speed(device, 1))
+        _list_open(specs, choose_folder(results, [], (REFERENCE, RUNS)), known_speed(device, 1))
         return
     print_rows(
         [
@@ -49,16 +52,25 @@ def list_(is_open: bool, results: Path | None, device: DeviceChoice) -> None:
     )
 
 
-def _list_lacking(specs: Sequence[Experiment], results: Path, speed: Speed) -> None:
+def _list_open(shipped: Sequence[Experiment], folder: Path, speed: Speed) -> None:
     from wganbench.analysis.lacking import lacking
+    from wganbench.analysis.own_pictures import with_folders
+    from wganbench.analysis.results import Results
+    from wganbench.analysis.undecided import undecided
 
-    recorded = {record.id for record in Store(results).load().values() if record.status != "failed"}
-    found = lacking(specs, recorded, speed)
-    print_rows([each.row() for each in found])
+    records = Store(folder).load()
+    specs = with_folders(shipped, records)
+    lack = lacking(specs, {record.id for record in records.values() if record.status != "failed"}, speed)
+    print_rows([each.row() for each in lack])
     n_claims = sum(len(spec.live_claims) for spec in specs)
-    lacks = f"{len(found)} of {counted(n_claims, 'claim')} lack runs in {results}"
-    echo(f"{lacks}; 'wganbench run CLAIM' trains what is left" if found else lacks)
-    if found:
+    lacks = f"{len(lack)} of {counted(n_claims, 'claim')} lack runs in {folder}"
+    echo(f"{lacks}; 'wganbench run CLAIM' trains what is left" if lack else lacks)
+    unsure = undecided([Results(spec, records) for spec in specs], speed)
+    print_rows([each.row() for each in unsure])
+    leave = f"{counted(len(unsure), 'claim')} that all of their runs leave inconclusive, and that were not restated"
+    needed = "'needed' is how many fresh seeds give a verdict with a chance of 90 %, simulated from these runs"
+    echo(f"{leave}; {needed}" if unsure else leave)
+    if lack or unsure:
         echo(f"the time, without measures, is estimated by counting operations, {speed.describe()}")
 
 
