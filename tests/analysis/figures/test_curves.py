@@ -7,7 +7,7 @@ from tests.analysis.factory import FIGURES, fill, made, record
 from tests.analysis.figures.kept import figure_of
 from wganbench.analysis.figures import draw, drawings_of
 from wganbench.analysis.figures.curves import Line, draw_line, draw_lines
-from wganbench.analysis.figures.style import beside, look_of
+from wganbench.analysis.figures.style import beside, look_of, looks_apart
 from wganbench.analysis.results import Results
 from wganbench.records.record import Curve
 
@@ -77,6 +77,33 @@ def test_variants_look_different_and_keep_their_look():
     looks = [look_of(position) for position in range(40)]
     assert len(set(looks)) == 40
     assert look_of(3) == looks[3]
+
+
+def test_variants_of_one_figure_with_the_same_colour_get_another_that_is_free():
+    assert looks_apart([0, 3, 11]) == {0: 0, 3: 3, 11: 11}
+    assert looks_apart([13, 0, 3, 10]) == {0: 0, 3: 3, 10: 11, 13: 12}, "colours 1 and 2 are free"
+    colours = [look_of(position)[0] for position in looks_apart(range(5, 15)).values()]
+    assert len(set(colours)) == 10
+    assert looks_apart(range(11))[10] == 10, "none is free"
+
+
+def test_a_variant_keeps_its_colour_while_no_other_of_its_figure_has_it(tmp_path, store):
+    more = "".join(f"\n[variants.other-{n}]\nlatent_dim = {n + 2}\n" for n in range(1, 10))
+    figures = (
+        FIGURES
+        + """
+[[figures]]
+id = "two"
+kind = "curves"
+variants = ["good", "other-9"]
+measures = ["sectors_occupied"]
+"""
+    )
+    experiment = made(tmp_path, more, figures)
+    results = Results(experiment, fill(store, experiment))
+    drawings = {each.figure.id: each for each in drawings_of(results)}
+    assert [drawings["two"].position(name) for name in ("good", "other-9")] == [0, 11]
+    assert [drawings["curves"].position(name) for name in ("good", "bad", "other-9")] == [0, 1, 10]
 
 
 def test_curves_are_drawn_from_the_records(tmp_path, store):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from wganbench.analysis.comparability import protocol_of
+from wganbench.analysis.figures import style
 from wganbench.analysis.tables.cells import arrow
 from wganbench.records.record import Record
 from wganbench.spec import Experiment, Figure, scale_of
@@ -64,8 +65,10 @@ class Drawing(Generic[F_co]):
         return {variant: records for variant, records in kept.items() if records}
 
     def position(self, variant: str) -> int:
-        """Returns the position of a variant in the spec, which decides its colour in every figure."""
-        return list(self.experiment.variants).index(variant)
+        """Returns the position that decides a variant's look: its own in the spec, or one whose colour is free."""
+        order = {name: position for position, name in enumerate(self.experiment.variants)}
+        shown = self.figure.variants or self.experiment.variants_of(self.profile)
+        return style.looks_apart(order[name] for name in {*shown, variant})[order[variant]]
 
     def about(self, *more: str) -> str:
         """Returns the line under the title: the runs that the figure shows, and ``more``."""

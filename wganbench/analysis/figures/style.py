@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,22 @@ def theme() -> AbstractContextManager[None]:
 def look_of(position: int) -> tuple[str, str]:
     """Returns the colour and dash of the variant at ``position`` in its spec; dashes differ once colours repeat."""
     return COLOURS[position % len(COLOURS)], DASHES[position // len(COLOURS) % len(DASHES)]
+
+
+def looks_apart(positions: Iterable[int]) -> dict[int, int]:
+    """Returns for each position that a figure shows the one whose look it gets, so that their colours differ.
+
+    Each keeps its own look, except where an earlier one of the figure has its colour and another colour is free.
+    """
+    own, n = sorted(set(positions)), len(COLOURS)
+    first = {position % n: position for position in reversed(own)}
+    found = {}
+    for position in own:
+        free = (colour for colour in range(n) if colour not in first)
+        colour = position % n if first[position % n] == position else next(free, position % n)
+        first.setdefault(colour, position)
+        found[position] = position - position % n + colour
+    return found
 
 
 # ---- layout -------------------------------------------------------------------------------------------------------
