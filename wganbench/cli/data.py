@@ -45,7 +45,10 @@ def list_data() -> None:
 @click.argument("name")
 @data_dir
 def fetch_data(name: str) -> None:
-    """Download the image set NAME, or draw it, and decode it into the data folder."""
+    """Download the image set NAME, or draw it, and decode it into the data folder.
+
+    cifar10-jpeg75 is CIFAR-10 saved as JPEG, on which some reduced profiles are trained.
+    """
     from wganbench.data.manage import fetch
 
     for line in fetch(name):

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from wganbench.data.cache import Batch, Recipe, Split
+from wganbench.data.locations import JPEG_COPY
 from wganbench.data.resize import Pixels, box_average, centre_crop
 from wganbench.errors import DataError, first_line
 from wganbench.reading import open_file, read_bytes
@@ -137,7 +138,9 @@ def recipe(
 
 def _root(folder: Path, split: Split) -> Path:
     if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; must have a folder of images for each class")
+        made = f"'wganbench data fetch {JPEG_COPY}' makes it of CIFAR-10"
+        remedy = made if folder.name == JPEG_COPY else "must have a folder of images for each class"
+        raise DataError(f"{folder}: no such folder; {remedy}")
     if not any((folder / name).is_dir() for name in ("train", "test")):
         if split == "test":
             raise DataError(f"{folder}: no split 'test'; must have a folder test beside train, as all else is train")

@@ -77,6 +77,9 @@ IMAGE_SETS: dict[str, ImageSet] = {
 ImageNet 32×32 is that of Chrabaszcz et al. 2017; van den Oord's of 2016 has 1,281,149 and 49,999 images.
 """
 
+JPEG_COPY = "cifar10-jpeg75"
+"""The folder of CIFAR-10 saved as JPEG; ``cifar10_jpeg`` makes it."""
+
 
 def data_folder() -> Path:
     """Returns ``$WGANBENCH_DATA`` or else ``wganbench`` in the user's cache folder; it need not exist.

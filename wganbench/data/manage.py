@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wganbench.data import image_folder, imagenet32, shapes10
 from wganbench.data.cache import SUFFIX, About, Recipe, Split, obtain, read, read_about
-from wganbench.data.locations import IMAGE_SETS, data_folder, decoded_folder, missing
+from wganbench.data.locations import IMAGE_SETS, JPEG_COPY, data_folder, decoded_folder, missing
 from wganbench.errors import DataError
 
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -87,21 +87,33 @@ def _times(shape: Iterable[int]) -> str:
 
 
 def fetch(name: str) -> Iterator[str]:
-    """Downloads an image set if it is missing and decodes it; yields one line per split.
+    """Downloads an image set if it is missing and decodes it, or saves the JPEG copy of one; yields lines about it.
 
     Raises:
         DataError: If it cannot be obtained; the message says where to put it by hand.
     """
     from wganbench.data import torchvision_sets
 
+    if name == JPEG_COPY:
+        yield from _fetch_copy()
+        return
     if name not in IMAGE_SETS:
-        raise DataError(f"{name}: cannot be fetched; must be one of {', '.join(IMAGE_SETS)}")
+        raise DataError(f"{name}: cannot be fetched; must be one of {', '.join([*IMAGE_SETS, JPEG_COPY])}")
     source = "mnist" if name == "stacked_mnist" else name
     if source in torchvision_sets.SIDES:
         torchvision_sets.fetch(source)
     for split in SPLITS:
         found = obtain(_recipe(name, split), decoded_folder())
         yield f"{name} {split}: {len(found.images):,} images, SHA-256 {found.checksum}"
+
+
+def _fetch_copy() -> Iterator[str]:
+    from wganbench.data import cifar10_jpeg, torchvision_sets
+
+    folder = data_folder() / JPEG_COPY
+    if not cifar10_jpeg.is_there(folder):
+        cifar10_jpeg.make(torchvision_sets.fetch("cifar10"), folder)
+    yield f"{folder}: CIFAR-10 as JPEG, the files of the committed records, digest {cifar10_jpeg.DIGEST}"
 
 
 def _recipe(name: str, split: Split) -> Recipe:
