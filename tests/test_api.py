@@ -136,6 +136,14 @@ def test_a_row_of_verdicts_is_a_claim_with_p_values_adjusted_over_its_family(spe
     assert frame.loc[["good-beats-bad", "good-is-good"], "p_for"].tolist() == pytest.approx([2 * p, 2 * p])
 
 
+def test_a_row_of_verdicts_names_the_pilot_and_the_claims_that_ask_the_same_of_other_runs(tmp_path):
+    frame = wb.verdicts("theorem2", tmp_path).set_index("claim")
+    first, later = "divergence-takes-distance-along", "divergence-takes-distance-along-again"
+    assert frame.loc[[first, later], "restated_as"].tolist() == [later, ""]
+    assert frame.loc[[first, later], "pilot"].tolist() == ["0-3", "0-7, 1024-1031"]
+    assert set(wb.verdicts("swissroll-sweep", tmp_path)["pilot"]) == {"", "0-9"}
+
+
 def test_a_row_of_checks_has_the_unadjusted_evidence(spec, folder):
     frame = wb.checks(spec, folder)
     assert list(frame.columns) == list(api.CHECK_COLUMNS)

@@ -70,6 +70,8 @@ VERDICT_COLUMNS = {
     "p_for": "one-sided p-value that the claim holds, Holm-adjusted over its family",
     "p_against": "one-sided p-value that it does not, Holm-adjusted over its family",
     "n_checks": "number of checks",
+    "pilot": "seeds of the runs that were seen before the claim was stated; empty if there were none",
+    "restated_as": "ids of the claims that ask the same of other runs, with a comma between; empty if there are none",
     "superseded": "whether a later version of the spec restated the claim",
 }
 """The columns of ``verdicts``, with their meaning."""
@@ -198,6 +200,8 @@ def verdicts(experiment: str | Path | Experiment, folder: str | Path = "results"
             "p_for": verdict.adjusted_for,
             "p_against": verdict.adjusted_against,
             "n_checks": len(verdict.checks),
+            "pilot": listed(spec.seen_before(verdict.claim)),
+            "restated_as": ", ".join(verdict.claim.restated_as),
             "superseded": verdict.claim.superseded is not None,
         }
         for verdict in _judge(spec, folder)
