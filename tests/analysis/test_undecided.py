@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.analysis.factory import CLAIMS, GOOD, SPEC, made, records
+from tests.analysis.factory import CLAIMS, GOOD, SPEC, made, record, records
 from wganbench.analysis.estimate import Speed, estimate
 from wganbench.analysis.power import simulate
 from wganbench.analysis.results import Results
 from wganbench.analysis.undecided import undecided
+from wganbench.analysis.verdict import judge
 from wganbench.spec.plan import cohorts, expand
 
 SPEED = Speed(None, "cpu", 1)
@@ -54,11 +55,19 @@ def test_a_settled_claim_is_not_among_them(experiment):
     assert undecided([results_of(experiment, {**GOOD, "sectors_occupied": (1,) * 8})], SPEED) == []
 
 
-def test_a_restated_claim_gives_way_to_the_later_one(tmp_path):
+def test_a_claim_that_is_asked_again_is_not_among_them_and_neither_is_the_second_one(tmp_path):
     first = CLAIMS.replace('id = "good-beats-bad"', 'id = "good-beats-bad"\nrestated_as = ["once-more"]')
     later = AGAIN.replace('says = "', 'since = 2\nseeds = "10-17"\nsays = "once more, ')
     experiment = made(tmp_path, first, later, spec=SPEC.replace("version = 1", "version = 2"))
     assert undecided([results_of(experiment, NEAR)], SPEED) == [], "the later claim lacks runs"
+    again = [
+        record(experiment, variant, 10 + seed, {name: row[seed] for name, row in values.items()})
+        for variant, values in (("good", GOOD), ("bad", NEAR))
+        for seed in range(8)
+    ]
+    both = Results(experiment, {**results_of(experiment, NEAR).records, **{each.id: each for each in again}})
+    assert {verdict.outcome for verdict in judge(both) if verdict.claim.id != "good-is-close"} == {"inconclusive"}
+    assert undecided([both], SPEED) == []
 
 
 def test_the_cheapest_comes_first_and_what_cannot_be_decided_last(tmp_path):

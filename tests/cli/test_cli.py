@@ -137,7 +137,7 @@ def test_open_claims_are_listed_with_what_they_lack_as_run_takes_them(here):
     assert lines[-3] == (
         f"{len(claims)} of {len(claims)} claims lack runs in empty; 'wganbench run CLAIM' trains what is left"
     )
-    assert lines[-2] == "0 claims that all of their runs leave inconclusive, and that were not restated"
+    assert lines[-2] == "0 claims that all of their runs leave inconclusive, asked only once"
     assert lines[-1].startswith("the time, without measures, is estimated by counting operations, at ")
     assert "48 runs of profile paper" in ok("plan", next(each for each in claims if "gan-ends-collapsed" in each))
 

@@ -1,4 +1,8 @@
-"""Claims that have all of their runs and no verdict, with how many fresh seeds would likely give them one."""
+"""Claims that have all of their runs and no verdict, with how many fresh seeds would likely give them one.
+
+A claim may be asked once more, of fresh seeds. One that was asked twice stays open: a claim that is asked until it
+agrees will agree by chance.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +48,17 @@ class Undecided:
 
 
 def undecided(every: Iterable[Results], speed: Speed) -> list[Undecided]:
-    """Returns the claims that are inconclusive with all of their runs, and were not restated, the cheapest first."""
+    """Returns the claims that are inconclusive with all of their runs and were asked only once, the cheapest first."""
     found = []
     for results in every:
+        asked_again = {name for claim in results.experiment.live_claims for name in claim.restated_as}
         claims = [
             verdict.claim
             for verdict in judge(results)
             if verdict.outcome == "inconclusive"
             and not verdict.claim.superseded
             and not verdict.claim.restated_as
+            and verdict.claim.id not in asked_again
             and all(run.id in results.records for run in runs_of(results.experiment, verdict.claim))
         ]
         powers: dict[str, Power] = {}

@@ -67,7 +67,7 @@ def _list_open(shipped: Sequence[Experiment], folder: Path, speed: Speed) -> Non
     echo(f"{lacks}; 'wganbench run CLAIM' trains what is left" if lack else lacks)
     unsure = undecided([Results(spec, records) for spec in specs], speed)
     print_rows([each.row() for each in unsure])
-    leave = f"{counted(len(unsure), 'claim')} that all of their runs leave inconclusive, and that were not restated"
+    leave = f"{counted(len(unsure), 'claim')} that all of their runs leave inconclusive, asked only once"
     needed = "'needed' is how many fresh seeds give a verdict with a chance of 90 %, simulated from these runs"
     echo(f"{leave}; {needed}" if unsure else leave)
     if lack or unsure:
