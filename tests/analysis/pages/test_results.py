@@ -55,6 +55,20 @@ def test_every_claim_of_the_sources_is_listed_once_with_what_judges_it(judged):
     assert "| 3 | it is fast | logs | *no experiment yet*: nobody has timed it |" in other
 
 
+def test_a_claim_of_the_sources_is_judged_by_the_restated_form_too(tmp_path, store):
+    first, later = CLAIMS.split("[[claims]]")[1:]
+    again = first.replace('"good-beats-bad"', '"again"').replace("good spreads", "once more, good spreads")
+    first = first.replace("says =", 'restated_as = ["again"]\nsays =')
+    experiment = made(tmp_path, *(f"[[claims]]{each}" for each in (first, later, again)))
+    verdicts = {"made": judge(Results(experiment, fill(store, experiment)))}
+    (row,) = [
+        line for line in "\n".join(rows_by_source(COVERAGE, [experiment], verdicts)).splitlines() if "| 1 |" in line
+    ]
+    page = "(made/README.md), paper"
+    said = f"**reproduced** [made:good-beats-bad]{page}<br>**reproduced** [made:again]{page}, restated"
+    assert row == f"| 1 | good \\| bad | nobody 2017, table 1 | {said} |"
+
+
 def test_a_report_of_a_few_experiments_lists_them_and_no_sources(tmp_path, store):
     experiment = made(tmp_path, CLAIMS, FIGURES, spec=SPEC.replace("source =", 'question = "Is it so?"\nsource ='))
     fill(store, experiment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from wganbench.analysis.tables.scoreboard import counts, live
 from wganbench.analysis.tables.table import NONE, Markdown, Row, Table, inline, render
@@ -78,10 +79,19 @@ def _answers(row: Stated, verdicts: Mapping[str, Verdict]) -> Iterable[str]:
     """Yields each claim that judges a row with its verdict and a link to its page, or the reason why none does."""
     if row.judged_by is None:
         yield f"*{OUT_OF_REACH if row.out_of_reach else NO_EXPERIMENT}*: {inline(row.reason or '')}"
-    for name in row.judged_by or ():
-        experiment, _, claim = name.partition(":")
-        shown = f"[{experiment}:{claim}]({experiment}/README.md)"
+    later = {name: _restated(name, verdicts) for name in row.judged_by or ()}
+    restated = set(chain(*later.values()))
+    for name in dict.fromkeys(chain(*([first, *others] for first, others in later.items()))):
+        experiment = name.partition(":")[0]
+        shown = f"[{name}]({experiment}/README.md)"
         if name in verdicts:
-            yield f"**{verdicts[name].outcome}** {shown}, {verdicts[name].claim.profile}"
+            again = ", restated" if name in restated else ""
+            yield f"**{verdicts[name].outcome}** {shown}, {verdicts[name].claim.profile}{again}"
         else:
             yield f"*not stated* {shown}"
+
+
+def _restated(name: str, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Returns the claims that ask the same as a claim of other runs, as ``EXPERIMENT:CLAIM``."""
+    named = verdicts[name].claim.restated_as if name in verdicts else ()
+    return [f"{name.partition(':')[0]}:{each}" for each in named]
