@@ -61,7 +61,7 @@ def test_images_are_saved_by_class_and_counted_in_their_order(copy):
         assert (copy / "train" / name).read_bytes() == saved(images[position])
 
 
-def test_a_copy_that_is_there_is_left_as_it_is(copy, monkeypatch):
+def test_a_copy_that_is_there_is_left_as_it_is(copy):
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.jpg")}
     (line,) = fetch("cifar10-jpeg75")
     assert line == f"{copy}: CIFAR-10 as JPEG, the files of the committed records, digest {cifar10_jpeg.DIGEST}"
