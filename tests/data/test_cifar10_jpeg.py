@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wganbench.data import cifar10_jpeg, image_folder, torchvision_sets
-from wganbench.data.manage import fetch
+from wganbench.data import cifar10_jpeg, image_folder, image_sets, torchvision_sets
+from wganbench.data.manage import fetch, inventory
 from wganbench.errors import DataError
 from wganbench.spec import available, load
 
@@ -86,6 +86,23 @@ def test_other_files_in_the_folder_are_refused_and_kept(copy):
     with pytest.raises(DataError, match=r"^[^\n]*; move it away, or use it under a name of its own$"):
         [*fetch("cifar10-jpeg75")]
     assert (copy / "train" / "cat" / "0000.jpg").exists()
+
+
+def test_the_inventory_has_the_copy_missing_there_and_decoded(copy):
+    def rows():
+        return [held for held in inventory() if held.name == "cifar10-jpeg75"]
+
+    (copy / "test").rename(copy / "tests")
+    assert [(held.split, held.images, held.shape, held.state, held.place) for held in rows()] == [
+        ("train", 50_000, "3×32×32", "there", copy / "train"),
+        ("test", 10_000, "3×32×32", "missing", copy / "test"),
+    ]
+    (copy / "tests").rename(copy / "test")
+    decoded = image_sets.image_folder(folder="cifar10-jpeg75", size=16)
+    assert [(held.split, held.images, held.shape, held.state, held.checksum) for held in rows()] == [
+        ("train", 5, "3×16×16", "decoded", decoded.checksum),
+        ("test", 10_000, "3×32×32", "there", ""),
+    ]
 
 
 def test_a_missing_copy_is_reported_with_how_to_make_it(folder):

@@ -55,10 +55,12 @@ class Check:
 
 
 def inventory() -> list[Entry]:
-    """Lists the named sets, decoded or not, then all other decoded sets."""
+    """Lists the named sets and the JPEG copy of CIFAR-10, decoded or not, then all other decoded sets."""
     files = [(path, about) for path in decoded_files() if (about := read_about(path)) is not None]
     named = [row for name in IMAGE_SETS for split in IMAGE_SETS[name].images for row in _named_rows(name, split, files)]
-    return [*named, *(_decoded_row(path, about) for path, about in files if about.name not in IMAGE_SETS)]
+    copy = [row for split in SPLITS for row in _copy_rows(split, files)]
+    others = [_decoded_row(path, about) for path, about in files if about.name not in [*IMAGE_SETS, JPEG_COPY]]
+    return [*named, *copy, *others]
 
 
 def decoded_files() -> list[Path]:
@@ -67,14 +69,25 @@ def decoded_files() -> list[Path]:
 
 
 def _named_rows(name: str, split: Split, files: list[tuple[Path, About]]) -> Iterator[Entry]:
-    found = [_decoded_row(path, about) for path, about in files if (about.name, about.split) == (name, split)]
-    yield from found
+    yield from (found := _decoded_rows(name, split, files))
     if not found:
         published, own = IMAGE_SETS[name], data_folder() / name
         there = next((folder for folder in (own, data_folder()) if not missing(name, split, folder)), None)
         state = "drawn when used" if not published.files[split] else "missing" if there is None else "there"
         place = decoded_folder() if not published.files[split] else there or own
         yield Entry(name, split, published.images[split], _times(published.shape), state, "", place)
+
+
+def _copy_rows(split: Split, files: list[tuple[Path, About]]) -> Iterator[Entry]:
+    yield from (found := _decoded_rows(JPEG_COPY, split, files))
+    if not found:
+        original, place = IMAGE_SETS["cifar10"], data_folder() / JPEG_COPY / split
+        state = "there" if place.is_dir() else "missing"
+        yield Entry(JPEG_COPY, split, original.images[split], _times(original.shape), state, "", place)
+
+
+def _decoded_rows(name: str, split: Split, files: list[tuple[Path, About]]) -> list[Entry]:
+    return [_decoded_row(path, about) for path, about in files if (about.name, about.split) == (name, split)]
 
 
 def _decoded_row(path: Path, about: About) -> Entry:
