@@ -193,6 +193,25 @@ def test_it_is_written_as_markdown_csv_and_json_and_shown_on_a_terminal(experime
     assert terminal(table).row_count == 17
 
 
+def test_thresholds_that_no_architecture_scores_above_are_one_row_of_text_and_all_of_the_data(experiment):
+    found = runs(experiment, [(2.4, 3.1), (1.2, 1.2)], profile="quick")
+    for record in found:
+        record.measures["real_inception_score"] = 9.0  # 17 thresholds: 1, 1.5, 2 … 9
+    (table,) = success_tables(Results(experiment, by_id(found)), "quick")
+    above = [line.split(" | ")[:5] for line in render(table, "markdown").splitlines()[2:8]]
+    assert above[:5] == [
+        ["| 1", "0", "0", "2", "0"],
+        ["| 1.5", "0", "0", "1", "1"],
+        ["| 2", "0", "0", "1", "1"],
+        ["| 2.5", "0", "1", "0", "1"],
+        ["| 3", "0", "1", "0", "1"],
+    ]
+    assert above[5] == ["| 3.5 to 9", "0", "0", "0", "2"]
+    assert terminal(table).row_count == 6
+    assert [row["threshold"] for row in csv.DictReader(io.StringIO(render(table, "csv")))][5:7] == ["3.5", "4.0"]
+    assert len(json.loads(render(table, "json"))["rows"]) == 17
+
+
 def test_rows_of_a_substitute_score_have_the_same_fields_without_published_counts(experiment):
     (own,) = success_tables(Results(experiment, by_id(runs(experiment, SIX))), "paper")
     (other,) = success_tables(Results(experiment, by_id(runs(experiment, SIX[:2], profile="quick"))), "quick")

@@ -162,6 +162,8 @@ def rows_of(sample: Sample) -> tuple[SuccessRow, ...]:
 def success_table(sample: Sample, changes: Changes | None = None) -> Table:
     """Returns the table of measured and published counts, with one row per threshold.
 
+    As text, without published counts, the thresholds that no architecture scores above are one row.
+
     Args:
         changes: The labels for runs with ``--set`` or ``--data``, for the title.
     """
@@ -170,7 +172,15 @@ def success_table(sample: Sample, changes: Changes | None = None) -> Table:
     label = changes.label(sample.records[0]) if sample.records else ""
     changed = f" with {label}" if label else ""
     title = f"{sample.experiment}, {sample.profile}{changed}: architectures that score above a threshold{apart}"
-    rows = tuple(Row(each.cells(), each.data()) for each in rows_of(sample))
+    found = rows_of(sample)
+    cells = [each.cells() for each in found]
+    unreached = [place for place, each in enumerate(found) if each.successes == (0, 0) and not each.published]
+    if len(unreached) > 1:
+        first, *others = unreached
+        cells[first]["score above"] += f" to {cells[others[-1]]['score above']}"
+        for place in others:
+            cells[place] = {}
+    rows = tuple(Row(shown, each.data()) for shown, each in zip(cells, found, strict=True))
     return Table(title, rows, (*_notes(sample), *changes.notes()))
 
 

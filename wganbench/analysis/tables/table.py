@@ -33,7 +33,8 @@ class Row:
     """One line of a table.
 
     Attributes:
-        cells: The text of the cells by column heading; a column that is empty in every row is not shown.
+        cells: The text of the cells by column heading; a column that is empty in every row is not shown, nor is a row
+            without cells.
         data: The same content by field, unrounded and flat, for CSV and JSON.
     """
 
@@ -56,9 +57,10 @@ def render(table: Table, form: Format) -> str:
 
 
 def shown_cells(table: Table) -> list[dict[str, str]]:
-    """The cells of each row, without the columns that are empty in every row."""
-    filled = {heading for row in table.rows for heading, cell in row.cells.items() if cell}
-    return [{heading: cell for heading, cell in row.cells.items() if heading in filled} for row in table.rows]
+    """The cells of each row that has any, without the columns that are empty in every row."""
+    rows = [row.cells for row in table.rows if row.cells]
+    filled = {heading for row in rows for heading, cell in row.items() if cell}
+    return [{heading: cell for heading, cell in row.items() if heading in filled} for row in rows]
 
 
 def _markdown(table: Table) -> str:
