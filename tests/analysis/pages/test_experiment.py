@@ -41,10 +41,34 @@ def test_a_page_has_its_parts_in_order_and_each_claim_in_a_line(experiment, stor
     ]
     assert "\n2 claims: 2 reproduced.\n" in text
     (line,) = (line for line in text.splitlines() if line.startswith("- **reproduced**: good spreads"))
-    assert line.startswith("- **reproduced**: good spreads over more sectors than bad. 6.5 [")
+    assert line.startswith("- **reproduced**: good spreads over more sectors than bad. Mean sectors_occupied of ")
+    assert " of good minus bad: 6.5 [" in line
     assert line.endswith("]; n = 8 + 8, adjusted p < 0.0001 for (`good-beats-bad`, profile `paper`).")
     folded = text[text.index("<details><summary>Sources, tests and checks of each claim") : text.index("</details>")]
     assert "**`good-beats-bad`** (primary, profile `paper`, permutation test): **reproduced**." in folded
+
+
+@pytest.mark.parametrize("n_checks", [2, 3, 4])
+def test_the_line_of_a_claim_with_few_checks_has_the_estimate_of_each(tmp_path, store, n_checks):
+    bounds = [10.0, 20.0, 0.0, 30.0][:n_checks]
+    checks = ", ".join(f'{{ id = "at-most-{bound:g}", at_most = {bound} }}' for bound in bounds)
+    experiment = made(
+        tmp_path,
+        f"""
+[[claims]]
+id = "good-is-low"
+test = "sign"
+measure = "sectors_occupied"
+variant = "good"
+checks = [{checks}]
+says = "good occupies few sectors"
+""",
+    )
+    fill(store, experiment)
+    (line,) = (line for line in text_of(experiment, store).splitlines() if "good occupies few sectors." in line)
+    each = "median sectors_occupied of good: 8, median in [7, 8] at 99.2 %"
+    held = {2: f"2 of 2 checks hold ({each}; {each}); ", 3: f"2 of 3 checks hold ({each}; {each}; {each}); "}
+    assert held.get(n_checks, "few sectors. 3 of 4 checks hold; n = ") in line
 
 
 def test_a_page_asks_the_question_before_it_names_the_source(tmp_path, store):

@@ -22,6 +22,9 @@ from wganbench.analysis.tables.table import inline, render
 from wganbench.analysis.verdict import Verdict
 from wganbench.spec import Experiment
 
+FEW = 3
+"""Of so many checks, the line of a claim has the estimate of each."""
+
 
 def claims(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yields the paragraphs about an experiment's claims, primary ones first; none if it has none."""
@@ -45,10 +48,20 @@ def _line(experiment: Experiment, verdict: Verdict) -> str:
     if verdict.outcome == "not run":
         found = verdict.checks[0].missing
     else:
-        found = f"{summary_text(verdict)}; n = {n_units(verdict)}, adjusted p {p_values(verdict)}"
+        found = f"{_found(verdict)}; n = {n_units(verdict)}, adjusted p {p_values(verdict)}"
         found += f"; {verdict.why}" if any(each.why for each in verdict.checks) and verdict.why else ""
     found = inline(found[:1].upper() + found[1:])
     return f"- {outcome_text(experiment, verdict)}: {inline(claim.says)}. {found} ({where})."
+
+
+def _found(verdict: Verdict) -> str:
+    """Says what was estimated and how it came out; of more than ``FEW`` checks, how many hold."""
+    each = verdict.checks
+    if len(each) == 1:
+        return f"{verdict.deciding.estimate_of}: {summary_text(verdict)}"
+    if len(each) > FEW:
+        return summary_text(verdict)
+    return f"{summary_text(verdict)} ({'; '.join(f'{of.estimate_of}: {estimate_text(of)}' for of in each)})"
 
 
 def _restated(verdict: Verdict, verdicts: Sequence[Verdict]) -> str:
