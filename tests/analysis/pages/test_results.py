@@ -75,8 +75,8 @@ def test_a_report_of_a_few_experiments_lists_them_and_no_sources(tmp_path, store
     text = compose([experiment], store, store.load(), store.root).pages["README.md"]
     assert "| [made](made/README.md) | Is it so? | 2 | – | – | – |" in text
     assert (
-        "Runs: 16 on cpu, 16 s of wall time. Of the 2 claims that are settled, 2 are judged at the length and size"
-        in text
+        "Runs: 16 on cpu, 16 s of wall time. Of the 2 claims that are settled, 2 are judged under the profile `paper`, at "
+        "the length and size of the source where it states them, and 0 under another profile, which" in text
     )
     assert "## By source" not in text
 
@@ -108,7 +108,7 @@ def test_inconclusive_claims_that_are_settled_as_restated_are_counted(tmp_path, 
     fill(store, experiment)
     pages = compose([experiment], store, store.load(), store.root).pages
     assert "3 claims: 2 reproduced, 1 inconclusive." in pages["README.md"]
-    settled = "Inconclusive ones that are settled in the form in which they were restated: 1 of 1."
+    settled = "Inconclusive claims that are settled as restated: 1 of 1."
     assert settled in pages["README.md"]
     (line,) = (line for line in pages["made/README.md"].splitlines() if line.startswith("- **inconclusive**"))
     assert line.endswith("secondary). Restated as `good-is-close` (reproduced).")
@@ -116,7 +116,7 @@ def test_inconclusive_claims_that_are_settled_as_restated_are_counted(tmp_path, 
         tmp_path, CLAIMS, RESTATED.replace('["good-is-close"]', '["good-is-close", "bad-is-close"]'), BAD_TOO
     )
     pages = compose([open_too], store, store.load(), store.root).pages
-    assert "in the form in which they were restated" not in pages["README.md"]
+    assert "settled as restated" not in pages["README.md"]
 
 
 def test_runs_of_an_experiment_without_a_spec_have_a_place(tmp_path, store):

@@ -44,6 +44,10 @@ def results_page(
     yield _how_far(records, verdicts)
     if is_whole:
         yield "## By source"
+        yield (
+            "Each claim counts once, under the first document that its source names. What a later document says of the "
+            "same is in the list of all claims of the sources, below."
+        )
         yield render(by_source(coverage, experiments, verdicts), "markdown")
     yield "## Experiments"
     rows = tuple(Row(_cells(each, verdicts[each.name]), {}) for each in experiments)
@@ -52,8 +56,8 @@ def results_page(
     if is_whole:
         yield f"## All {len(coverage.claims)} claims of the sources"
         yield (
-            "A claim is listed under the document that it is named after first. *No experiment yet* and *out of reach* "
-            "say why nothing judges it."
+            "A claim is listed under the first document that it is taken from. Beside *no experiment yet* and *out of "
+            "reach* stands why nothing judges it."
         )
         yield from rows_by_source(coverage, experiments, verdicts)
     names = {experiment.name for experiment in experiments}
@@ -84,11 +88,12 @@ def _how_far(records: Mapping[str, Record], verdicts: Mapping[str, Sequence[Verd
         return f"Runs: {runs}." if runs else ""
     own = settled.count("paper")
     text = (
-        f"Runs: {runs}. Of the {len(settled)} claims that are settled, {own} are judged at the length and size of "
-        f"their source (profile `paper`), and {len(settled) - own} under another profile, which their pages describe."
+        f"Runs: {runs}. Of the {len(settled)} claims that are settled, {own} are judged under the profile `paper`, at "
+        f"the length and size of the source where it states them, and {len(settled) - own} under another profile, "
+        "which their pages describe."
     )
     n_open, n_restated = _n_open(verdicts)
-    more = f" Inconclusive ones that are settled in the form in which they were restated: {n_restated} of {n_open}."
+    more = f" Inconclusive claims that are settled as restated: {n_restated} of {n_open}."
     return text + (more if n_restated else "")
 
 
