@@ -75,8 +75,8 @@ def test_a_report_of_a_few_experiments_lists_them_and_no_sources(tmp_path, store
     text = compose([experiment], store, store.load(), store.root).pages["README.md"]
     assert "| [made](made/README.md) | Is it so? | 2 | – | – | – |" in text
     assert (
-        "Runs: 16 on cpu, 16 s of wall time. Of the 2 claims that are settled, 2 are judged under the profile `paper`, at "
-        "the length and size of the source where it states them, and 0 under another profile, which" in text
+        "Runs: 16 on cpu, 16 s of wall time. Of the 2 claims that are settled, 2 are judged under the profile `paper`, "
+        "at the length and size of the source where it states them, and 0 under another profile, which" in text
     )
     assert "## By source" not in text
 
