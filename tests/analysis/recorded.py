@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wganbench.analysis import verdict
 from wganbench.analysis.results import Results
+from wganbench.records.record import Record
 from wganbench.spec import Experiment
 
 
@@ -14,8 +15,13 @@ def declared(experiment: Experiment, seeds: set[int]) -> Experiment:
     return changed
 
 
+def planned(record: Record) -> Record:
+    """The record without what it keeps of whole claims, whose seeds were others when it was made."""
+    return record.model_copy(update={"claims": {key: of for key, of in record.claims.items() if " " not in key}})
+
+
 def judge(results: Results) -> list[verdict.Verdict]:
-    """Judges the claims on exactly the seeds that the records have."""
+    """Judges the claims on exactly the seeds that the records have, as if they had been planned with these."""
     seeds = {record.seed for record in results.records.values()}
     experiment = declared(results.experiment, seeds) if seeds else results.experiment
-    return verdict.judge(Results(experiment, results.records))
+    return verdict.judge(Results(experiment, {name: planned(each) for name, each in results.records.items()}))

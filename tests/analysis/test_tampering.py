@@ -358,7 +358,7 @@ TAMPERINGS = [
     Tampering(reword_a_claim, "out of date", "claim reworded: was: good", only_git=True, weakens=False),
     Tampering(turn_a_claim, "verdict changed", "direction turned"),
     Tampering(judge_a_claim_at_another_profile, "verdict lost", "claim asks something else", only_git=True),
-    Tampering(judge_a_claim_on_fewer_seeds, "out of date", "seeds removed: 5 are declared no more", only_git=True),
+    Tampering(judge_a_claim_on_fewer_seeds, "post hoc", "seeds removed: 5 are declared no more"),
     Tampering(delete_a_claim, "verdict lost", "claim removed", only_git=True),
     Tampering(delete_the_reason_of_a_contradiction, "contradicted", "known contradiction", weakens=False),
     Tampering(delete_a_deviation, "deviation lost", "deviation removed: nothing is trained", only_git=True),

@@ -6,6 +6,7 @@ import pytest
 
 from tests.analysis.recorded import judge
 from tests.cpu import at_most
+from wganbench.analysis import verdict as verdicts
 from wganbench.analysis.prospect import reachable
 from wganbench.analysis.results import Results
 from wganbench.errors import SpecError
@@ -626,6 +627,34 @@ def test_wording_may_change_and_the_bound_may_not(make_experiment, make_records)
     records = make_records(make_experiment(toml(**LEVEL)), a=[8] * 6)
     assert not judge(Results(make_experiment(toml(**LEVEL, known_contradiction="a reason")), records))[0].post_hoc
     assert judge(Results(make_experiment(toml(**{**LEVEL, "at_least": 5.0})), records))[0].post_hoc
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_post_hoc"),
+    [
+        ("", "", False),
+        ('says = "it holds"', 'says = "in other words"', False),
+        ('says = "it holds"', 'says = "it holds"\nrole = "secondary"', False),
+        ('says = "it holds"', 'says = "it holds"\nany = true', True),
+        ('says = "it holds"', 'says = "it holds"\nseeds = "0-5"', True),
+        ('says = "it holds"', 'says = "it holds"\nseeds = "0-4"', False),  # the spec's own
+        (', { id = "of-c", variant = "c" }', "", True),
+    ],
+)
+def test_how_a_claim_is_judged_may_not_change_after_its_runs(make_experiment, make_records, old, new, is_post_hoc):
+    records = make_records(make_experiment(BOUNDS, variants="abc"), a=HIGH, b=HIGH, c=HIGH)
+    (found,) = verdicts.judge(Results(make_experiment(BOUNDS.replace(old, new), variants="abc"), records))
+    assert found.post_hoc is is_post_hoc
+
+
+def test_runs_from_before_claims_were_kept_as_a_whole_are_judged_by_their_checks(make_experiment, make_records):
+    records = make_records(make_experiment(BOUNDS, variants="abc"), a=HIGH, b=HIGH, c=HIGH)
+    knew = next(iter(records.values())).claims
+    assert sorted(knew) == ["claim claim", "of-a", "of-b", "of-c"]
+    older = changed(records, lambda seed: {name: of for name, of in knew.items() if " " not in name})
+    shorter = make_experiment(BOUNDS.replace('says = "it holds"', 'says = "it holds"\nseeds = "0-5"'), variants="abc")
+    (found,) = verdicts.judge(Results(shorter, older))
+    assert not found.post_hoc
 
 
 def test_inherited_runs_may_ignore_a_claim_that_own_runs_know(make_experiment, make_records):

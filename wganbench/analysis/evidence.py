@@ -28,7 +28,7 @@ from wganbench.spec import (
     Setting,
     Success,
     SuccessCurve,
-    check_digest,
+    claim_key,
     is_timed,
     listed,
     scale_of,
@@ -119,7 +119,7 @@ def weigh(results: Results, claim: Claim, check: Check) -> Evidence:
         p_against=p_against,
         units=units,
         settings=settings,
-        post_hoc=_is_post_hoc(experiment, check, [record for some in used.values() for record in some]),
+        post_hoc=_is_post_hoc(experiment, claim, check, [record for some in used.values() for record in some]),
     )
 
 
@@ -381,14 +381,18 @@ def _check_gaps(variant: str, records: Sequence[Record], at_least: float) -> Ite
             yield f"the critic of {variant} is no optimum: {found}"
 
 
-def _is_post_hoc(experiment: Experiment, check: Check, records: Sequence[Record]) -> bool:
+def _is_post_hoc(experiment: Experiment, claim: Claim, check: Check, records: Sequence[Record]) -> bool:
     """Checks whether the check was written or changed after runs that it is judged on.
 
-    It was if none of the runs was planned with this check, or if a run of this experiment was planned without it or
-    with a different check of the same id. Runs that a spec inherits may not know the checks that it adds.
+    It was if none of the runs was planned with this check, or if a run of this experiment was planned without it, with
+    a different check of the same id, or while the claim had other checks or seeds. Runs that a spec inherits may not
+    know the checks that it adds, and older runs know nothing of the claim as a whole.
     """
-    present = check_digest(check)
-    foreseen = [record.claims.get(check.id) == present for record in records]
+    present, key = experiment.digests_of(claim), claim_key(claim)
+    foreseen = [record.claims.get(check.id) == present[check.id] for record in records]
     own = [record.experiment == experiment.name for record in records]
     changed = any(mine and not knew for mine, knew in zip(own, foreseen, strict=True))
+    if not claim.superseded:
+        known = [record.claims.get(key) for record, mine in zip(records, own, strict=True) if mine]
+        changed = changed or not {None, present[key]}.issuperset(known)
     return bool(records) and (changed or not any(foreseen))

@@ -25,6 +25,7 @@ from wganbench.spec.claims import (
     SuccessCurve,
     check_digest,
     claim_digest,
+    claim_key,
 )
 from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.experiment import MAX_STACK, Experiment
@@ -76,6 +77,7 @@ __all__ = [
     "available",
     "check_digest",
     "claim_digest",
+    "claim_key",
     "family",
     "is_timed",
     "listed",

@@ -361,6 +361,11 @@ def check_digest(check: Check) -> str:
     return digest({key: value for key, value in content.items() if value is not None or key not in later})
 
 
+def claim_key(claim: Claim) -> str:
+    """Returns the key under which a run keeps what a claim's checks share; no id of a check has a space."""
+    return f"claim {claim.id}"
+
+
 Role = Literal["primary", "secondary"]
 MAX_PRIMARY = 5
 """The most primary claims under one profile of a spec."""

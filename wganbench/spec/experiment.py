@@ -21,13 +21,13 @@ from pydantic import (
 from wganbench.errors import SpecError
 from wganbench.spec.architectures import Architectures, name_of
 from wganbench.spec.catalogue.data import what_was_brought
-from wganbench.spec.claims import Claim
+from wganbench.spec.claims import Claim, check_digest, claim_key
 from wganbench.spec.figures import AnyFigure, Figure
 from wganbench.spec.judged import JudgedRow
 from wganbench.spec.overrides import merge, nested, split
 from wganbench.spec.seeds import LIST_SCHEMA, MAX_SEEDS, SeedList, check_list, parse_seeds
 from wganbench.spec.setting import Setting, family
-from wganbench.spec.strict import Model, Name, Table, Words, limit_mistakes, mistakes, short, suggest
+from wganbench.spec.strict import Model, Name, Table, Words, digest, limit_mistakes, mistakes, short, suggest
 from wganbench.spec.tables import Ablations, Published, SuccessTable
 
 MAX_SETTINGS = 2000
@@ -150,6 +150,14 @@ class Experiment(Model):
     def seeds_of(self, claim: Claim) -> frozenset[int]:
         """Returns the seeds that a claim is judged on: its own, or the spec's."""
         return frozenset(self.planned_seeds if claim.seeds is None else parse_seeds(claim.seeds))
+
+    def digests_of(self, claim: Claim) -> dict[str, str]:
+        """Returns what a run keeps of a claim: a digest of each check by its id, and one of all that they share.
+
+        The last has the key of ``claim_key`` and covers the checks' ids, whether one of them suffices, and the seeds.
+        """
+        shared = digest([[check.id for check in claim.checks], claim.any, sorted(self.seeds_of(claim))])
+        return {check.id: check_digest(check) for check in claim.checks} | {claim_key(claim): shared}
 
     def judged_variants(self, claim: Claim) -> list[str]:
         """Returns the variants whose runs a claim is judged on, each once; of methods, those of every architecture."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from wganbench.errors import SpecError
 from wganbench.networks.cost import is_piecewise_linear
-from wganbench.spec import MAX_STACK, Experiment, Setting, check_digest, family
+from wganbench.spec import MAX_STACK, Experiment, Setting, family
 
 CPU_CORE_FLOPS = 20e9
 """Observed throughput of one CPU core on these small networks; only for estimates, where nothing was measured."""
@@ -75,7 +75,7 @@ def expand(experiment: Experiment, profile: str, seeds: Sequence[int], variants:
         raise SpecError(f"{experiment.file}: no seeds; ask for at least one, such as --seeds 5")
     if min(seeds) < 0:
         raise SpecError(f"{experiment.file}: seeds start at 0, got {min(seeds)}")
-    claims = tuple((check.id, check_digest(check)) for claim in experiment.claims for check in claim.checks)
+    claims = tuple(item for claim in experiment.claims for item in experiment.digests_of(claim).items())
     overrides = tuple(f"{path}={json.dumps(value)}" for path, value in experiment.overrides)
     chosen = list(dict.fromkeys(variants)) or experiment.variants_of(profile)
     n_runs = len(chosen) * len(set(seeds))
