@@ -255,7 +255,9 @@ def test_a_claim_that_was_stated_after_the_pilot_has_other_seeds_than_it(tmp_pat
     text = 'pilot = { seeds = "0-7", before = 1 }' + TEXT + SEVERAL.replace('"tost"', f'"tost"\n{own}')
     line = f"claims.c: seeds: {both} are of a pilot; a claim that was stated after it needs fresh ones"
     assert mistakes_of(tmp_path, text) == [f"mine.toml, {line}"]
-    (tmp_path / "mine.toml").write_text(text.replace("before = 1", "before = 2"))
+    later = text.replace("before = 1", "before = 2")
+    assert mistakes_of(tmp_path, later) == ["mine.toml, pilot: before = 2, and the spec is at version 1; raise version"]
+    (tmp_path / "mine.toml").write_text(later.replace("version = 1", "version = 2"))
     assert load(tmp_path / "mine.toml").seen_before(load(tmp_path / "mine.toml").claims[0]) == []
 
 

@@ -115,9 +115,10 @@ def test_an_equivalence_that_says_too_little_is_refused(old, new):
 SWEPT = """
 title = "A sweep"
 source = "nowhere"
-version = 1
+version = 2
 extends = "gaussians8"
 pilot = { seeds = "0-7", before = 2 }
+deviations = ["{lr} with {eps}", "slow: {slow}", "fast: {fast}"]
 
 [matrix]
 lr = [1e-4, 1e-3]

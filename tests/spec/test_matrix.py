@@ -12,6 +12,8 @@ from wganbench.spec import load
 from wganbench.spec.matrix import as_text, expand
 
 COUPLINGS = """
+deviations = ["{weight}", "{coupling}", "{round}"]
+
 [matrix]
 weight = [0.1, 10.0]
 round = { of = "coupling", only = ["circles"] }
@@ -167,6 +169,15 @@ def test_a_spec_with_a_matrix_loads_with_profiles_and_overrides_by_expanded_name
         (
             '[matrix]\na = ["x"]\nb = ["y", "x-y"]\nc = ["x-x", "x"]\n[variants."{c}-{b}"]',
             "mine.toml, variants: two cells are named 'x-x-y'; each needs its own name",
+        ),
+        (
+            '[matrix]\na = [1]\npilot = { seeds = "0-7", before = 1 }\n[variants."v-{a}"]',
+            "mine.toml, matrix.pilot: nothing names {pilot}; a field of the spec stands above [matrix]",
+        ),
+        (
+            "[matrix]\na = [1, 2]\nb = [3]\nexclude = [{ a = 1 }, { a = 2, b = 3 }]\n"
+            '[variants."{a}"]\n[variants."v{b}"]',
+            "mine.toml, matrix.exclude: no variant, claim or figure has a = '2', b = '3'",
         ),
     ],
 )

@@ -84,6 +84,9 @@ def _check_claims(spec: Experiment) -> Iterator[str]:
         if uses > 1:
             yield f"claims.{name}: the id is used {uses} times; ids are unique among the claims of a spec"
     places = {check.id: _place(claim, check) for claim in spec.claims for check in claim.checks}
+    for pilot in spec.pilot:
+        if pilot.before > spec.version:
+            yield f"pilot: before = {pilot.before}, and the spec is at version {spec.version}; raise version"
     for name, uses in Counter(check.id for claim in spec.claims for check in claim.checks).items():
         if uses > max(1, ids[name]):
             yield f"{places[name]}: the id is used {uses} times; ids are unique among the checks of a spec"

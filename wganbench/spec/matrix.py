@@ -18,7 +18,8 @@
 A key with placeholders is repeated for each combination of their entries, in the order of the axes in the key; inside
 its table the axes are bound to that combination. An entry of a list is repeated likewise: a text for the placeholders
 in it, a table, such as a claim, for those in its texts (those in lists inside it repeat the entries of these lists). A
-variant has the settings of every entry in its name, and its own over these.
+variant has the settings of every entry in its name, and its own over these. An axis that nothing names, or an exclusion
+that leaves out nothing, is a mistake.
 
 What a placeholder stands for:
 
@@ -111,12 +112,37 @@ def expand(table: Table, where: str) -> Table:
     expansion = _Expansion(axes, excluded, problems)
     if not problems:
         expansion.check_size(table.get("variants"))
-    expanded = {} if problems else expansion.fill({key: table[key] for key in table if key != "matrix"}, {}, ())
+    rest = {key: item for key, item in table.items() if key != "matrix"}
+    expanded = {} if problems else expansion.fill(rest, {}, ())
+    if not problems:
+        problems += [*_unused(table["matrix"], rest), *expansion.unmatched()]
     if expansion.n_values > MAX_VALUES:
         problems = [f"matrix: the spec expands to more than {MAX_VALUES:,} values"]
     if problems:
         raise SpecError(*limit_mistakes(f"{where}, {problem}" for problem in problems))
     return expanded
+
+
+def _unused(matrix: Table, rest: Table) -> Iterator[str]:
+    """Yields a mistake for each axis that neither the rest of the spec nor another axis names."""
+    parts = [axis for axis in matrix.values() if _is_part(axis)]
+    named = {*_all_axes(rest), *_all_axes(matrix), *(part["of"] for part in parts)}
+    for axis in matrix.keys() - {"exclude"} - named:
+        where = f"nothing names {{{axis}}}; a field of the spec stands above [matrix]"
+        yield f"matrix.{axis}: {where}"
+
+
+def _all_axes(node: object) -> Iterator[str]:
+    """Yields the axes that keys and texts name, at any depth."""
+    if isinstance(node, str):
+        yield from _axes_in(node)
+    elif isinstance(node, dict):
+        for key, item in node.items():
+            yield from _axes_in(key)
+            yield from _all_axes(item)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _all_axes(item)
 
 
 def _read(matrix: object, problems: list[str]) -> tuple[dict[str, list[Entry]], list[dict[str, str]]]:
@@ -202,6 +228,15 @@ class _Expansion:
     excluded: Sequence[Mapping[str, str]]
     problems: list[str] = field(default_factory=list)
     n_values: int = 0
+    matched: set[int] = field(default_factory=set)
+    """The places in ``excluded`` of those that left out a cell."""
+
+    def unmatched(self) -> Iterator[str]:
+        """Yields a mistake for each exclusion that left out nothing."""
+        for place, cell in enumerate(self.excluded):
+            if place not in self.matched:
+                named = ", ".join(f"{axis} = {short(entry)}" for axis, entry in cell.items())
+                yield f"matrix.exclude: no variant, claim or figure has {named}"
 
     def check_size(self, variants: object) -> None:
         """Adds a mistake if the spec would have too many variants."""
@@ -256,7 +291,9 @@ class _Expansion:
             cell = {**bound, **dict(zip(free, entries, strict=True))}
             if self.n_values > MAX_VALUES:
                 return
-            if not any(self._is_in(cell, excluded) for excluded in self.excluded):
+            left_out = {place for place, excluded in enumerate(self.excluded) if self._is_in(cell, excluded)}
+            self.matched |= left_out
+            if not left_out:
                 yield cell
 
     def _is_in(self, cell: Mapping[str, Entry], excluded: Mapping[str, str]) -> bool:
