@@ -122,10 +122,22 @@ def test_a_drift_that_is_measured_under_the_claims_profile_may_be_asked_for(made
             ["claims.alike: statistic = 'mean' and at go together: the moments whose mean is taken"],
         ),
         ({"statistic": "mean", "at": [1.5]}, ["claims.alike.at.0: must be at most 1, got 1.5"]),
+        (
+            {"statistic": "mean", "at": [0.5, 1.0, 0.5]},
+            ["claims.alike: at: the moment 0.5 is there twice; each is counted once"],
+        ),
+        (
+            {"profile": "quick", "measure": "drift", "statistic": "mean", "at": [0.1, 1.0]},
+            [
+                "claims.alike: at: 2 moments, but variant 'clip' measures 'drift' at 1 points; raise points",
+                "claims.alike: at: 2 moments, but variant 'gp' measures 'drift' at 1 points; raise points",
+            ],
+        ),
         ({"second": "gpp"}, ["claims.alike: no variant 'gpp'; did you mean 'gp'?"]),
         ({"second": "clip"}, ["claims.alike: first and second are both 'clip'; an equivalence needs two variants"]),
         ({"within": 0}, ["claims.alike.within: must be greater than 0, got 0"]),
         ({"within": None}, ["claims.alike.within: missing"]),
+        ({"drift_at_most": 2}, ["claims.alike.drift_at_most: must be at most 1, got 2"]),
         ({"drift_at_most": 0}, ["claims.alike.drift_at_most: must be greater than 0, got 0"]),
     ],
 )
@@ -242,6 +254,29 @@ def test_a_digest_is_that_of_the_checks_with_how_they_combine_the_role_and_the_s
 def test_a_mistake_in_a_claim_is_one_line_where_it_stands(tmp_path, old, new, line):
     assert old in SEVERAL
     assert mistakes_of(tmp_path, TEXT + SEVERAL.replace(old, new, 1)) == [f"mine.toml, {line}"]
+
+
+TWINS = """
+[variants.long]
+steps = 20
+[[claims]]
+id = "c"
+says = "both are alike"
+test = "paired_equivalence"
+measure = "wasserstein_estimate"
+first = "long"
+second = "base"
+within = 0.1
+[variants.base]
+"""
+
+
+def test_variants_that_a_profile_makes_the_same_are_not_compared(tmp_path):
+    (tmp_path / "mine.toml").write_text(TEXT + TWINS)
+    assert load(tmp_path / "mine.toml").variants.keys() == {"clip", "gp", "long", "base"}
+    text = TEXT.replace("[profiles.paper]", "[profiles.paper]\nsteps = 30") + TWINS
+    line = "mine.toml, claims.c: 'long' and 'base' are the same under profile 'paper', setting by setting"
+    assert mistakes_of(tmp_path, text) == [line]
 
 
 def test_a_check_may_not_have_the_id_of_another_claims_check(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 from wganbench.spec.claims import MAX_PRIMARY, NORMAL_THEORY, Check, Claim, Comparison, Counts, Equivalence
 from wganbench.spec.experiment import Experiment
@@ -161,6 +162,9 @@ def _check_test(check: Check, judged_on: Collection[str], spec: Experiment) -> I
     if unknown:
         return
     settings = {variant: spec.valid_settings.get((variant, check.profile)) for variant in variants}
+    for one, other in () if spec.overrides else combinations(settings, 2):  # --set may make variants alike
+        if settings[one] is not None and settings[one] == settings[other]:
+            yield f"{one!r} and {other!r} are the same under profile {check.profile!r}, setting by setting"
     for variant, setting in settings.items():
         if setting is not None:
             for label in check.measured():
@@ -178,6 +182,9 @@ def _check_reading(check: Check, label: str, variant: str, setting: Setting) -> 
     scale = scale_of(setting.measures[label])
     if scale.bounded and check.test in NORMAL_THEORY:
         yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {check.test!r}"
+    points, moments = setting.measures[label].points, len(check.at or ())
+    if points < moments:
+        yield f"at: {moments} moments, but variant {variant!r} measures {label!r} at {points} points; raise points"
     if isinstance(check, Counts) and is_timed(setting.measures[label]):
         yield f"{label!r} reads the clock, which the seeds of a stack share, so no seed can be counted on it"
     paired = isinstance(check, Comparison | Equivalence) and check.test.startswith("paired")

@@ -44,8 +44,8 @@ class _Check(Model):
             moments ``at``.
         at: The moments of ``statistic = "mean"``, as fractions of the steps of a run. At each, the value at the nearest
             step of the measure's schedule counts.
-        drift_at_most: The largest drift of a converged critic. If the median of the measure ``drift`` over a variant's
-            runs exceeds it, the critic has not converged and the check is undecided.
+        drift_at_most: The largest drift of a converged critic, as a fraction: 0.02 for 2 %. If the median of ``drift``
+            over a variant's runs exceeds it, the critic has not converged and the check is undecided.
         gap_at_least: The smallest gap of an optimal critic, as a fraction of the exact distance, for critics trained
             alone under the two-sided penalty. If the gap of any run is smaller, that critic is not optimal, even if it
             no longer changes, and the check is undecided.
@@ -55,13 +55,16 @@ class _Check(Model):
     profile: str = "paper"
     statistic: Statistic = "final"
     at: Moments | None = None
-    drift_at_most: PositiveFloat | None = None
+    drift_at_most: Annotated[float, Field(gt=0, le=1)] | None = None
     gap_at_least: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _check_moments(self) -> _Check:
         if (self.statistic == "mean") != (self.at is not None):
             raise ValueError("statistic = 'mean' and at go together: the moments whose mean is taken")
+        twice = [moment for moment in dict.fromkeys(self.at or ()) if (self.at or ()).count(moment) > 1]
+        if twice:
+            raise ValueError(f"at: the moment {twice[0]:g} is there twice; each is counted once")
         return self
 
     def variants(self) -> tuple[str, ...]:
@@ -219,6 +222,9 @@ class Counts(_Check):
         twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
         if twice:
             raise ValueError(f"variant {twice[0]!r} is there twice; each is counted once")
+        if abs(self.margin) >= len(self.better):
+            most = f"a side has {len(self.better)} runs a seed"
+            raise ValueError(f"margin: must be below {len(self.better)}, as {most}, got {self.margin:g}")
         return self
 
     def variants(self) -> tuple[str, ...]:
