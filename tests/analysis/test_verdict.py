@@ -9,6 +9,7 @@ from tests.cpu import at_most
 from wganbench.analysis import verdict as verdicts
 from wganbench.analysis.prospect import reachable
 from wganbench.analysis.results import Results
+from wganbench.analysis.tables.scoreboard import n_units
 from wganbench.errors import SpecError
 from wganbench.spec import claim_digest
 from wganbench.spec.plan import family
@@ -426,8 +427,21 @@ def test_a_finished_run_without_a_number_takes_the_worst_value_too(make_experime
     (verdict,) = judge(Results(experiment, make_records(experiment, "reverse_kl", a=[0.1] * 6, b=[None] * 6)))
     assert [unit.value for unit in verdict.checks[0].units["b"]] == [math.log(8)] * 6  # of a ring of eight modes
     assert (verdict.outcome, verdict.checks[0].estimate) == ("reproduced", pytest.approx(math.log(8) - 0.1))
+    assert (verdict.n_undefined, verdict.n_diverged, n_units(verdict)) == (6, 0, "6 + 6, 6 without a number")
     (verdict,) = judge(Results(experiment, make_records(experiment, "reverse_kl", a=[None] * 6, b=[None] * 6)))
     assert (verdict.outcome, verdict.checks[0].estimate) == ("inconclusive", 0.0)
+
+
+def test_a_worst_value_that_a_finished_run_falls_below_leaves_it_open(make_experiment, make_records):
+    experiment = make_experiment(toml(**COMPARISON))
+    records = make_records(experiment, a=[math.inf] * 6, b=[-1.0] * 6)  # the worst value of modes_covered is 0
+    (verdict,) = judge(Results(experiment, records))
+    diverged, finished = (next(name for name in records if name.startswith(variant)) for variant in "ab")
+    counts = f"run {diverged} diverged and counts as 0, better than the -1 of {finished}"
+    assert verdict.outcome == "inconclusive"
+    assert verdict.why == f"{counts}; modes_covered needs another worst value"
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=[math.inf] * 6, b=[0.0] * 6)))
+    assert verdict.why == "adjusted p is 1 for and 1 against, neither at most 0.025"
 
 
 def test_a_measure_without_a_bound_leaves_a_run_without_a_number_infinitely_bad(make_experiment, make_records):

@@ -53,12 +53,14 @@ class Unit:
         value: The number that the check reads: the measure, or its declared worst value if the run diverged or the
             measure is not finite; 1 for a success and 0 otherwise; NaN for a failed run, or if no worst value is
             declared. For an architecture, the mean over its seeds; for a seed, the sum over its runs.
+        undefined: Whether a run of it finished without a number, so that the worst value, or no success, stands for it.
     """
 
     run_id: str
     seed: int
     status: str
     value: float
+    undefined: bool = False
 
 
 Units = Mapping[str, tuple[Unit, ...]]
@@ -259,21 +261,22 @@ def _reads_the_clock(check: Check, record: Record) -> bool:
 def _averaged(place: int, units: Sequence[Unit]) -> Unit:
     statuses = [unit.status for unit in units]
     status = next((word for word in ("failed", "diverged") if word in statuses), "finished")
-    return Unit(units[0].run_id, place, status, float(np.mean([unit.value for unit in units])))
+    undefined = any(unit.undefined for unit in units)
+    return Unit(units[0].run_id, place, status, float(np.mean([unit.value for unit in units])), undefined)
 
 
 def _unit(check: Check, record: Record) -> Unit:
     at = check.at or ()
+    numbers = {measure: value_of(record, measure, check.statistic, at) for measure in check.measured()}
     if record.status == "failed":
         value = math.nan
     elif isinstance(check, Success | Counts):
-        meets = (
-            _meets(criterion, value_of(record, criterion.measure, check.statistic, at)) for criterion in check.criteria
-        )
+        meets = (_meets(criterion, numbers[criterion.measure]) for criterion in check.criteria)
         value = float(record.status == "finished" and all(meets))
     else:
         value = value_or_worst(record, check.measure, check.statistic, at)
-    return Unit(record.id, record.seed, record.status, value)
+    undefined = record.status == "finished" and None in numbers.values()
+    return Unit(record.id, record.seed, record.status, value, undefined)
 
 
 def _meets(criterion: Criterion, number: float | None) -> bool:
@@ -324,6 +327,8 @@ def _obstacles(check: Check, units: Units, used: Mapping[str, Sequence[Record]])
     if check.gap_at_least is not None:
         for variant, trained in used.items():
             yield from _check_gaps(variant, trained, check.gap_at_least)
+    if not isinstance(check, Success | Counts):
+        yield from _check_worst(check, records)
     for unit in every:
         if math.isnan(unit.value):
             yield f"run {unit.run_id} has no value, and the measure declares no worst one"
@@ -350,6 +355,21 @@ def _check_published_scale(check: Check, records: Sequence[Record]) -> Iterator[
             and not comparability.may_stand_beside_published(record.score_protocol, scale_of(use))
         ):
             yield f"the runs were scored by {record.score_protocol}, and the published value was not"
+            return
+
+
+def _check_worst(check: Check, records: Sequence[Record]) -> Iterator[str]:
+    """Yields a reason if a diverged run would count as better than a run that finished."""
+    (measure,) = check.measured()
+    counted = [record for record in records if measure in record.setting.measures and record.status != "failed"]
+    values = {record.id: value_or_worst(record, measure, check.statistic, check.at or ()) for record in counted}
+    for diverged in (record for record in counted if record.status == "diverged"):
+        higher = scale_of(diverged.setting.measures[measure], diverged.setting.data).higher_is_better
+        worst = values[diverged.id]
+        worse = [name for name, value in values.items() if (value < worst if higher else value > worst)]
+        if higher is not None and worse:
+            found = f"better than the {values[worse[0]]:.4g} of {worse[0]}"
+            yield f"run {diverged.id} diverged and counts as {worst:.4g}, {found}; {measure} needs another worst value"
             return
 
 

@@ -201,6 +201,7 @@ class Summary:
         n: The number of values that the statistics cover.
         n_runs, n_planned: The number of runs recorded, and of runs that the spec asks for.
         n_diverged, n_failed: The number of recorded runs that diverged, and that failed.
+        n_undefined: The number of runs that finished without a number.
         interval: Student's t interval of the mean; None for counts and bounded measures.
         median, median_interval: The median and its interval from order statistics; None for unbounded measures.
     """
@@ -210,6 +211,7 @@ class Summary:
     n_planned: int = 0
     n_diverged: int = 0
     n_failed: int = 0
+    n_undefined: int = 0
     mean: float | None = None
     interval: stats.Interval | None = None
     median: float | None = None
@@ -299,6 +301,7 @@ def summarise(records: Sequence[Record], measure: str, statistic: Statistic = "f
         n_planned=n_planned,
         n_diverged=sum(record.status == "diverged" for record in records),
         n_failed=sum(record.status == "failed" for record in records),
+        n_undefined=sum(each.status == "finished" and value_of(each, measure, statistic) is None for each in records),
         mean=float(values.mean()) if some else None,
         interval=None if bounded else stats.student_interval(values),
         median=float(np.median(values)) if some and bounded else None,

@@ -54,6 +54,12 @@ class Verdict:
         return len({unit.run_id for unit in units if unit.status == "diverged"})
 
     @property
+    def n_undefined(self) -> int:
+        """The number of different units with a run that finished without a number."""
+        units = {unit for each in self.checks for some in each.units.values() for unit in some}
+        return len({unit.run_id for unit in units if unit.undefined})
+
+    @property
     def post_hoc(self) -> bool:
         """Whether a check was written or changed after runs that it is judged on."""
         return any(each.post_hoc and not each.missing for each in self.checks)

@@ -193,6 +193,8 @@ def _explanation(results: Results, verdict: Verdict, folder: Path) -> Iterator[s
     yield f"  p for        {verdict.p_for:.3g}, Holm-adjusted {verdict.adjusted_for:.3g}"
     yield f"  p against    {verdict.p_against:.3g}, Holm-adjusted {verdict.adjusted_against:.3g}"
     yield f"  diverged     {verdict.n_diverged}"
+    if verdict.n_undefined:
+        yield f"  no number    {verdict.n_undefined}, finished; each counts as the measure's worst value or no success"
     mark = " (post hoc)" if verdict.post_hoc else ""
     yield f"  verdict      {verdict.outcome}{mark}" + (f": {verdict.why}" if verdict.why else "")
     if claim.known_contradiction:
@@ -215,7 +217,8 @@ def _explain_check(verdict: Verdict, evidence: Evidence) -> Iterator[str]:
         yield f"  {side}: n = {len(units)}{sample}"
         for unit in units:
             which = f"a{unit.seed:03}" if check.methods() else f"seed {unit.seed:<4}"
-            yield f"    {which} {unit.value:<10.6g} {unit.status:<9} {unit.run_id}"
+            status = "no number" if unit.undefined else unit.status
+            yield f"    {which} {unit.value:<10.6g} {status:<9} {unit.run_id}"
     if evidence.estimate is not None:
         interval = evidence.interval
         shown = f"  {interval.method}, unadjusted: [{interval.low:.4g}, {interval.high:.4g}]" if interval else ""

@@ -70,6 +70,7 @@ def test_an_interval_says_its_level_where_it_is_not_95_percent(level, text):
         (Summary(n=3, n_runs=3, n_planned=5), "3 of 5 runs"),
         (Summary(n=5, n_runs=5, n_planned=5, n_diverged=1), "5, 1 diverged"),
         (Summary(n=4, n_runs=5, n_planned=5, n_diverged=1), "5, 1 diverged, statistics over 4"),
+        (Summary(n=5, n_runs=5, n_planned=5, n_undefined=2), "5, 2 without a number"),
         (Summary(n=4, n_runs=5, n_planned=5, n_failed=1), "5, 1 failed, statistics over 4"),
     ],
 )

@@ -48,6 +48,7 @@ def runs_text(summary: Summary) -> str:
     missing = summary.n_runs < summary.n_planned
     parts = [f"{summary.n_runs} of {summary.n_planned} runs" if missing else str(summary.n_runs)]
     parts += [f"{summary.n_diverged} diverged"] if summary.n_diverged else []
+    parts += [f"{summary.n_undefined} without a number"] if summary.n_undefined else []
     parts += [f"{summary.n_failed} failed"] if summary.n_failed else []
     parts += [f"statistics over {summary.n}"] if summary.n < summary.n_runs else []
     return ", ".join(parts)

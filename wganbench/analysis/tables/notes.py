@@ -20,8 +20,8 @@ INTERVALS = (
     "↓ lower."
 )
 TROUBLED = (
-    "A diverged run counts as the measure's worst value; where that is infinite or undefined, the statistics are over "
-    "the other runs and say over how many. A failed run has no value."
+    "A diverged run, or one without a number, counts as the measure's worst value; where that is infinite or "
+    "undefined, the statistics are over the other runs and say over how many. A failed run has no value."
 )
 HINDSIGHT = (
     "Best: the mean over runs of the best score of each on its schedule, which is picked with hindsight, and in "
@@ -35,7 +35,7 @@ def notes_of(
     """Returns the notes for a table of these summaries and best values."""
     known = [summary for summary in summaries if summary]
     notes = [INTERVALS] if any(summary.n for summary in known) else []
-    notes += [TROUBLED] if any(summary.n < summary.n_runs or summary.n_diverged for summary in known) else []
+    notes += [TROUBLED] if any(each.n < each.n_runs or each.n_diverged or each.n_undefined for each in known) else []
     notes += [HINDSIGHT] if any(best) else []
     return (*notes, *sources.notes(), *comparability.notes(records), *mixtures(records))
 

@@ -109,10 +109,11 @@ def summary_text(verdict: Verdict) -> str:
 
 
 def n_units(verdict: Verdict) -> str:
-    """The numbers of runs or architectures that a claim is judged on, and how many diverged."""
+    """The numbers of runs or architectures that a claim is judged on, and how many diverged or have no number."""
     own, n_checks = n_units_of(verdict.deciding), len(verdict.checks)
-    diverged = f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""
-    return (f"{n_checks} × ({own})" if n_checks > 1 else own) + diverged
+    worst = f", {verdict.n_diverged} diverged" if verdict.n_diverged else ""
+    worst += f", {verdict.n_undefined} without a number" if verdict.n_undefined else ""
+    return (f"{n_checks} × ({own})" if n_checks > 1 else own) + worst
 
 
 def n_units_of(evidence: Evidence) -> str:
