@@ -312,7 +312,7 @@ def test_what_would_be_removed_is_listed_and_stays(shelf):
     assert len(printed) == 2
     assert printed[0].startswith("runs/made/good-")
     assert printed[0].endswith(".npz")
-    assert printed[1] == "1 record and 1 artefact would be removed; leave out --dry-run to remove them"
+    assert printed[1] == "1 record and 1 other file would be removed; leave out --dry-run to remove them"
     assert contents("runs") == before
 
 
@@ -327,6 +327,30 @@ def test_only_the_records_that_were_asked_for_go_with_their_own_artefacts(shelf)
         ("good", "quick"),
         ("bad", "paper"),
     }
+
+
+def test_what_measure_found_is_listed_and_goes_with_its_run(shelf):
+    listing = ("results", "remove", "made", "--profile", "paper", "--variant", "good", "--dry-run")
+    first = Path(ok(*listing).splitlines()[0].split()[0])
+    numbers = Path("runs/made/measured") / first.name
+    numbers.parent.mkdir()
+    numbers.write_text("{}")
+    *lines, total = ok(*listing).splitlines()
+    assert [line.startswith(f"{first}  ") for line in lines] == [
+        line.endswith(", what 'measure' found of it") for line in lines
+    ]
+    assert total.startswith("8 records and 2 other files would be removed")
+    ok("results", "remove", "made", "--profile", "paper", "--variant", "good", "--yes")
+    assert not numbers.exists()
+
+
+def test_without_an_answer_nothing_is_removed_and_the_message_says_so(shelf):
+    before = contents("runs")
+    result = wganbench("results", "remove", "made", answer="")
+    assert result.exit_code == 2
+    said = "wganbench: runs/made: no answer, so nothing is removed; --yes removes without asking\n"
+    assert said in result.output
+    assert contents("runs") == before
 
 
 def test_it_asks_and_a_no_removes_nothing(shelf):

@@ -1,5 +1,6 @@
 """``judge`` from one end to the other on the Dirac-GAN, whose answers are known, and the check of its submission."""
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -187,6 +188,10 @@ def test_a_custom_critic_replaces_another_with_all_of_its_options(tmp_path, monk
     (tmp_path / "whole.toml").write_text('objective = "hinge"\ncritic = { name = "judged_critic:Critic", width = 6 }\n')
     arguments = ["judge", "--toml", "whole.toml", "--budget", "evening", "--out", "sub", "--plan", "--experiment"]
     invoke(*arguments, "gaussians25")  # whose profile reduces the width of the critic that is replaced
+    assert not (tmp_path / "sub").exists(), "a plan alone leaves the folder as it is"
+    (tmp_path / "sub").mkdir()
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda: contextlib.nullcontext("sub"))
+    invoke(*arguments, "gaussians25")
     setting = load(tmp_path / "sub" / "gaussians25.toml").setting("whole-wgan-gp-light", "reduced")
     assert (setting.critic.name, setting.critic.options) == ("judged_critic:Critic", {"width": 6})
     assert (tmp_path / "sub" / "judged_critic.py").is_file()

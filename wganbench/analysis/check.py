@@ -259,6 +259,7 @@ def _stray(report: Report, known: Ledger | None, records: Records, store: Store)
     for name, section in (known.experiments if known else {}).items():
         drawn.setdefault(name, []).extend(section.figures)
     ours = {f"{name}/{FIGURES}/{file}" for name, files in drawn.items() for file in files}
+    ours |= {f"{name}/{PAGE}" for name in (known.experiments if known else ())}
     ours |= {*report.pages, FILE, *(path.relative_to(root).as_posix() for path in left_over(report, known, root))}
     inside = kept_in(root)
     for path in store.other_files(records.values()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import tempfile
 import time
 import tomllib
 from collections.abc import Sequence
@@ -201,20 +202,23 @@ def _compare(
     as_json: bool,
 ) -> int:
     """Trains what is missing, writes the folder and prints the tables; returns the exit code."""
-    from wganbench.runner.battery import judged_experiments, parts, reference_records, write_specs
+    from wganbench.records.reference import reference_records
+    from wganbench.runner.battery import judged_experiments, parts, write_specs
     from wganbench.runner.loop import choose_device
     from wganbench.runner.provenance import versions
 
     out = work.out
     experiments = judged_experiments(work.budget, work.candidates, work.only)
     device: Literal["cpu", "cuda"] = "cpu" if choose_device(execution.device).type == "cpu" else "cuda"
-    written = write_specs(out, work.candidates, experiments, work.code)
     reference = reference_records(out / RESULTS, experiments, on_cpu=device == "cpu")
-    todo = [
-        Selection(str(part.path), part.profile, part.variants, (), (), part.seeds, results=out / RESULTS)
-        for part in parts(written.specs, work.candidates, experiments, work.budget, reference)
-    ]
-    _print_plan(todo, execution)
+    with tempfile.TemporaryDirectory() as elsewhere:  # a plan alone leaves the folder as it is
+        folder = Path(elsewhere) if only_plan else out
+        written = write_specs(folder, work.candidates, experiments, work.code)
+        todo = [
+            Selection(str(part.path), part.profile, part.variants, (), (), part.seeds, results=out / RESULTS)
+            for part in parts(written.specs, work.candidates, experiments, work.budget, reference)
+        ]
+        _print_plan(todo, execution)
     if only_plan:
         return 0
     begun = time.monotonic()
@@ -240,7 +244,7 @@ def _write(out: Path, made: Submission, answers: Conformance, given: Sequence[st
     """Writes tables, figures and pages into the folder, and prints the tables."""
     from wganbench.analysis.judged import folder, texts
     from wganbench.analysis.tables import table
-    from wganbench.runner.battery import reference_records
+    from wganbench.records.reference import reference_records
 
     records = reference_records(out / RESULTS, made.experiments, on_cpu=made.device == "cpu")
     judgement = folder.write(out, made, answers, records, given)

@@ -113,7 +113,8 @@ def verify_results(results: Path, set_aside: bool) -> None:
 def remove_results(
     experiment: str, results: Path, profile: str | None, variants: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Remove the records of EXPERIMENT, their artefacts and kept weights, after listing the files and asking.
+    """Remove the records of EXPERIMENT after listing the files and asking, with their artefacts, kept weights and
+    what 'measure' found of these.
 
     Reports, checkpoints, damaged records, and artefacts that other records name, are kept.
     """
@@ -123,13 +124,15 @@ def remove_results(
     if not found:
         chosen = filter(None, [f"profile {profile}" if profile else "", " or ".join(variants)])
         raise RecordError(f"{results / name}: no records{''.join(f' of {each}' for each in chosen)} to remove")
-    n_artefacts, weights = 0, WeightsFolder(results)
+    n_others, weights = 0, WeightsFolder(results)
     for record in found:
         paths = [*store.artefact_paths(record), *(weights.path(record, kept) for kept in record.weights)]
-        artefacts = sorted(path.name for path in paths if path.is_file())
-        n_artefacts += len(artefacts)
-        echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *artefacts]))
-    what = f"{counted(len(found), 'record')} and {counted(n_artefacts, 'artefact')}"
+        others = sorted(path.name for path in paths if path.is_file())
+        if measured.path_of(results, record).is_file():
+            others.append("what 'measure' found of it")
+        n_others += len(others)
+        echo(", ".join([f"{store.path(record)}  {record.profile}", record.status, *others]))
+    what = f"{counted(len(found), 'record')} and {counted(n_others, 'other file')}"
     if dry_run:
         echo(f"{what} would be removed; leave out --dry-run to remove them")
         return
@@ -137,7 +140,11 @@ def remove_results(
         raise RecordError(
             f"{results / name}: being trained; 'wganbench status{results_option(results)}' shows by what, stop it first"
         )
-    if not yes and not click.confirm(f"Remove {what}?"):
+    try:
+        agreed = yes or click.confirm(f"Remove {what}?")
+    except click.Abort:
+        raise RecordError(f"{results / name}: no answer, so nothing is removed; --yes removes without asking") from None
+    if not agreed:
         echo("nothing removed")
         sys.exit(1)
     for record in found:

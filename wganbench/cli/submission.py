@@ -35,7 +35,7 @@ def verify_submission(folder: Path, n: int, seed: int, execution: Execution) -> 
     again.
     """
     from wganbench.analysis.judged import folder as checking
-    from wganbench.runner.battery import reference_records
+    from wganbench.records.reference import reference_records
     from wganbench.runner.import_path import add_import_folders
     from wganbench.runner.retraining import retrain, submitted
 

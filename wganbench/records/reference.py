@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from wganbench.errors import RecordError
+from wganbench.records.record import Record
 from wganbench.records.store import Store
 from wganbench.spec import available, short
 from wganbench.spec.catalogue import suggest
@@ -70,3 +72,19 @@ def source(text: str) -> Source:
         raise RecordError(f"{short(text)}: no such folder, and no experiment that ships{known}")
     root = reference_folder()
     return Source(Store(root, experiment=None if text == NAME else text), has_artefacts=root != _shipped())
+
+
+def committed_records(experiments: Iterable[str], *, on_cpu: bool) -> dict[str, Record]:
+    """Returns the committed records of some experiments and one kind of device, by run id."""
+    root = reference_folder()
+    every = (record for experiment in experiments for record in Store(root, experiment).load().values())
+    return {record.id: record for record in every if (record.provenance.device == "cpu") == on_cpu}
+
+
+def reference_records(results: Path, experiments: Iterable[str], *, on_cpu: bool) -> list[Record]:
+    """Returns the committed records of some experiments and one kind of device, and those of the submission folder.
+
+    A run that both have counts as it is in the submission folder.
+    """
+    own = Store(results).load() if results.is_dir() else {}
+    return list({**committed_records(experiments, on_cpu=on_cpu), **own}.values())

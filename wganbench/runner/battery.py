@@ -6,7 +6,7 @@ source of the candidate beside them, so that the folder is complete; and ``resul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,6 @@ from wganbench.errors import RecordError, SpecError
 from wganbench.files import write_atomically
 from wganbench.records.custom_code import sources
 from wganbench.records.record import Record
-from wganbench.records.reference import reference_folder
-from wganbench.records.store import Store
 from wganbench.runner.resolve import kind_of
 from wganbench.spec import Experiment, available, catalogue, load, parse_seeds
 from wganbench.spec.judged import Budget, JudgedRow
@@ -149,18 +147,3 @@ def parts(
             wanted.setdefault((share.profile, share.seeds), []).extend([*([row.variant] if lacks else []), *own])
         for (profile, seeds), variants in wanted.items():
             yield Part(paths[name], profile, seeds, tuple(dict.fromkeys(variants)))
-
-
-def reference_records(results: Path, experiments: Iterable[str], *, on_cpu: bool) -> list[Record]:
-    """Returns the committed records of some experiments and one kind of device, and those of the submission folder.
-
-    A run that both have counts as it is in the submission folder.
-    """
-    own = Store(results).load() if results.is_dir() else {}
-    shipped = {
-        name: record
-        for experiment in experiments
-        for name, record in Store(reference_folder(), experiment).load().items()
-        if (record.provenance.device == "cpu") == on_cpu
-    }
-    return list({**shipped, **own}.values())

@@ -135,14 +135,15 @@ def _finite(value: Scalar) -> Scalar:
 
 def terminal(table: Table) -> rich.table.Table:
     """Renders the table for a rich console, with the title above and the notes below."""
+    rows = shown_cells(table)
     shown = rich.table.Table(
         title=Text(printed(table.title)),
         caption=Text(printed("\n".join(table.notes))) if table.notes else None,
         caption_justify="left",
         title_justify="left",
-        min_width=min(len(table.title), 80),  # title and notes are wrapped at the width of the columns
+        # Title and notes are wrapped at the width of the columns.
+        min_width=min(len(table.title), 80) if rows else 80,
     )
-    rows = shown_cells(table)
     for heading in rows[0] if rows else ["no rows"]:
         shown.add_column(Text(printed(heading)), overflow="fold")
     for row in rows:
