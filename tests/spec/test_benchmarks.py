@@ -135,7 +135,7 @@ def test_exact_transport_is_measured_rarely_and_the_rest_at_most_200_times(exper
 
 def test_figures_draw_from_profiles_that_are_run(experiment):
     assert experiment.figures
-    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced", "photographs", "longer"}
+    assert {figure.profile for figure in experiment.figures} <= {"paper", "reduced", "photographs", "longer", "deep"}
     for figure in experiment.figures:
         assert figure.kind != "clouds" or all(
             experiment.setting(variant, figure.profile).clouds for variant in figure.variants or experiment.variants
