@@ -139,8 +139,10 @@ class Comparison(_Ordered):
     """``better`` scores better than ``worse`` on ``measure`` by more than ``margin``, in the measure's own direction.
 
     Attributes:
-        test: The test to apply. ``permutation``: an exact two-sample test of the difference of means; ``paired``: an
-            exact sign-flip test of the differences by seed; ``welch``: for unbounded continuous measures only.
+        test: The test to apply. ``permutation``: a two-sample permutation test of the difference of means; ``paired``:
+            a sign-flip test of the differences by seed; ``welch``: for unbounded continuous measures only. The first
+            two are exact up to 100,000 arrangements (9 runs against 9, or 16 pairs); of more, 10,000 are drawn with a
+            fixed seed.
         better: The variant that scores better.
         worse: The variant that scores worse.
         margin: The margin, in the measure's unit. A negative margin states how much worse ``better`` may score, for a
@@ -201,7 +203,8 @@ class Counts(_Check):
     Only seeds of which every variant of a side has a run count. A diverged run meets no criterion.
 
     Attributes:
-        test: The test to apply: ``counts``, an exact two-sample permutation test of the difference of the mean counts.
+        test: The test to apply: ``counts``, a two-sample permutation test of the difference of the mean counts,
+            exact or drawn as for ``Comparison``.
         better: The variants of one side, such as one method with each of several architectures.
         worse: The variants of the other side, as many.
         criteria: The bounds that a run must meet to be counted.
@@ -259,7 +262,8 @@ class Equivalence(_OfMeasure):
     """The means of ``measure`` over two variants differ by less than ``within`` in either direction.
 
     Attributes:
-        test: The test to apply: ``paired_equivalence``, two one-sided exact sign-flip tests of the differences by seed.
+        test: The test to apply: ``paired_equivalence``, two one-sided sign-flip tests of the differences by seed,
+            exact or drawn as for ``Comparison``.
         first: One variant.
         second: The other variant.
         within: The margin, in the measure's unit.
@@ -293,8 +297,9 @@ class OverArchitectures(_TwoMethods):
     Each architecture counts once: its score under a method is the mean over the seeds that it has under both methods.
 
     Attributes:
-        test: The test to apply. ``architectures``: an exact sign-flip test of the mean difference;
-            ``architectures_sign``: an exact sign test that ``better`` wins in more than half of the architectures.
+        test: The test to apply. ``architectures``: a sign-flip test of the mean difference, exact or drawn as for
+            ``Comparison``; ``architectures_sign``: an exact sign test that ``better`` wins in more than half of the
+            architectures.
         better: The method that scores better.
         worse: The method that scores worse.
         margin: The margin, in the measure's unit; as for ``Comparison``, it may be negative.
