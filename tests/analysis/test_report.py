@@ -83,6 +83,15 @@ def test_other_tools_draw_every_figure_again(experiment, store, monkeypatch):
     assert check([experiment], store) == []  # whose tools are those of another machine
 
 
+def test_the_order_in_which_experiments_are_named_changes_nothing(tmp_path, store):
+    named = [made(tmp_path, CLAIMS, name=name) for name in ("ring10", "ring9", "made")]
+    fill(store, named[2])
+    texts = [report.compose(some, store, store.load(), store.root).pages for some in (named, named[::-1])]
+    assert texts[0] == texts[1]
+    listed = re.findall(r"^\| \[(\w+)\]", texts[0]["README.md"], flags=re.MULTILINE)
+    assert listed == ["made", "ring9", "ring10"]
+
+
 def test_overridden_runs_appear_apart_and_enter_no_claim(tmp_path, experiment, store):
     fill(store, experiment)
     before = report.compose([experiment], store, store.load(), store.root)

@@ -42,7 +42,7 @@ from wganbench.files import write_atomically
 from wganbench.records import speeds
 from wganbench.records.record import Record
 from wganbench.records.store import Store
-from wganbench.spec import Experiment
+from wganbench.spec import Experiment, natural
 from wganbench.spec.coverage import load_coverage
 
 BEGIN, END = "<!-- scoreboard:begin -->", "<!-- scoreboard:end -->"
@@ -136,11 +136,12 @@ def write_report(
 
 
 def compose(experiments: Sequence[Experiment], store: Store, records: Records, out: Path) -> Report:
-    """Composes the report's texts, without drawing or writing anything.
+    """Composes the report's texts, without drawing or writing anything; experiments come in the order of their names.
 
     Raises:
         RecordError: If a file of measured speeds, or of what was measured afterwards, is damaged.
     """
+    experiments = sorted(experiments, key=lambda experiment: natural(experiment.name))
     records = reported(experiments, records)
     results = {experiment.name: Results(experiment, records) for experiment in experiments}
     verdicts = {name: judge(each) for name, each in results.items()}

@@ -30,7 +30,7 @@ from wganbench.spec.claims import (
 from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.experiment import MAX_STACK, Experiment
 from wganbench.spec.figures import Figure
-from wganbench.spec.loading import ABOUT, RESERVED, available, load
+from wganbench.spec.loading import ABOUT, RESERVED, available, load, natural
 from wganbench.spec.measure_use import GAPS, SCHEDULED, MeasureUse, is_timed, scale_of
 from wganbench.spec.seeds import listed, parse_seeds
 from wganbench.spec.setting import MAX_STEPS, Setting, family
@@ -83,6 +83,7 @@ __all__ = [
     "listed",
     "load",
     "mistakes",
+    "natural",
     "parse_seeds",
     "scale_of",
     "short",

@@ -47,15 +47,14 @@ COVERAGE = "coverage"
 
 
 def available() -> dict[str, Path]:
-    """Returns the specs that ship with wganbench, by name, in a clone or an installed wheel.
+    """Returns the specs that ship with wganbench, by name, in a clone or an installed wheel."""
+    paths = sorted(specs_folder().glob("*.toml"), key=lambda path: natural(path.stem))
+    return {path.stem: path for path in paths if path.stem != COVERAGE}
 
-    Numbers in names sort by value: gaussians8 comes before gaussians25.
-    """
 
-    def place(path: Path) -> list[str | int]:
-        return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", path.stem)]
-
-    return {path.stem: path for path in sorted(specs_folder().glob("*.toml"), key=place) if path.stem != COVERAGE}
+def natural(name: str) -> list[str | int]:
+    """Returns what names are sorted by, so that numbers in them sort by value: gaussians8 before gaussians25."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
 
 
 def specs_folder() -> Path:
