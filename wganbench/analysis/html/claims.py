@@ -160,6 +160,8 @@ def _notes(results: Results, verdict: Verdict) -> list[str]:
         notes.append(f"Known contradiction: {claim.known_contradiction}")
     if verdict.n_diverged:
         notes.append(f"{verdict.n_diverged} diverged.")
+    if verdict.n_undefined:
+        notes.append(f"{verdict.n_undefined} finished without a number.")
     if cost := results.cost(claim):
         notes.append(f"Cost: {cost}.")
     if claim.restated_as:
