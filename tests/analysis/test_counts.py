@@ -119,7 +119,7 @@ def test_its_seeds_can_be_enough_and_its_power_is_simulated(experiment):
     [
         ('worse = ["bad", "bad-b"]', 'worse = ["bad"]', "better has 2 variants and worse 1; as many are counted"),
         ('"bad", "bad-b"', '"bad", "good"', "variant 'good' is there twice; each is counted once"),
-        ("margin = 0.5", "margin = 2.0", "margin: must be below 2, as a side has 2 runs a seed, got 2"),
+        ("margin = 0.5", "margin = 2.0", "margin: must be between -2 and 2, the most runs of a side, got 2"),
         ('"bad-b"]', '"bda-b"]', "no variant 'bda-b'; did you mean 'bad-b'?"),
         ("exact_wasserstein", "exact_wassersten", "does not measure 'exact_wassersten'; did you mean"),
         (", at_most = 0.5", "", "needs one of at_least, at_most"),

@@ -11,7 +11,7 @@ from wganbench.analysis.prospect import reachable
 from wganbench.analysis.results import Results
 from wganbench.analysis.tables.scoreboard import n_units
 from wganbench.errors import SpecError
-from wganbench.spec import claim_digest
+from wganbench.spec import claim_digest, load
 from wganbench.spec.plan import family
 
 COMPARISON = {"test": "permutation", "measure": "modes_covered", "better": "a", "worse": "b"}
@@ -442,6 +442,8 @@ def test_a_worst_value_that_a_finished_run_falls_below_leaves_it_open(make_exper
     assert verdict.why == f"{counts}; modes_covered needs another worst value"
     (verdict,) = judge(Results(experiment, make_records(experiment, a=[math.inf] * 6, b=[0.0] * 6)))
     assert verdict.why == "adjusted p is 1 for and 1 against, neither at most 0.025"
+    (verdict,) = judge(Results(experiment, make_records(experiment, a=[None] * 6, b=[-1.0] * 6)))
+    assert verdict.why == counts.replace("diverged", "has no number") + "; modes_covered needs another worst value"
 
 
 def test_a_measure_without_a_bound_leaves_a_run_without_a_number_infinitely_bad(make_experiment, make_records):
@@ -653,12 +655,27 @@ def test_wording_may_change_and_the_bound_may_not(make_experiment, make_records)
         ('says = "it holds"', 'says = "it holds"\nseeds = "0-5"', True),
         ('says = "it holds"', 'says = "it holds"\nseeds = "0-4"', False),  # the spec's own
         (', { id = "of-c", variant = "c" }', "", True),
+        ('id = "claim"', 'id = "another"', True),
+        (
+            '{ id = "of-a", variant = "a" }, { id = "of-b", variant = "b" }',
+            '{ id = "of-b", variant = "b" }, { id = "of-a", variant = "a" }',
+            False,
+        ),
     ],
 )
 def test_how_a_claim_is_judged_may_not_change_after_its_runs(make_experiment, make_records, old, new, is_post_hoc):
     records = make_records(make_experiment(BOUNDS, variants="abc"), a=HIGH, b=HIGH, c=HIGH)
     (found,) = verdicts.judge(Results(make_experiment(BOUNDS.replace(old, new), variants="abc"), records))
     assert found.post_hoc is is_post_hoc
+
+
+def test_seeds_that_were_set_for_once_change_no_claim(make_experiment, make_record):
+    spec = make_experiment(BOUNDS, variants="abc")
+    once = load(spec.path, ["seeds=3"])
+    few = [make_record(once, variant, seed, {"modes_covered": 8.0}) for variant in "abc" for seed in range(3)]
+    rest = [make_record(spec, variant, seed, {"modes_covered": 8.0}) for variant in "abc" for seed in range(3, 5)]
+    (found,) = verdicts.judge(Results(spec, by_id(*few, *rest)))
+    assert ([len(some) for some in found.checks[0].units.values()], found.post_hoc) == ([5], False)
 
 
 def test_runs_from_before_claims_were_kept_as_a_whole_are_judged_by_their_checks(make_experiment, make_records):

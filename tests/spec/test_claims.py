@@ -275,8 +275,11 @@ def test_variants_that_a_profile_makes_the_same_are_not_compared(tmp_path):
     (tmp_path / "mine.toml").write_text(TEXT + TWINS)
     assert load(tmp_path / "mine.toml").variants.keys() == {"clip", "gp", "long", "base"}
     text = TEXT.replace("[profiles.paper]", "[profiles.paper]\nsteps = 30") + TWINS
-    line = "mine.toml, claims.c: 'long' and 'base' are the same under profile 'paper', setting by setting"
-    assert mistakes_of(tmp_path, text) == [line]
+    same = "'long' and 'base' have the same setting under profile 'paper'; compare two that differ"
+    assert mistakes_of(tmp_path, text) == [f"mine.toml, claims.c: {same}"]
+    over = '[claims.superseded]\nversion = 2\nreason = "they are the same"\n[variants.base]'
+    (tmp_path / "mine.toml").write_text(text.replace("version = 1", "version = 2").replace("[variants.base]", over))
+    assert load(tmp_path / "mine.toml").live_claims == []
 
 
 def test_a_check_may_not_have_the_id_of_another_claims_check(tmp_path):

@@ -174,6 +174,7 @@ def test_a_spec_with_a_matrix_loads_with_profiles_and_overrides_by_expanded_name
             '[matrix]\na = [1]\npilot = { seeds = "0-7", before = 1 }\n[variants."v-{a}"]',
             "mine.toml, matrix.pilot: nothing names {pilot}; a field of the spec stands above [matrix]",
         ),
+        ('[matrix]\nb.x = { says = "{b}" }\n[variants.v]', "mine.toml, matrix.b: nothing names {b}"),
         (
             "[matrix]\na = [1, 2]\nb = [3]\nexclude = [{ a = 1 }, { a = 2, b = 3 }]\n"
             '[variants."{a}"]\n[variants."v{b}"]',

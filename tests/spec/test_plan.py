@@ -180,8 +180,7 @@ def test_a_run_says_what_made_it():
     (run,) = expand(experiment, "quick", [0], ["gan"])
     assert (run.experiment, run.profile) == ("gaussians8", "quick")
     assert run.overrides == ("variants.gan.latent_dim=16", 'objective="minimax"', "critic.hidden=[3, 4]")
-    stated = [[*(check.id for check in claim.checks), f"claim {claim.id}"] for claim in experiment.claims]
-    assert [name for name, _ in run.claims] == [name for names in stated for name in names]
+    assert [name for name, _ in run.claims] == [check.id for claim in experiment.claims for check in claim.checks]
     assert load("gaussians8", run.overrides).setting("gan", "quick") == run.setting
 
 

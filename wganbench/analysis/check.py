@@ -26,12 +26,14 @@ from wganbench.analysis.report import (
 )
 from wganbench.analysis.results import Results
 from wganbench.analysis.verdict import Verdict, without_runs
-from wganbench.errors import RecordError
+from wganbench.errors import RecordError, SpecError
 from wganbench.reading import read_text
 from wganbench.records import speeds
 from wganbench.records.custom_code import changes_since
+from wganbench.records.reference import committed_records
 from wganbench.records.store import Store
 from wganbench.records.submission import kept_in
+from wganbench.records.submission import read as read_submission
 from wganbench.spec import Experiment, listed
 
 README = "../README.md"
@@ -245,8 +247,17 @@ def _artefacts(records: Records, store: Store) -> Iterator[Finding]:
 def _submissions(root: Path, records: Records) -> Iterator[Finding]:
     """Yields what is wrong with the submissions that are kept beside the records."""
     for folder in kept_in(root):
-        for file, text in submissions.check(folder, records):
+        for file, text in submissions.check(folder, {**records, **_committed(folder)}):
             yield Finding("submission", "", (folder / file).relative_to(root).as_posix(), text)
+
+
+def _committed(folder: Path) -> Records:
+    """The committed records that a submission may have been compared with; none if its manifest cannot be read."""
+    try:
+        made = read_submission(folder)
+    except (RecordError, SpecError):
+        return {}
+    return committed_records(made.experiments, on_cpu=made.device == "cpu")
 
 
 def _stray(report: Report, known: Ledger | None, records: Records, store: Store) -> Iterator[Finding]:

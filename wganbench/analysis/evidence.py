@@ -29,6 +29,7 @@ from wganbench.spec import (
     Success,
     SuccessCurve,
     claim_key,
+    is_claim_key,
     is_timed,
     listed,
     scale_of,
@@ -359,17 +360,24 @@ def _check_published_scale(check: Check, records: Sequence[Record]) -> Iterator[
 
 
 def _check_worst(check: Check, records: Sequence[Record]) -> Iterator[str]:
-    """Yields a reason if a diverged run would count as better than a run that finished."""
+    """Yields a reason if a run that diverged, or has no number, would count as better than one that has a number."""
     (measure,) = check.measured()
-    counted = [record for record in records if measure in record.setting.measures and record.status != "failed"]
-    values = {record.id: value_or_worst(record, measure, check.statistic, check.at or ()) for record in counted}
-    for diverged in (record for record in counted if record.status == "diverged"):
-        higher = scale_of(diverged.setting.measures[measure], diverged.setting.data).higher_is_better
-        worst = values[diverged.id]
-        worse = [name for name, value in values.items() if (value < worst if higher else value > worst)]
-        if higher is not None and worse:
-            found = f"better than the {values[worse[0]]:.4g} of {worse[0]}"
-            yield f"run {diverged.id} diverged and counts as {worst:.4g}, {found}; {measure} needs another worst value"
+    numbers = {
+        record.id: value_of(record, measure, check.statistic, check.at or ()) if record.status == "finished" else None
+        for record in records
+        if measure in record.setting.measures and record.status != "failed"
+    }
+    for record in (record for record in records if record.id in numbers and numbers[record.id] is None):
+        scale = scale_of(record.setting.measures[measure], record.setting.data)
+        worse = [
+            (value, name)
+            for name, value in numbers.items()
+            if value is not None and (value < scale.worst if scale.higher_is_better else value > scale.worst)
+        ]
+        if scale.higher_is_better is not None and worse:
+            what = "diverged" if record.status == "diverged" else "has no number"
+            found = f"counts as {scale.worst:.4g}, better than the {worse[0][0]:.4g} of {worse[0][1]}"
+            yield f"run {record.id} {what} and {found}; {measure} needs another worst value"
             return
 
 
@@ -406,13 +414,13 @@ def _is_post_hoc(experiment: Experiment, claim: Claim, check: Check, records: Se
 
     It was if none of the runs was planned with this check, or if a run of this experiment was planned without it, with
     a different check of the same id, or while the claim had other checks or seeds. Runs that a spec inherits may not
-    know the checks that it adds, and older runs know nothing of the claim as a whole.
+    know the checks that it adds, and older runs, and those with ``--set``, know nothing of claims as a whole.
     """
     present, key = experiment.digests_of(claim), claim_key(claim)
     foreseen = [record.claims.get(check.id) == present[check.id] for record in records]
     own = [record.experiment == experiment.name for record in records]
     changed = any(mine and not knew for mine, knew in zip(own, foreseen, strict=True))
-    if not claim.superseded:
-        known = [record.claims.get(key) for record, mine in zip(records, own, strict=True) if mine]
-        changed = changed or not {None, present[key]}.issuperset(known)
+    if not claim.superseded and key in present:
+        known = [record.claims for record, mine in zip(records, own, strict=True) if mine]
+        changed |= any(stated.get(key) != present[key] for stated in known if any(map(is_claim_key, stated)))
     return bool(records) and (changed or not any(foreseen))

@@ -217,7 +217,7 @@ def _explain_check(verdict: Verdict, evidence: Evidence) -> Iterator[str]:
         yield f"  {side}: n = {len(units)}{sample}"
         for unit in units:
             which = f"a{unit.seed:03}" if check.methods() else f"seed {unit.seed:<4}"
-            status = "no number" if unit.undefined else unit.status
+            status = "no number" if unit.undefined and unit.status == "finished" else unit.status
             yield f"    {which} {unit.value:<10.6g} {status:<9} {unit.run_id}"
     if evidence.estimate is not None:
         interval = evidence.interval

@@ -113,8 +113,9 @@ def verify_results(results: Path, set_aside: bool) -> None:
 def remove_results(
     experiment: str, results: Path, profile: str | None, variants: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Remove the records of EXPERIMENT after listing the files and asking, with their artefacts, kept weights and
-    what 'measure' found of these.
+    """Remove the records of EXPERIMENT, with their artefacts, kept weights and what 'measure' found of these.
+
+    The files are listed first, and you are asked.
 
     Reports, checkpoints, damaged records, and artefacts that other records name, are kept.
     """
@@ -143,6 +144,8 @@ def remove_results(
     try:
         agreed = yes or click.confirm(f"Remove {what}?")
     except click.Abort:
+        if sys.stdin.isatty():  # interrupted
+            raise
         raise RecordError(f"{results / name}: no answer, so nothing is removed; --yes removes without asking") from None
     if not agreed:
         echo("nothing removed")

@@ -26,6 +26,7 @@ from wganbench.spec.claims import (
     check_digest,
     claim_digest,
     claim_key,
+    is_claim_key,
 )
 from wganbench.spec.component import RECORDED, Component, Kind
 from wganbench.spec.experiment import MAX_STACK, Experiment
@@ -79,6 +80,7 @@ __all__ = [
     "claim_digest",
     "claim_key",
     "family",
+    "is_claim_key",
     "is_timed",
     "listed",
     "load",

@@ -100,6 +100,8 @@ def _check_claims(spec: Experiment) -> Iterator[str]:
         yield from _prefixed(f"claims.{claim.id}: ", _check_seeds(claim, spec))
         for check in claim.checks:
             yield from _prefixed(f"{_place(claim, check)}: ", _check_test(check, claim.judged_on(), spec))
+            if claim.superseded is None and not spec.overrides:  # --set may make variants alike
+                yield from _prefixed(f"{_place(claim, check)}: ", _check_twins(check, spec))
 
 
 def _place(claim: Claim, check: Check) -> str:
@@ -162,9 +164,6 @@ def _check_test(check: Check, judged_on: Collection[str], spec: Experiment) -> I
     if unknown:
         return
     settings = {variant: spec.valid_settings.get((variant, check.profile)) for variant in variants}
-    for one, other in () if spec.overrides else combinations(settings, 2):  # --set may make variants alike
-        if settings[one] is not None and settings[one] == settings[other]:
-            yield f"{one!r} and {other!r} are the same under profile {check.profile!r}, setting by setting"
     for variant, setting in settings.items():
         if setting is not None:
             for label in check.measured():
@@ -175,6 +174,15 @@ def _check_test(check: Check, judged_on: Collection[str], spec: Experiment) -> I
         yield from _check_gaps(settings)
 
 
+def _check_twins(check: Check, spec: Experiment) -> Iterator[str]:
+    """Checks that no two variants of a check have the same setting."""
+    settings = {variant: spec.valid_settings.get((variant, check.profile)) for variant in check.variants()}
+    for one, other in combinations(settings, 2):
+        if settings[one] is not None and settings[one] == settings[other]:
+            same = f"{one!r} and {other!r} have the same setting under profile {check.profile!r}"
+            yield f"{same}; compare two that differ"
+
+
 def _check_reading(check: Check, label: str, variant: str, setting: Setting) -> Iterator[str]:
     if label not in setting.measures:
         yield f"variant {variant!r} does not measure {short(label)}{suggest(label, setting.measures)}"
@@ -183,7 +191,7 @@ def _check_reading(check: Check, label: str, variant: str, setting: Setting) -> 
     if scale.bounded and check.test in NORMAL_THEORY:
         yield f"{label!r} is a count or bounded; use a permutation, sign or binomial test, not {check.test!r}"
     points, moments = setting.measures[label].points, len(check.at or ())
-    if points < moments:
+    if points < moments:  # of more points, two moments may still be nearest to the same one
         yield f"at: {moments} moments, but variant {variant!r} measures {label!r} at {points} points; raise points"
     if isinstance(check, Counts) and is_timed(setting.measures[label]):
         yield f"{label!r} reads the clock, which the seeds of a stack share, so no seed can be counted on it"

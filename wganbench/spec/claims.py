@@ -226,8 +226,8 @@ class Counts(_Check):
         if twice:
             raise ValueError(f"variant {twice[0]!r} is there twice; each is counted once")
         if abs(self.margin) >= len(self.better):
-            most = f"a side has {len(self.better)} runs a seed"
-            raise ValueError(f"margin: must be below {len(self.better)}, as {most}, got {self.margin:g}")
+            n = len(self.better)
+            raise ValueError(f"margin: must be between -{n} and {n}, the most runs of a side, got {self.margin:g}")
         return self
 
     def variants(self) -> tuple[str, ...]:
@@ -375,6 +375,11 @@ def check_digest(check: Check) -> str:
 def claim_key(claim: Claim) -> str:
     """Returns the key under which a run keeps what a claim's checks share; no id of a check has a space."""
     return f"claim {claim.id}"
+
+
+def is_claim_key(key: str) -> bool:
+    """Returns whether a key is one of ``claim_key``, and not the id of a check."""
+    return key.startswith("claim ")
 
 
 Role = Literal["primary", "secondary"]

@@ -155,9 +155,11 @@ class Experiment(Model):
         """Returns what a run keeps of a claim: a digest of each check by its id, and one of all that they share.
 
         The last has the key of ``claim_key`` and covers the checks' ids, whether one of them suffices, and the seeds.
+        With ``--set``, which may change the seeds for once, it is left out.
         """
-        shared = digest([[check.id for check in claim.checks], claim.any, sorted(self.seeds_of(claim))])
-        return {check.id: check_digest(check) for check in claim.checks} | {claim_key(claim): shared}
+        checks = {check.id: check_digest(check) for check in claim.checks}
+        shared = digest([sorted(checks), claim.any, sorted(self.seeds_of(claim))])
+        return checks if self.overrides else {**checks, claim_key(claim): shared}
 
     def judged_variants(self, claim: Claim) -> list[str]:
         """Returns the variants whose runs a claim is judged on, each once; of methods, those of every architecture."""

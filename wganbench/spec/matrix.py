@@ -124,12 +124,11 @@ def expand(table: Table, where: str) -> Table:
 
 
 def _unused(matrix: Table, rest: Table) -> Iterator[str]:
-    """Yields a mistake for each axis that neither the rest of the spec nor another axis names."""
+    """Yields a mistake for each axis that the rest of the spec does not name, and of which no other axis is a part."""
     parts = [axis for axis in matrix.values() if _is_part(axis)]
-    named = {*_all_axes(rest), *_all_axes(matrix), *(part["of"] for part in parts)}
-    for axis in matrix.keys() - {"exclude"} - named:
-        where = f"nothing names {{{axis}}}; a field of the spec stands above [matrix]"
-        yield f"matrix.{axis}: {where}"
+    named = {"exclude", *_all_axes(rest), *(part["of"] for part in parts)}
+    for axis in (axis for axis in matrix if axis not in named):
+        yield f"matrix.{axis}: nothing names {{{axis}}}; a field of the spec stands above [matrix]"
 
 
 def _all_axes(node: object) -> Iterator[str]:

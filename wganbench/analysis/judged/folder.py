@@ -21,7 +21,6 @@ from wganbench.reading import read_text
 from wganbench.records import submission as manifest
 from wganbench.records.custom_code import changes
 from wganbench.records.record import Record, checksum_of
-from wganbench.records.reference import committed_records
 from wganbench.records.store import Store
 from wganbench.records.submission import CONFORMANCE, FILE, RESULTS, Conformance, Submission
 from wganbench.spec import load
@@ -81,7 +80,7 @@ def check(folder: Path, reference: Mapping[str, Record]) -> Iterator[tuple[str, 
 
     Args:
         folder: The folder.
-        reference: The records that stand beside the folder, by run id; to these come the committed ones.
+        reference: The committed records, by run id.
     """
     try:
         submission, conformance = manifest.read(folder), manifest.read_conformance(folder)
@@ -95,7 +94,6 @@ def check(folder: Path, reference: Mapping[str, Record]) -> Iterator[tuple[str, 
     yield from ((problem.path.relative_to(folder).as_posix(), problem.text) for problem in problems)
     yield from _check_specs(folder, submission)
     yield from _check_records(folder, submission, records.values())
-    reference = {**committed_records(submission.experiments, on_cpu=submission.device == "cpu"), **reference}
     yield from _check_reference(submission, reference)
     yield from _check_texts(folder, submission, conformance, records, reference)
     yield from _check_others(folder, submission, records.values())

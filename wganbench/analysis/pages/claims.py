@@ -23,7 +23,7 @@ from wganbench.analysis.verdict import Verdict
 from wganbench.spec import Experiment
 
 FEW = 3
-"""Of so many checks, the line of a claim has the estimate of each."""
+"""The most checks of which a claim's line gives each estimate."""
 
 
 def claims(results: Results, verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -94,6 +94,7 @@ def _describe(results: Results, verdict: Verdict) -> str:
             f"{p_text(verdict.adjusted_for)} and {p_text(verdict.adjusted_against)}."
         )
     parts += [f"{verdict.n_diverged} diverged."] if verdict.n_diverged else []
+    parts += [f"{verdict.n_undefined} finished without a number."] if verdict.n_undefined else []
     parts += ["*Post hoc*: written or changed after runs that it is judged on."] if verdict.post_hoc else []
     parts += [f"Known contradiction: {inline(claim.known_contradiction)}."] if claim.known_contradiction else []
     return " ".join(parts)

@@ -95,7 +95,7 @@ def limits(interval: Interval | None, prefix: str = "") -> dict[str, Scalar]:
 def summary_data(summary: Summary | None, prefix: str = "") -> dict[str, Scalar]:
     """A whole summary, flattened for ``Row.data``."""
     summary = summary or Summary()
-    counts = ("n", "n_runs", "n_planned", "n_diverged", "n_failed")
+    counts = ("n", "n_runs", "n_planned", "n_diverged", "n_undefined", "n_failed")
     return {
         **fields(summary, *counts, "mean", prefix=prefix),
         **limits(summary.interval, f"{prefix}mean_"),
