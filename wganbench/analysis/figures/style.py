@@ -23,6 +23,7 @@ from wganbench.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
@@ -33,6 +34,8 @@ WIDTH, DPI = 9.0, 160
 """The width in inches, and dots per inch: a README shows figures about 900 pixels wide, where 8 points are legible."""
 INK, FRAME = "#333333", "#bbbbbb"
 DATA = "#ee8833"
+MARGIN = 0.02
+"""The least space in inches between a label and the left edge of a figure."""
 BOX = {"facecolor": "white", "edgecolor": "none", "pad": 2, "alpha": 0.8}
 """The background of a text that stands on data."""
 INTERQUARTILE_FROM = 5
@@ -200,6 +203,26 @@ def write(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", bbox=BOX)
 
 
+def _make_room(figure: Figure, canvas: FigureCanvasAgg) -> bool:
+    """Moves the left edge of a grid of panels to the right if a label beside them would leave the figure.
+
+    Returns:
+        Whether anything was moved.
+    """
+    from matplotlib.gridspec import GridSpec
+
+    of_grid = [(axes, spec) for axes in figure.axes if (spec := axes.get_subplotspec()) is not None]
+    boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes, _ in of_grid]
+    missing = max((MARGIN - box.x0 / figure.dpi for box in boxes if box is not None), default=0.0)
+    if missing <= 0:
+        return False
+    for grid in {grid for _, spec in of_grid if isinstance(grid := spec.get_gridspec(), GridSpec)}:
+        grid.left = grid.get_subplot_params(figure).left + missing / figure.get_figwidth()
+    for axes, spec in of_grid:
+        axes.set_position(spec.get_position(figure))
+    return True
+
+
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +242,8 @@ def png(figure: Figure) -> bytes:
     canvas, out = FigureCanvasAgg(figure), io.BytesIO()
     with theme():  # matplotlib makes some tick labels only now
         canvas.draw()
+        if _make_room(figure, canvas):
+            canvas.draw()
     pixels = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     palette = pixels.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette.save(out, "PNG", optimize=True)
