@@ -203,26 +203,6 @@ def write(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", bbox=BOX)
 
 
-def _make_room(figure: Figure, canvas: FigureCanvasAgg) -> bool:
-    """Moves the left edge of a grid of panels to the right if a label beside them would leave the figure.
-
-    Returns:
-        Whether anything was moved.
-    """
-    from matplotlib.gridspec import GridSpec
-
-    of_grid = [(axes, spec) for axes in figure.axes if (spec := axes.get_subplotspec()) is not None]
-    boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes, _ in of_grid]
-    missing = max((MARGIN - box.x0 / figure.dpi for box in boxes if box is not None), default=0.0)
-    if missing <= 0:
-        return False
-    for grid in {grid for _, spec in of_grid if isinstance(grid := spec.get_gridspec(), GridSpec)}:
-        grid.left = grid.get_subplot_params(figure).left + missing / figure.get_figwidth()
-    for axes, spec in of_grid:
-        axes.set_position(spec.get_position(figure))
-    return True
-
-
 # ---- files --------------------------------------------------------------------------------------------------------
 
 
@@ -248,3 +228,23 @@ def png(figure: Figure) -> bytes:
     palette = pixels.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette.save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def _make_room(figure: Figure, canvas: FigureCanvasAgg) -> bool:
+    """Moves the left edge of a grid of panels to the right if a label beside them would leave the figure.
+
+    Returns:
+        Whether anything was moved.
+    """
+    from matplotlib.gridspec import GridSpec
+
+    of_grid = [(axes, spec) for axes in figure.axes if (spec := axes.get_subplotspec()) is not None]
+    boxes = [axes.get_tightbbox(canvas.get_renderer()) for axes, _ in of_grid]
+    missing = max((MARGIN - box.x0 / figure.dpi for box in boxes if box is not None), default=0.0)
+    if missing <= 0:
+        return False
+    for grid in {grid for _, spec in of_grid if isinstance(grid := spec.get_gridspec(), GridSpec)}:
+        grid.left = grid.get_subplot_params(figure).left + missing / figure.get_figwidth()
+    for axes, spec in of_grid:
+        axes.set_position(spec.get_position(figure))
+    return True
